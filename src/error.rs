@@ -1,0 +1,203 @@
+//! One error type: what happened, the facts, and what to type next.
+//!
+//! An [`Error`] is built where the facts are known and printed in one place (`cli`). Its texts may come
+//! from a server or a bundle, so every one of them is made [`printable`] on the way in.
+
+use std::fmt::{self, Display};
+use std::io;
+use std::path::Path;
+
+/// The result of everything in this crate that can go wrong.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What sort of failure this is; it decides the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Network, disk, a missing file: exit code 1.
+    Failed,
+    /// The command line or the manifest is wrong: exit code 2 on the command line.
+    Usage,
+    /// A digest, size, signature or version is not what was promised: exit code 3.
+    Integrity,
+}
+
+impl Class {
+    /// The process exit code of this class.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Class::Failed => 1,
+            Class::Usage => 2,
+            Class::Integrity => 3,
+        }
+    }
+}
+
+/// A title, the facts behind it, and a hint: the next command to type.
+#[derive(Debug)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    class: Class,
+    title: String,
+    facts: Vec<(&'static str, String)>,
+    hint: Option<String>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    fn new(class: Class, title: impl Display) -> Self {
+        Error(Box::new(Inner {
+            class,
+            title: printable(&title.to_string()),
+            facts: Vec::new(),
+            hint: None,
+            source: None,
+        }))
+    }
+
+    /// The network, the disk or the input failed (exit code 1).
+    pub fn failed(title: impl Display) -> Self {
+        Self::new(Class::Failed, title)
+    }
+
+    /// The command was called wrongly (exit code 2).
+    pub fn usage(title: impl Display) -> Self {
+        Self::new(Class::Usage, title)
+    }
+
+    /// Bytes are not what was promised (exit code 3).
+    pub fn integrity(title: impl Display) -> Self {
+        Self::new(Class::Integrity, title)
+    }
+
+    /// An I/O error: what was being done, to which file, and what the system answered.
+    ///
+    /// `doing` completes the sentence "cannot …", for example `"read the manifest"`.
+    pub fn io(doing: &str, path: &Path, cause: io::Error) -> Self {
+        let hint = match cause.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                "the disk is full: free some space (see 'df -h'), then run the same command again"
+            }
+            io::ErrorKind::PermissionDenied => {
+                "check who owns the file or folder with 'ls -ld', or run as a user who may use it"
+            }
+            io::ErrorKind::NotFound => "check the path with 'ls'",
+            io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only: choose another place",
+            _ => "",
+        };
+        let error = Self::failed(format_args!("cannot {doing}"))
+            .fact("path", path.display())
+            .fact("cause", &cause)
+            .caused_by(cause);
+        if hint.is_empty() { error } else { error.hint(hint) }
+    }
+
+    /// Adds a fact: a short name (`path`, `url`, `expected`, `actual`, …) and its value.
+    pub fn fact(mut self, name: &'static str, value: impl Display) -> Self {
+        self.0.facts.push((name, printable(&value.to_string())));
+        self
+    }
+
+    /// Says what to type next. The last hint given is the one shown.
+    pub fn hint(mut self, hint: impl Display) -> Self {
+        self.0.hint = Some(printable(&hint.to_string()));
+        self
+    }
+
+    /// Keeps the underlying error for callers that look at its type.
+    pub fn caused_by(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.0.source = Some(cause.into());
+        self
+    }
+
+    /// What sort of failure this is.
+    pub fn class(&self) -> Class {
+        self.0.class
+    }
+
+    /// One sentence: what happened.
+    pub fn title(&self) -> &str {
+        &self.0.title
+    }
+
+    /// The facts, in the order they were added.
+    pub fn facts(&self) -> &[(&'static str, String)] {
+        &self.0.facts
+    }
+
+    /// The value of the first fact of that name.
+    pub fn fact_named(&self, name: &str) -> Option<&str> {
+        self.0.facts.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The next command to type, where there is one.
+    pub fn hint_text(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+}
+
+impl Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.title)?;
+        for (name, value) in &self.0.facts {
+            write!(f, "; {name}: {value}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// Turns an I/O result into one of ours by naming the deed and the file.
+pub trait IoContext<T> {
+    /// `doing` completes the sentence "cannot …"; see [`Error::io`].
+    fn doing(self, doing: &str, path: &Path) -> Result<T>;
+}
+
+impl<T> IoContext<T> for io::Result<T> {
+    fn doing(self, doing: &str, path: &Path) -> Result<T> {
+        self.map_err(|cause| Error::io(doing, path, cause))
+    }
+}
+
+/// `text` without anything that could move a terminal's cursor or reorder what is read.
+///
+/// Control characters (line feeds and tabs too) and Unicode's bidirectional controls become `�`; what
+/// comes from a server is cut after 2,000 characters.
+pub fn printable(text: &str) -> String {
+    const LONGEST: usize = 2_000;
+    let mut shown: String =
+        text.chars().take(LONGEST).map(|c| if c.is_control() || is_bidi_control(c) { '\u{fffd}' } else { c }).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// Whether `c` is one of Unicode's explicit directional marks, embeddings, overrides or isolates (UAX #9).
+pub fn is_bidi_control(c: char) -> bool {
+    matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_from_outside_cannot_move_the_cursor() {
+        let error = Error::failed("a\x1b[2Jb").fact("url", "x\r\ny\u{202e}z").hint("h\u{7}");
+        assert_eq!(error.title(), "a\u{fffd}[2Jb");
+        assert_eq!(error.fact_named("url"), Some("x\u{fffd}\u{fffd}y\u{fffd}z"));
+        assert_eq!(error.hint_text(), Some("h\u{fffd}"));
+    }
+
+    #[test]
+    fn a_long_text_is_cut() {
+        assert_eq!(printable(&"x".repeat(5_000)).chars().count(), 2_001);
+    }
+}

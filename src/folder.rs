@@ -1,0 +1,154 @@
+//! The folder where a product's artifacts lie: partial, placed, verified.
+//!
+//! ```text
+//! dataflux-func-portable/
+//!   manifest.json            exactly as the publisher wrote it
+//!   mysql.tar.gz …           artifacts, under their final names only when verified
+//!   .pack/lock               held by the one run that may write here
+//!   .pack/platform           which platform's artifacts these are
+//!   .pack/partial/<digest>   what came so far of an artifact
+//! ```
+
+mod partial;
+mod verify;
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use partial::{Mismatch, Partial, Verified};
+pub use verify::{Row, State, verify};
+
+use crate::atomic::{self, WholeFile};
+use crate::digest::Digest;
+use crate::error::{Error, IoContext, Result};
+use crate::manifest::{FILE_NAME, Limits, Manifest, SIGNATURE_NAME};
+use crate::path::RelPath;
+use crate::platform::Platform;
+
+/// The folder's own sub-folder.
+const OWN: &str = ".pack";
+
+/// A folder of artifacts; it need not exist yet.
+#[derive(Debug, Clone)]
+pub struct Folder {
+    root: PathBuf,
+}
+
+/// The right to write into a folder; given back when dropped.
+#[derive(Debug)]
+pub struct Lock {
+    _held: File,
+}
+
+impl Folder {
+    /// The folder at `root`.
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        Folder { root: root.into() }
+    }
+
+    /// Its path.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where the artifact of that name lies, or would lie.
+    pub fn path_of(&self, name: &RelPath) -> PathBuf {
+        name.below(&self.root)
+    }
+
+    /// Creates what is missing of the folder and takes its only write lock.
+    ///
+    /// # Errors
+    /// The folder cannot be made, or another run is writing into it.
+    pub fn lock(&self) -> Result<Lock> {
+        let partials = self.root.join(OWN).join("partial");
+        fs::create_dir_all(&partials).doing("create the folder", &partials)?;
+        atomic::lock(&self.root.join(OWN).join("lock")).map(|held| Lock { _held: held })
+    }
+
+    /// The manifest in the folder; `None` where there is none.
+    ///
+    /// # Errors
+    /// It cannot be read or is not valid.
+    pub fn manifest(&self) -> Result<Option<Manifest>> {
+        let path = self.root.join(FILE_NAME);
+        match read_manifest_text(&path) {
+            Ok(text) => Manifest::parse(text, &path.display().to_string()).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io("read the manifest", &path, error)),
+        }
+    }
+
+    /// The manifest in the folder, which must be there.
+    ///
+    /// # Errors
+    /// It is missing, cannot be read or is not valid.
+    pub fn expect_manifest(&self) -> Result<Manifest> {
+        self.manifest()?.ok_or_else(|| {
+            Error::failed("this folder has no manifest.json")
+                .fact("path", self.root.display())
+                .hint("name the folder that 'pack download' made, or run: pack download MANIFEST")
+        })
+    }
+
+    /// Writes the manifest's exact text into the folder.
+    ///
+    /// # Errors
+    /// The disk refuses; the old manifest is then still there.
+    pub fn write_manifest(&self, manifest: &Manifest) -> Result<()> {
+        WholeFile::write(&self.root.join(FILE_NAME), manifest.text().as_bytes(), 0o644)
+    }
+
+    /// The platform whose artifacts these are, where it was written down.
+    pub fn platform(&self) -> Option<Platform> {
+        fs::read_to_string(self.root.join(OWN).join("platform")).ok()?.trim().parse().ok()
+    }
+
+    /// Writes down the platform whose artifacts these are.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn write_platform(&self, platform: Platform) -> Result<()> {
+        let own = self.root.join(OWN);
+        fs::create_dir_all(&own).doing("create the folder", &own)?;
+        WholeFile::write(&own.join("platform"), format!("{platform}\n").as_bytes(), 0o644)
+    }
+
+    /// Where the partial of that digest lies, or would lie.
+    fn partial_path(&self, digest: &Digest) -> PathBuf {
+        self.root.join(OWN).join("partial").join(digest.hex())
+    }
+
+    /// Removes partials that none of `wanted` asks for: left over from another version.
+    ///
+    /// # Errors
+    /// The folder cannot be read or a file not removed.
+    pub fn drop_partials_except(&self, wanted: &[Digest]) -> Result<()> {
+        let partials = self.root.join(OWN).join("partial");
+        let wanted: Vec<String> = wanted.iter().map(Digest::hex).collect();
+        for entry in fs::read_dir(&partials).doing("list", &partials)? {
+            let entry = entry.doing("list", &partials)?;
+            let name = entry.file_name();
+            if !wanted.iter().any(|digest| name.to_string_lossy().starts_with(digest.as_str())) {
+                fs::remove_file(entry.path()).doing("remove", &entry.path())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a path below the root is the folder's own rather than an artifact.
+fn is_own(relative: &Path) -> bool {
+    relative == Path::new(FILE_NAME) || relative == Path::new(SIGNATURE_NAME) || relative.starts_with(OWN)
+}
+
+/// A manifest's text from a file, never more of it than a manifest may have.
+///
+/// # Errors
+/// The file cannot be read or is no UTF-8.
+pub fn read_manifest_text(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    io::Read::read_to_string(&mut io::Read::take(File::open(path)?, Limits::DEFAULT.manifest_bytes + 1), &mut text)?;
+    Ok(text)
+}

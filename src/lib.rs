@@ -1,0 +1,37 @@
+//! `pack` carries a product across an air gap.
+//!
+//! # Life of a bundle
+//!
+//! ```text
+//! manifest.json ─lock─▶ pinned manifest ─download─▶ folder ─bundle─▶ x.run ═USB═▶ sh x.run ─▶ run script
+//! ```
+//!
+//! # The five nouns
+//!
+//! * [`manifest::Manifest`]: which artifacts make up a version, where they are, what their bytes are.
+//! * [`manifest::Artifact`]: one file of the product.
+//! * [`folder::Folder`]: where artifacts lie, each under its final name only when verified.
+//! * a *bundle*: a smaller encoding of the folder, which gives every byte back.
+//! * a *frame*: a piece of a bundle that is checked, then unpacked, without the rest.
+//!
+//! # The floors
+//!
+//! Imports run downward only; `tests/floors.rs` holds this.
+//!
+//! ```text
+//! cli                     the only one that prints
+//! fetch        site       the network (async) │ what happens on site
+//! folder  image  bundle
+//! manifest
+//! digest path platform progress error atomic workers
+//! ```
+
+pub mod atomic;
+pub mod digest;
+pub mod error;
+pub mod folder;
+pub mod manifest;
+pub mod path;
+pub mod platform;
+pub mod progress;
+pub mod workers;

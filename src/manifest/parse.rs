@@ -1,0 +1,230 @@
+//! Text to [`Manifest`]: the raw serde shapes, and every rule of schema 1 with the line that breaks it.
+//!
+//! The shapes borrow each value as raw JSON, so that its place in the text, and with it the line, is
+//! known also for rules that serde knows nothing of.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+
+use semver::Version;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use url::Url;
+
+use super::{Artifact, FILE_NAME, Kind, Limits, Manifest, Pin, ProductName, SCHEMA_VERSION, SIGNATURE_NAME};
+use crate::digest::Digest;
+use crate::error::{Error, Result, is_bidi_control};
+use crate::path::RelPath;
+use crate::platform::Platform;
+
+/// Names in a folder that are its own: artifacts cannot have them, nor lie below them.
+const RESERVED: [&str; 4] = [FILE_NAME, SIGNATURE_NAME, ".pack", "oci"];
+
+#[derive(Deserialize)]
+struct Schema<'a> {
+    #[serde(borrow, rename = "schemaVersion")]
+    version: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Document<'a> {
+    #[serde(borrow, rename = "schemaVersion")]
+    _schema_version: &'a RawValue,
+    #[serde(borrow)]
+    name: &'a RawValue,
+    #[serde(borrow)]
+    version: &'a RawValue,
+    #[serde(borrow)]
+    run: Option<&'a RawValue>,
+    #[serde(borrow)]
+    artifacts: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawArtifact<'a> {
+    #[serde(borrow)]
+    name: &'a RawValue,
+    #[serde(borrow)]
+    kind: &'a RawValue,
+    #[serde(borrow)]
+    platform: Option<&'a RawValue>,
+    #[serde(borrow)]
+    urls: &'a RawValue,
+    #[serde(borrow)]
+    size: Option<&'a RawValue>,
+    #[serde(borrow)]
+    digest: Option<&'a RawValue>,
+}
+
+/// The text and what to call it in an error.
+struct Source<'a> {
+    text: &'a str,
+    origin: &'a str,
+}
+
+impl<'a> Source<'a> {
+    /// The line on which `part`, a slice of the text, begins; counted from 1.
+    fn line_of(&self, part: &str) -> usize {
+        let offset = (part.as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize);
+        let before = self.text.as_bytes().get(..offset).unwrap_or_default();
+        before.iter().filter(|&&byte| byte == b'\n').count() + 1
+    }
+
+    fn error(&self, line: usize, why: impl Display) -> Error {
+        Error::failed("the manifest is not valid")
+            .fact("manifest", self.origin)
+            .fact("line", line)
+            .fact("reason", why)
+            .hint("mend that line; the README and docs/manifest.md show what a manifest looks like")
+    }
+
+    fn at(&self, value: &RawValue, why: impl Display) -> Error {
+        self.error(self.line_of(value.get()), why)
+    }
+
+    /// Reads `part`, a slice of the text, as a `T`.
+    fn read<T: Deserialize<'a>>(&self, part: &'a str) -> Result<T> {
+        serde_json::from_str(part).map_err(|error| {
+            let line = self.line_of(part) + error.line().saturating_sub(1);
+            let message = error.to_string();
+            let reason = message.split(" at line ").next().unwrap_or_default().to_owned();
+            self.error(line, if error.is_eof() { format!("the text ends too early: {reason}") } else { reason })
+        })
+    }
+
+    fn parse<T>(&self, value: &'a RawValue) -> Result<T>
+    where
+        T: std::str::FromStr<Err: Display>,
+    {
+        let text: String = self.read(value.get())?;
+        text.parse().map_err(|why| self.at(value, why))
+    }
+}
+
+pub(super) fn manifest(text: String, origin: &str) -> Result<Manifest> {
+    let limits = Limits::DEFAULT;
+    if text.len() as u64 > limits.manifest_bytes {
+        return Err(Error::failed("the manifest is too large")
+            .fact("manifest", origin)
+            .fact("size", text.len())
+            .fact("limit", limits.manifest_bytes)
+            .hint("check that this is a manifest: it lists artifacts, it does not hold them"));
+    }
+    let source = Source { text: &text, origin };
+    let schema: Schema = source.read(&text)?;
+    let found: serde_json::Value = source.read(schema.version.get())?;
+    if found != SCHEMA_VERSION {
+        return Err(source
+            .at(schema.version, format_args!("schemaVersion is {found}; this pack reads {SCHEMA_VERSION}"))
+            .hint("get a pack that reads this schema, or mend schemaVersion"));
+    }
+    let document: Document = source.read(&text)?;
+    let name: ProductName = source.parse(document.name)?;
+    let version: Version = source.parse(document.version)?;
+    let run: Option<RelPath> = document.run.map(|run| source.parse(run)).transpose()?;
+    let raw: Vec<&RawValue> = source.read(document.artifacts.get())?;
+    if raw.is_empty() || raw.len() > limits.artifacts {
+        let why = format!("a manifest has 1 to {} artifacts; this one has {}", limits.artifacts, raw.len());
+        return Err(source.at(document.artifacts, why));
+    }
+    let artifacts = raw.iter().map(|raw| artifact(&source, raw)).collect::<Result<Vec<_>>>()?;
+    check_names(&source, &artifacts, &raw)?;
+    if let (Some(run), Some(raw)) = (&run, document.run) {
+        let named: Vec<_> = artifacts.iter().filter(|artifact| artifact.name == *run).collect();
+        if named.is_empty() {
+            return Err(source.at(raw, format_args!("run names no artifact: '{run}'")));
+        }
+        if named.iter().any(|artifact| artifact.kind != Kind::Script) {
+            return Err(source.at(raw, format_args!("run names '{run}', whose kind is not 'script'")));
+        }
+    }
+    Ok(Manifest { name, version, run, artifacts, text })
+}
+
+fn artifact(source: &Source<'_>, raw: &RawValue) -> Result<Artifact> {
+    // Two lifetimes meet here: the value's text is a part of the source's.
+    let part = Source { text: source.text, origin: source.origin };
+    let shape: RawArtifact = part.read(raw.get())?;
+    let name: RelPath = part.parse(shape.name)?;
+    let first = name.parts().next().unwrap_or_default().to_lowercase();
+    if RESERVED.contains(&first.as_str()) {
+        return Err(part.at(shape.name, format_args!("the name '{name}' is the folder's own")));
+    }
+    let urls: Vec<String> = part.read(shape.urls.get())?;
+    check_urls(&urls).map_err(|why| part.at(shape.urls, why))?;
+    let size: Option<u64> = shape.size.map(|size| part.read(size.get())).transpose()?;
+    if let (Some(size), Some(raw)) = (size, shape.size)
+        && size > Limits::DEFAULT.artifact_bytes
+    {
+        return Err(part
+            .at(raw, format_args!("a size of {size} bytes is over the limit of {}", Limits::DEFAULT.artifact_bytes)));
+    }
+    let digest: Option<Digest> = shape.digest.map(|digest| part.parse(digest)).transpose()?;
+    if let (Some(raw), None) = (shape.size, digest) {
+        return Err(part.at(raw, "a size without a digest pins nothing: give both, or leave both to 'pack lock'"));
+    }
+    Ok(Artifact {
+        name,
+        kind: part.read(shape.kind.get())?,
+        platform: shape.platform.map(|platform| part.parse::<Platform>(platform)).transpose()?,
+        urls,
+        pin: digest.map(|digest| Pin { size, digest }),
+    })
+}
+
+/// No two artifacts may claim one place in a folder, also where the file system folds case (a USB stick).
+fn check_names(source: &Source<'_>, artifacts: &[Artifact], raw: &[&RawValue]) -> Result<()> {
+    let mut files: HashMap<String, Vec<&Artifact>> = HashMap::new();
+    let mut folders: HashMap<String, &Artifact> = HashMap::new();
+    for (artifact, raw) in artifacts.iter().zip(raw) {
+        let folded = artifact.name.as_str().to_lowercase();
+        let others = files.entry(folded.clone()).or_default();
+        if let Some(other) = others.iter().find(|other| other.name != artifact.name) {
+            let why = format!("the names '{}' and '{}' differ only in case", other.name, artifact.name);
+            return Err(source.at(raw, why));
+        }
+        let both = |other: &&Artifact| {
+            other.platform.is_none() || artifact.platform.is_none() || other.platform == artifact.platform
+        };
+        if others.iter().copied().any(|other| both(&other)) {
+            return Err(source.at(raw, format_args!("the name '{}' is given twice for one platform", artifact.name)));
+        }
+        others.push(artifact);
+        for (end, _) in folded.match_indices('/') {
+            folders.insert(folded[..end].to_owned(), artifact);
+        }
+    }
+    for (artifact, raw) in artifacts.iter().zip(raw) {
+        if let Some(inner) = folders.get(&artifact.name.as_str().to_lowercase()) {
+            let why = format!("'{}' is a file, yet '{}' lies in a folder of that name", artifact.name, inner.name);
+            return Err(source.at(raw, why));
+        }
+    }
+    Ok(())
+}
+
+fn check_urls(urls: &[String]) -> std::result::Result<(), String> {
+    let limits = Limits::DEFAULT;
+    if urls.is_empty() || urls.len() > limits.urls {
+        return Err(format!("an artifact has 1 to {} URLs; this one has {}", limits.urls, urls.len()));
+    }
+    for text in urls {
+        if text.is_empty() || text.len() > limits.url_bytes {
+            return Err(format!("a URL has 1 to {} bytes; this one has {}", limits.url_bytes, text.len()));
+        }
+        if text.chars().any(|c| c.is_control() || c.is_whitespace() || is_bidi_control(c)) {
+            return Err(format!("the URL '{}' has a blank or control character", text.escape_debug()));
+        }
+        match Url::parse(text) {
+            Ok(url) if matches!(url.scheme(), "http" | "https" | "file") => {}
+            Ok(url) => {
+                return Err(format!("the URL '{text}' has the scheme '{}': use http, https or file", url.scheme()));
+            }
+            Err(url::ParseError::RelativeUrlWithoutBase) => {}
+            Err(why) => return Err(format!("the URL '{text}' cannot be read: {why}")),
+        }
+    }
+    Ok(())
+}
