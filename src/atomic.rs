@@ -2,26 +2,22 @@
 //!
 //! Bytes go to `.NAME.partial` beside it, locked so that two runs do not tread on each other, and get
 //! the final name only after they are on the disk. A run that was killed leaves that partial behind; the
-//! next one starts it over. [`abandon_all`] removes the partials of this process when it is interrupted.
+//! next one starts it over.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 use crate::error::{Error, IoContext, Result};
-
-/// The partials this process has open now.
-static OPEN: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+use crate::scratch::Scratch;
 
 /// A file being written whose final name does not exist, or still has its old content.
 #[derive(Debug)]
 pub struct WholeFile {
     file: File,
-    partial: PathBuf,
+    partial: Scratch,
     target: PathBuf,
-    placed: bool,
 }
 
 impl WholeFile {
@@ -40,9 +36,9 @@ impl WholeFile {
         }
         let partial = target.with_file_name(format!(".{}.partial", name.to_string_lossy()));
         let file = lock(&partial)?;
-        OPEN.lock().unwrap_or_else(|broken| broken.into_inner()).push(partial.clone());
-        file.set_len(0).doing("write", &partial)?;
-        Ok(WholeFile { file, partial, target: target.to_owned(), placed: false })
+        let partial = Scratch::new(partial);
+        file.set_len(0).doing("write", partial.path())?;
+        Ok(WholeFile { file, partial, target: target.to_owned() })
     }
 
     /// The open file, to be written through.
@@ -54,11 +50,12 @@ impl WholeFile {
     ///
     /// # Errors
     /// The disk refuses; the final name then still has its old content.
-    pub fn place(mut self, mode: u32) -> Result<()> {
-        self.file.set_permissions(fs::Permissions::from_mode(mode)).doing("set the mode of", &self.partial)?;
-        self.file.sync_all().doing("write", &self.partial)?;
-        fs::rename(&self.partial, &self.target).doing("put in place", &self.target)?;
-        self.placed = true;
+    pub fn place(self, mode: u32) -> Result<()> {
+        let partial = self.partial.path();
+        self.file.set_permissions(fs::Permissions::from_mode(mode)).doing("set the mode of", partial)?;
+        self.file.sync_all().doing("write", partial)?;
+        fs::rename(partial, &self.target).doing("put in place", &self.target)?;
+        self.partial.keep();
         sync_folder_of(&self.target)
     }
 
@@ -70,23 +67,6 @@ impl WholeFile {
         let mut whole = Self::create(target)?;
         whole.file.write_all(bytes).doing("write", target)?;
         whole.place(mode)
-    }
-}
-
-impl Drop for WholeFile {
-    fn drop(&mut self) {
-        if !self.placed {
-            // Nothing better can be done here, and a partial left behind is started over by the next run.
-            let _ = fs::remove_file(&self.partial);
-        }
-        OPEN.lock().unwrap_or_else(|broken| broken.into_inner()).retain(|open| *open != self.partial);
-    }
-}
-
-/// Removes the partials of every [`WholeFile`] that is open. For the moment before an interrupted exit.
-pub fn abandon_all() {
-    for partial in OPEN.lock().unwrap_or_else(|broken| broken.into_inner()).drain(..) {
-        let _ = fs::remove_file(partial);
     }
 }
 

@@ -23,10 +23,12 @@
 //! fetch        site       the network (async) │ what happens on site
 //! folder  image  bundle
 //! manifest
-//! digest path platform progress error atomic workers
+//! digest path platform progress error atomic scratch workers
 //! ```
 
 pub mod atomic;
+pub mod bundle;
+pub mod cli;
 pub mod digest;
 pub mod error;
 pub mod folder;
@@ -34,4 +36,6 @@ pub mod manifest;
 pub mod path;
 pub mod platform;
 pub mod progress;
+pub mod scratch;
+pub mod site;
 pub mod workers;

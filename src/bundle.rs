@@ -1,0 +1,28 @@
+//! The bundle, format 1: one file that carries a folder and gives every byte of it back.
+//!
+//! ```text
+//! header    launcher (POSIX sh) and runtime (gzip)      made by `site`; to this module, opaque bytes
+//! payload   one tar stream, cut into independent zstd frames
+//! index     zstd skippable frame: what is where, in JSON
+//! trailer   zstd skippable frame of fixed size: where the index is, its digest, the total length
+//! ```
+//!
+//! From the payload to the end the file is a valid `.tar.zst`. `docs/format.md` describes every byte.
+//! [`write`] makes a bundle, [`Bundle`] reads one; no byte leaves it before its frame's digest held.
+
+mod compression;
+mod damage;
+mod extract;
+mod format;
+mod index;
+mod payload;
+mod read;
+mod write;
+
+pub use compression::Compression;
+pub use damage::{Damage, Part, verify};
+pub use extract::{extract, extract_all};
+pub use index::{CarriedArtifact, Entry, Frame, Index};
+pub use payload::{Content, Source};
+pub use read::Bundle;
+pub use write::{Plan, Written, write};

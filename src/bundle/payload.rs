@@ -1,0 +1,186 @@
+//! The payload: sources written as one tar stream, cut into pieces of a frame's size.
+//!
+//! The stream is plain POSIX tar (ustar, GNU's long names where a path needs them), with nothing in it
+//! that differs between two runs: no owner, no time but one fixed date.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+
+use tar::{Builder, EntryType, Header};
+
+use super::index::Entry;
+use crate::digest::{Digest, Hasher};
+use crate::error::{Error, IoContext, Result};
+use crate::path::RelPath;
+use crate::progress::Progress;
+
+/// 1980-01-01 00:00 UTC: a date every archiver accepts without a warning.
+const MTIME: u64 = 315_532_800;
+/// The unit of a tar stream, in bytes.
+const BLOCK: u64 = 512;
+
+/// One file for the payload.
+pub struct Source {
+    /// Its path in the tar stream.
+    pub path: RelPath,
+    /// Its permission bits.
+    pub mode: u32,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The digest it must turn out to have.
+    pub digest: Digest,
+    /// Where its bytes are.
+    pub content: Content,
+}
+
+/// Where a source's bytes are.
+pub enum Content {
+    /// In memory.
+    Bytes(Vec<u8>),
+    /// In a file.
+    File(PathBuf),
+}
+
+/// Writes `sources` as a tar stream and emits it in pieces of `frame_bytes`, the last one shorter.
+///
+/// # Errors
+/// A source cannot be read, or is not what its size and digest promise.
+pub(super) fn stream(
+    sources: &[Source],
+    frame_bytes: usize,
+    progress: &dyn Progress,
+    emit: &mut dyn FnMut(Vec<u8>) -> Result<()>,
+) -> Result<Vec<Entry>> {
+    let mut builder =
+        Builder::new(Cutter { piece: Vec::with_capacity(frame_bytes), frame_bytes, position: 0, emit, failed: None });
+    let mut entries = Vec::with_capacity(sources.len());
+    for source in sources {
+        let outcome = append(&mut builder, source, progress);
+        // An error of the cutter comes out of the tar crate as I/O; the reason itself is the better word.
+        match builder.get_mut().failed.take() {
+            Some(reason) => return Err(reason),
+            None => entries.push(outcome?),
+        }
+    }
+    let ended = builder.into_inner().map_err(|error| Error::failed("cannot end the payload").fact("cause", error));
+    let mut cutter = ended?;
+    match cutter.failed.take() {
+        Some(reason) => Err(reason),
+        None => cutter.finish().map(|()| entries),
+    }
+}
+
+fn append(builder: &mut Builder<Cutter<'_>>, source: &Source, progress: &dyn Progress) -> Result<Entry> {
+    let meter = progress.start(source.path.as_str(), Some(source.size));
+    let mut header = Header::new_gnu();
+    header.set_entry_type(EntryType::Regular);
+    header.set_size(source.size);
+    header.set_mode(source.mode);
+    header.set_mtime(MTIME);
+    header.set_uid(0);
+    header.set_gid(0);
+    builder.append_data(&mut header, source.path.as_str(), io::empty()).map_err(|cause| {
+        Error::failed("cannot write a tar header").fact("artifact", &source.path).fact("cause", cause)
+    })?;
+    let offset = builder.get_ref().position;
+    let mut hasher = Hasher::new();
+    let (mut bytes, mut file);
+    let (reader, path): (&mut dyn Read, PathBuf) = match &source.content {
+        Content::Bytes(content) => {
+            bytes = content.as_slice();
+            (&mut bytes, source.path.as_str().into())
+        }
+        Content::File(path) => {
+            file = File::open(path).doing("open", path)?;
+            (&mut file, path.clone())
+        }
+    };
+    // One byte more than promised is enough to know that there are too many.
+    let mut reader = reader.take(source.size + 1);
+    let cutter = builder.get_mut();
+    loop {
+        let n = cutter.fill(&mut reader, &mut hasher).doing("read", &path)?;
+        if let Some(reason) = cutter.failed.take() {
+            return Err(reason);
+        }
+        if n == 0 {
+            break;
+        }
+        meter.add(n as u64);
+    }
+    let found = hasher.length();
+    let digest = hasher.finish();
+    if found != source.size || digest != source.digest {
+        return Err(Error::integrity("a file to be packed is not what its digest says")
+            .fact("path", path.display())
+            .fact("expected", format_args!("{} bytes, {}", source.size, source.digest))
+            .fact("actual", format_args!("{found} bytes, {digest}"))
+            .hint("get what is wrong with 'pack download', let nothing write into the folder, then pack again"));
+    }
+    let padding = source.size.next_multiple_of(BLOCK) - source.size;
+    let cut = cutter.write_all(&[0; BLOCK as usize][..padding as usize]);
+    if let (Err(_), Some(reason)) = (cut, cutter.failed.take()) {
+        return Err(reason);
+    }
+    meter.done("packed");
+    Ok(Entry { path: source.path.clone(), offset, size: source.size, mode: source.mode, digest: source.digest })
+}
+
+/// Collects a stream into pieces of a frame's size.
+struct Cutter<'a> {
+    piece: Vec<u8>,
+    frame_bytes: usize,
+    position: u64,
+    emit: &'a mut dyn FnMut(Vec<u8>) -> Result<()>,
+    failed: Option<Error>,
+}
+
+impl Cutter<'_> {
+    /// Reads once from `reader` straight into the piece; the number of bytes, 0 at the end.
+    fn fill(&mut self, reader: &mut dyn Read, hasher: &mut Hasher) -> io::Result<usize> {
+        const STEP: usize = 256 * 1024;
+        let from = self.piece.len();
+        let to = (from + STEP).min(self.frame_bytes);
+        self.piece.resize(to, 0);
+        let read = loop {
+            match reader.read(&mut self.piece[from..]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => break other,
+            }
+        };
+        let n = *read.as_ref().unwrap_or(&0);
+        self.piece.truncate(from + n);
+        hasher.update(&self.piece[from..]);
+        self.position += n as u64;
+        self.cut_if_full();
+        read
+    }
+
+    fn cut_if_full(&mut self) {
+        if self.piece.len() == self.frame_bytes {
+            let piece = std::mem::replace(&mut self.piece, Vec::with_capacity(self.frame_bytes));
+            if let Err(reason) = (self.emit)(piece) {
+                self.failed = Some(reason);
+            }
+        }
+    }
+
+    fn finish(self) -> Result<()> {
+        if self.piece.is_empty() { Ok(()) } else { (self.emit)(self.piece) }
+    }
+}
+
+impl Write for Cutter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = bytes.len().min(self.frame_bytes - self.piece.len());
+        self.piece.extend(&bytes[..n]);
+        self.position += n as u64;
+        self.cut_if_full();
+        if self.failed.is_some() { Err(io::Error::other("the frame was not taken")) } else { Ok(n) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

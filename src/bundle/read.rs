@@ -1,0 +1,266 @@
+//! Opening a bundle and reading any part of it, each frame checked before it is unpacked.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use super::format::{End, TRAILER_LENGTH, Trailer, find_trailer, index_json};
+use super::index::{Entry, Frame, Index};
+use crate::digest::Digest;
+use crate::error::{Error, IoContext, Result};
+use crate::manifest::{FILE_NAME, Limits, Manifest};
+use crate::workers;
+
+/// How much of a file's end is searched for a trailer that something was appended to.
+const SEARCHED: u64 = 1 << 20;
+
+/// An open bundle whose trailer and index are right.
+#[derive(Debug)]
+pub struct Bundle {
+    file: File,
+    path: PathBuf,
+    index: Index,
+}
+
+impl Bundle {
+    /// Opens the bundle at `path`: checks its length, trailer and index, and reads nothing else.
+    ///
+    /// # Errors
+    /// The file cannot be read, is no bundle, or is a damaged one.
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).doing("open the bundle", path)?;
+        let length = file.metadata().doing("look at the bundle", path)?;
+        if !length.is_file() {
+            return Err(Error::failed("this is no bundle: not a regular file").fact("path", path.display()));
+        }
+        let length = length.len();
+        let trailer = trailer(&file, length, path)?;
+        let mut frame = vec![0; trailer.index_size as usize];
+        file.read_exact_at(&mut frame, trailer.index_offset).doing("read the bundle's index", path)?;
+        let actual = Digest::of(&frame);
+        if actual != trailer.index_digest {
+            return Err(damaged(path, "its index is not what its trailer says")
+                .fact("offset", trailer.index_offset)
+                .fact("expected", trailer.index_digest)
+                .fact("actual", actual));
+        }
+        let json = index_json(&frame).ok_or_else(|| damaged(path, "its index is not in a frame of its own"))?;
+        let index = Index::read(json, trailer.index_offset).map_err(|error| error.fact("path", path.display()))?;
+        Ok(Bundle { file, path: path.to_owned(), index })
+    }
+
+    /// What the bundle holds.
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// The bundle's file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The bundle's length in bytes.
+    ///
+    /// # Errors
+    /// The system will not say.
+    pub fn length(&self) -> Result<u64> {
+        Ok(self.file.metadata().doing("look at the bundle", &self.path)?.len())
+    }
+
+    /// The manifest the bundle was made from.
+    ///
+    /// # Errors
+    /// It is damaged, or does not say what the index says: then the bundle was not made by `pack`.
+    pub fn manifest(&self) -> Result<Manifest> {
+        let entry = self.index.entry(FILE_NAME).ok_or_else(|| damaged(&self.path, "it has no manifest.json"))?;
+        let text = String::from_utf8(self.content(entry, Limits::DEFAULT.manifest_bytes)?)
+            .map_err(|_| damaged(&self.path, "its manifest.json is no UTF-8"))?;
+        let manifest = Manifest::parse(text, &format!("{} in {}", FILE_NAME, self.path.display()))?;
+        let selection = manifest.select(self.index.platform)?;
+        let bound = selection.len() == self.index.artifacts.len()
+            && selection.iter().zip(&self.index.artifacts).all(|(pinned, carried)| {
+                *pinned.name() == carried.name
+                    && pinned.pin.digest == carried.digest
+                    && pinned.pin.size.is_none_or(|size| size == carried.size)
+            });
+        let named = manifest.name().as_str() == self.index.name && *manifest.version() == self.index.version;
+        if bound && named && manifest.run() == self.index.run.as_ref() {
+            Ok(manifest)
+        } else {
+            Err(damaged(&self.path, "its manifest and its index do not say the same"))
+        }
+    }
+
+    /// A small entry's whole content.
+    ///
+    /// # Errors
+    /// It has more than `limit` bytes, or is damaged.
+    pub fn content(&self, entry: &Entry, limit: u64) -> Result<Vec<u8>> {
+        if entry.size > limit {
+            return Err(Error::failed("a file in the bundle is larger than it can be")
+                .fact("path", self.path.display())
+                .fact("file", &entry.path)
+                .fact("size", entry.size)
+                .fact("limit", limit));
+        }
+        let mut content = Vec::with_capacity(entry.size as usize);
+        self.read(&[entry], |_, piece| {
+            content.extend(piece);
+            Ok(())
+        })?;
+        match Digest::of(&content) {
+            actual if actual == entry.digest => Ok(content),
+            actual => Err(self.entry_damaged(entry, actual)),
+        }
+    }
+
+    /// Gives the content of `entries`, which must be in the stream's order, to `sink` piece by piece: the
+    /// entry's place in the list, and its next bytes. Only frames that hold some of it are read, on all
+    /// cores, each checked against its digest before it is unpacked.
+    ///
+    /// # Errors
+    /// A frame is damaged or cannot be read, or the sink fails.
+    pub fn read(&self, entries: &[&Entry], mut sink: impl FnMut(usize, &[u8]) -> Result<()>) -> Result<()> {
+        let wanted = self.frames_of(entries);
+        let mut next = 0;
+        workers::ordered(
+            workers::cores().min(wanted.len()),
+            |emit| wanted.iter().try_for_each(|&job| emit(job)),
+            |(number, raw_offset)| Ok((raw_offset, self.unpack(number)?)),
+            |(raw_offset, raw)| {
+                let raw_end = raw_offset + raw.len() as u64;
+                // Entries that end in this frame are passed; the last one may go on in the next.
+                while let Some(entry) = entries.get(next) {
+                    if entry.offset >= raw_end && entry.size > 0 {
+                        break;
+                    }
+                    let from = entry.offset.max(raw_offset);
+                    let to = entry.end().min(raw_end);
+                    if from < to {
+                        sink(next, &raw[(from - raw_offset) as usize..(to - raw_offset) as usize])?;
+                    }
+                    if entry.end() > raw_end {
+                        break;
+                    }
+                    next += 1;
+                }
+                Ok(())
+            },
+        )
+    }
+
+    /// Number and offset in the tar stream of every frame that holds some of `entries`.
+    fn frames_of(&self, entries: &[&Entry]) -> Vec<(usize, u64)> {
+        let mut wanted = Vec::new();
+        let mut raw_offset = 0;
+        for (number, frame) in self.index.frames.iter().enumerate() {
+            let raw_end = raw_offset + frame.raw_size;
+            let first = entries.partition_point(|entry| entry.end() <= raw_offset);
+            let holds = |entry: &&Entry| entry.size > 0 && entry.offset < raw_end && entry.end() > raw_offset;
+            if entries[first..].iter().take_while(|entry| entry.offset < raw_end).any(holds) {
+                wanted.push((number, raw_offset));
+            }
+            raw_offset = raw_end;
+        }
+        wanted
+    }
+
+    /// A frame's stored bytes, whatever they are.
+    pub(super) fn stored(&self, frame: &Frame) -> Result<Vec<u8>> {
+        let mut stored = vec![0; frame.size as usize];
+        self.file.read_exact_at(&mut stored, frame.offset).doing("read the bundle", &self.path)?;
+        Ok(stored)
+    }
+
+    fn unpack(&self, number: usize) -> Result<Vec<u8>> {
+        let frame = &self.index.frames[number];
+        let stored = self.stored(frame)?;
+        let actual = Digest::of(&stored);
+        if actual != frame.digest {
+            return Err(damaged(&self.path, format_args!("frame {number} is not what the index says"))
+                .fact("offset", frame.offset)
+                .fact("expected", frame.digest)
+                .fact("actual", actual));
+        }
+        let raw = zstd::bulk::decompress(&stored, frame.raw_size as usize).unwrap_or_default();
+        if raw.len() as u64 == frame.raw_size {
+            Ok(raw)
+        } else {
+            Err(damaged(&self.path, format_args!("frame {number} does not unpack to what the index says"))
+                .fact("offset", frame.offset))
+        }
+    }
+
+    /// The digest of everything before the payload.
+    pub(super) fn header_digest(&self) -> Result<Digest> {
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(0)).doing("read the bundle", &self.path)?;
+        let (_, digest) = Digest::of_reader(file.take(self.index.header_size)).doing("read the bundle", &self.path)?;
+        Ok(digest)
+    }
+
+    /// The error for an entry whose frames are right and whose digest is not.
+    pub(super) fn entry_damaged(&self, entry: &Entry, actual: Digest) -> Error {
+        damaged(&self.path, "a file in it is not what the index says")
+            .fact("file", &entry.path)
+            .fact("expected", entry.digest)
+            .fact("actual", actual)
+    }
+}
+
+/// The error for a bundle whose bytes are wrong.
+pub(super) fn damaged(path: &Path, why: impl std::fmt::Display) -> Error {
+    Error::integrity("the bundle is damaged")
+        .fact("path", path.display())
+        .fact("reason", why)
+        .hint("copy it again from where it was made, and compare there and here: sha256sum -c FILE.run.sha256")
+}
+
+fn trailer(file: &File, length: u64, path: &Path) -> Result<Trailer> {
+    let kept = TRAILER_LENGTH.min(length);
+    let mut bytes = vec![0; kept as usize];
+    file.read_exact_at(&mut bytes, length - kept).doing("read the bundle's end", path)?;
+    let trailer = match Trailer::read(&bytes) {
+        End::Trailer(trailer) => trailer,
+        End::Format(format) => {
+            return Err(Error::failed("the bundle has a later format than this pack reads")
+                .fact("path", path.display())
+                .fact("format", format)
+                .hint("use the pack inside the bundle: sh FILE.run pack verify"));
+        }
+        End::Other => return Err(no_trailer(file, length, path)),
+    };
+    if trailer.total != length {
+        return Err(damaged(path, "its length is wrong").fact("expected", trailer.total).fact("actual", length));
+    }
+    let fits = trailer.index_offset.checked_add(trailer.index_size) == Some(length - TRAILER_LENGTH);
+    if !fits || trailer.index_size > Limits::DEFAULT.index_bytes {
+        return Err(damaged(path, "its trailer points outside of it")
+            .fact("index offset", trailer.index_offset)
+            .fact("index size", trailer.index_size));
+    }
+    Ok(trailer)
+}
+
+/// Tells a bundle that was cut or appended to from a file that never was one.
+fn no_trailer(file: &File, length: u64, path: &Path) -> Error {
+    let searched = SEARCHED.min(length);
+    let mut end = vec![0; searched as usize];
+    let mut head = vec![0; 4096.min(length) as usize];
+    if file.read_exact_at(&mut end, length - searched).is_err() || file.read_exact_at(&mut head, 0).is_err() {
+        return damaged(path, "its end cannot be read");
+    }
+    if let Some(at) = find_trailer(&end) {
+        let extra = (end.len() - at) as u64 - TRAILER_LENGTH;
+        return damaged(path, "bytes follow after its end").fact("appended", format_args!("{extra} bytes"));
+    }
+    if head.starts_with(b"#!/bin/sh\n# pack bundle") {
+        return damaged(path, "its end is missing or wrong: it was cut short, or never copied whole")
+            .fact("size", format_args!("{length} bytes"));
+    }
+    Error::failed("this is no bundle")
+        .fact("path", path.display())
+        .fact("size", format_args!("{length} bytes"))
+        .hint("name a file that 'pack bundle' made (NAME-VERSION-ARCH.run)")
+}

@@ -1,0 +1,147 @@
+//! Making a bundle: payload on all cores, index, trailer, and only then the final name.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::Compression;
+use super::format::{TRAILER_LENGTH, Trailer, index_frame};
+use super::index::{CarriedArtifact, Frame, Index};
+use super::payload::{self, Source};
+use crate::atomic::WholeFile;
+use crate::digest::{Digest, Hasher};
+use crate::error::{Error, IoContext, Result};
+use crate::manifest::Manifest;
+use crate::platform::Platform;
+use crate::progress::Progress;
+use crate::workers;
+
+/// Everything a bundle is made of.
+pub struct Plan<'a> {
+    /// The product.
+    pub manifest: &'a Manifest,
+    /// The platform it is packed for.
+    pub platform: Platform,
+    /// Launcher and runtime.
+    pub header: Vec<u8>,
+    /// The files of the payload, in its order.
+    pub sources: Vec<Source>,
+    /// The artifacts that the payload's files give back.
+    pub artifacts: Vec<CarriedArtifact>,
+    /// How hard to compress.
+    pub compression: Compression,
+    /// On how many cores; the bundle does not depend on it.
+    pub cores: usize,
+}
+
+/// A bundle that was written.
+#[derive(Debug)]
+pub struct Written {
+    /// Its length in bytes.
+    pub size: u64,
+    /// Its digest.
+    pub digest: Digest,
+    /// The file beside it that `sha256sum -c` reads.
+    pub checksum_file: PathBuf,
+    /// Its index.
+    pub index: Index,
+}
+
+/// Writes the bundle `target` and `target.sha256` beside it.
+///
+/// # Errors
+/// A source is not what the plan says, or the disk refuses; `target` then still has its old content.
+pub fn write(plan: Plan<'_>, target: &Path, progress: &dyn Progress) -> Result<Written> {
+    progress.plan(plan.sources.len(), Some(plan.sources.iter().map(|source| source.size).sum()));
+    let mut whole = WholeFile::create(target)?;
+    let mut out = Output { file: whole.file(), hasher: Hasher::new(), target };
+    out.write(&plan.header)?;
+    let level = plan.compression.level();
+    let frame_bytes = plan.compression.frame_bytes();
+    let mut frames = Vec::new();
+    let mut entries = Vec::new();
+    workers::ordered(
+        plan.cores,
+        |emit| {
+            entries = payload::stream(&plan.sources, frame_bytes, progress, emit)?;
+            Ok(())
+        },
+        |raw: Vec<u8>| {
+            let stored = compress(&raw, level)?;
+            let digest = Digest::of(&stored);
+            Ok((stored, raw.len() as u64, digest))
+        },
+        |(stored, raw_size, digest)| {
+            frames.push(Frame { offset: out.position(), size: stored.len() as u64, raw_size, digest });
+            out.write(&stored)
+        },
+    )?;
+    let index = Index {
+        requires: Vec::new(),
+        packed_by: concat!("pack ", env!("CARGO_PKG_VERSION")).to_owned(),
+        name: plan.manifest.name().to_string(),
+        version: plan.manifest.version().clone(),
+        platform: plan.platform,
+        run: plan.manifest.run().cloned(),
+        header_size: plan.header.len() as u64,
+        header_digest: Digest::of(&plan.header),
+        raw_size: frames.iter().map(|frame| frame.raw_size).sum(),
+        frames,
+        entries,
+        artifacts: plan.artifacts,
+    };
+    let index_offset = out.position();
+    let json = serde_json::to_vec(&index)
+        .map_err(|cause| Error::failed("cannot write the bundle's index").fact("cause", cause))?;
+    let frame = index_frame(&json)?;
+    // What no reader accepts must not be written either.
+    Index::read(&json, index_offset)?;
+    out.write(&frame)?;
+    let index_size = frame.len() as u64;
+    let total = out.position() + TRAILER_LENGTH;
+    let trailer = Trailer { index_offset, index_size, index_digest: Digest::of(&frame), total };
+    out.write(&trailer.to_bytes())?;
+    let digest = out.hasher.finish();
+    let checksum_file = checksum_file(target);
+    // A checksum of the old bundle beside the new one would be worse than none.
+    match std::fs::remove_file(&checksum_file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(Error::io("remove the old checksum", &checksum_file, error));
+        }
+        _ => {}
+    }
+    whole.place(0o755)?;
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    WholeFile::write(&checksum_file, format!("{}  {name}\n", digest.hex()).as_bytes(), 0o644)?;
+    Ok(Written { size: total, digest, checksum_file, index })
+}
+
+/// One independent frame with its content's size and no time or name in it.
+fn compress(raw: &[u8], level: i32) -> Result<Vec<u8>> {
+    zstd::bulk::compress(raw, level).map_err(|cause| Error::failed("cannot compress a frame").fact("cause", cause))
+}
+
+fn checksum_file(target: &Path) -> PathBuf {
+    let mut path = target.as_os_str().to_owned();
+    path.push(".sha256");
+    path.into()
+}
+
+/// The file, hashed as it is written.
+struct Output<'a> {
+    file: &'a mut File,
+    hasher: Hasher,
+    target: &'a Path,
+}
+
+impl Output<'_> {
+    fn position(&self) -> u64 {
+        self.hasher.length()
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file.write_all(bytes).doing("write the bundle", self.target)?;
+        self.hasher.update(bytes);
+        Ok(())
+    }
+}

@@ -1,0 +1,114 @@
+//! The command line: what can be typed, and who does it. One file a command.
+
+mod bundle;
+mod completions;
+mod extract;
+mod inspect;
+mod load;
+mod locate;
+mod man;
+mod site;
+mod terminal;
+mod verify;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+use crate::error::{Class, Result};
+use crate::site::Signals;
+use terminal::Terminal;
+
+/// Carries a product across an air gap.
+///
+/// Downloads a versioned manifest of artifacts, rejects anything stale or damaged, packs it all into one
+/// self-extracting bundle, and on a server with no network one command checks and installs it.
+#[derive(Parser)]
+#[command(name = "pack", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "\
+Life of a bundle:
+  pack lock manifest.json         the publisher pins what the manifest lists
+  pack download manifest.json     on a machine with a network: exactly those bytes
+  pack bundle                     one file for the USB stick
+  sh NAME-VERSION-ARCH.run        on site: checked, then installed
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not the bytes that were promised.")]
+struct Cli {
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// How results and progress are shown.
+#[derive(Args, Clone, Copy)]
+struct OutputArgs {
+    /// Print one JSON document on standard output
+    #[arg(long, global = true)]
+    json: bool,
+    /// Show no progress and no summary, only what goes wrong
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Show more detail
+    #[arg(short, long, global = true)]
+    verbose: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Verify(verify::VerifyArgs),
+    Bundle(bundle::BundleArgs),
+    Inspect(inspect::InspectArgs),
+    Extract(extract::ExtractArgs),
+    Load(load::LoadArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
+    #[command(hide = true)]
+    Site(site::SiteArgs),
+}
+
+/// Runs `pack` with this process's arguments.
+pub fn main() -> ExitCode {
+    let outcome = crate::site::watch();
+    match outcome {
+        Ok(signals) => ExitCode::from(run(std::env::args_os().collect(), signals)),
+        Err(error) => {
+            Terminal::plain().error(&error);
+            ExitCode::from(error.class().exit_code())
+        }
+    }
+}
+
+/// Runs one command line; its exit code.
+fn run(words: Vec<OsString>, signals: Signals) -> u8 {
+    let cli = match Cli::try_parse_from(words) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come this way too. Nobody is left to tell when even this cannot be printed.
+            let _ = error.print();
+            return if error.use_stderr() { Class::Usage.exit_code() } else { 0 };
+        }
+    };
+    let terminal = Terminal::new(cli.output.json, cli.output.quiet, cli.output.verbose);
+    match dispatch(cli.command, &terminal, signals) {
+        Ok(code) => code,
+        Err(error) => {
+            terminal.error(&error);
+            error.class().exit_code()
+        }
+    }
+}
+
+fn dispatch(command: Command, terminal: &Terminal, signals: Signals) -> Result<u8> {
+    match command {
+        Command::Verify(args) => verify::run(&args, terminal),
+        Command::Bundle(args) => bundle::run(&args, terminal),
+        Command::Inspect(args) => inspect::run(&args, terminal),
+        Command::Extract(args) => extract::run(&args, terminal),
+        Command::Load(args) => load::run(&args, terminal),
+        Command::Completions(args) => completions::run(&args, &mut Cli::command(), terminal),
+        Command::Man(args) => man::run(&args, Cli::command(), terminal),
+        Command::Site(args) => site::run(args, terminal, signals),
+    }
+}

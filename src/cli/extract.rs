@@ -1,0 +1,60 @@
+//! `pack extract`: the folder back, or some of it.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use super::terminal::Terminal;
+use crate::bundle::{Bundle, extract, extract_all};
+use crate::error::{Error, Result};
+use crate::folder::Folder;
+use crate::manifest::{FILE_NAME, SIGNATURE_NAME};
+
+/// Give the folder back, byte for byte, or some of its files; never runs anything
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  pack extract hello-1.0.0-x86_64.run out              everything
+  pack extract hello-1.0.0-x86_64.run out hello.sh     one file
+  sh hello-1.0.0-x86_64.run pack extract out           with the pack inside the bundle")]
+pub(super) struct ExtractArgs {
+    /// The bundle
+    bundle: PathBuf,
+    /// The folder to extract into; made when it is not there
+    dir: PathBuf,
+    /// Only these files
+    names: Vec<String>,
+}
+
+pub(super) fn run(args: &ExtractArgs, terminal: &Terminal) -> Result<u8> {
+    let bundle = Bundle::open(&args.bundle)?;
+    bundle.manifest()?;
+    let index = bundle.index();
+    let known = |name: &str| {
+        matches!(name, FILE_NAME | SIGNATURE_NAME)
+            || index.artifacts.iter().any(|artifact| artifact.name.as_str() == name)
+    };
+    if let Some(unknown) = args.names.iter().find(|name| !known(name)) {
+        return Err(Error::failed("the bundle has no such file")
+            .fact("path", args.bundle.display())
+            .fact("name", unknown)
+            .hint(format_args!("see what it has with: pack inspect {}", args.bundle.display())));
+    }
+    let progress = terminal.progress("extracting");
+    if args.names.is_empty() {
+        extract_all(&bundle, &Folder::at(&args.dir), progress.as_ref())?;
+    } else {
+        extract(
+            &bundle,
+            |entry| args.names.iter().any(|name| name == entry.path.as_str()),
+            &args.dir,
+            progress.as_ref(),
+        )?;
+    }
+    drop(progress);
+    let count = if args.names.is_empty() { index.artifacts.len() } else { args.names.len() };
+    terminal.document(&json!({ "bundle": args.bundle, "folder": args.dir, "files": count }))?;
+    terminal.text(&format!("{}: {count} files of {} {}", args.dir.display(), index.name, index.version))?;
+    Ok(0)
+}

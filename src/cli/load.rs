@@ -1,0 +1,42 @@
+//! `pack load`: images from a folder or a bundle into the container engine.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use super::locate;
+use super::terminal::Terminal;
+use crate::bundle::Bundle;
+use crate::error::Result;
+use crate::site;
+
+/// Stream images into 'docker load'; no temporary copy
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  pack load dataflux-func-1.0.0-x86_64.run                   every image
+  pack load dataflux-func-1.0.0-x86_64.run redis.tar.gz      one of them
+  pack load dataflux-func-portable                           from the folder")]
+pub(super) struct LoadArgs {
+    /// The folder or bundle
+    source: PathBuf,
+    /// Only these artifacts
+    names: Vec<String>,
+}
+
+pub(super) fn run(args: &LoadArgs, terminal: &Terminal) -> Result<u8> {
+    let progress = terminal.progress("loading");
+    let loaded = if args.source.is_dir() {
+        let folder = locate::folder(Some(&args.source))?;
+        let manifest = folder.expect_manifest()?;
+        let platform = locate::platform_of(&folder, None)?;
+        site::load_from_folder(&folder, &manifest.select(platform)?, &args.names, progress.as_ref())?
+    } else {
+        site::load_from_bundle(&Bundle::open(&args.source)?, &args.names, progress.as_ref())?
+    };
+    drop(progress);
+    terminal.document(&json!({ "source": args.source, "loaded": loaded }))?;
+    terminal.text(&format!("loaded {}", loaded.join(", ")))?;
+    Ok(0)
+}

@@ -1,0 +1,64 @@
+//! What the launcher of a bundle calls: the product's script, or `pack` itself on this bundle.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::terminal::Terminal;
+use super::verify::{check, damage_line};
+use crate::bundle::Bundle;
+use crate::error::{Error, Result};
+use crate::scratch::Scratch;
+use crate::site::{self, Signals};
+
+/// Commands that take the bundle as their first word.
+const ON_THIS_BUNDLE: [&str; 4] = ["extract", "inspect", "load", "verify"];
+
+/// Called by the launcher at the beginning of a bundle
+#[derive(Args)]
+pub(super) struct SiteArgs {
+    /// The private folder that holds the runtime; removed at the end
+    #[arg(long)]
+    home: PathBuf,
+    /// The bundle
+    #[arg(long)]
+    bundle: PathBuf,
+    /// What was typed after the bundle's name
+    #[arg(last = true, allow_hyphen_values = true)]
+    words: Vec<OsString>,
+}
+
+pub(super) fn run(args: SiteArgs, terminal: &Terminal, signals: Signals) -> Result<u8> {
+    let home = Scratch::new(args.home);
+    match args.words.split_first() {
+        Some((first, rest)) if first == "pack" => Ok(super::run(on_this_bundle(&args.bundle, rest), signals)),
+        _ => run_script(&args.bundle, home.path(), &args.words, terminal, signals),
+    }
+}
+
+/// `pack verify …` typed after a bundle's name means `pack verify BUNDLE …`.
+fn on_this_bundle(bundle: &Path, words: &[OsString]) -> Vec<OsString> {
+    let mut line: Vec<OsString> = vec!["pack".into()];
+    line.extend(words.iter().cloned());
+    let verb = words.iter().position(|word| !word.to_string_lossy().starts_with('-'));
+    if let Some(verb) = verb
+        && ON_THIS_BUNDLE.iter().any(|known| *known == words[verb])
+    {
+        line.insert(verb + 2, bundle.into());
+    }
+    line
+}
+
+fn run_script(path: &Path, home: &Path, words: &[OsString], terminal: &Terminal, signals: Signals) -> Result<u8> {
+    let bundle = Bundle::open(path)?;
+    let damage = check(&bundle, terminal)?;
+    if let Some(first) = damage.first() {
+        return Err(Error::integrity("the bundle is damaged: nothing was run")
+            .fact("path", path.display())
+            .fact("reason", damage_line(first))
+            .fact("damaged parts", damage.len())
+            .hint("copy it again from where it was made, and compare there and here: sha256sum -c FILE.run.sha256"));
+    }
+    site::run(&bundle, home, words, signals)
+}

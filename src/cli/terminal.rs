@@ -1,0 +1,124 @@
+//! The only place that prints: results on standard output, everything else on standard error.
+
+mod bars;
+mod lines;
+mod size;
+
+use std::io::{self, IsTerminal, Write};
+
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
+use console::style;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+pub(super) use size::bytes;
+
+use crate::error::{Error, Result};
+use crate::progress::{Progress, Silent};
+
+/// Where a command prints to, and how.
+pub(super) struct Terminal {
+    json: bool,
+    quiet: bool,
+    verbose: bool,
+}
+
+impl Terminal {
+    /// A terminal that prints what the options ask for.
+    pub(super) fn new(json: bool, quiet: bool, verbose: bool) -> Self {
+        Terminal { json, quiet, verbose }
+    }
+
+    /// A terminal for the time before the options are known.
+    pub(super) fn plain() -> Self {
+        Self::new(false, false, false)
+    }
+
+    /// Whether more detail was asked for.
+    pub(super) fn verbose(&self) -> bool {
+        self.verbose
+    }
+
+    /// Somebody to report progress to: bars on a terminal, else a line a file; nobody with `--quiet`.
+    pub(super) fn progress(&self, verb: &'static str) -> Box<dyn Progress> {
+        if self.quiet {
+            Box::new(Silent)
+        } else if io::stderr().is_terminal() {
+            Box::new(bars::Bars::new(verb))
+        } else {
+            Box::new(lines::Lines::new())
+        }
+    }
+
+    /// Prints a result as it is.
+    pub(super) fn raw(&self, bytes: &[u8]) -> Result<()> {
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+            // Whoever read this has seen enough: the exit code still says how the command ended.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            Err(error) => Err(Error::failed("cannot write to standard output").fact("cause", error)),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Prints a result as text, unless `--quiet` or `--json`.
+    pub(super) fn text(&self, text: &str) -> Result<()> {
+        if self.quiet || self.json { Ok(()) } else { self.raw(format!("{text}\n").as_bytes()) }
+    }
+
+    /// Prints the result as a JSON document, where asked for.
+    pub(super) fn document(&self, document: &impl Serialize) -> Result<()> {
+        if !self.json {
+            return Ok(());
+        }
+        let text = serde_json::to_string_pretty(document)
+            .map_err(|cause| Error::failed("cannot write the result as JSON").fact("cause", cause))?;
+        self.raw(format!("{text}\n").as_bytes())
+    }
+
+    /// Prints rows under headings, columns aligned.
+    pub(super) fn table(&self, headings: &[&str], rows: Vec<Vec<String>>) -> Result<()> {
+        let mut table = Table::new();
+        table.load_style(NOTHING).set_header(headings).add_rows(rows);
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
+        let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
+        self.text(&lines.join("\n"))
+    }
+
+    /// Something worth knowing that is no result.
+    pub(super) fn note(&self, line: &str) {
+        if !self.quiet {
+            stderr(&format!("{}: {line}", style("note").for_stderr().cyan().bold()));
+        }
+    }
+
+    /// An error as people read it; with `--json`, a document as well.
+    pub(super) fn error(&self, error: &Error) {
+        let mut text = format!("{}: {}", style("error").for_stderr().red().bold(), error.title());
+        for (name, value) in error.facts() {
+            text.push_str(&format!("\n  {name}: {value}"));
+        }
+        if let Some(hint) = error.hint_text() {
+            text.push_str(&format!("\n{}: {hint}", style("hint").for_stderr().green().bold()));
+        }
+        stderr(&text);
+        let facts: Map<String, Value> =
+            error.facts().iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into())).collect();
+        let document = json!({ "error": {
+            "title": error.title(),
+            "facts": facts,
+            "hint": error.hint_text(),
+            "exitCode": error.class().exit_code(),
+        } });
+        // The error itself is shown; that its copy cannot be is not worth another one.
+        let _ = self.document(&document);
+    }
+}
+
+fn stderr(text: &str) {
+    // Nobody is left to tell when standard error is gone.
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}

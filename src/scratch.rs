@@ -1,0 +1,58 @@
+//! Files and folders that must not outlive the work on them, whichever way it ends.
+//!
+//! A [`Scratch`] is removed when it is dropped, and by [`remove_all`] when the process is interrupted.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard};
+
+/// Every scratch path of this process.
+static ALL: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+fn all() -> MutexGuard<'static, Vec<PathBuf>> {
+    ALL.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// A path that is removed, with what is below it, unless it is kept.
+#[derive(Debug)]
+pub struct Scratch {
+    path: PathBuf,
+}
+
+impl Scratch {
+    /// Takes charge of `path`, which need not exist yet.
+    pub fn new(path: PathBuf) -> Self {
+        all().push(path.clone());
+        Scratch { path }
+    }
+
+    /// The path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Gives up the charge without removing anything: the work is done, the path has its final name.
+    pub fn keep(self) {
+        all().retain(|known| *known != self.path);
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        remove(&self.path);
+        all().retain(|known| *known != self.path);
+    }
+}
+
+/// Removes every scratch path of this process. For the moment before an interrupted exit.
+pub fn remove_all() {
+    for path in all().drain(..) {
+        remove(&path);
+    }
+}
+
+fn remove(path: &Path) {
+    // Nothing better can be done when this fails; what uses scratch paths copes with leftovers.
+    let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+}

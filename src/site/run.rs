@@ -1,0 +1,69 @@
+//! Running the product's script from a bundle that was just verified.
+
+use std::ffi::OsString;
+use std::fs::{self, Permissions};
+use std::io::Read;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::Command;
+
+use super::Signals;
+use crate::bundle::{Bundle, extract};
+use crate::error::{Error, IoContext, Result};
+use crate::manifest::{FILE_NAME, Kind, SIGNATURE_NAME};
+use crate::path::RelPath;
+use crate::progress::Silent;
+
+/// Unpacks everything but the images into `home`, runs the product's script there with `args`, and gives
+/// its exit code: 128 and the signal's number when a signal ended it, as shells do.
+///
+/// The script finds `PACK` (the runtime's path), `PACK_BUNDLE`, `PACK_NAME` and `PACK_VERSION` in its
+/// environment, its artifacts beside it, and the images with `"$PACK" load "$PACK_BUNDLE" NAME`.
+///
+/// # Errors
+/// The bundle has no script, is damaged, or the script cannot be started.
+pub fn run(bundle: &Bundle, home: &Path, args: &[OsString], signals: Signals) -> Result<u8> {
+    let index = bundle.index();
+    bundle.manifest()?;
+    let Some(run) = &index.run else {
+        return Err(Error::failed("this bundle has nothing to run")
+            .fact("path", bundle.path().display())
+            .hint(format_args!("take its files out with: sh {} pack extract DIR", bundle.path().display())));
+    };
+    let files = home.join("files");
+    fs::DirBuilder::new().mode(0o700).create(&files).doing("create the folder", &files)?;
+    let carried = |path: &RelPath| index.artifacts.iter().any(|a| a.name == *path && a.kind != Kind::Image);
+    extract(
+        bundle,
+        |entry| carried(&entry.path) || matches!(entry.path.as_str(), FILE_NAME | SIGNATURE_NAME),
+        &files,
+        &Silent,
+    )?;
+    let script = run.below(&files);
+    fs::set_permissions(&script, Permissions::from_mode(0o700)).doing("set the mode of", &script)?;
+    let mut command = command(&script)?;
+    command
+        .args(args)
+        .current_dir(&files)
+        .env("PACK", home.join("pack"))
+        .env("PACK_BUNDLE", bundle.path())
+        .env("PACK_NAME", &index.name)
+        .env("PACK_VERSION", index.version.to_string());
+    let mut child = signals.spawn(&mut command).doing("start the script", &script)?;
+    let status = signals.wait(&mut child).doing("wait for the script", &script)?;
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
+    Ok(u8::try_from(code).unwrap_or(1))
+}
+
+/// The script by its own `#!` line; one without any is for `sh`, as a shell would have it.
+fn command(script: &Path) -> Result<Command> {
+    let mut head = [0; 2];
+    let read = fs::File::open(script).and_then(|mut file| file.read(&mut head)).doing("read the script", script)?;
+    if &head[..read] == b"#!" {
+        return Ok(Command::new(script));
+    }
+    let mut command = Command::new("sh");
+    command.arg(script);
+    Ok(command)
+}

@@ -1,0 +1,78 @@
+//! What an interrupted `pack` does: pass the signal to the script it runs, or clean up and end.
+
+use std::io;
+use std::process::{Child, Command, ExitStatus};
+use std::sync::{Mutex, MutexGuard};
+use std::thread;
+
+use rustix::process::{Pid, Signal, kill_process};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::SignalsInfo;
+use signal_hook::iterator::exfiltrator::WithOrigin;
+use signal_hook::low_level::emulate_default_handler;
+use signal_hook::low_level::siginfo::{Cause, Origin};
+
+use crate::error::{Error, Result};
+use crate::scratch;
+
+/// The script that runs now: signals are its business as long as it does.
+static SCRIPT: Mutex<Option<Pid>> = Mutex::new(None);
+
+/// Proof that signals are watched.
+#[derive(Debug, Clone, Copy)]
+pub struct Signals(());
+
+/// Watches for SIGHUP, SIGINT and SIGTERM from now on.
+///
+/// # Errors
+/// The system refuses the handlers.
+pub fn watch() -> Result<Signals> {
+    let cannot = |cause| Error::failed("cannot watch for signals").fact("cause", cause);
+    let mut signals = SignalsInfo::<WithOrigin>::new([SIGHUP, SIGINT, SIGTERM]).map_err(cannot)?;
+    thread::spawn(move || {
+        for origin in &mut signals {
+            handle(&origin);
+        }
+    });
+    Ok(Signals(()))
+}
+
+impl Signals {
+    /// Starts the script that gets the signals from now on. One that comes while it starts waits for it.
+    pub(super) fn spawn(self, script: &mut Command) -> io::Result<Child> {
+        let mut running = script_that_runs();
+        let child = script.spawn()?;
+        *running = Pid::from_raw(child.id().cast_signed());
+        Ok(child)
+    }
+
+    /// Waits for the script; afterwards signals end this process again.
+    pub(super) fn wait(self, script: &mut Child) -> io::Result<ExitStatus> {
+        let status = script.wait();
+        *script_that_runs() = None;
+        status
+    }
+}
+
+fn script_that_runs() -> MutexGuard<'static, Option<Pid>> {
+    SCRIPT.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+fn handle(origin: &Origin) {
+    let running = script_that_runs();
+    match *running {
+        // A terminal sends its signals to the whole foreground group: the script has this one already.
+        Some(_) if origin.cause == Cause::Kernel => {}
+        Some(script) => {
+            if let Some(signal) = Signal::from_named_raw(origin.signal) {
+                // A script that has just ended needs no signal any more.
+                let _ = kill_process(script, signal);
+            }
+        }
+        None => {
+            scratch::remove_all();
+            // Ends the process by that very signal, so that a calling shell sees what happened.
+            let _ = emulate_default_handler(origin.signal);
+        }
+    }
+}
