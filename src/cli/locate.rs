@@ -1,10 +1,11 @@
 //! Which manifest, folder or bundle a command means when the words leave it open.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, IoContext, Result};
 use crate::folder::{Folder, read_manifest_text};
-use crate::manifest::{FILE_NAME, Manifest, builtin};
+use crate::manifest::{FILE_NAME, Manifest};
 use crate::platform::Platform;
 
 /// The platform asked for, else this host's.
@@ -20,8 +21,8 @@ pub(super) fn platform_of(folder: &Folder, asked: Option<Platform>) -> Result<Pl
     platform(asked.or_else(|| folder.platform()))
 }
 
-/// The folder asked for; else `./NAME-portable` of the manifest at hand; else this one, when it has a
-/// manifest.
+/// The folder asked for; else `./NAME-portable` of the manifest here; else this one, when it has a
+/// manifest; else the only `./*-portable` there is.
 pub(super) fn folder(asked: Option<&Path>) -> Result<Folder> {
     if let Some(asked) = asked {
         return if asked.is_dir() {
@@ -33,15 +34,20 @@ pub(super) fn folder(asked: Option<&Path>) -> Result<Folder> {
         };
     }
     let here = Path::new(FILE_NAME);
-    let product = folder_name(&local_manifest()?);
-    if product.join(FILE_NAME).is_file() {
-        Ok(Folder::at(product))
-    } else if here.is_file() {
-        Ok(Folder::at("."))
-    } else {
-        Err(Error::failed("there is no folder to work on")
-            .fact("path", product.display())
-            .hint("make it with 'pack download', or name another folder"))
+    if here.is_file() {
+        let text = read_manifest_text(here).doing("read the manifest", here)?;
+        let product = folder_name(&Manifest::parse(text, FILE_NAME)?);
+        return Ok(Folder::at(if product.join(FILE_NAME).is_file() { product } else { ".".into() }));
+    }
+    let found = portable_folders()?;
+    match found.as_slice() {
+        [one] => Ok(Folder::at(one)),
+        [] => Err(Error::failed("there is no folder to work on")
+            .fact("expected", "./NAME-portable")
+            .hint("make it with 'pack download', or name another folder")),
+        several => Err(Error::usage("there are several folders here")
+            .fact("found", several.iter().map(|path| path.to_string_lossy()).collect::<Vec<_>>().join(", "))
+            .hint("name the one that is meant")),
     }
 }
 
@@ -50,13 +56,16 @@ pub(super) fn folder_name(manifest: &Manifest) -> PathBuf {
     PathBuf::from(format!("{}-portable", manifest.name()))
 }
 
-/// `./manifest.json`, else the manifest built into this program.
-fn local_manifest() -> Result<Manifest> {
-    let here = Path::new(FILE_NAME);
-    if here.is_file() {
-        let text = read_manifest_text(here).doing("read the manifest", here)?;
-        Manifest::parse(text, FILE_NAME)
-    } else {
-        Manifest::parse(builtin::text().to_owned(), "the manifest built into pack")
+/// The folders here that 'pack download' may have made.
+fn portable_folders() -> Result<Vec<PathBuf>> {
+    let here = Path::new(".");
+    let mut found = Vec::new();
+    for entry in fs::read_dir(here).doing("list the folder", here)? {
+        let name = PathBuf::from(entry.doing("list the folder", here)?.file_name());
+        if name.to_string_lossy().ends_with("-portable") && name.join(FILE_NAME).is_file() {
+            found.push(name);
+        }
     }
+    found.sort();
+    Ok(found)
 }

@@ -1,0 +1,181 @@
+//! A folder goes into a bundle and comes back byte for byte.
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use support::mounts::Tmpfs;
+use support::{expect, file, noise, pack, run, small_product, texts, tree, write_product};
+
+const BUNDLE: &str = "probe-1.0.0-x86_64.run";
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    small_product(folder.path());
+    folder
+}
+
+fn shell(folder: &Path, line: &str) -> String {
+    let output = Command::new("sh").args(["-c", line]).current_dir(folder).output().expect("sh runs");
+    let (out, err) = texts(&output);
+    assert!(output.status.success(), "{line}\n{out}\n{err}");
+    out
+}
+
+#[test]
+fn a_folder_comes_back_byte_for_byte_with_its_modes() {
+    let folder = folder();
+    let product = folder.path().join("probe-portable");
+    fs::set_permissions(product.join("noise"), fs::Permissions::from_mode(0o600)).expect("a mode");
+    expect(0, folder.path(), &["bundle"]);
+    expect(0, folder.path(), &["extract", BUNDLE, "out"]);
+    assert_eq!(tree(&folder.path().join("out")), tree(&product));
+    expect(0, folder.path(), &["verify", "out"]);
+    expect(0, folder.path(), &["verify", BUNDLE]);
+    assert!(shell(folder.path(), &format!("sha256sum -c {BUNDLE}.sha256")).contains("OK"));
+}
+
+#[test]
+fn stock_tools_open_it() {
+    let folder = folder();
+    expect(0, folder.path(), &["bundle"]);
+    let (inspected, _) = expect(0, folder.path(), &["inspect", "--json", BUNDLE]);
+    let inspected: Value = serde_json::from_str(&inspected).expect("JSON");
+    let at = inspected["payloadAt"].as_u64().expect("a number");
+    let launcher = fs::read(folder.path().join(BUNDLE)).expect("read")[..4096].to_vec();
+    assert!(String::from_utf8_lossy(&launcher).contains(&format!("tail -c +{at} THIS_FILE | zstd -dc | tar -x")));
+    fs::create_dir(folder.path().join("out")).expect("a folder");
+    shell(folder.path(), &format!("cd out && tail -c +{at} ../{BUNDLE} | zstd -dc | tar -x"));
+    assert_eq!(tree(&folder.path().join("out")), tree(&folder.path().join("probe-portable")));
+}
+
+#[test]
+fn the_same_folder_gives_the_same_bundle_on_any_number_of_cores() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let product = folder.path().join("probe-portable");
+    fs::create_dir(&product).expect("a folder");
+    // Several frames, of bytes that compress and bytes that do not.
+    let mut mixed = noise(5, 9 << 20);
+    mixed.extend(std::iter::repeat_n(b"all work and no play ", 1 << 20).flatten());
+    write_product(&product, "1.0.0", &[file("run.sh", "script", "#!/bin/sh\n"), file("mixed", "file", mixed)]);
+    for compression in ["fast", "balanced"] {
+        let bundle = |threads: &str| {
+            expect(0, folder.path(), &["bundle", "--compression", compression, "--threads", threads, "-o", "x.run"]);
+            fs::read(folder.path().join("x.run")).expect("read")
+        };
+        let one = bundle("1");
+        assert!(one == bundle("8"), "{compression}: 1 and 8 threads");
+        shell(
+            folder.path(),
+            "touch probe-portable/* && cp -r probe-portable copy && rm -r probe-portable && mv copy probe-portable",
+        );
+        assert!(one == bundle("2"), "{compression}: a copy of the folder");
+    }
+}
+
+#[test]
+fn some_files_come_back_alone() {
+    let folder = folder();
+    expect(0, folder.path(), &["bundle"]);
+    expect(0, folder.path(), &["extract", BUNDLE, "out", "conf/app.yaml", "empty"]);
+    let names: Vec<_> = tree(&folder.path().join("out")).into_iter().map(|(name, ..)| name).collect();
+    assert_eq!(names, [Path::new("conf/app.yaml"), Path::new("empty")]);
+    let (_, err) = expect(1, folder.path(), &["extract", BUNDLE, "out", "nobody"]);
+    assert!(err.contains("the bundle has no such file") && err.contains("pack inspect"), "{err}");
+}
+
+#[test]
+fn extracting_a_damaged_bundle_leaves_what_was_there() {
+    let folder = folder();
+    expect(0, folder.path(), &["bundle"]);
+    let (inspected, _) = expect(0, folder.path(), &["inspect", "--json", BUNDLE]);
+    let inspected: Value = serde_json::from_str(&inspected).expect("JSON");
+    let path = folder.path().join(BUNDLE);
+    let mut bytes = fs::read(&path).expect("read");
+    let frame = &inspected["index"]["frames"][0];
+    bytes[(frame["offset"].as_u64().expect("a number") + 100) as usize] ^= 1;
+    fs::write(&path, bytes).expect("written");
+    fs::create_dir(folder.path().join("out")).expect("a folder");
+    fs::write(folder.path().join("out/noise"), "mine").expect("written");
+    let (_, err) = expect(3, folder.path(), &["extract", BUNDLE, "out"]);
+    assert!(err.contains("frame 0") && err.contains("expected: sha256:"), "{err}");
+    assert_eq!(tree(&folder.path().join("out")), [("noise".into(), 0o644, b"mine".to_vec())]);
+    let (out, _) = expect(3, folder.path(), &["verify", BUNDLE]);
+    assert!(out.contains("damaged"), "{out}");
+}
+
+#[test]
+fn a_folder_that_is_not_right_is_not_packed() {
+    let folder = folder();
+    let product = folder.path().join("probe-portable");
+    fs::write(product.join("noise"), noise(2, 3_000)).expect("written");
+    let (_, err) = expect(3, folder.path(), &["bundle"]);
+    assert!(err.contains("noise") && err.contains("pack download"), "{err}");
+    fs::write(product.join("noise"), "short").expect("written");
+    expect(3, folder.path(), &["bundle"]);
+    fs::remove_file(product.join("noise")).expect("removed");
+    expect(1, folder.path(), &["bundle"]);
+    let left: Vec<_> =
+        fs::read_dir(folder.path()).expect("read").map(|entry| entry.expect("read").file_name()).collect();
+    assert_eq!(left, ["probe-portable"], "nothing half-made is left");
+}
+
+#[test]
+fn only_a_static_program_for_the_platform_is_carried() {
+    let folder = folder();
+    for (runtime, why) in [("/bin/sh", "dynamically linked"), ("probe-portable/run.sh", "no ELF")] {
+        let (_, err) = expect(1, folder.path(), &["bundle", "--runtime", runtime]);
+        assert!(err.contains(why) && err.contains("--runtime FILE"), "{err}");
+    }
+    let (_, err) = expect(1, folder.path(), &["bundle", "--platform", "linux/arm64"]);
+    assert!(err.contains("it is for linux/amd64") && err.contains("--runtime FILE"), "{err}");
+    expect(0, folder.path(), &["bundle", "--runtime", support::PACK]);
+}
+
+#[test]
+fn a_full_disk_leaves_the_old_bundle_as_it_was() {
+    let folder = folder();
+    let Some(small) = Tmpfs::mount(&folder.path().join("small"), "size=5m") else { return };
+    let path = small.path().join(BUNDLE);
+    fs::write(&path, "old").expect("written");
+    fs::write(small.path().join("ballast"), noise(1, 2 << 20)).expect("written");
+    let (_, err) = expect(1, folder.path(), &["bundle", "-o", "small/"]);
+    assert!(err.contains("the disk is full") && err.contains(BUNDLE), "{err}");
+    assert_eq!(fs::read(&path).expect("read"), b"old");
+    assert_eq!(fs::read_dir(small.path()).expect("read").count(), 2, "no partial is left");
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let folder = folder();
+    expect(0, folder.path(), &["bundle"]);
+    let out = shell(
+        folder.path(),
+        &format!("({} inspect --json {BUNDLE}; echo $? >code) | head -1; cat code", support::PACK),
+    );
+    assert_eq!(out, "{\n0\n");
+    assert!(!texts(&run(folder.path(), &["inspect", BUNDLE])).1.contains("panicked"));
+}
+
+#[test]
+fn an_interrupted_pack_leaves_nothing_half_named() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let product = folder.path().join("probe-portable");
+    fs::create_dir(&product).expect("a folder");
+    write_product(&product, "1.0.0", &[file("noise", "file", noise(5, 64 << 20))]);
+    let mut child =
+        pack(folder.path()).args(["bundle", "--compression", "max", "--threads", "1"]).spawn().expect("runs");
+    while !folder.path().join(format!(".{BUNDLE}.partial")).exists() {
+        assert!(child.try_wait().expect("asked").is_none(), "it ended before it began to write");
+    }
+    shell(folder.path(), &format!("kill -INT {}", child.id()));
+    let status = child.wait().expect("ended");
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(2), "{status}");
+    let left: Vec<_> =
+        fs::read_dir(folder.path()).expect("read").map(|entry| entry.expect("read").file_name()).collect();
+    assert_eq!(left, ["probe-portable"]);
+}

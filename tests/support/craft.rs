@@ -1,0 +1,72 @@
+//! Bundles made by hand: the format written a second time, so that tests can write wrong ones.
+
+use std::fs;
+use std::path::Path;
+
+use pack::bundle::{CarriedArtifact, Compression, Content, Plan, Source, write};
+use pack::digest::Digest;
+use pack::manifest::{Kind, Manifest};
+use pack::platform::Platform;
+use pack::progress::Silent;
+use serde_json::Value;
+
+const TRAILER: usize = 8 + 8 + 4 + 8 + 8 + 32 + 8;
+
+/// Writes a small bundle whose launcher and runtime are a few bytes, so that every byte can be tried.
+pub fn small_bundle(path: &Path, header: &[u8], files: &[super::File]) {
+    let text = super::manifest("1.0.0", files).to_string();
+    let manifest = Manifest::parse(text.clone(), "test").expect("valid");
+    let source = |path: &str, mode, content: &[u8]| Source {
+        path: path.parse().expect("a safe name"),
+        mode,
+        size: content.len() as u64,
+        digest: Digest::of(content),
+        content: Content::Bytes(content.to_vec()),
+    };
+    let mut sources = vec![source("manifest.json", 0o644, text.as_bytes())];
+    sources.extend(files.iter().map(|file| source(file.name, 0o644, &file.content)));
+    let artifacts = files
+        .iter()
+        .map(|file| CarriedArtifact {
+            name: file.name.parse().expect("a safe name"),
+            kind: if file.kind == "script" { Kind::Script } else { Kind::File },
+            size: file.content.len() as u64,
+            mode: 0o644,
+            digest: Digest::of(&file.content),
+        })
+        .collect();
+    let plan = Plan {
+        manifest: &manifest,
+        platform: Platform::AMD64,
+        header: header.to_vec(),
+        sources,
+        artifacts,
+        compression: Compression::Fast,
+        cores: 2,
+    };
+    write(plan, path, &Silent).expect("written");
+}
+
+/// Changes a bundle's index with `change` and puts right every digest and length that follows from it, so
+/// that only what the index says is wrong.
+pub fn with_index(path: &Path, change: impl FnOnce(&mut Value)) {
+    let bytes = fs::read(path).expect("read");
+    let trailer = &bytes[bytes.len() - TRAILER..];
+    let number = |at: usize| u64::from_le_bytes(trailer[at..at + 8].try_into().expect("8 bytes"));
+    let (index_offset, index_size) = (number(20) as usize, number(28) as usize);
+    let mut index: Value =
+        serde_json::from_slice(&bytes[index_offset + 8..index_offset + index_size]).expect("the index is JSON");
+    change(&mut index);
+    let json = index.to_string().into_bytes();
+    let mut made = bytes[..index_offset].to_vec();
+    let mut frame = bytes[index_offset..index_offset + 4].to_vec();
+    frame.extend((json.len() as u32).to_le_bytes());
+    frame.extend(&json);
+    made.extend(&frame);
+    made.extend(&trailer[..20]);
+    made.extend((index_offset as u64).to_le_bytes());
+    made.extend((frame.len() as u64).to_le_bytes());
+    made.extend(Digest::of(&frame).as_bytes());
+    made.extend((made.len() as u64 + 8).to_le_bytes());
+    fs::write(path, made).expect("written");
+}
