@@ -8,7 +8,7 @@
 //! ```
 //!
 //! From the payload to the end the file is a valid `.tar.zst`. `docs/format.md` describes every byte.
-//! [`write`] makes a bundle, [`Bundle`] reads one; no byte leaves it before its frame's digest held.
+//! [`write()`] makes a bundle, [`Bundle`] reads one; no byte leaves it before its frame's digest held.
 
 mod compression;
 mod damage;

@@ -13,7 +13,6 @@
 # What follows is all that happens before a checked program takes over: the runtime is cut out of this
 # file, its checksum compared, unpacked into a private folder where programs may run, and started there.
 set -u
-umask 077
 
 runtime_at=@RUNTIME_AT@
 runtime_size=@RUNTIME_SIZE@
@@ -33,7 +32,9 @@ case $0 in
     /*) self=$0 ;;
     *) self=$(pwd)/$0 ;;
 esac
-[ -f "$self" ] && [ -r "$self" ] || fail 1 'the bundle cannot find itself' "path: $self" 'hint: sh /path/to/FILE.run'
+if ! [ -f "$self" ] || ! [ -r "$self" ]; then
+    fail 1 'the bundle cannot find itself' "path: $self" 'hint: sh /path/to/FILE.run'
+fi
 
 machine=$(uname -m)
 [ "$machine" = '@MACHINE@' ] || fail 1 'this bundle is for another kind of machine' \
@@ -57,7 +58,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 for place in "${PACK_TMPDIR:-}" "${TMPDIR:-}" /tmp /var/tmp /run /dev/shm "${HOME:-}"; do
-    [ -n "$place" ] && [ -d "$place" ] && [ -w "$place" ] || continue
+    if [ -z "$place" ] || ! [ -d "$place" ] || ! [ -w "$place" ]; then continue; fi
     case $place in /*) ;; *) place=$(pwd)/$place ;; esac
     home=$(mktemp -d "$place/pack.XXXXXXXXXX" 2>/dev/null) || { home=; continue; }
     # A place may be full, or mounted noexec: what was unpacked is compared, then tried.
