@@ -7,8 +7,11 @@
 //!   .pack/lock               held by the one run that may write here
 //!   .pack/platform           which platform's artifacts these are
 //!   .pack/partial/<digest>   what came so far of an artifact
+//!   .pack/partial/<digest>.journal   which of its bytes are there
 //! ```
 
+mod extents;
+mod journal;
 mod partial;
 mod verify;
 
@@ -16,8 +19,10 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use extents::Extents;
+pub use journal::Origin;
 pub use partial::{Mismatch, Partial, Verified};
-pub use verify::{Row, State, verify};
+pub use verify::{Row, State, check, verify};
 
 use crate::atomic::{self, WholeFile};
 use crate::digest::Digest;

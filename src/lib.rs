@@ -21,16 +21,18 @@
 //! ```text
 //! cli                     the only one that prints
 //! fetch        site       the network (async) │ what happens on site
-//! folder  image  bundle
+//! folder  cache  image  bundle
 //! manifest
 //! digest path platform progress error atomic scratch workers
 //! ```
 
 pub mod atomic;
 pub mod bundle;
+pub mod cache;
 pub mod cli;
 pub mod digest;
 pub mod error;
+pub mod fetch;
 pub mod folder;
 pub mod manifest;
 pub mod path;

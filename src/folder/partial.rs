@@ -1,32 +1,44 @@
 //! What came so far of an artifact, and the one way from there to its final name.
 
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{Seek, SeekFrom, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::ops::Range;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::Folder;
+use super::extents::Extents;
+use super::journal::{Journal, Origin};
 use crate::atomic::sync_folder_of;
 use crate::digest::{Digest, Hasher};
 use crate::error::{IoContext, Result};
 use crate::manifest::{Limits, Pin};
 use crate::path::RelPath;
 
+/// How much of what came out of order one write reads back to hash it.
+const CATCH_UP: u64 = 1 << 20;
+
 /// An artifact's bytes so far, in a file named by the digest they must come to.
 ///
-/// Every byte is hashed as it is written, and one more byte than the artifact may have is never written.
+/// Bytes may come in any order. They are hashed in theirs: as they are written where that is the next
+/// place, else read back when what was missing before them has come. No byte past the size that the
+/// artifact may have is ever written.
 pub struct Partial {
     file: File,
     path: PathBuf,
+    journal: Journal,
+    held: Extents,
+    origin: Option<Origin>,
     hasher: Hasher,
     pin: Pin,
+    buffer: Vec<u8>,
 }
 
 /// A file whose size and digest were checked: the only thing that can get an artifact's final name.
-#[derive(Debug)]
 pub struct Verified {
     file: File,
     path: PathBuf,
+    /// Removed only after the rename: a kill before that costs nothing but the rename.
+    journal: Journal,
     size: u64,
     digest: Digest,
 }
@@ -34,45 +46,35 @@ pub struct Verified {
 /// What came is complete, and is not what was pinned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mismatch {
-    /// How many bytes came; one more than the limit when there was no end to them.
+    /// How many bytes came.
     pub size: u64,
-    /// Their digest, when all of them were taken in.
-    pub digest: Option<Digest>,
+    /// Their digest.
+    pub digest: Digest,
 }
 
 impl Partial {
-    /// Opens what is there for `pin`, hashing it again, or begins it.
+    /// Opens what is there for `pin`, or begins it.
     ///
     /// # Errors
     /// The file cannot be opened, read or written.
     pub fn open(folder: &Folder, pin: Pin) -> Result<Self> {
         let path = folder.partial_path(&pin.digest);
-        let mut file = OpenOptions::new()
+        let file = OpenOptions::new()
             .create(true)
             .truncate(false)
             .read(true)
             .write(true)
             .open(&path)
             .doing("create", &path)?;
-        let mut hasher = Hasher::new();
-        let mut buffer = vec![0; 256 * 1024];
-        loop {
-            let n = std::io::Read::read(&mut file, &mut buffer).doing("read", &path)?;
-            if n == 0 {
-                break;
-            }
-            hasher.update(&buffer[..n]);
-        }
-        let mut partial = Partial { file, path, hasher, pin };
-        if partial.length() > partial.limit() {
-            partial.restart()?;
-        }
-        Ok(partial)
+        let length = file.metadata().doing("look at", &path)?.len();
+        let (journal, mut held, origin) = Journal::open(path.with_extension("journal"), length)?;
+        held.clip(pin.size.unwrap_or(Limits::DEFAULT.artifact_bytes));
+        Ok(Partial { file, path, journal, held, origin, hasher: Hasher::new(), pin, buffer: Vec::new() })
     }
 
     /// How many bytes are there.
     pub fn length(&self) -> u64 {
-        self.hasher.length()
+        self.held.total()
     }
 
     /// How many bytes there can be at most: the pinned size, else the limit of an artifact.
@@ -80,51 +82,123 @@ impl Partial {
         self.pin.size.unwrap_or(Limits::DEFAULT.artifact_bytes)
     }
 
+    /// What is missing of the first `size` bytes, in order.
+    pub fn gaps(&self, size: u64) -> Vec<Range<u64>> {
+        self.held.gaps(size)
+    }
+
+    /// Which bytes are there.
+    pub fn held(&self) -> &Extents {
+        &self.held
+    }
+
+    /// Where the bytes come from, as far as it was written down.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
+    }
+
+    /// Writes down where the bytes from now on come from.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn set_origin(&mut self, origin: Origin) -> Result<()> {
+        if self.origin.as_ref() != Some(&origin) {
+            self.journal.from(&origin)?;
+            self.origin = Some(origin);
+        }
+        Ok(())
+    }
+
     /// Throws away what is there.
     ///
     /// # Errors
     /// The disk refuses.
     pub fn restart(&mut self) -> Result<()> {
-        self.file.set_len(0).doing("empty", &self.path)?;
-        self.file.seek(SeekFrom::Start(0)).doing("rewind", &self.path)?;
+        self.journal.clear()?;
+        self.held = Extents::default();
+        self.origin = None;
         self.hasher = Hasher::new();
-        Ok(())
+        self.file.set_len(0).doing("empty", &self.path)
     }
 
-    /// Writes and hashes the next bytes; `false`, and nothing written, when that would be too many.
+    /// Writes the bytes that follow the first run of what is there; `false`, and nothing written, when
+    /// that would be too many.
     ///
     /// # Errors
     /// The disk refuses.
     pub fn append(&mut self, bytes: &[u8]) -> Result<bool> {
-        if self.length() + bytes.len() as u64 > self.limit() {
+        self.write_at(self.held.head(), bytes)
+    }
+
+    /// Writes bytes at their place; `false`, and nothing written, when they reach past the limit.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<bool> {
+        let end = offset + bytes.len() as u64;
+        if end > self.limit() {
             return Ok(false);
         }
-        if let Err(error) = self.file.write_all(bytes) {
-            // Part of the bytes may be in the file; what is hashed and what is there must stay one.
-            let _ = self.file.set_len(self.length());
-            let _ = self.file.seek(SeekFrom::Start(self.length()));
-            return Err(error).doing("write", &self.path);
+        self.file.write_all_at(bytes, offset).doing("write", &self.path)?;
+        self.held.insert(offset..end);
+        self.journal.held(offset..end)?;
+        if offset == self.hasher.length() {
+            self.hasher.update(bytes);
         }
-        self.hasher.update(bytes);
+        self.catch_up(CATCH_UP)?;
         Ok(true)
     }
 
+    /// Puts on record what came, so that a later run can go on from here.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn pause(&mut self) -> Result<()> {
+        self.journal.flush()
+    }
+
+    /// Whether what is there is, as it is, what was pinned.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn is_pinned(&mut self) -> Result<bool> {
+        self.catch_up(u64::MAX)?;
+        let whole = self.held.end() == self.hasher.length();
+        let sized = self.pin.size.is_none_or(|pinned| pinned == self.hasher.length());
+        Ok(whole && sized && self.hasher.clone().finish() == self.pin.digest)
+    }
+
+    /// Hashes at most `most` bytes that are there and whose turn has come.
+    fn catch_up(&mut self, most: u64) -> Result<()> {
+        let until = self.held.head().min(self.hasher.length().saturating_add(most));
+        while self.hasher.length() < until {
+            self.buffer.resize(256 << 10, 0);
+            let wanted = self.buffer.len().min((until - self.hasher.length()) as usize);
+            let piece = &mut self.buffer[..wanted];
+            self.file.read_exact_at(piece, self.hasher.length()).doing("read", &self.path)?;
+            self.hasher.update(piece);
+        }
+        Ok(())
+    }
+
     /// Says that no byte follows. With the pinned size and digest it becomes [`Verified`] and is on the
-    /// disk; with other ones it is thrown away and the mismatch told.
+    /// disk; with other ones, or holes, it is thrown away and the mismatch told.
     ///
     /// # Errors
     /// The disk refuses.
     pub fn finish(mut self) -> Result<std::result::Result<Verified, Mismatch>> {
-        let size = self.length();
-        let digest = self.hasher.clone().finish();
-        if self.pin.size.is_some_and(|pinned| pinned != size) || digest != self.pin.digest {
-            self.restart()?;
-            drop(self.file);
+        let pinned = self.is_pinned()?;
+        let (size, digest) = (self.hasher.length(), self.hasher.finish());
+        if !pinned {
+            self.journal.remove()?;
             fs::remove_file(&self.path).doing("remove", &self.path)?;
-            return Ok(Err(Mismatch { size, digest: Some(digest) }));
+            return Ok(Err(Mismatch { size, digest }));
         }
+        self.journal.flush()?;
+        // Bytes of an earlier, longer attempt may lie behind.
+        self.file.set_len(size).doing("cut", &self.path)?;
         self.file.sync_all().doing("write", &self.path)?;
-        Ok(Ok(Verified { file: self.file, path: self.path, size, digest }))
+        Ok(Ok(Verified { file: self.file, path: self.path, journal: self.journal, size, digest }))
     }
 }
 
@@ -149,6 +223,7 @@ impl Verified {
         fs::create_dir_all(parent).doing("create the folder", parent)?;
         self.file.set_permissions(Permissions::from_mode(mode)).doing("set the mode of", &self.path)?;
         fs::rename(&self.path, &target).doing("put in place", &target)?;
+        self.journal.remove()?;
         sync_folder_of(&target)
     }
 }

@@ -1,0 +1,244 @@
+//! Fetching artifacts over a network that drops, stalls, lies and remembers yesterday.
+//!
+//! The only user of the network and the only async code. An artifact is the business of one thread, which
+//! checks, writes and hashes; the runtime's threads move bytes between that thread and the sockets. So a
+//! slow disk never delays another artifact's connection, and nothing needs to be shared.
+//!
+//! ```text
+//! artifact   there already? in the cache? else from a source
+//!   plan       which sources there are: its URLs, then the mirrors
+//!   retry      which of them is asked next, and when      health   who failed before
+//!   ranges     one attempt: one connection or several      stale    how to get past caches
+//!     http       a request, its redirects                  credentials, netrc, throttle
+//!     answer     a head, a body, a stall
+//!   fault      what can go wrong, and the one place that says transient or fatal
+//! pin        what has no digest yet: for the publisher
+//! whole      the manifest and other small files, in memory
+//! redact     URLs as people may see them
+//! ```
+
+mod answer;
+mod artifact;
+mod credentials;
+mod fault;
+mod health;
+mod http;
+mod netrc;
+mod options;
+mod pin;
+mod plan;
+mod ranges;
+mod redact;
+mod retry;
+mod stale;
+mod throttle;
+mod whole;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use serde::Serialize;
+use tokio::runtime::Runtime;
+use url::Url;
+
+pub use options::Options;
+
+use crate::cache::Cache;
+use crate::error::{Error, Result};
+use crate::folder::Folder;
+use crate::manifest::pin::PinOf;
+use crate::manifest::{Artifact, Limits, Manifest, Pinned, builtin};
+use crate::progress::Progress;
+use crate::workers;
+
+/// How an artifact came to be in its folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum How {
+    /// It was there already, with the right bytes.
+    Kept,
+    /// It was not there.
+    Fetched,
+    /// Something else was there under its name.
+    Replaced,
+}
+
+/// What became of one artifact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Outcome {
+    /// Its name.
+    pub name: String,
+    /// How it came to be there.
+    pub how: How,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Whether its bytes came from the cache.
+    pub from_cache: bool,
+    /// How many bytes of bodies came over the network for it, those of failed attempts too.
+    pub wire_bytes: u64,
+    /// The URL that had it, without credentials; `None` when none was asked.
+    pub url: Option<String>,
+}
+
+/// Fetches. Owns the runtime and the connections; every method blocks until it is done.
+pub struct Fetcher {
+    runtime: Runtime,
+    http: http::Http,
+    cache: Option<Cache>,
+}
+
+impl Fetcher {
+    /// # Errors
+    /// The certificates in [`Options::cacert`] cannot be read, or the system gives no threads.
+    pub fn new(options: Options) -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(workers::cores().min(4))
+            .thread_name("network")
+            .enable_all()
+            .build()
+            .map_err(|cause| Error::failed("the network cannot be used").fact("cause", &cause).caused_by(cause))?;
+        let cache = options.cache.clone().map(Cache::at);
+        Ok(Fetcher { runtime, http: http::Http::new(options)?, cache })
+    }
+
+    /// The manifest at `url` (`http`, `https`, `file`, or [`builtin::BASE`]) and the URL that its relative
+    /// URLs resolve against: where it came from after redirects.
+    ///
+    /// # Errors
+    /// It cannot be had, or is not valid.
+    pub fn manifest(&self, url: &Url) -> Result<(Manifest, Url)> {
+        if url.as_str() == builtin::BASE {
+            return Ok((Manifest::parse(builtin::text().to_owned(), "the built-in manifest")?, url.clone()));
+        }
+        let shown = redact::shown(url);
+        let got = self.runtime.block_on(whole::get(&self.http, url, Limits::DEFAULT.manifest_bytes, &|_| {}))?;
+        let (bytes, base) = got.ok_or_else(|| {
+            Error::failed("there is no manifest at this place")
+                .fact("url", &shown)
+                .hint("check the URL or the path; its last part is usually manifest.json")
+        })?;
+        let text = String::from_utf8(bytes).map_err(|_| {
+            Error::failed("the manifest is not valid")
+                .fact("manifest", &shown)
+                .fact("reason", "it is no UTF-8 text")
+                .hint("check that the URL leads to a manifest, for example with 'curl'")
+        })?;
+        Ok((Manifest::parse(text, &redact::shown(&base))?, base))
+    }
+
+    /// A small file such as a signature; `None` when it is not there.
+    ///
+    /// # Errors
+    /// It cannot be had, or has more than `limit` bytes.
+    pub fn bytes(&self, url: &Url, limit: u64) -> Result<Option<Vec<u8>>> {
+        Ok(self.runtime.block_on(whole::get(&self.http, url, limit, &|_| {}))?.map(|(bytes, _)| bytes))
+    }
+
+    /// Sees to it that `folder` has every artifact of `selection`, and holds its lock meanwhile. What is
+    /// right stays, and then no request is sent for it. Outcomes come in the selection's order. The
+    /// manifest is not written.
+    ///
+    /// # Errors
+    /// An artifact cannot be had. The others are fetched all the same, unless the disk refused.
+    pub fn download(
+        &self,
+        selection: &[Pinned<'_>],
+        base: &Url,
+        folder: &Folder,
+        progress: &dyn Progress,
+    ) -> Result<Vec<Outcome>> {
+        let _lock = folder.lock()?;
+        let wanted: Vec<_> = selection.iter().map(|pinned| pinned.pin.digest).collect();
+        folder.drop_partials_except(&wanted)?;
+        progress.plan(selection.len(), selection.iter().map(|pinned| pinned.pin.size).sum());
+        let run = artifact::Run {
+            http: &self.http,
+            runtime: self.runtime.handle().clone(),
+            health: Default::default(),
+            cache: self.cache.as_ref(),
+            base,
+            folder,
+            progress,
+        };
+        let sizes: Vec<u64> = selection.iter().map(|pinned| pinned.pin.size.unwrap_or(u64::MAX)).collect();
+        self.at_once(&sizes, |place| run.provide(&selection[place]))
+    }
+
+    /// Fetches `artifacts`, each with its place in the manifest, and says what their bytes are.
+    ///
+    /// # Errors
+    /// An artifact cannot be had, or is not what a digest it already has says.
+    pub fn pin(
+        &self,
+        artifacts: &[(usize, &Artifact)],
+        base: &Url,
+        progress: &dyn Progress,
+    ) -> Result<Vec<(usize, PinOf)>> {
+        progress.plan(artifacts.len(), None);
+        let pinning = pin::Pinning {
+            http: &self.http,
+            runtime: self.runtime.handle().clone(),
+            health: Default::default(),
+            cache: self.cache.as_ref(),
+            base,
+            progress,
+        };
+        self.at_once(&vec![0; artifacts.len()], |at| {
+            let (place, artifact) = artifacts[at];
+            Ok((place, pinning.pin(artifact)?))
+        })
+    }
+
+    /// Does `work` for every place in `sizes`, the largest first, on [`Options::jobs`] threads. After a
+    /// failure the others go on, for what they bring is not lost; only a full disk stops them.
+    fn at_once<T: Send>(&self, sizes: &[u64], work: impl Fn(usize) -> Result<T> + Sync) -> Result<Vec<T>> {
+        let mut order: Vec<usize> = (0..sizes.len()).collect();
+        order.sort_by_key(|&place| std::cmp::Reverse(sizes[place]));
+        let next = AtomicUsize::new(0);
+        let stop = AtomicBool::new(false);
+        let results: Mutex<Vec<Option<Result<T>>>> = Mutex::new(sizes.iter().map(|_| None).collect());
+        std::thread::scope(|scope| {
+            for _ in 0..self.http.options().jobs.clamp(1, sizes.len().max(1)) {
+                scope.spawn(|| {
+                    while !stop.load(Ordering::Relaxed) {
+                        let Some(&place) = order.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
+                        let result = work(place);
+                        if result.as_ref().is_err_and(is_disk_full) {
+                            stop.store(true, Ordering::Relaxed);
+                        }
+                        results.lock().unwrap_or_else(|broken| broken.into_inner())[place] = Some(result);
+                    }
+                });
+            }
+        });
+        let results = results.into_inner().unwrap_or_else(|broken| broken.into_inner());
+        let mut done = Vec::with_capacity(results.len());
+        let mut failed: Vec<Error> = Vec::new();
+        for result in results.into_iter().flatten() {
+            match result {
+                Ok(value) => done.push(value),
+                Err(error) => failed.push(error),
+            }
+        }
+        all_in_one(failed).map_or(Ok(done), Err)
+    }
+}
+
+fn is_disk_full(error: &Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    let full = |cause: &std::io::Error| {
+        matches!(cause.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
+    };
+    cause.is_some_and(full)
+}
+
+/// The worst of several errors, which names the others.
+fn all_in_one(mut errors: Vec<Error>) -> Option<Error> {
+    let worst = (0..errors.len()).max_by_key(|&at| (errors[at].class().exit_code(), std::cmp::Reverse(at)))?;
+    let first = errors.remove(worst);
+    Some(errors.iter().fold(first, |error, other| {
+        let name = other.fact_named("artifact").unwrap_or("another artifact");
+        error.fact("also failed", format_args!("{name}: {}", other.title()))
+    }))
+}

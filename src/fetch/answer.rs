@@ -1,0 +1,261 @@
+//! One HTTP answer: what its head says, and its body piece by piece.
+
+use std::ops::Range;
+use std::time::{Duration, Instant, SystemTime};
+
+use reqwest::header::{self, HeaderMap, HeaderName};
+use reqwest::{Response, Version};
+use url::Url;
+
+use super::fault::Fault;
+use super::http::{Http, causes};
+use super::redact;
+use crate::error::Error;
+
+/// What an answer's head says that a person may need to see, fit to be shown.
+#[derive(Debug, Clone)]
+pub(super) struct Seen {
+    /// The URL that answered, after redirects.
+    pub(super) url: String,
+    /// The status code.
+    pub(super) status: u16,
+    /// How long to wait before asking again.
+    pub(super) retry_after: Option<Duration>,
+    /// Headers that tell where the answer comes from and how old it is, and the server's address.
+    facts: Vec<(&'static str, String)>,
+}
+
+/// The headers that are told, in the order in which they are.
+const TOLD: [(&str, HeaderName); 9] = [
+    ("server", header::SERVER),
+    ("etag", header::ETAG),
+    ("last-modified", header::LAST_MODIFIED),
+    ("age", header::AGE),
+    ("via", header::VIA),
+    ("x-cache", HeaderName::from_static("x-cache")),
+    ("content-type", header::CONTENT_TYPE),
+    ("content-encoding", header::CONTENT_ENCODING),
+    ("retry-after", header::RETRY_AFTER),
+];
+
+impl Seen {
+    fn of(response: &Response) -> Self {
+        let headers = response.headers();
+        let mut facts: Vec<(&'static str, String)> = Vec::new();
+        if let Some(address) = response.remote_addr() {
+            facts.push(("address", address.to_string()));
+        }
+        for (name, header) in &TOLD {
+            if let Some(value) = headers.get(header) {
+                facts.push((name, String::from_utf8_lossy(value.as_bytes()).into_owned()));
+            }
+        }
+        Seen {
+            url: redact::shown(response.url()),
+            status: response.status().as_u16(),
+            retry_after: retry_after(headers, SystemTime::now()),
+            facts,
+        }
+    }
+
+    /// `404 Not Found`.
+    pub(super) fn status_line(&self) -> String {
+        let reason = reqwest::StatusCode::from_u16(self.status).ok().and_then(|status| status.canonical_reason());
+        reason.map_or_else(|| self.status.to_string(), |reason| format!("{} {reason}", self.status))
+    }
+
+    /// The value of a told header.
+    pub(super) fn fact(&self, name: &str) -> Option<&str> {
+        self.facts.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Adds the URL and the headers to an error.
+    pub(super) fn add_to(&self, error: Error) -> Error {
+        self.facts.iter().fold(error.fact("url", &self.url), |error, (name, value)| error.fact(name, value))
+    }
+}
+
+/// `Retry-After` (RFC 9110, section 10.2.3): seconds, or a date.
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    match text.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => Some(httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or_default()),
+    }
+}
+
+/// An answer with a status of success whose body has not been read yet.
+pub(super) struct Answer<'a> {
+    http: &'a Http,
+    response: Response,
+    /// What its head says.
+    pub(super) seen: Seen,
+    /// Where the body's first byte belongs in the file.
+    pub(super) start: u64,
+    /// The whole file's size, where the head tells it.
+    pub(super) total: Option<u64>,
+    came: u64,
+    window: Window,
+}
+
+impl<'a> Answer<'a> {
+    /// Reads the head. `asked` is where the range asked for begins, if one was.
+    pub(super) fn new(http: &'a Http, response: Response, asked: Option<u64>) -> Result<Self, Fault> {
+        let seen = Seen::of(&response);
+        let (start, total) = match seen.status {
+            206 => {
+                let (range, total) = match content_range(response.headers()) {
+                    Some(range) => range,
+                    None => return Err(Fault::WrongRange(Box::new(seen))),
+                };
+                if asked != Some(range.start) {
+                    return Err(Fault::WrongRange(Box::new(seen)));
+                }
+                (range.start, total)
+            }
+            200 => (0, declared_length(&response)),
+            _ => return Err(Fault::Status(Box::new(seen))),
+        };
+        Ok(Answer { http, response, seen, start, total, came: 0, window: Window::default() })
+    }
+
+    /// The URL that answered, after redirects.
+    pub(super) fn url(&self) -> &Url {
+        self.response.url()
+    }
+
+    /// Whether the server says that it can send ranges of this file.
+    pub(super) fn takes_ranges(&self) -> bool {
+        let says = |value: &header::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"bytes");
+        self.seen.status == 206 || self.response.headers().get(header::ACCEPT_RANGES).is_some_and(says)
+    }
+
+    /// What to send as `If-Range` (RFC 9110, section 13.1.5): a strong `ETag`, else `Last-Modified`.
+    pub(super) fn validator(&self) -> Option<String> {
+        let headers = self.response.headers();
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        text(header::ETAG).filter(|tag| tag.starts_with('"')).or_else(|| text(header::LAST_MODIFIED))
+    }
+
+    /// Whether the end of the body is the server's word rather than perhaps a broken connection: HTTP/1
+    /// without a length or chunks just closes (RFC 9112, section 6.3).
+    pub(super) fn end_is_certain(&self) -> bool {
+        let headers = self.response.headers();
+        self.response.version() >= Version::HTTP_2
+            || headers.contains_key(header::CONTENT_LENGTH)
+            || headers.contains_key(header::TRANSFER_ENCODING)
+    }
+
+    /// A coding other than the one asked for, which was none.
+    pub(super) fn coding(&self) -> Option<&str> {
+        self.seen.fact("content-encoding").filter(|coding| !coding.eq_ignore_ascii_case("identity"))
+    }
+
+    /// The next bytes; `None` at the end.
+    pub(super) async fn piece(&mut self) -> Result<Option<bytes::Bytes>, Fault> {
+        let options = self.http.options();
+        let began = Instant::now();
+        let piece = match tokio::time::timeout(options.stall, self.response.chunk()).await {
+            Err(_) => return Err(self.stalled(options.stall)),
+            Ok(Err(error)) => {
+                let seen = Box::new(self.seen.clone());
+                return Err(Fault::Cut { seen, came: self.came, cause: causes(&error) });
+            }
+            Ok(Ok(piece)) => piece,
+        };
+        let length = piece.as_ref().map_or(0, |piece| piece.len() as u64);
+        self.came += length;
+        if !self.window.take(length, began.elapsed(), options.stall, options.slowest) {
+            return Err(self.stalled(options.stall));
+        }
+        self.http.throttle().pass(length).await;
+        Ok(piece)
+    }
+
+    /// How many bytes of the body came.
+    pub(super) fn came(&self) -> u64 {
+        self.came
+    }
+
+    fn stalled(&self, waited: Duration) -> Fault {
+        Fault::Stall { url: self.seen.url.clone(), waited, came: self.window.came }
+    }
+}
+
+/// How much came in a stretch of waiting; time in which we did not listen does not count.
+#[derive(Debug, Default)]
+struct Window {
+    came: u64,
+    waited: Duration,
+}
+
+impl Window {
+    /// Whether the pace is still bearable after `bytes` more in `waited` more.
+    fn take(&mut self, bytes: u64, waited: Duration, stall: Duration, slowest: u64) -> bool {
+        self.came += bytes;
+        self.waited += waited;
+        if self.waited < stall {
+            return true;
+        }
+        let bearable = self.came as f64 >= slowest as f64 * self.waited.as_secs_f64();
+        if bearable {
+            *self = Window::default();
+        }
+        bearable
+    }
+}
+
+/// `Content-Length`; not `Response::content_length`, which knows only what is left of the body.
+fn declared_length(response: &Response) -> Option<u64> {
+    response.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// `Content-Range: bytes 0-499/1234` (RFC 9110, section 14.4).
+fn content_range(headers: &HeaderMap) -> Option<(Range<u64>, Option<u64>)> {
+    let text = headers.get(header::CONTENT_RANGE)?.to_str().ok()?;
+    let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
+    let (first, last) = range.trim().split_once('-')?;
+    let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
+    let total: Option<u64> = if total == "*" { None } else { Some(total.trim().parse().ok()?) };
+    let sound = first <= last && total.is_none_or(|total| last < total);
+    sound.then(|| (first..last + 1, total))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(name: HeaderName, value: &str) -> HeaderMap {
+        HeaderMap::from_iter([(name, value.parse().expect("a header value"))])
+    }
+
+    #[test]
+    fn content_ranges_are_read_strictly() {
+        let read = |text| content_range(&headers(header::CONTENT_RANGE, text));
+        assert_eq!(read("bytes 5-9/20"), Some((5..10, Some(20))));
+        assert_eq!(read("bytes 5-9/*"), Some((5..10, None)));
+        for bad in ["bytes 9-5/20", "bytes 5-20/20", "items 5-9/20", "bytes */20", "bytes -5/20", "bytes 5-9"] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").expect("a date");
+        let read = |text| retry_after(&headers(header::RETRY_AFTER, text), now);
+        assert_eq!(read("7"), Some(Duration::from_secs(7)));
+        assert_eq!(read("Sun, 06 Nov 1994 08:50:37 GMT"), Some(Duration::from_secs(60)));
+        assert_eq!(read("Sun, 06 Nov 1994 08:40:37 GMT"), Some(Duration::ZERO));
+        assert_eq!(read("soon"), None);
+    }
+
+    #[test]
+    fn a_drip_is_a_stall_and_a_pause_of_ours_is_not() {
+        let (stall, slowest) = (Duration::from_secs(10), 100);
+        let mut drip = Window::default();
+        assert!((0..9).all(|_| drip.take(1, Duration::from_secs(1), stall, slowest)));
+        assert!(!drip.take(1, Duration::from_secs(1), stall, slowest));
+        let mut steady = Window::default();
+        assert!((0..100).all(|_| steady.take(200, Duration::from_secs(1), stall, slowest)));
+    }
+}

@@ -1,0 +1,283 @@
+//! One artifact's way into the folder: there already, else from the cache, else from a source.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::runtime::Handle;
+use url::Url;
+
+use super::answer::Seen;
+use super::fault::{Fault, Wrong};
+use super::health::Health;
+use super::http::Http;
+use super::plan::{self, Local};
+use super::ranges::Attempt;
+use super::retry::{Sources, Turn};
+use super::{How, Outcome, redact};
+use crate::cache::Cache;
+use crate::error::{Error, IoContext, Result};
+use crate::folder::{self, Folder, Partial, State, Verified};
+use crate::manifest::Pinned;
+use crate::progress::{Meter, Progress};
+
+/// What all artifacts of a run share.
+pub(super) struct Run<'a> {
+    pub(super) http: &'a Http,
+    pub(super) runtime: Handle,
+    pub(super) health: Health,
+    pub(super) cache: Option<&'a Cache>,
+    pub(super) base: &'a Url,
+    pub(super) folder: &'a Folder,
+    pub(super) progress: &'a dyn Progress,
+}
+
+/// Where verified bytes came from.
+struct Origin {
+    from_cache: bool,
+    wire: u64,
+    url: Option<String>,
+}
+
+impl Run<'_> {
+    /// Sees to it that the folder has `pinned`.
+    ///
+    /// # Errors
+    /// No source has the right bytes, or the disk refuses. What came so far stays as a partial.
+    pub(super) fn provide(&self, pinned: &Pinned<'_>) -> Result<Outcome> {
+        let meter = self.progress.start(pinned.name().as_str(), pinned.pin.size);
+        let meter = Counting { meter: meter.as_ref(), added: AtomicU64::new(0) };
+        let row = folder::check(self.folder, pinned, &meter);
+        let outcome = |how, size, origin: Origin| {
+            meter.done(match (how, origin.from_cache) {
+                (How::Kept, _) => "kept",
+                (How::Fetched, false) => "fetched",
+                (How::Fetched, true) => "from the cache",
+                (How::Replaced, false) => "replaced",
+                (How::Replaced, true) => "replaced from the cache",
+            });
+            Outcome {
+                name: pinned.name().to_string(),
+                how,
+                size,
+                from_cache: origin.from_cache,
+                wire_bytes: origin.wire,
+                url: origin.url,
+            }
+        };
+        if row.state == State::Ok {
+            self.keep(pinned);
+            let origin = Origin { from_cache: false, wire: 0, url: None };
+            return Ok(outcome(How::Kept, row.actual_size.unwrap_or_default(), origin));
+        }
+        meter.retract(meter.added.load(Ordering::Relaxed));
+        let how = if row.state == State::Missing { How::Fetched } else { How::Replaced };
+        let (verified, origin) = match self.take_from_cache(pinned, &meter)? {
+            Some(verified) => (verified, Origin { from_cache: true, wire: 0, url: None }),
+            None => self.runtime.block_on(self.fetch(pinned, &meter)).map_err(|error| {
+                let error = error.fact("artifact", pinned.name());
+                match pinned.pin.size {
+                    Some(size) => error.fact("expected size", format_args!("{size} bytes")),
+                    None => error,
+                }
+                .fact("expected digest", pinned.pin.digest)
+            })?,
+        };
+        let size = verified.size();
+        verified.place(self.folder, pinned.name(), pinned.artifact.kind.mode())?;
+        if !origin.from_cache {
+            self.keep(pinned);
+        }
+        Ok(outcome(how, size, origin))
+    }
+
+    /// Puts the artifact into the cache. A cache that is full or broken is worth a line, not a failure.
+    fn keep(&self, pinned: &Pinned<'_>) {
+        if let Some(cache) = self.cache
+            && let Err(error) = cache.keep(&pinned.pin.digest, &self.folder.path_of(pinned.name()))
+        {
+            self.note(pinned, format!("not kept in the cache: {error}"));
+        }
+    }
+
+    fn take_from_cache(&self, pinned: &Pinned<'_>, meter: &dyn Meter) -> Result<Option<Verified>> {
+        let Some(cache) = self.cache else { return Ok(None) };
+        let Some(mut entry) = cache.open(&pinned.pin.digest) else { return Ok(None) };
+        let mut partial = Partial::open(self.folder, pinned.pin)?;
+        partial.restart()?;
+        let fits = match pour(&mut entry, &mut partial, meter) {
+            Ok(fits) => fits,
+            Err(Poured::Read(_)) => false,
+            Err(Poured::Write(error)) => return Err(error),
+        };
+        let came = partial.length();
+        match partial.finish()? {
+            Ok(verified) if fits => Ok(Some(verified)),
+            _ => {
+                meter.retract(came);
+                cache.discard(&pinned.pin.digest)?;
+                self.note(pinned, "its entry in the cache is damaged: thrown away, and fetched anew".to_owned());
+                Ok(None)
+            }
+        }
+    }
+
+    async fn fetch(&self, pinned: &Pinned<'_>, meter: &Counting<'_>) -> Result<(Verified, Origin)> {
+        let options = self.http.options();
+        let list = plan::sources(pinned.artifact, self.base, &options.mirrors)?;
+        let mut sources = Sources::new(list, &self.health, options);
+        let mut partial = Partial::open(self.folder, pinned.pin)?;
+        let mut wire = 0;
+        meter.add(partial.length());
+        let note = |line| self.note(pinned, line);
+        while let Some(turn) = sources.next(&note).await {
+            let attempt = match plan::local(&turn.url) {
+                Some(local) => self.copy(&turn, local, &mut partial, meter),
+                None => {
+                    let attempt = Attempt::new(self.http, &turn, &mut partial, pinned.pin.size, meter);
+                    let (tally, seen, result) = attempt.run().await;
+                    wire += tally.wire;
+                    Tried { came: tally.wire, alone: tally.alone, seen, result }
+                }
+            };
+            let fault = match attempt.result {
+                Ok(()) => {
+                    let came = partial.length();
+                    match partial.finish()? {
+                        Ok(verified) => {
+                            sources.worked(&turn);
+                            let url = Some(redact::shown(&turn.url));
+                            return Ok((verified, Origin { from_cache: false, wire, url }));
+                        }
+                        Err(mismatch) => {
+                            partial = Partial::open(self.folder, pinned.pin)?;
+                            meter.retract(came);
+                            if !attempt.alone && sources.mixed(&turn) {
+                                note("the pieces of several attempts do not fit together: beginning again".to_owned());
+                                continue;
+                            }
+                            let size = format!("{} bytes", mismatch.size);
+                            match attempt.seen {
+                                Some(seen) => {
+                                    Fault::Wrong(Box::new(Wrong { seen, size, digest: Some(mismatch.digest) }))
+                                }
+                                None => continue,
+                            }
+                        }
+                    }
+                }
+                Err(fault @ Fault::Wrong(_)) => {
+                    meter.retract(partial.length());
+                    partial.restart()?;
+                    fault
+                }
+                Err(Fault::Ours(error)) => return Err(error),
+                Err(fault) => fault,
+            };
+            sources.failed(&turn, fault, attempt.came, &note);
+        }
+        Err(sources.into_error())
+    }
+
+    /// A source on this machine, read on this very thread.
+    fn copy(&self, turn: &Turn, local: Local, partial: &mut Partial, meter: &dyn Meter) -> Tried {
+        let result = (|| {
+            meter.retract(partial.length());
+            partial.restart()?;
+            let absent = || Fault::NotThere { url: redact::shown(&turn.url) };
+            let poured = match local {
+                Local::File(path) => {
+                    let file = match File::open(&path) {
+                        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(absent()),
+                        other => other.doing("read", &path).map_err(Fault::Local)?,
+                    };
+                    pour(file, partial, meter)
+                }
+                Local::BuiltIn(bytes) => pour(bytes.ok_or_else(absent)?, partial, meter),
+            };
+            match poured {
+                Ok(true) if partial.is_pinned()? => Ok(()),
+                Ok(fits) => Err(Fault::Local(other_bytes(turn, partial, fits))),
+                Err(Poured::Write(error)) => Err(Fault::Ours(error)),
+                Err(Poured::Read(error)) => Err(Fault::Local(
+                    Error::failed("the file cannot be read")
+                        .fact("url", redact::shown(&turn.url))
+                        .fact("cause", error)
+                        .hint("check the file and the disk it is on, for example with 'sha256sum'"),
+                )),
+            }
+        })();
+        Tried { came: 0, alone: true, seen: None, result }
+    }
+
+    fn note(&self, pinned: &Pinned<'_>, line: String) {
+        self.progress.note(&format!("{}: {line}", pinned.name()));
+    }
+}
+
+/// The error for a local file that is not the one the manifest pins.
+fn other_bytes(turn: &Turn, partial: &Partial, fits: bool) -> Error {
+    let size =
+        if fits { format!("{} bytes", partial.length()) } else { format!("more than {} bytes", partial.length()) };
+    Error::integrity("the file is not the one the manifest pins")
+        .fact("url", redact::shown(&turn.url))
+        .fact("actual size", size)
+        .hint("get the file that belongs to this manifest, or pin this one anew: pack lock manifest.json")
+}
+
+/// How one source fared in one turn.
+struct Tried {
+    /// Bytes that came over the network.
+    came: u64,
+    /// Whether all bytes of the partial are from this turn.
+    alone: bool,
+    /// Who answered.
+    seen: Option<Seen>,
+    result: Result<(), Fault>,
+}
+
+/// Which end of a copy failed.
+enum Poured {
+    Read(io::Error),
+    Write(Error),
+}
+
+/// Copies all of `reader`; `false` when there is more of it than the artifact may have.
+fn pour(mut reader: impl Read, partial: &mut Partial, meter: &dyn Meter) -> Result<bool, Poured> {
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        let n = match reader.read(&mut buffer) {
+            Ok(0) => return Ok(true),
+            Ok(n) => n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(Poured::Read(error)),
+        };
+        if !partial.append(&buffer[..n]).map_err(Poured::Write)? {
+            return Ok(false);
+        }
+        meter.add(n as u64);
+    }
+}
+
+/// A meter that remembers what it was told, so that it can be taken back.
+struct Counting<'a> {
+    meter: &'a dyn Meter,
+    added: AtomicU64,
+}
+
+impl Meter for Counting<'_> {
+    fn add(&self, bytes: u64) {
+        self.added.fetch_add(bytes, Ordering::Relaxed);
+        self.meter.add(bytes);
+    }
+    fn retract(&self, bytes: u64) {
+        self.added.fetch_sub(bytes, Ordering::Relaxed);
+        self.meter.retract(bytes);
+    }
+    fn expect(&self, bytes: u64) {
+        self.meter.expect(bytes);
+    }
+    fn done(&self, how: &str) {
+        self.meter.done(how);
+    }
+}

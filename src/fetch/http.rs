@@ -1,0 +1,190 @@
+//! Asking over HTTP: the clients, the headers, the redirects.
+
+use std::error::Error as _;
+use std::path::Path;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use reqwest::header::{self, HeaderMap, HeaderValue};
+use reqwest::{Certificate, Client, ClientBuilder, Response};
+use url::Url;
+
+use super::answer::Answer;
+use super::credentials::Credentials;
+use super::fault::Fault;
+use super::options::Options;
+use super::redact;
+use super::throttle::Throttle;
+use crate::error::{Error, IoContext, Result};
+
+/// How many redirects are followed; browsers follow 20, curl 50, and no honest server needs ten.
+const REDIRECTS: usize = 10;
+
+/// One request.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Ask {
+    /// Only the bytes from here on, and up to there (exclusive) where that is given.
+    pub(super) range: Option<(u64, Option<u64>)>,
+    /// The range only if the file is still in this state; else all of it.
+    pub(super) if_range: Option<String>,
+    /// No cache on the way may answer.
+    pub(super) past_caches: bool,
+    /// Over a connection of its own: over HTTP/2 parallel requests would share one, and with it its throttle.
+    pub(super) apart: bool,
+}
+
+/// The way to all servers.
+pub(super) struct Http {
+    options: Options,
+    shared: OnceLock<Client>,
+    apart: OnceLock<Client>,
+    credentials: Credentials,
+    throttle: Throttle,
+    authorities: Vec<Certificate>,
+}
+
+impl Http {
+    /// # Errors
+    /// The `--cacert` file cannot be read or holds no certificate.
+    pub(super) fn new(options: Options) -> Result<Self> {
+        let authorities = options.cacert.as_deref().map_or(Ok(Vec::new()), certificates)?;
+        Ok(Http {
+            throttle: Throttle::new(options.limit_rate),
+            credentials: Credentials::default(),
+            shared: OnceLock::new(),
+            apart: OnceLock::new(),
+            authorities,
+            options,
+        })
+    }
+
+    pub(super) fn options(&self) -> &Options {
+        &self.options
+    }
+
+    pub(super) fn throttle(&self) -> &Throttle {
+        &self.throttle
+    }
+
+    /// Asks for `url` and gives the answer once its head is there and a success.
+    pub(super) async fn get(&self, url: &Url, ask: &Ask) -> Result<Answer<'_>, Fault> {
+        let mut here = url.clone();
+        let mut seen = vec![here.clone()];
+        loop {
+            let response = self.send(&here, url, ask).await?;
+            let refuse = |why: String| Fault::Redirect { url: redact::shown(url), why };
+            let location = match response.status().as_u16() {
+                301 | 302 | 303 | 307 | 308 => response.headers().get(header::LOCATION),
+                _ => None,
+            };
+            let Some(location) = location else {
+                return Answer::new(self, response, ask.range.map(|range| range.0));
+            };
+            let location = String::from_utf8_lossy(location.as_bytes());
+            let next = here.join(&location).map_err(|_| refuse("it leads to a place that is no URL".into()))?;
+            let place = redact::shown_location(&here, &location);
+            match (here.scheme(), next.scheme()) {
+                ("https", "http") => return Err(refuse(format!("it leads from https down to {place}"))),
+                (_, "http" | "https") => {}
+                _ => return Err(refuse(format!("it leads to {place}, which is neither http nor https"))),
+            }
+            if seen.contains(&next) {
+                return Err(refuse(format!("it leads in a circle: {place} was asked before")));
+            }
+            if seen.len() > REDIRECTS {
+                return Err(refuse(format!("it leads on after {REDIRECTS} redirects, to {place}")));
+            }
+            seen.push(next.clone());
+            here = next;
+        }
+    }
+
+    async fn send(&self, url: &Url, first: &Url, ask: &Ask) -> Result<Response, Fault> {
+        let mut request = self.client(ask.apart)?.get(url.clone());
+        if let Some((user, password)) = self.credentials.of(url, first) {
+            request = request.basic_auth(user, password);
+        }
+        if let Some((from, to)) = ask.range {
+            let to = to.map_or(String::new(), |to| (to - 1).to_string());
+            request = request.header(header::RANGE, format!("bytes={from}-{to}"));
+            if let Some(validator) = &ask.if_range {
+                request = request.header(header::IF_RANGE, validator);
+            }
+        }
+        if ask.past_caches {
+            request = request.header(header::CACHE_CONTROL, "no-cache").header(header::PRAGMA, "no-cache");
+        }
+        match tokio::time::timeout(self.options.stall + self.options.connect, request.send()).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) => {
+                let cause = causes(&error);
+                let untrusted = cause.contains("certificate");
+                Err(Fault::Link { url: redact::shown(url), cause, untrusted })
+            }
+            Err(_) => Err(Fault::Stall { url: redact::shown(url), waited: self.options.stall, came: 0 }),
+        }
+    }
+
+    /// The client, made when first needed: reading the system's certificates takes time.
+    fn client(&self, apart: bool) -> Result<&Client> {
+        let place = if apart { &self.apart } else { &self.shared };
+        if let Some(client) = place.get() {
+            return Ok(client);
+        }
+        let settings = || {
+            let builder = builder(&self.options);
+            if apart { builder.http1_only() } else { builder }
+        };
+        // A bare host has no certificates at all. Plain HTTP must work there; HTTPS then fails on its own.
+        let client = settings()
+            .tls_certs_merge(self.authorities.clone())
+            .build()
+            .or_else(|_| settings().tls_certs_only(self.authorities.clone()).build());
+        let client =
+            client.map_err(|error| Error::failed("the network cannot be used").fact("cause", causes(&error)))?;
+        Ok(place.get_or_init(|| client))
+    }
+}
+
+fn builder(options: &Options) -> ClientBuilder {
+    // Any coding on the way would come between the bytes and their digest.
+    let identity = HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))]);
+    Client::builder()
+        .user_agent(concat!("pack/", env!("CARGO_PKG_VERSION")))
+        .default_headers(identity)
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(options.connect)
+        .tcp_keepalive(Duration::from_secs(30))
+        // HTTP/2's own default of 64 KiB in flight is slow on every link with some delay.
+        .http2_initial_stream_window_size(2 << 20)
+        .http2_initial_connection_window_size(8 << 20)
+        .http2_max_header_list_size(64 << 10)
+        .http2_keep_alive_interval(Duration::from_secs(15))
+}
+
+fn certificates(path: &Path) -> Result<Vec<Certificate>> {
+    let text = std::fs::read(path).doing("read the certificates", path)?;
+    match Certificate::from_pem_bundle(&text) {
+        Ok(found) if !found.is_empty() => Ok(found),
+        _ => Err(Error::usage("the file holds no certificate")
+            .fact("path", path.display())
+            .hint("give a PEM file: it has lines '-----BEGIN CERTIFICATE-----'")),
+    }
+}
+
+/// What the network library says, down to the first cause, without the URL (it may carry a secret).
+pub(super) fn causes(error: &reqwest::Error) -> String {
+    let mut said: Vec<String> = Vec::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        if said.last().is_none_or(|last| !last.contains(&text)) {
+            said.push(text);
+        }
+        next = cause.source();
+    }
+    if said.is_empty() {
+        return if error.is_timeout() { "it took too long".into() } else { "the request failed".into() };
+    }
+    said.join(": ")
+}

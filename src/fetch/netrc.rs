@@ -1,0 +1,107 @@
+//! The netrc file: users and passwords of hosts, as curl and wget read it.
+//!
+//! Words, separated by blanks: `machine HOST` or `default`, then `login`, `password` and `account`, each
+//! with its word. A word in double quotes may hold blanks, with `\"` and `\\` inside. `macdef` names a
+//! macro that ends at an empty line; macros are for ftp and not kept. `#` at the start of a line is a comment.
+
+/// What is known about one host, or, without a host, about every other.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Entry {
+    host: Option<String>,
+    user: String,
+    password: Option<String>,
+}
+
+/// A netrc file that was read.
+#[derive(Default)]
+pub(super) struct Netrc(Vec<Entry>);
+
+impl Netrc {
+    /// Reads a netrc file's text; words that mean nothing are passed over.
+    pub(super) fn parse(text: &str) -> Self {
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut words = Words { rest: text };
+        while let Some(word) = words.next() {
+            match (word.as_str(), entries.last_mut()) {
+                ("machine", _) => entries.push(Entry { host: words.next(), ..Entry::default() }),
+                ("default", _) => entries.push(Entry::default()),
+                ("login", Some(entry)) => entry.user = words.next().unwrap_or_default(),
+                ("password", Some(entry)) => entry.password = words.next(),
+                ("account", _) => drop(words.next()),
+                ("macdef", _) => words.skip_macro(),
+                _ => {}
+            }
+        }
+        Netrc(entries)
+    }
+
+    /// User and password for `host`: of the first entry that names it, else of `default`.
+    pub(super) fn of(&self, host: &str) -> Option<(String, Option<String>)> {
+        let named =
+            self.0.iter().find(|entry| entry.host.as_deref().is_some_and(|known| known.eq_ignore_ascii_case(host)));
+        let entry = named.or_else(|| self.0.iter().find(|entry| entry.host.is_none()))?;
+        Some((entry.user.clone(), entry.password.clone()))
+    }
+}
+
+struct Words<'a> {
+    rest: &'a str,
+}
+
+impl Words<'_> {
+    fn next(&mut self) -> Option<String> {
+        loop {
+            self.rest = self.rest.trim_start();
+            if !self.rest.starts_with('#') {
+                break;
+            }
+            self.rest = self.rest.split_once('\n').map_or("", |(_, after)| after);
+        }
+        let Some(quoted) = self.rest.strip_prefix('"') else {
+            let end = self.rest.find(char::is_whitespace).unwrap_or(self.rest.len());
+            let (word, rest) = self.rest.split_at(end);
+            self.rest = rest;
+            return (!word.is_empty()).then(|| word.to_owned());
+        };
+        let mut word = String::new();
+        let mut letters = quoted.char_indices();
+        while let Some((at, letter)) = letters.next() {
+            match letter {
+                '"' => {
+                    self.rest = &quoted[at + 1..];
+                    return Some(word);
+                }
+                '\\' => word.extend(letters.next().map(|(_, letter)| letter)),
+                _ => word.push(letter),
+            }
+        }
+        self.rest = "";
+        Some(word)
+    }
+
+    fn skip_macro(&mut self) {
+        self.rest = self.rest.split_once("\n\n").map_or("", |(_, after)| after);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_netrc_is_read_as_curl_reads_it() {
+        let text = "# machine no login no password no\nmachine a login u password p\n\nmachine b.example\n\tlogin \"u v\"\n\
+                    \taccount x\n\tpassword \"p\\\"q\\\\\"\nmacdef init\nmachine c login no\n\nmachine d login only\n\
+                    default login anonymous password me@";
+        let netrc = Netrc::parse(text);
+        let of = |host: &str| netrc.of(host).map(|(user, password)| (user, password.unwrap_or_else(|| "-".into())));
+        assert_eq!(of("a"), Some(("u".into(), "p".into())));
+        assert_eq!(of("B.EXAMPLE"), Some(("u v".into(), "p\"q\\".into())));
+        assert_eq!(of("d"), Some(("only".into(), "-".into())));
+        for other in ["no", "c"] {
+            assert_eq!(of(other), Some(("anonymous".into(), "me@".into())));
+        }
+        assert_eq!(Netrc::parse("machine a login \"u").of("a"), Some(("u".into(), None)));
+        assert_eq!(Netrc::parse("").of("a"), None);
+    }
+}

@@ -1,0 +1,62 @@
+//! What can be chosen about fetching.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::Url;
+
+/// How to fetch. `Default` is what `pack` does when nothing is said, except that it has no cache.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How many artifacts at once. Default 6, as browsers do with one server.
+    pub jobs: usize,
+    /// How many connections at most for one big artifact. Default 4; 1 never asks for ranges in parallel.
+    pub connections: usize,
+    /// An artifact whose fetching still goes on after this time gets more connections. Default 250 ms:
+    /// where the link is fast the file is there before that.
+    pub spread_after: Duration,
+    /// No range for a connection of its own is shorter than this, in bytes. Default 1 MiB.
+    pub range_bytes: u64,
+    /// Where artifacts are kept between folders and versions; `None` keeps none.
+    pub cache: Option<PathBuf>,
+    /// Asked after an artifact's own URLs: each holds artifacts directly under their names.
+    pub mirrors: Vec<Url>,
+    /// A PEM file of certificate authorities to trust besides the system's.
+    pub cacert: Option<PathBuf>,
+    /// At most so many bytes a second over all connections.
+    pub limit_rate: Option<u64>,
+    /// How long nothing may come before a connection is given up; also the time in which an answer must
+    /// begin. Default 30 s. In that time at least [`Options::slowest`] × its seconds must come.
+    pub stall: Duration,
+    /// The slowest a connection may be, in bytes a second, on average over [`Options::stall`]. Default 100.
+    pub slowest: u64,
+    /// How long a connection may take to stand. Default 15 s.
+    pub connect: Duration,
+    /// How often all URLs of an artifact are tried again when none brings anything. Default 5.
+    pub retries: usize,
+    /// The pause before the first retry; it doubles each time, with jitter. Default 500 ms.
+    pub pause: Duration,
+    /// The longest pause, also when a server asks for a longer one with `Retry-After`. Default 60 s.
+    pub longest_pause: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            jobs: 6,
+            connections: 4,
+            spread_after: Duration::from_millis(250),
+            range_bytes: 1 << 20,
+            cache: None,
+            mirrors: Vec::new(),
+            cacert: None,
+            limit_rate: None,
+            stall: Duration::from_secs(30),
+            slowest: 100,
+            connect: Duration::from_secs(15),
+            retries: 5,
+            pause: Duration::from_millis(500),
+            longest_pause: Duration::from_secs(60),
+        }
+    }
+}

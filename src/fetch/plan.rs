@@ -1,0 +1,143 @@
+//! Where an artifact may be got: its own URLs in order, then every mirror.
+
+use std::path::PathBuf;
+
+use url::Url;
+
+use super::redact;
+use crate::error::{Error, Result};
+use crate::manifest::{Artifact, builtin};
+use crate::path::RelPath;
+
+/// One place to get an artifact from.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    /// Its URL.
+    pub(super) url: Url,
+    /// What fails together: the mirror, or the URL's server.
+    pub(super) party: String,
+}
+
+/// The sources of `artifact`, best first.
+///
+/// # Errors
+/// A URL cannot be read, or a manifest from the network names a file of this machine.
+pub(super) fn sources(artifact: &Artifact, base: &Url, mirrors: &[Url]) -> Result<Vec<Source>> {
+    let mut sources = Vec::with_capacity(artifact.urls.len() + mirrors.len());
+    for text in &artifact.urls {
+        let url = resolve(text, base, &artifact.name)?;
+        let party = url.origin().ascii_serialization();
+        sources.push(Source { url, party });
+    }
+    for mirror in mirrors {
+        sources.push(Source { url: below(mirror, &artifact.name)?, party: redact::shown(mirror) });
+    }
+    Ok(sources)
+}
+
+fn resolve(text: &str, base: &Url, name: &RelPath) -> Result<Url> {
+    let wrong = |why: &str| {
+        Error::failed("an artifact's URL cannot be used")
+            .fact("artifact", name)
+            .fact("manifest", redact::shown(base))
+            .fact("reason", why)
+    };
+    let url = base.join(text).map_err(|why| {
+        wrong(&why.to_string()).hint("mend the URL in the manifest: http, https, file, or relative to the manifest")
+    })?;
+    match url.scheme() {
+        "http" | "https" => Ok(url),
+        "file" if base.scheme() == "file" => Ok(url),
+        scheme if scheme == base.scheme() => Ok(url),
+        "file" => Err(wrong("a manifest from the network may not name a file of this machine")
+            .hint("download the manifest and look at it; then use the local copy if you trust it")),
+        scheme => Err(wrong(&format!("its scheme is '{scheme}'"))
+            .hint("mend the URL in the manifest: http, https, file, or relative to the manifest")),
+    }
+}
+
+/// `name` directly below `mirror`, whether or not that ends with a slash; its query stays.
+fn below(mirror: &Url, name: &RelPath) -> Result<Url> {
+    let mut url = mirror.clone();
+    match url.path_segments_mut() {
+        Ok(mut path) => {
+            path.pop_if_empty().extend(name.parts());
+        }
+        Err(()) => {
+            return Err(Error::usage("the mirror's URL cannot have a path")
+                .fact("mirror", redact::shown(mirror))
+                .hint("give a URL such as https://mirror.example/product/"));
+        }
+    }
+    if matches!(url.scheme(), "http" | "https" | "file") {
+        return Ok(url);
+    }
+    Err(Error::usage("the mirror's URL cannot be used")
+        .fact("mirror", redact::shown(mirror))
+        .fact("scheme", mirror.scheme())
+        .hint("use http, https or file"))
+}
+
+/// Bytes that need no network.
+#[derive(Debug)]
+pub(super) enum Local {
+    /// A file.
+    File(PathBuf),
+    /// Bytes in this binary; `None` when it has none of that name.
+    BuiltIn(Option<&'static [u8]>),
+}
+
+/// What `url` names, when that is on this machine.
+pub(super) fn local(url: &Url) -> Option<Local> {
+    match url.scheme() {
+        "file" => Some(Local::File(url.to_file_path().unwrap_or_else(|()| PathBuf::from(url.path())))),
+        "builtin" => Some(Local::BuiltIn(builtin::file(url.path().trim_start_matches('/')))),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::Kind;
+
+    fn artifact(urls: &[&str]) -> Artifact {
+        let name = "d e/a.tar".parse().expect("a name");
+        let urls = urls.iter().map(|url| (*url).to_owned()).collect();
+        Artifact { name, kind: Kind::File, platform: None, urls, pin: None }
+    }
+
+    fn planned(urls: &[&str], base: &str, mirrors: &[&str]) -> Result<Vec<String>> {
+        let mirrors: Vec<Url> = mirrors.iter().map(|url| url.parse().expect("a URL")).collect();
+        let sources = sources(&artifact(urls), &base.parse().expect("a URL"), &mirrors)?;
+        Ok(sources.into_iter().map(|source| source.url.to_string()).collect())
+    }
+
+    #[test]
+    fn own_urls_come_first_and_mirrors_hold_the_name() {
+        let planned = planned(
+            &["b/a.tar", "/a", "http://other/a?k=1"],
+            "https://host/dir/manifest.json?x",
+            &["http://m", "http://n/sub/?s"],
+        );
+        let expected = [
+            "https://host/dir/b/a.tar",
+            "https://host/a",
+            "http://other/a?k=1",
+            "http://m/d%20e/a.tar",
+            "http://n/sub/d%20e/a.tar?s",
+        ];
+        assert_eq!(planned.expect("usable"), expected);
+    }
+
+    #[test]
+    fn only_a_local_manifest_may_name_local_files() {
+        assert_eq!(planned(&["a"], "file:///x/manifest.json", &[]).expect("usable"), ["file:///x/a"]);
+        for base in ["http://host/manifest.json", builtin::BASE] {
+            assert!(planned(&["file:///etc/passwd"], base, &[]).is_err(), "{base}");
+        }
+        assert!(planned(&["builtin:///portable/docker.service"], "http://host/m", &[]).is_err());
+        let url = planned(&["portable/docker.service"], builtin::BASE, &[]).expect("usable").remove(0);
+        assert!(matches!(local(&url.parse().expect("a URL")), Some(Local::BuiltIn(Some(_)))));
+    }
+}

@@ -1,0 +1,289 @@
+//! One attempt at one source: over one connection, or over several when it goes on for long.
+//!
+//! Every connection is a *lane*: a range of the file that it fills from the left. The first lane takes
+//! the first gap. Others join after [`Options::spread_after`], where the server takes ranges: each takes a
+//! gap of its own, else the second half of the lane with the most before it. A lane that fails leaves
+//! its rest to the others; the attempt fails when none is left. All lanes of an artifact run on one
+//! thread, so its bytes are hashed as one stream whatever order they come in.
+
+use std::cell::RefCell;
+use std::ops::Range;
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use url::Url;
+
+use super::answer::{Answer, Seen};
+use super::fault::{Fault, Verdict, Wrong};
+use super::http::{Ask, Http};
+use super::options::Options;
+use super::retry::Turn;
+use crate::digest::Digest;
+use crate::folder::{Origin, Partial};
+use crate::progress::Meter;
+
+/// An attempt under way.
+pub(super) struct Attempt<'a> {
+    http: &'a Http,
+    options: &'a Options,
+    turn: &'a Turn,
+    /// The URL with what the rung adds to it.
+    url: Url,
+    state: RefCell<State<'a>>,
+}
+
+struct State<'a> {
+    partial: &'a mut Partial,
+    meter: &'a dyn Meter,
+    /// The file's size, once known.
+    size: Option<u64>,
+    /// What each lane has before it; empty for one that is idle.
+    lanes: Vec<Range<u64>>,
+    /// Whether more lanes may join; `None` until the first answer.
+    joinable: Option<bool>,
+    validator: Option<String>,
+    /// Who answered, for the error if the digest is wrong.
+    seen: Option<Seen>,
+    tally: Tally,
+}
+
+/// What an attempt came to.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Tally {
+    /// Bytes of bodies that came over the network.
+    pub(super) wire: u64,
+    /// Whether every byte of the partial comes from this attempt.
+    pub(super) alone: bool,
+}
+
+impl<'a> Attempt<'a> {
+    pub(super) fn new(
+        http: &'a Http,
+        turn: &'a Turn,
+        partial: &'a mut Partial,
+        size: Option<u64>,
+        meter: &'a dyn Meter,
+    ) -> Self {
+        let options = http.options();
+        let lanes = vec![0..0; options.connections.max(1)];
+        let alone = partial.length() == 0;
+        let tally = Tally { wire: 0, alone };
+        let state = State { partial, meter, size, lanes, joinable: None, validator: None, seen: None, tally };
+        Attempt { http, options, turn, url: turn.rung.url(&turn.url), state: RefCell::new(state) }
+    }
+
+    /// Runs it. `Ok` says that the server sent all it has, not that the digest is right.
+    pub(super) async fn run(self) -> (Tally, Option<Seen>, Result<(), Fault>) {
+        let result = self.run_lanes().await;
+        let state = self.state.into_inner();
+        let paused = state.partial.pause().map_err(Fault::from);
+        (state.tally, state.seen, result.and(paused))
+    }
+
+    async fn run_lanes(&self) -> Result<(), Fault> {
+        let count = self.state.borrow().lanes.len();
+        let mut lanes: FuturesUnordered<_> = (0..count).map(|lane| self.lane(lane)).collect();
+        let mut first_fault = None;
+        while let Some(end) = lanes.next().await {
+            let fault = end.err();
+            if fault.as_ref().is_some_and(|fault| matches!(fault.verdict(), Verdict::Over | Verdict::Stale)) {
+                return fault.map_or(Ok(()), Err);
+            }
+            let state = self.state.borrow();
+            if state.is_complete() {
+                return Ok(());
+            }
+            first_fault = first_fault.or(fault);
+            if state.lanes.iter().all(Range::is_empty) {
+                break;
+            }
+        }
+        first_fault.map_or(Ok(()), Err)
+    }
+
+    async fn lane(&self, lane: usize) -> Result<(), Fault> {
+        let result = if lane == 0 { self.first_lane().await } else { self.joining_lane(lane).await };
+        self.state.borrow_mut().lanes[lane] = 0..0;
+        result
+    }
+
+    async fn first_lane(&self) -> Result<(), Fault> {
+        let ask = {
+            let state = &mut *self.state.borrow_mut();
+            if self.turn.whole_only {
+                state.restart()?;
+            }
+            let limit = state.size.unwrap_or(state.partial.limit());
+            let Some(gap) = state.partial.gaps(limit).into_iter().next() else { return Ok(()) };
+            state.lanes[0] = gap.clone();
+            let to = Some(gap.end).filter(|end| *end < limit);
+            let whole = gap.start == 0 && to.is_none();
+            let known = state.partial.origin().filter(|origin| origin.url == self.origin(None).url);
+            Ask {
+                range: (!whole).then_some((gap.start, to)),
+                if_range: known.and_then(|origin| origin.validator.clone()),
+                past_caches: self.turn.rung.is_past_caches(),
+                apart: false,
+            }
+        };
+        let mut answer = self.http.get(&self.url, &ask).await?;
+        self.take_head(&mut answer)?;
+        self.pour(0, &mut answer).await?;
+        drop(answer);
+        self.further_ranges(0).await
+    }
+
+    /// What the first answer's head says about the file as a whole.
+    fn take_head(&self, answer: &mut Answer<'_>) -> Result<(), Fault> {
+        let state = &mut *self.state.borrow_mut();
+        state.seen = Some(answer.seen.clone());
+        if let (Some(size), Some(total)) = (state.size, answer.total)
+            && size != total
+        {
+            return Err(wrong(answer, format!("{total} bytes")));
+        }
+        if answer.start != state.lanes[0].start || answer.seen.status == 200 {
+            // The server sends the whole file although a part was asked for: begin again with it.
+            state.restart()?;
+            state.lanes[0] = 0..state.size.unwrap_or(state.partial.limit());
+        }
+        if let (None, Some(total)) = (state.size, answer.total) {
+            if total > state.partial.limit() {
+                return Err(wrong(answer, format!("{total} bytes")));
+            }
+            // What a coded answer says is the size of the coded bytes; only the digest decides there.
+            if answer.coding().is_none() {
+                state.size = Some(total);
+                state.meter.expect(total);
+                state.lanes[0].end = state.lanes[0].end.min(total);
+            }
+        }
+        state.validator = answer.validator();
+        state.partial.set_origin(self.origin(state.validator.clone()))?;
+        let plain = answer.coding().is_none() && state.size.is_some();
+        state.joinable = Some(plain && answer.takes_ranges() && !self.turn.whole_only);
+        Ok(())
+    }
+
+    async fn joining_lane(&self, lane: usize) -> Result<(), Fault> {
+        loop {
+            tokio::time::sleep(self.options.spread_after).await;
+            match self.state.borrow().joinable {
+                Some(true) => break,
+                Some(false) => return Ok(()),
+                None => {}
+            }
+        }
+        self.further_ranges(lane).await
+    }
+
+    /// Takes what nobody works on, or half of what somebody has before it, until there is no more.
+    async fn further_ranges(&self, lane: usize) -> Result<(), Fault> {
+        loop {
+            let ask = {
+                let state = &mut *self.state.borrow_mut();
+                if state.joinable != Some(true) {
+                    return Ok(());
+                }
+                let Some(range) = state.claim(self.options.range_bytes) else { return Ok(()) };
+                state.lanes[lane] = range.clone();
+                Ask {
+                    range: Some((range.start, Some(range.end))),
+                    if_range: state.validator.clone(),
+                    past_caches: self.turn.rung.is_past_caches(),
+                    apart: true,
+                }
+            };
+            let mut answer = self.http.get(&self.url, &ask).await?;
+            let size = self.state.borrow().size;
+            if answer.seen.status != 206 || answer.total.is_some_and(|total| Some(total) != size) {
+                // The file changed, or this server of several takes no ranges: the first lane goes on alone.
+                self.state.borrow_mut().joinable = Some(false);
+                return Err(Fault::WrongRange(Box::new(answer.seen)));
+            }
+            self.pour(lane, &mut answer).await?;
+        }
+    }
+
+    /// Moves the body into the partial until the lane is full.
+    async fn pour(&self, lane: usize, answer: &mut Answer<'_>) -> Result<(), Fault> {
+        loop {
+            let Some(piece) = answer.piece().await? else { break };
+            let state = &mut *self.state.borrow_mut();
+            let wanted = &mut state.lanes[lane];
+            let fits = piece.len().min((wanted.end - wanted.start) as usize);
+            state.tally.wire += piece.len() as u64;
+            state.partial.write_at(wanted.start, &piece[..fits])?;
+            state.meter.add(fits as u64);
+            wanted.start += fits as u64;
+            let at_end = wanted.start >= state.size.unwrap_or(state.partial.limit());
+            if fits < piece.len() && at_end {
+                return Err(wrong(answer, format!("more than {} bytes", state.lanes[lane].start)));
+            }
+            if wanted.is_empty() && (!at_end || answer.total.is_some()) {
+                return Ok(());
+            }
+        }
+        let state = &mut *self.state.borrow_mut();
+        let rest = &mut state.lanes[lane];
+        let at = rest.start;
+        if rest.is_empty() {
+            return Ok(());
+        }
+        match state.size {
+            None => {
+                // The end of the body is the end of the file: the digest says whether that is so.
+                *rest = 0..0;
+                state.size = Some(at);
+                Ok(())
+            }
+            Some(_) if answer.end_is_certain() && answer.seen.status == 200 => {
+                Err(wrong(answer, format!("{at} bytes")))
+            }
+            Some(size) => Err(Fault::Cut {
+                seen: Box::new(answer.seen.clone()),
+                came: answer.came(),
+                cause: format!("it ended at byte {at} of {size}"),
+            }),
+        }
+    }
+
+    fn origin(&self, validator: Option<String>) -> Origin {
+        Origin { url: Digest::of(self.turn.url.as_str().as_bytes()), validator }
+    }
+}
+
+impl State<'_> {
+    fn is_complete(&self) -> bool {
+        self.size.is_some_and(|size| self.partial.gaps(size).is_empty())
+    }
+
+    fn restart(&mut self) -> Result<(), Fault> {
+        self.meter.retract(self.partial.length());
+        self.partial.restart()?;
+        self.tally.alone = true;
+        Ok(())
+    }
+
+    /// A gap nobody works on; else the second half of the longest that somebody works on, taken from
+    /// them, if both halves are at least `shortest` long.
+    fn claim(&mut self, shortest: u64) -> Option<Range<u64>> {
+        let mut taken = self.partial.held().clone();
+        self.lanes.iter().for_each(|lane| taken.insert(lane.clone()));
+        if let Some(free) = taken.gaps(self.size?).into_iter().next() {
+            return Some(free);
+        }
+        let longest = self.lanes.iter_mut().max_by_key(|lane| lane.end - lane.start)?;
+        let length = longest.end - longest.start;
+        if length < 2 * shortest.max(1) {
+            return None;
+        }
+        let middle = longest.start + length / 2;
+        let half = middle..longest.end;
+        longest.end = middle;
+        Some(half)
+    }
+}
+
+fn wrong(answer: &Answer<'_>, size: String) -> Fault {
+    Fault::Wrong(Box::new(Wrong { seen: answer.seen.clone(), size, digest: None }))
+}

@@ -1,0 +1,49 @@
+//! URLs as people may see them: without what lets one in.
+
+use url::Url;
+
+/// The URL without user, password, fragment and the values of its query, any of which may be a secret
+/// (a signed URL carries its signature there).
+pub(super) fn shown(url: &Url) -> String {
+    let mut bare = url.clone();
+    let hidden = !url.username().is_empty() || url.password().is_some();
+    // Only URLs that cannot have a user refuse this, and those have none.
+    let _ = bare.set_username("");
+    let _ = bare.set_password(None);
+    bare.set_fragment(None);
+    if let Some(query) = url.query() {
+        let names: Vec<String> = query
+            .split('&')
+            .map(|pair| match pair.split_once('=') {
+                Some((name, _)) => format!("{name}=…"),
+                None => "…".to_owned(),
+            })
+            .collect();
+        bare.set_query(None);
+        return with_user(format!("{bare}?{}", names.join("&")), hidden);
+    }
+    with_user(bare.into(), hidden)
+}
+
+fn with_user(text: String, hidden: bool) -> String {
+    if hidden { text.replacen("://", "://…@", 1) } else { text }
+}
+
+/// What a header says, where it is a URL; else nothing, for it may be anything.
+pub(super) fn shown_location(base: &Url, location: &str) -> String {
+    base.join(location).map_or_else(|_| "a place that is no URL".to_owned(), |url| shown(&url))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_secret_of_a_url_is_shown() {
+        let url = Url::parse("https://me:s3cret@host:8443/a/b.tar?X-Sig=s3cret&s3cret#s3cret").expect("a URL");
+        assert_eq!(shown(&url), "https://…@host:8443/a/b.tar?X-Sig=…&…");
+        let plain = Url::parse("http://host/a").expect("a URL");
+        assert_eq!(shown(&plain), "http://host/a");
+        assert_eq!(shown_location(&plain, "//u:s3cret@other/x?k=s3cret"), "http://…@other/x?k=…");
+    }
+}

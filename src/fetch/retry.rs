@@ -1,0 +1,189 @@
+//! Which source to ask next, and when: rounds over all sources, with growing pauses between rounds.
+//!
+//! A source that brought something and broke is asked again at once. One that brought nothing gives way
+//! to the next; when all did, a pause follows and another round, as often as [`Options::retries`] says.
+
+use std::time::{Duration, Instant};
+
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use url::Url;
+
+use super::fault::{Fault, Verdict};
+use super::health::Health;
+use super::options::Options;
+use super::plan::Source;
+use super::redact;
+use super::stale::Rung;
+use crate::error::Error;
+
+/// An attempt that brought so many bytes is progress: the count of retries begins anew.
+const PROGRESS: u64 = 256 << 10;
+
+/// The sources of one artifact and how each has fared.
+pub(super) struct Sources<'a> {
+    list: Vec<Tried>,
+    health: &'a Health,
+    options: &'a Options,
+    rounds: usize,
+    pauses: ExponentialBackoff,
+}
+
+struct Tried {
+    source: Source,
+    rung: Rung,
+    /// It does not answer ranges as it should: only whole files are asked for.
+    whole_only: bool,
+    /// Pieces of several answers did not fit together before.
+    mixed: bool,
+    this_round: bool,
+    dead: bool,
+    not_before: Option<Instant>,
+    fault: Option<Fault>,
+}
+
+/// What to ask of which source.
+#[derive(Debug, Clone)]
+pub(super) struct Turn {
+    place: usize,
+    /// The source's own URL.
+    pub(super) url: Url,
+    /// How hard to ask.
+    pub(super) rung: Rung,
+    /// Whether no range may be asked for.
+    pub(super) whole_only: bool,
+}
+
+impl<'a> Sources<'a> {
+    pub(super) fn new(sources: Vec<Source>, health: &'a Health, options: &'a Options) -> Self {
+        let tried = |source| Tried {
+            source,
+            rung: Rung::default(),
+            whole_only: false,
+            mixed: false,
+            this_round: false,
+            dead: false,
+            not_before: None,
+            fault: None,
+        };
+        let list = sources.into_iter().map(tried).collect();
+        Sources { list, health, options, rounds: 0, pauses: pauses(options) }
+    }
+
+    /// The source to ask now; waits where that is due. `None` when there is no hope left.
+    pub(super) async fn next(&mut self, note: &(dyn Fn(String) + Sync)) -> Option<Turn> {
+        if !self.list.iter().any(|tried| !tried.dead && !tried.this_round) {
+            if self.list.iter().all(|tried| tried.dead) || self.rounds >= self.options.retries {
+                return None;
+            }
+            self.rounds += 1;
+            let pause = self.pauses.next().unwrap_or(self.options.longest_pause);
+            note(format!("trying again in {:.1} s", pause.max(self.shortest_wait()).as_secs_f32()));
+            tokio::time::sleep(pause).await;
+            self.list.iter_mut().for_each(|tried| tried.this_round = false);
+        }
+        let now = Instant::now();
+        let waits = |tried: &Tried| tried.not_before.is_some_and(|until| until > now);
+        let open = self.list.iter().enumerate().filter(|(_, tried)| !tried.dead && !tried.this_round);
+        let (place, tried) =
+            open.min_by_key(|(_, tried)| (waits(tried), self.health.has_failed(&tried.source.party)))?;
+        if let Some(until) = tried.not_before {
+            tokio::time::sleep_until(until.into()).await;
+        }
+        Some(Turn { place, url: tried.source.url.clone(), rung: tried.rung, whole_only: tried.whole_only })
+    }
+
+    fn shortest_wait(&self) -> Duration {
+        let now = Instant::now();
+        let waits = self
+            .list
+            .iter()
+            .filter(|tried| !tried.dead)
+            .map(|tried| tried.not_before.map_or(Duration::ZERO, |until| until.saturating_duration_since(now)));
+        waits.min().unwrap_or_default()
+    }
+
+    /// The source of `turn` has done its part.
+    pub(super) fn worked(&self, turn: &Turn) {
+        self.health.works(&self.list[turn.place].source.party);
+    }
+
+    /// Several answers together gave the wrong bytes: nobody can say whose fault it is. Once, the same
+    /// source gets to send the whole alone; `false` when it had that chance.
+    pub(super) fn mixed(&mut self, turn: &Turn) -> bool {
+        !std::mem::replace(&mut self.list[turn.place].mixed, true)
+    }
+
+    /// The source of `turn` brought so many `bytes` and then this fault.
+    pub(super) fn failed(&mut self, turn: &Turn, fault: Fault, bytes: u64, note: &(dyn Fn(String) + Sync)) {
+        let tried = &mut self.list[turn.place];
+        let party = tried.source.party.clone();
+        note(format!("{}: {}", redact::shown(&turn.url), fault.line()));
+        match fault.verdict() {
+            Verdict::Transient(wait) => {
+                let too_long = wait.is_some_and(|wait| wait > self.options.longest_pause);
+                tried.not_before = wait.map(|wait| Instant::now() + wait.min(self.options.longest_pause));
+                tried.whole_only |= matches!(fault, Fault::WrongRange(_));
+                // To wait less than the server asks would be bad manners: it is not asked again at all.
+                tried.dead = too_long;
+                if bytes >= PROGRESS {
+                    self.rounds = 0;
+                    self.pauses = pauses(self.options);
+                } else {
+                    tried.this_round = true;
+                    self.health.failed(&party);
+                }
+            }
+            Verdict::Stale => match tried.rung.next() {
+                Some(rung) => {
+                    tried.rung = rung;
+                    note(format!("{}: asking again {}", redact::shown(&turn.url), rung.describe()));
+                }
+                None => {
+                    tried.dead = true;
+                    self.health.failed(&party);
+                }
+            },
+            Verdict::Fatal if turn.rung == Rung::Fresh && tried.fault.is_some() => {
+                // The query that was to get past the caches is what it refuses: the word before that counts.
+                tried.dead = true;
+                self.health.failed(&party);
+                return;
+            }
+            Verdict::Fatal | Verdict::Over => {
+                // A range that cannot be had (416) says only that what we hold is not what it has.
+                let range = matches!(&fault, Fault::Status(seen) if seen.status == 416) && !tried.whole_only;
+                tried.whole_only |= range;
+                tried.dead = !range;
+                if !range && !fault.is_absence() {
+                    self.health.failed(&party);
+                }
+            }
+        }
+        tried.fault = Some(fault);
+    }
+
+    /// Why nothing helped: wrong bytes count for more than a server that is away.
+    pub(super) fn into_error(self) -> Error {
+        let mut faults: Vec<(String, Fault)> =
+            self.list.into_iter().filter_map(|tried| Some((redact::shown(&tried.source.url), tried.fault?))).collect();
+        if faults.is_empty() {
+            return Error::failed("the artifact has no URL").hint("add one to the manifest");
+        }
+        let worst = faults.iter().position(|(_, fault)| fault.is_about_bytes()).unwrap_or(0);
+        let (_, fault) = faults.remove(worst);
+        let mut error = fault.into_error();
+        for (url, other) in faults {
+            error = error.fact("also tried", format_args!("{url}: {}", other.line()));
+        }
+        error
+    }
+}
+
+fn pauses(options: &Options) -> ExponentialBackoff {
+    ExponentialBuilder::default()
+        .with_min_delay(options.pause)
+        .with_max_delay(options.longest_pause)
+        .with_jitter()
+        .without_max_times()
+        .build()
+}

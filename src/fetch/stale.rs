@@ -1,0 +1,54 @@
+//! The ladder past caches: what to try when a complete answer has the wrong bytes.
+
+use std::hash::{BuildHasher, RandomState};
+
+use url::Url;
+
+/// How hard to ask for what the origin server has, rather than what some cache on the way kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Rung {
+    /// As everybody asks.
+    #[default]
+    Plain,
+    /// With `Cache-Control: no-cache` (RFC 9111, section 5.2.1.4), which caches should obey. The URL stays
+    /// as it is, for a signed one allows no change.
+    NoCache,
+    /// And with a query nobody used before: no cache holds an answer to that.
+    Fresh,
+}
+
+impl Rung {
+    /// The next harder one.
+    pub(super) fn next(self) -> Option<Rung> {
+        match self {
+            Rung::Plain => Some(Rung::NoCache),
+            Rung::NoCache => Some(Rung::Fresh),
+            Rung::Fresh => None,
+        }
+    }
+
+    /// Whether caches are told to keep out of it.
+    pub(super) fn is_past_caches(self) -> bool {
+        self != Rung::Plain
+    }
+
+    /// The URL to ask on this rung.
+    pub(super) fn url(self, url: &Url) -> Url {
+        let mut url = url.clone();
+        if self == Rung::Fresh {
+            // RandomState is seeded anew by the system: all that is needed is that no cache knows the value.
+            let nonce = RandomState::new().hash_one(std::time::SystemTime::now());
+            url.query_pairs_mut().append_pair("pack-fresh", &format!("{nonce:016x}"));
+        }
+        url
+    }
+
+    /// What it is, for whoever watches.
+    pub(super) fn describe(self) -> &'static str {
+        match self {
+            Rung::Plain => "as usual",
+            Rung::NoCache => "past caches",
+            Rung::Fresh => "past caches, under a URL none of them knows",
+        }
+    }
+}

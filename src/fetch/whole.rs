@@ -1,0 +1,97 @@
+//! Small files, wholly in memory: the manifest, and what lies beside it.
+
+use std::fs::File;
+use std::io::{self, Read};
+
+use url::Url;
+
+use super::fault::Fault;
+use super::health::Health;
+use super::http::{Ask, Http};
+use super::plan::{self, Local, Source};
+use super::redact;
+use super::retry::Sources;
+use crate::error::{Error, IoContext, Result};
+
+/// All bytes of `url` and the URL they came from after redirects; `None` when it is not there.
+///
+/// # Errors
+/// It cannot be had, or has more than `limit` bytes.
+pub(super) async fn get(
+    http: &Http,
+    url: &Url,
+    limit: u64,
+    note: &(dyn Fn(String) + Sync),
+) -> Result<Option<(Vec<u8>, Url)>> {
+    let found = match plan::local(url) {
+        Some(Local::BuiltIn(bytes)) => Ok(bytes.map(<[u8]>::to_vec)),
+        Some(Local::File(path)) => match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            other => other.doing("read", &path).and_then(|file| {
+                let mut bytes = Vec::new();
+                file.take(limit + 1).read_to_end(&mut bytes).doing("read", &path)?;
+                Ok(Some(bytes))
+            }),
+        },
+        None => return over_http(http, url, limit, note).await,
+    }?;
+    match found {
+        Some(bytes) if bytes.len() as u64 > limit => Err(too_large(url, limit)),
+        other => Ok(other.map(|bytes| (bytes, url.clone()))),
+    }
+}
+
+async fn over_http(
+    http: &Http,
+    url: &Url,
+    limit: u64,
+    note: &(dyn Fn(String) + Sync),
+) -> Result<Option<(Vec<u8>, Url)>> {
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(Error::usage("the URL cannot be used")
+            .fact("url", redact::shown(url))
+            .hint("use an http, https or file URL, or a path"));
+    }
+    let health = Health::default();
+    let source = Source { url: url.clone(), party: url.origin().ascii_serialization() };
+    let mut sources = Sources::new(vec![source], &health, http.options());
+    while let Some(turn) = sources.next(note).await {
+        match attempt(http, url, limit).await {
+            Ok(got) => return Ok(Some(got)),
+            Err(Fault::Ours(error)) => return Err(error),
+            Err(fault) if fault.is_absence() => return Ok(None),
+            Err(fault) => sources.failed(&turn, fault, 0, note),
+        }
+    }
+    Err(sources.into_error())
+}
+
+async fn attempt(http: &Http, url: &Url, limit: u64) -> Result<(Vec<u8>, Url), Fault> {
+    // No digest tells yesterday's manifest from today's: caches are told to keep out of it from the start.
+    let ask = Ask { past_caches: true, ..Ask::default() };
+    let mut answer = http.get(url, &ask).await?;
+    if let Some(coding) = answer.coding() {
+        let error = Error::failed("the server sent the file in a coding that was not asked for")
+            .fact("content-encoding", coding)
+            .hint("turn that off on the server for this file, or give another URL");
+        return Err(Fault::Ours(answer.seen.add_to(error)));
+    }
+    if answer.total.is_some_and(|total| total > limit) {
+        return Err(Fault::Ours(too_large(url, limit)));
+    }
+    let mut bytes = Vec::new();
+    while let Some(piece) = answer.piece().await? {
+        if (bytes.len() + piece.len()) as u64 > limit {
+            return Err(Fault::Ours(too_large(url, limit)));
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    Ok((bytes, answer.url().clone()))
+}
+
+fn too_large(url: &Url, limit: u64) -> Error {
+    Error::failed("the file is too large for what it should be")
+        .fact("url", redact::shown(url))
+        .fact("limit", format_args!("{limit} bytes"))
+        .hint("check that the URL is right")
+}
