@@ -1,14 +1,22 @@
 //! The command line: what can be typed, and who does it. One file a command.
 
 mod bundle;
+mod cache;
 mod completions;
+mod download;
 mod extract;
 mod inspect;
+mod keygen;
 mod load;
 mod locate;
+mod lock;
 mod man;
+mod network;
+mod password;
+mod sign;
 mod site;
 mod terminal;
+mod trust;
 mod verify;
 
 use std::ffi::OsString;
@@ -57,11 +65,16 @@ struct OutputArgs {
 
 #[derive(Subcommand)]
 enum Command {
+    Lock(lock::LockArgs),
+    Download(Box<download::DownloadArgs>),
     Verify(verify::VerifyArgs),
-    Bundle(bundle::BundleArgs),
+    Bundle(Box<bundle::BundleArgs>),
     Inspect(inspect::InspectArgs),
     Extract(extract::ExtractArgs),
     Load(load::LoadArgs),
+    Keygen(keygen::KeygenArgs),
+    Sign(sign::SignArgs),
+    Cache(cache::CacheArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
     #[command(hide = true)]
@@ -102,11 +115,16 @@ fn run(words: Vec<OsString>, signals: Signals) -> u8 {
 
 fn dispatch(command: Command, terminal: &Terminal, signals: Signals) -> Result<u8> {
     match command {
+        Command::Lock(args) => lock::run(&args, terminal),
+        Command::Download(args) => download::run(&args, terminal),
         Command::Verify(args) => verify::run(&args, terminal),
         Command::Bundle(args) => bundle::run(&args, terminal),
         Command::Inspect(args) => inspect::run(&args, terminal),
         Command::Extract(args) => extract::run(&args, terminal),
         Command::Load(args) => load::run(&args, terminal),
+        Command::Keygen(args) => keygen::run(&args, terminal),
+        Command::Sign(args) => sign::run(&args, terminal),
+        Command::Cache(args) => cache::run(&args, terminal),
         Command::Completions(args) => completions::run(&args, &mut Cli::command(), terminal),
         Command::Man(args) => man::run(&args, Cli::command(), terminal),
         Command::Site(args) => site::run(args, terminal, signals),

@@ -45,7 +45,7 @@ pub use options::Options;
 
 use crate::cache::Cache;
 use crate::error::{Error, Result};
-use crate::folder::Folder;
+use crate::folder::{Folder, Lock};
 use crate::manifest::pin::PinOf;
 use crate::manifest::{Artifact, Limits, Manifest, Pinned, builtin};
 use crate::progress::Progress;
@@ -61,6 +61,17 @@ pub enum How {
     Fetched,
     /// Something else was there under its name.
     Replaced,
+}
+
+impl How {
+    /// The word for it in tables and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            How::Kept => "kept",
+            How::Fetched => "fetched",
+            How::Replaced => "replaced",
+        }
+    }
 }
 
 /// What became of one artifact.
@@ -135,7 +146,7 @@ impl Fetcher {
         Ok(self.runtime.block_on(whole::get(&self.http, url, limit, &|_| {}))?.map(|(bytes, _)| bytes))
     }
 
-    /// Sees to it that `folder` has every artifact of `selection`, and holds its lock meanwhile. What is
+    /// Sees to it that `folder`, whose lock the caller holds, has every artifact of `selection`. What is
     /// right stays, and then no request is sent for it. Outcomes come in the selection's order. The
     /// manifest is not written.
     ///
@@ -146,9 +157,9 @@ impl Fetcher {
         selection: &[Pinned<'_>],
         base: &Url,
         folder: &Folder,
+        _lock: &Lock,
         progress: &dyn Progress,
     ) -> Result<Vec<Outcome>> {
-        let _lock = folder.lock()?;
         let wanted: Vec<_> = selection.iter().map(|pinned| pinned.pin.digest).collect();
         folder.drop_partials_except(&wanted)?;
         progress.plan(selection.len(), selection.iter().map(|pinned| pinned.pin.size).sum());

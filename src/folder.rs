@@ -27,7 +27,7 @@ pub use verify::{Row, State, check, verify};
 use crate::atomic::{self, WholeFile};
 use crate::digest::Digest;
 use crate::error::{Error, IoContext, Result};
-use crate::manifest::{FILE_NAME, Limits, Manifest, SIGNATURE_NAME};
+use crate::manifest::{FILE_NAME, Limits, Manifest, Pinned, SIGNATURE_NAME};
 use crate::path::RelPath;
 use crate::platform::Platform;
 
@@ -97,12 +97,42 @@ impl Folder {
         })
     }
 
-    /// Writes the manifest's exact text into the folder.
+    /// Writes the manifest's exact text into the folder, and its signature, or no signature, beside it.
     ///
     /// # Errors
     /// The disk refuses; the old manifest is then still there.
-    pub fn write_manifest(&self, manifest: &Manifest) -> Result<()> {
+    pub fn write_manifest(&self, manifest: &Manifest, signature: Option<&str>) -> Result<()> {
+        let beside = self.root.join(SIGNATURE_NAME);
+        match (signature, fs::remove_file(&beside)) {
+            (_, Err(error)) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(Error::io("remove the old signature", &beside, error));
+            }
+            (Some(signature), _) => WholeFile::write(&beside, signature.as_bytes(), 0o644)?,
+            (None, _) => {}
+        }
         WholeFile::write(&self.root.join(FILE_NAME), manifest.text().as_bytes(), 0o644)
+    }
+
+    /// Removes the artifacts of `old` that `selection` does not name, where they still are exactly what
+    /// `old` pinned: nothing else of anybody's is touched. The names of what was removed.
+    ///
+    /// # Errors
+    /// A file cannot be removed.
+    pub fn remove_left_over(&self, old: &Manifest, selection: &[Pinned<'_>]) -> Result<Vec<RelPath>> {
+        let mut removed = Vec::new();
+        for artifact in old.artifacts() {
+            let stays = selection.iter().any(|pinned| *pinned.name() == artifact.name);
+            let path = self.path_of(&artifact.name);
+            if stays || !path.is_file() {
+                continue;
+            }
+            let (_, digest) = File::open(&path).and_then(Digest::of_reader).doing("read", &path)?;
+            if artifact.pin.is_some_and(|pin| pin.digest == digest) {
+                fs::remove_file(&path).doing("remove", &path)?;
+                removed.push(artifact.name.clone());
+            }
+        }
+        Ok(removed)
     }
 
     /// The platform whose artifacts these are, where it was written down.

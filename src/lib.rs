@@ -11,8 +11,8 @@
 //! * [`manifest::Manifest`]: which artifacts make up a version, where they are, what their bytes are.
 //! * [`manifest::Artifact`]: one file of the product.
 //! * [`folder::Folder`]: where artifacts lie, each under its final name only when verified.
-//! * a *bundle*: a smaller encoding of the folder, which gives every byte back.
-//! * a *frame*: a piece of a bundle that is checked, then unpacked, without the rest.
+//! * [`bundle::Bundle`]: a smaller encoding of the folder, which gives every byte back.
+//! * [`bundle::Frame`]: a piece of a bundle that is checked, then unpacked, without the rest.
 //!
 //! # The floors
 //!
@@ -22,7 +22,7 @@
 //! cli                     the only one that prints
 //! fetch        site       the network (async) │ what happens on site
 //! folder  cache  image  bundle
-//! manifest
+//! manifest     signature
 //! digest path platform progress error atomic scratch workers
 //! ```
 
@@ -39,5 +39,6 @@ pub mod path;
 pub mod platform;
 pub mod progress;
 pub mod scratch;
+pub mod signature;
 pub mod site;
 pub mod workers;

@@ -7,10 +7,12 @@ pub mod builtin;
 mod limits;
 mod parse;
 pub mod pin;
+pub mod succession;
 
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::Timestamp;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +37,7 @@ pub struct Manifest {
     name: ProductName,
     version: Version,
     run: Option<RelPath>,
+    expires: Option<Timestamp>,
     artifacts: Vec<Artifact>,
 }
 
@@ -65,6 +68,11 @@ impl Manifest {
     /// The artifact that a bundle runs on site.
     pub fn run(&self) -> Option<&RelPath> {
         self.run.as_ref()
+    }
+
+    /// The time after which the publisher no longer stands by it.
+    pub fn expires(&self) -> Option<Timestamp> {
+        self.expires
     }
 
     /// Every artifact, of every platform, in the manifest's order.

@@ -269,7 +269,8 @@ fn a_full_disk_is_told_and_the_old_file_stays() {
     let manifest = product.manifest();
     let selection = manifest.select(pack::platform::Platform::AMD64).expect("pinned");
     let fetcher = pack::fetch::Fetcher::new(Product::hurried()).expect("a fetcher");
-    let download = || fetcher.download(&selection, &server.url(""), &folder, &pack::progress::Silent);
+    let lock = folder.lock().expect("locked");
+    let download = || fetcher.download(&selection, &server.url(""), &folder, &lock, &pack::progress::Silent);
     let error = download().expect_err("the disk is full");
     assert_eq!(error.class(), Class::Failed);
     assert!(error.hint_text().is_some_and(|hint| hint.contains("disk is full")), "{error}");

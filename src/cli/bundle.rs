@@ -7,9 +7,12 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::locate;
+use super::network::NetworkArgs;
+use super::sign::sign_file;
 use super::terminal::{Terminal, bytes};
-use crate::bundle::{CarriedArtifact, Compression, Content, Plan, Source, write};
+use super::trust::KeyArgs;
+use super::{download, locate};
+use crate::bundle::{CarriedArtifact, Compression, Content, Plan, Source, Written, write};
 use crate::digest::Digest;
 use crate::error::{Error, IoContext, Result};
 use crate::folder::Folder;
@@ -25,6 +28,7 @@ use crate::workers;
 Examples:
   pack bundle                                          the folder that 'pack download' made here
   pack bundle --manifest examples/hello/manifest.json  download first, then pack
+  pack bundle --sign release.key                       signs the .sha256 file
   pack bundle -o /media/stick/ --compression max       smaller, and straight to the stick
 
 Writes NAME-VERSION-ARCH.run and NAME-VERSION-ARCH.run.sha256, which 'sha256sum -c' reads. The same
@@ -32,6 +36,9 @@ folder and the same pack give the same bundle, bit for bit.")]
 pub(super) struct BundleArgs {
     /// The folder [default: the folder of the manifest here]
     dir: Option<PathBuf>,
+    /// Download what this manifest or URL pins first
+    #[arg(long, value_name = "MANIFEST|URL")]
+    manifest: Option<String>,
     /// The file to write, or a folder to write it into [default: ./NAME-VERSION-ARCH.run]
     #[arg(short, long, value_name = "FILE|DIR")]
     output: Option<PathBuf>,
@@ -47,6 +54,13 @@ pub(super) struct BundleArgs {
     /// On how many cores; the bundle does not depend on it [default: all]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    /// Sign the .sha256 file with this secret key
+    #[arg(long, value_name = "KEY")]
+    sign: Option<PathBuf>,
+    #[command(flatten)]
+    key: KeyArgs,
+    #[command(flatten)]
+    network: NetworkArgs,
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
@@ -61,12 +75,18 @@ enum CompressionArg {
 }
 
 pub(super) fn run(args: &BundleArgs, terminal: &Terminal) -> Result<u8> {
-    let folder = locate::folder(args.dir.as_deref())?;
+    let folder = match &args.manifest {
+        Some(manifest) => {
+            download::for_bundle(manifest, args.dir.as_deref(), args.platform, &args.key, &args.network, terminal)?
+        }
+        None => locate::folder(args.dir.as_deref())?,
+    };
     pack(args, &folder, terminal)
 }
 
 fn pack(args: &BundleArgs, folder: &Folder, terminal: &Terminal) -> Result<u8> {
     let manifest = folder.expect_manifest()?;
+    args.key.check_folder(folder, &manifest, terminal)?;
     let platform = locate::platform_of(folder, args.platform)?;
     let selection = manifest.select(platform)?;
     let runtime = match &args.runtime {
@@ -92,12 +112,14 @@ fn pack(args: &BundleArgs, folder: &Folder, terminal: &Terminal) -> Result<u8> {
         let progress = terminal.progress("packing");
         write(plan, &target, progress.as_ref())?
     };
+    let signature = args.sign.as_deref().map(|key| sign(&written, key)).transpose()?;
     let carried: u64 = written.index.artifacts.iter().map(|artifact| artifact.size).sum();
     terminal.document(&json!({
         "bundle": target,
         "size": written.size,
         "digest": written.digest,
         "checksumFile": written.checksum_file,
+        "signature": signature,
         "name": written.index.name,
         "version": written.index.version,
         "platform": platform,
@@ -115,6 +137,13 @@ fn pack(args: &BundleArgs, folder: &Folder, terminal: &Terminal) -> Result<u8> {
     ))?;
     terminal.text(&format!("run it on site with: sh {}", target.display()))?;
     Ok(0)
+}
+
+/// Signs the checksum beside the bundle; the signature's path.
+fn sign(written: &Written, key: &Path) -> Result<PathBuf> {
+    let content = fs::read(&written.checksum_file).doing("read the checksum", &written.checksum_file)?;
+    let comment = format!("{} {} {}", written.index.name, written.index.version, written.index.platform);
+    sign_file(&written.checksum_file, &content, key, &comment)
 }
 
 /// The file asked for, or the bundle's own name in the folder asked for.

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::locate;
 use super::terminal::{Terminal, bytes};
+use super::trust::KeyArgs;
 use crate::bundle::{self, Bundle, Damage, Part};
 use crate::error::{Class, Result};
 use crate::folder::{self, Row, State};
@@ -20,6 +21,7 @@ Examples:
   pack verify dataflux-func-portable            another folder
   pack verify hello-1.0.0-x86_64.run            a bundle
   sh hello-1.0.0-x86_64.run pack verify         a bundle, with the pack inside it
+  pack verify --pubkey release.pub x.run        and signed by its publisher
 
 Exits with 3 when anything is missing, truncated, different or unexpected.")]
 pub(super) struct VerifyArgs {
@@ -28,19 +30,22 @@ pub(super) struct VerifyArgs {
     /// Check the artifacts of this platform [default: the folder's]
     #[arg(long)]
     platform: Option<Platform>,
+    #[command(flatten)]
+    key: KeyArgs,
 }
 
 pub(super) fn run(args: &VerifyArgs, terminal: &Terminal) -> Result<u8> {
     match &args.target {
-        Some(path) if !path.is_dir() => verify_bundle(path, terminal),
-        target => verify_folder(target.as_deref(), args.platform, terminal),
+        Some(path) if !path.is_dir() => verify_bundle(path, &args.key, terminal),
+        target => verify_folder(target.as_deref(), args, terminal),
     }
 }
 
-fn verify_folder(path: Option<&Path>, platform: Option<Platform>, terminal: &Terminal) -> Result<u8> {
+fn verify_folder(path: Option<&Path>, args: &VerifyArgs, terminal: &Terminal) -> Result<u8> {
     let folder = locate::folder(path)?;
     let manifest = folder.expect_manifest()?;
-    let platform = locate::platform_of(&folder, platform)?;
+    args.key.check_folder(&folder, &manifest, terminal)?;
+    let platform = locate::platform_of(&folder, args.platform)?;
     let rows = {
         let progress = terminal.progress("verifying");
         folder::verify(&folder, &manifest.select(platform)?, progress.as_ref())?
@@ -98,11 +103,11 @@ fn row_cells(row: &Row) -> Vec<String> {
     vec![row.state.as_str().to_owned(), row.name.clone(), size, detail]
 }
 
-fn verify_bundle(path: &Path, terminal: &Terminal) -> Result<u8> {
+fn verify_bundle(path: &Path, key: &KeyArgs, terminal: &Terminal) -> Result<u8> {
     let bundle = Bundle::open(path)?;
     let damage = check(&bundle, terminal)?;
     if damage.is_empty() {
-        bundle.manifest()?;
+        key.check_bundle(&bundle, &bundle.manifest()?, terminal)?;
     }
     let index = bundle.index();
     let hit = |name: &str| damage.iter().any(|damage| damage.files.iter().any(|file| file == name));

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::fmt::Display;
 
+use jiff::Timestamp;
 use semver::Version;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -37,6 +38,8 @@ struct Document<'a> {
     version: &'a RawValue,
     #[serde(borrow)]
     run: Option<&'a RawValue>,
+    #[serde(borrow)]
+    expires: Option<&'a RawValue>,
     #[serde(borrow)]
     artifacts: &'a RawValue,
 }
@@ -124,6 +127,7 @@ pub(super) fn manifest(text: String, origin: &str) -> Result<Manifest> {
     let name: ProductName = source.parse(document.name)?;
     let version: Version = source.parse(document.version)?;
     let run: Option<RelPath> = document.run.map(|run| source.parse(run)).transpose()?;
+    let expires: Option<Timestamp> = document.expires.map(|expires| source.parse(expires)).transpose()?;
     let raw: Vec<&RawValue> = source.read(document.artifacts.get())?;
     if raw.is_empty() || raw.len() > limits.artifacts {
         let why = format!("a manifest has 1 to {} artifacts; this one has {}", limits.artifacts, raw.len());
@@ -140,7 +144,7 @@ pub(super) fn manifest(text: String, origin: &str) -> Result<Manifest> {
             return Err(source.at(raw, format_args!("run names '{run}', whose kind is not 'script'")));
         }
     }
-    Ok(Manifest { name, version, run, artifacts, text })
+    Ok(Manifest { name, version, run, expires, artifacts, text })
 }
 
 fn artifact(source: &Source<'_>, raw: &RawValue) -> Result<Artifact> {

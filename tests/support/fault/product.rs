@@ -104,7 +104,8 @@ impl Product {
     pub fn download_watched(&self, base: &Url, options: Options, progress: &dyn Progress) -> Result<Vec<Outcome>> {
         let manifest = self.manifest();
         let selection = manifest.select(Platform::AMD64).expect("pinned");
-        let result = Fetcher::new(options)?.download(&selection, base, &self.folder(), progress);
+        let folder = self.folder();
+        let result = Fetcher::new(options)?.download(&selection, base, &folder, &folder.lock()?, progress);
         self.assert_nothing_wrong_has_a_name();
         result
     }

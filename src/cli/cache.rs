@@ -1,0 +1,87 @@
+//! `pack cache`: what is kept of earlier downloads.
+
+use std::time::{Duration, SystemTime};
+
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::terminal::{Terminal, bytes};
+use crate::cache::{Cache, Entry};
+use crate::error::{Error, Result};
+
+/// List or prune what is kept of earlier downloads
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  pack cache                             what is kept, what was used longest ago first
+  pack cache prune --older-than 30       throw away what was not used for 30 days
+  pack cache prune --keep-bytes 5000000000
+
+The cache lies in $XDG_CACHE_HOME/pack, else ~/.cache/pack. What is in it is checked on every use.")]
+pub(super) struct CacheArgs {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// List what is kept
+    List,
+    /// Throw away what is old or too much; without an option, everything
+    Prune(PruneArgs),
+}
+
+#[derive(Args)]
+struct PruneArgs {
+    /// Only what was not used for so many days
+    #[arg(long, value_name = "DAYS")]
+    older_than: Option<u64>,
+    /// Only as much as is needed to keep at most so many bytes
+    #[arg(long, value_name = "BYTES")]
+    keep_bytes: Option<u64>,
+}
+
+pub(super) fn run(args: &CacheArgs, terminal: &Terminal) -> Result<u8> {
+    let root = Cache::default_root().ok_or_else(|| {
+        Error::failed("there is no place for a cache").hint("set HOME or XDG_CACHE_HOME to an absolute path")
+    })?;
+    let cache = Cache::at(root);
+    match &args.verb {
+        None | Some(Verb::List) => show(&cache, "kept", &cache.list()?, terminal)?,
+        Some(Verb::Prune(prune)) => {
+            let day = Duration::from_secs(24 * 60 * 60);
+            let used_before = prune.older_than.and_then(|days| {
+                SystemTime::now().checked_sub(day.saturating_mul(u32::try_from(days).unwrap_or(u32::MAX)))
+            });
+            let everything = prune.older_than.is_none() && prune.keep_bytes.is_none();
+            let keep_bytes = if everything { Some(0) } else { prune.keep_bytes };
+            show(&cache, "removed", &cache.prune(used_before, keep_bytes)?, terminal)?;
+        }
+    }
+    Ok(0)
+}
+
+fn show(cache: &Cache, word: &str, entries: &[Entry], terminal: &Terminal) -> Result<()> {
+    let size: u64 = entries.iter().map(|entry| entry.size).sum();
+    terminal.document(&json!({
+        "cache": cache.root(),
+        word: entries.iter().map(document).collect::<Vec<_>>(),
+        "bytes": size,
+    }))?;
+    let rows = entries.iter().map(|entry| vec![used(entry), bytes(entry.size), entry.digest.to_string()]);
+    if !entries.is_empty() {
+        terminal.table(&["LAST USED", "SIZE", "DIGEST"], rows.collect())?;
+    }
+    terminal.text(&format!("{}: {word} {}, {}", cache.root().display(), entries.len(), bytes(size)))
+}
+
+fn document(entry: &Entry) -> Value {
+    json!({ "digest": entry.digest, "size": entry.size, "used": used(entry) })
+}
+
+/// The time of last use, to the second, in RFC 3339.
+fn used(entry: &Entry) -> String {
+    Timestamp::try_from(entry.used)
+        .map_or_else(|_| "?".to_owned(), |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}

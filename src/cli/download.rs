@@ -1,0 +1,179 @@
+//! `pack download`: a folder with exactly the bytes that a manifest pins.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::json;
+
+use super::locate;
+use super::network::{self, NetworkArgs};
+use super::terminal::{Terminal, bytes};
+use super::trust::{self, KeyArgs};
+use crate::error::Result;
+use crate::fetch::{Fetcher, How, Outcome};
+use crate::folder::Folder;
+use crate::manifest::Manifest;
+use crate::platform::Platform;
+
+/// Fetch what a manifest pins: keeps what is right, gets what is missing or stale
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  pack download                                    ./manifest.json, else the one built in
+  pack download https://example.com/manifest.json  from a server
+  pack download --list                             what to fetch by hand
+  pack download --mirror https://mirror.example.com/files/
+
+Run it again after an interruption: what came so far is not fetched twice.")]
+pub(super) struct DownloadArgs {
+    /// The manifest, or its URL [default: ./manifest.json, else the one built in]
+    #[arg(value_name = "MANIFEST|URL")]
+    manifest: Option<String>,
+    /// The folder [default: ./NAME-portable]
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// Fetch the artifacts of this platform [default: this machine's]
+    #[arg(long)]
+    platform: Option<Platform>,
+    /// Only print names, URLs, sizes and digests
+    #[arg(long)]
+    list: bool,
+    /// Let an older version, or other content of the same version, replace what is in the folder
+    #[arg(long)]
+    allow_downgrade: bool,
+    #[command(flatten)]
+    key: KeyArgs,
+    #[command(flatten)]
+    network: NetworkArgs,
+}
+
+pub(super) fn run(args: &DownloadArgs, terminal: &Terminal) -> Result<u8> {
+    let fetcher = args.network.fetcher()?;
+    let trusted = args.key.fetch(&fetcher, &network::manifest_url(args.manifest.as_deref())?, terminal)?;
+    if args.list {
+        return list(&trusted.manifest, args.platform, terminal);
+    }
+    let dir = args.dir.clone().unwrap_or_else(|| locate::folder_name(&trusted.manifest));
+    let folder = Folder::at(dir);
+    let plan = Plan { platform: args.platform, allow_downgrade: args.allow_downgrade };
+    let outcomes = fill(&folder, &trusted, &fetcher, &plan, terminal)?;
+    show(&folder, &trusted.manifest, &outcomes, terminal)?;
+    Ok(0)
+}
+
+/// What a download may do.
+pub(super) struct Plan {
+    /// The platform asked for.
+    pub(super) platform: Option<Platform>,
+    /// Whether an older version may replace a newer one.
+    pub(super) allow_downgrade: bool,
+}
+
+/// Sees to it that the folder holds what the manifest pins, and nothing of the version before.
+pub(super) fn fill(
+    folder: &Folder,
+    trusted: &trust::Trusted,
+    fetcher: &Fetcher,
+    plan: &Plan,
+    terminal: &Terminal,
+) -> Result<Vec<Outcome>> {
+    let manifest = &trusted.manifest;
+    let platform = locate::platform_of(folder, plan.platform)?;
+    let selection = manifest.select(platform)?;
+    trust::check_succession(folder, manifest, plan.allow_downgrade)?;
+    let lock = folder.lock()?;
+    // Another run may have been here between the check and the lock.
+    let old = trust::check_succession(folder, manifest, plan.allow_downgrade)?;
+    let outcomes = {
+        let progress = terminal.progress("fetching");
+        fetcher.download(&selection, &trusted.base, folder, &lock, progress.as_ref())?
+    };
+    if let Some(old) = old {
+        for name in folder.remove_left_over(&old, &selection)? {
+            terminal.note(&format!("removed {name}: version {} has it no more", manifest.version()));
+        }
+    }
+    folder.write_platform(platform)?;
+    folder.write_manifest(manifest, trusted.signature.as_deref())?;
+    Ok(outcomes)
+}
+
+fn show(folder: &Folder, manifest: &Manifest, outcomes: &[Outcome], terminal: &Terminal) -> Result<()> {
+    let wire: u64 = outcomes.iter().map(|outcome| outcome.wire_bytes).sum();
+    terminal.document(&json!({
+        "folder": folder.root(),
+        "name": manifest.name().as_str(),
+        "version": manifest.version(),
+        "wireBytes": wire,
+        "artifacts": outcomes,
+    }))?;
+    let rows = outcomes.iter().map(|outcome| {
+        let from = match (outcome.from_cache, &outcome.url) {
+            (true, _) => "cache",
+            (false, Some(url)) => url.as_str(),
+            (false, None) => "",
+        };
+        vec![outcome.how.as_str().to_owned(), outcome.name.clone(), bytes(outcome.size), from.to_owned()]
+    });
+    terminal.table(&["HOW", "NAME", "SIZE", "FROM"], rows.collect())?;
+    let count = |how| outcomes.iter().filter(|outcome| outcome.how == how).count();
+    terminal.text(&format!(
+        "{}: {} {}: {} kept, {} fetched, {} replaced; {} over the network",
+        folder.root().display(),
+        manifest.name(),
+        manifest.version(),
+        count(How::Kept),
+        count(How::Fetched),
+        count(How::Replaced),
+        bytes(wire)
+    ))
+}
+
+/// Everything that is needed to fetch by hand; an unpinned artifact is listed too.
+fn list(manifest: &Manifest, platform: Option<Platform>, terminal: &Terminal) -> Result<u8> {
+    let platform = locate::platform(platform)?;
+    let chosen: Vec<_> = manifest.artifacts().iter().filter(|artifact| artifact.is_for(platform)).collect();
+    terminal.document(&json!({
+        "name": manifest.name().as_str(),
+        "version": manifest.version(),
+        "platform": platform,
+        "artifacts": chosen.iter().map(|artifact| json!({
+            "name": artifact.name,
+            "kind": artifact.kind,
+            "urls": artifact.urls,
+            "size": artifact.pin.and_then(|pin| pin.size),
+            "digest": artifact.pin.map(|pin| pin.digest),
+        })).collect::<Vec<_>>(),
+    }))?;
+    let mut rows = Vec::new();
+    for artifact in chosen {
+        let size = artifact.pin.and_then(|pin| pin.size).map_or("?".to_owned(), |size| size.to_string());
+        let digest = artifact.pin.map_or("unpinned".to_owned(), |pin| pin.digest.to_string());
+        for (number, url) in artifact.urls.iter().enumerate() {
+            rows.push(if number == 0 {
+                vec![artifact.name.to_string(), size.clone(), digest.clone(), url.clone()]
+            } else {
+                vec![String::new(), String::new(), String::new(), url.clone()]
+            });
+        }
+    }
+    terminal.table(&["NAME", "BYTES", "DIGEST", "URL"], rows)?;
+    Ok(0)
+}
+
+/// Downloads for another command.
+pub(super) fn for_bundle(
+    manifest: &str,
+    dir: Option<&Path>,
+    platform: Option<Platform>,
+    key: &KeyArgs,
+    network: &NetworkArgs,
+    terminal: &Terminal,
+) -> Result<Folder> {
+    let fetcher = network.fetcher()?;
+    let trusted = key.fetch(&fetcher, &network::manifest_url(Some(manifest))?, terminal)?;
+    let dir = dir.map_or_else(|| locate::folder_name(&trusted.manifest), Path::to_owned);
+    let folder = Folder::at(dir);
+    fill(&folder, &trusted, &fetcher, &Plan { platform, allow_downgrade: false }, terminal)?;
+    Ok(folder)
+}

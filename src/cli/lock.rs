@@ -1,0 +1,92 @@
+//! `pack lock`: the publisher pins what a manifest lists.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use super::network::{self, NetworkArgs};
+use super::terminal::Terminal;
+use crate::atomic::WholeFile;
+use crate::error::{Error, IoContext, Result};
+use crate::folder::read_manifest_text;
+use crate::manifest::pin::into_text;
+use crate::manifest::{FILE_NAME, Manifest};
+
+/// Fetch what is not pinned and write its size and digest into the manifest, in place
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  pack lock                    ./manifest.json
+  pack lock release.json
+  pack lock --update           pin everything anew, for a new version
+
+The publisher's step, and the only one that trusts a first answer. Everything else in the file stays as
+it is; run twice, it changes nothing.")]
+pub(super) struct LockArgs {
+    /// The manifest
+    #[arg(default_value = FILE_NAME)]
+    manifest: PathBuf,
+    /// Fetch what is pinned already too, and write what it is now
+    #[arg(long)]
+    update: bool,
+    #[command(flatten)]
+    network: NetworkArgs,
+}
+
+pub(super) fn run(args: &LockArgs, terminal: &Terminal) -> Result<u8> {
+    // The file itself, not a link to it, is what gets new content.
+    let path = args.manifest.canonicalize().doing("find the manifest", &args.manifest)?;
+    let text = read_manifest_text(&path).doing("read the manifest", &path)?;
+    let manifest = Manifest::parse(text, &args.manifest.display().to_string())?;
+    let open: Vec<_> = manifest
+        .artifacts()
+        .iter()
+        .enumerate()
+        .filter(|(_, artifact)| args.update || artifact.pin.is_none_or(|pin| pin.size.is_none()))
+        .collect();
+    let pins = if open.is_empty() {
+        Vec::new()
+    } else {
+        let base = network::manifest_url(Some(&path.display().to_string()))?;
+        let progress = terminal.progress("pinning");
+        args.network.fetcher()?.pin(&open, &base, progress.as_ref())?
+    };
+    for (place, pin) in &pins {
+        let artifact = &manifest.artifacts()[*place];
+        if let Some(known) = artifact.pin
+            && !args.update
+            && known.digest != pin.digest
+        {
+            return Err(Error::integrity("an artifact is not what its digest in the manifest says")
+                .fact("artifact", &artifact.name)
+                .fact("expected", known.digest)
+                .fact("actual", format_args!("{} ({} bytes)", pin.digest, pin.size))
+                .hint("if the new content is meant, pin it with: pack lock --update"));
+        }
+    }
+    let pinned = into_text(&manifest, &pins)?;
+    if pinned != manifest.text() {
+        let mode = fs::metadata(&path).doing("look at the manifest", &path)?.permissions().mode() & 0o777;
+        WholeFile::write(&path, pinned.as_bytes(), mode)?;
+    }
+    let rows = pins.iter().map(|(place, pin)| (&manifest.artifacts()[*place], pin));
+    terminal.document(&json!({
+        "manifest": args.manifest,
+        "changed": pinned != manifest.text(),
+        "pinned": rows.clone().map(|(artifact, pin)| json!({
+            "name": artifact.name, "platform": artifact.platform, "size": pin.size, "digest": pin.digest,
+        })).collect::<Vec<_>>(),
+    }))?;
+    if pins.is_empty() {
+        terminal.text(&format!("{}: every artifact is pinned already", args.manifest.display()))?;
+    } else {
+        let cells = |(artifact, pin): (&crate::manifest::Artifact, &crate::manifest::pin::PinOf)| {
+            vec![artifact.name.to_string(), pin.size.to_string(), pin.digest.to_string()]
+        };
+        terminal.table(&["NAME", "BYTES", "DIGEST"], rows.map(cells).collect())?;
+    }
+    Ok(0)
+}

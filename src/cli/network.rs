@@ -1,0 +1,114 @@
+//! The options that every fetching command shares, and where a manifest is.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use url::Url;
+
+use crate::cache::Cache;
+use crate::error::{Error, IoContext, Result};
+use crate::fetch::{Fetcher, Options};
+use crate::manifest::{FILE_NAME, builtin};
+
+/// How to fetch.
+#[derive(Args)]
+#[command(next_help_heading = "Network")]
+pub(super) struct NetworkArgs {
+    /// How many artifacts at once
+    #[arg(long, value_name = "N", default_value_t = Options::default().jobs, value_parser = at_least_one)]
+    jobs: usize,
+    /// How many connections at most for one big artifact
+    #[arg(long, value_name = "N", default_value_t = Options::default().connections, value_parser = at_least_one)]
+    connections: usize,
+    /// Ask this base URL too, after an artifact's own URLs; may be given more than once
+    #[arg(long = "mirror", value_name = "BASE")]
+    mirrors: Vec<Url>,
+    /// Trust these certificate authorities (PEM) besides the system's
+    #[arg(long, value_name = "FILE")]
+    cacert: Option<PathBuf>,
+    /// At most so many bytes a second in all; K, M and G are understood
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    limit_rate: Option<u64>,
+    /// Give a connection up when nothing comes for so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = Options::default().stall.as_secs())]
+    stall: u64,
+    /// How often to try again when nothing brings anything
+    #[arg(long, value_name = "N", default_value_t = Options::default().retries)]
+    retries: usize,
+    /// Neither use nor fill the cache of artifacts
+    #[arg(long)]
+    no_cache: bool,
+}
+
+impl NetworkArgs {
+    /// A fetcher as asked for.
+    pub(super) fn fetcher(&self) -> Result<Fetcher> {
+        Fetcher::new(Options {
+            jobs: self.jobs,
+            connections: self.connections,
+            mirrors: self.mirrors.iter().map(as_folder).collect(),
+            cacert: self.cacert.clone(),
+            limit_rate: self.limit_rate,
+            stall: Duration::from_secs(self.stall.max(1)),
+            retries: self.retries,
+            cache: if self.no_cache { None } else { Cache::default_root() },
+            ..Options::default()
+        })
+    }
+}
+
+/// The URL of the manifest asked for: a URL, a file, a folder's manifest; else the one here; else the
+/// one built in.
+pub(super) fn manifest_url(asked: Option<&str>) -> Result<Url> {
+    match asked {
+        Some(text) => match Url::parse(text) {
+            Ok(url) if matches!(url.scheme(), "http" | "https" | "file") => Ok(url),
+            _ => file_url(Path::new(text)),
+        },
+        None if Path::new(FILE_NAME).is_file() => file_url(Path::new(FILE_NAME)),
+        None => {
+            Url::parse(builtin::BASE).map_err(|cause| Error::failed("no manifest is built in").fact("cause", cause))
+        }
+    }
+}
+
+fn file_url(path: &Path) -> Result<Url> {
+    let path = if path.is_dir() { path.join(FILE_NAME) } else { path.to_owned() };
+    let absolute = path
+        .canonicalize()
+        .doing("find the manifest", &path)
+        .map_err(|error| error.hint("name a manifest.json or its URL; see 'pack download --help'"))?;
+    Url::from_file_path(&absolute)
+        .map_err(|()| Error::failed("this path cannot be a URL").fact("path", absolute.display()))
+}
+
+/// A base URL whose last part is a folder, whether or not it was typed with a slash.
+fn as_folder(base: &Url) -> Url {
+    let mut base = base.clone();
+    if !base.path().ends_with('/') {
+        base.set_path(&format!("{}/", base.path()));
+    }
+    base
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&count| count > 0).ok_or_else(|| "give a number from 1".to_owned())
+}
+
+/// Bytes a second, as in `500K` or `20M` (decimal units).
+fn rate(text: &str) -> Result<u64, String> {
+    let (digits, unit) = match text.find(|c: char| !c.is_ascii_digit()) {
+        Some(end) => text.split_at(end),
+        None => (text, ""),
+    };
+    let factor = match unit.to_ascii_uppercase().as_str() {
+        "" => 1,
+        "K" => 1_000,
+        "M" => 1_000_000,
+        "G" => 1_000_000_000,
+        _ => return Err("give bytes a second, such as 500K or 20M".to_owned()),
+    };
+    let rate = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(factor)).filter(|&rate| rate > 0);
+    rate.ok_or_else(|| "give bytes a second, such as 500K or 20M".to_owned())
+}

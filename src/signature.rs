@@ -1,0 +1,127 @@
+//! Signatures in minisign's format (jedisct1's minisign, prehashed Ed25519): the stock program verifies
+//! ours, and we verify its.
+
+use std::fs;
+use std::io::Cursor;
+use std::path::Path;
+
+use minisign::{KeyPair, PublicKeyBox, SecretKeyBox, SignatureBox};
+
+use crate::error::{Error, IoContext, Result};
+
+/// What is appended to a file's name for its signature.
+pub const EXTENSION: &str = "minisig";
+/// The most that a signature's text can have, in bytes.
+pub const LIMIT: u64 = 64 << 10;
+
+/// A publisher's public key.
+#[derive(Debug, Clone)]
+pub struct PublicKey(minisign::PublicKey);
+
+impl PublicKey {
+    /// Reads `text`: a key as minisign prints it (`RW…`), else the path of a `.pub` file.
+    ///
+    /// # Errors
+    /// It is neither.
+    pub fn parse(text: &str) -> Result<Self> {
+        if let Ok(key) = minisign::PublicKey::from_base64(text) {
+            return Ok(PublicKey(key));
+        }
+        let path = Path::new(text);
+        let no_key = || {
+            Error::usage("this is no public key")
+                .fact("key", text)
+                .hint("give a key that begins with RW, or the .pub file that 'pack keygen' or minisign wrote")
+        };
+        if !path.is_file() {
+            return Err(no_key());
+        }
+        let content = fs::read_to_string(path).doing("read the public key", path)?;
+        PublicKeyBox::from_string(&content).and_then(PublicKeyBox::into_public_key).map(PublicKey).map_err(|_| no_key())
+    }
+
+    /// Checks that `signature` (a `.minisig` file's text) is this key's for `content`; its trusted comment.
+    /// `what` names the content in an error.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn verify(&self, content: &[u8], signature: &str, what: &str) -> Result<String> {
+        let wrong = |why: &str| {
+            Error::integrity("the signature is not right")
+                .fact("signed", what)
+                .fact("key", self.0.to_base64())
+                .fact("reason", why)
+                .hint("do not use it: ask the publisher which key signs, and get the file again")
+        };
+        let signature = SignatureBox::from_string(signature).map_err(|_| wrong("it is no minisign signature"))?;
+        if signature.keynum() != self.0.keynum() {
+            return Err(wrong("it was made with another key"));
+        }
+        minisign::verify(&self.0, &signature, Cursor::new(content), true, false, false)
+            .map_err(|_| wrong("the content is not what was signed"))?;
+        signature.trusted_comment().map_err(|_| wrong("it has no trusted comment"))
+    }
+
+    /// The error for `what` when a key was given and there is no signature at all.
+    pub fn unsigned(&self, what: &str) -> Error {
+        Error::integrity("this is not signed, and a key was given")
+            .fact("unsigned", what)
+            .fact("key", self.0.to_base64())
+            .hint("ask the publisher for the signature: it is made with 'pack sign manifest.json'")
+    }
+}
+
+/// A publisher's secret key. Nothing prints it.
+pub struct SecretKey(minisign::SecretKey);
+
+impl SecretKey {
+    /// Reads a key file; `password` is asked for one only when the key has one.
+    ///
+    /// # Errors
+    /// The file cannot be read, is no secret key, or the password is wrong.
+    pub fn read(path: &Path, password: impl FnOnce() -> Result<String>) -> Result<Self> {
+        let content = fs::read_to_string(path).doing("read the secret key", path)?;
+        let parse = || {
+            SecretKeyBox::from_string(&content).map_err(|_| {
+                Error::failed("this is no secret key")
+                    .fact("path", path.display())
+                    .hint("name the .key file that 'pack keygen' or minisign wrote")
+            })
+        };
+        if let Ok(key) = parse()?.into_unencrypted_secret_key() {
+            return Ok(SecretKey(key));
+        }
+        parse()?.into_secret_key(Some(password()?)).map(SecretKey).map_err(|_| {
+            Error::failed("the secret key cannot be opened: the password is wrong")
+                .fact("path", path.display())
+                .hint("try again with the right password")
+        })
+    }
+
+    /// Signs `content`; `comment` is signed too. The text of a `.minisig` file.
+    ///
+    /// # Errors
+    /// The key cannot sign.
+    pub fn sign(&self, content: &[u8], comment: &str) -> Result<String> {
+        minisign::sign(None, &self.0, Cursor::new(content), Some(comment), Some("signature made by pack"))
+            .map(SignatureBox::into_string)
+            .map_err(|cause| Error::failed("cannot sign").fact("cause", cause))
+    }
+}
+
+/// A new pair of keys: the texts of a `.pub` and of a `.key` file, the latter under `password` if any.
+///
+/// # Errors
+/// The system has no randomness to give.
+pub fn generate(password: Option<String>) -> Result<(String, String)> {
+    let pair = match password {
+        Some(password) => KeyPair::generate_encrypted_keypair(Some(password)),
+        None => KeyPair::generate_unencrypted_keypair(),
+    };
+    let texts = pair.and_then(|pair| {
+        let public = pair.pk.to_box()?.into_string();
+        let secret = pair.sk.to_box(Some("pack secret key: keep it to yourself"))?.into_string();
+        Ok((public, secret))
+    });
+    texts.map_err(|cause| Error::failed("cannot make a key pair").fact("cause", cause))
+}
