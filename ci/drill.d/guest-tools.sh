@@ -1,0 +1,52 @@
+# shellcheck shell=bash
+# In front of every script that the drill runs inside the machine. Everything here does with what a bare
+# host has: bash, coreutils, iproute2.
+set -uo pipefail
+
+# http PATH [HOST [PORT]]: the status, the place it redirects to if it does, the body; one line.
+http() {
+    # shellcheck disable=SC2016,SC2086 # the inner bash expands; the prefix is several words
+    timeout 20 ${NEIGHBOUR-} bash -c '
+        exec 3<>"/dev/tcp/$2/$3" && printf "GET %s HTTP/1.0\r\nHost: %s\r\n\r\n" "$1" "$2" >&3 && cat <&3
+    ' http "$1" "${2:-127.0.0.1}" "${3:-$PORT}" 2>/dev/null | tr -d '\r\0' | awk '
+        NR == 1 { if ($1 !~ /^HTTP/) exit; printf "%s", $2; next }
+        body { printf " %s", $0; next }
+        /^$/ { body = 1; next }
+        tolower($1) == "location:" { printf " -> %s", $2 }
+        END { if (NR) print "" }'
+}
+
+# From the host at the other end of the site's only cable.
+# shellcheck disable=SC2034 # used as NEIGHBOUR=$FROM_NEIGHBOUR
+FROM_NEIGHBOUR='ip netns exec neighbour'
+
+# until_holds SECONDS COMMAND...
+until_holds() {
+    local deadline=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        ((SECONDS < deadline)) || { echo "not within its time: $*"; return 1; }
+        sleep 2
+    done
+}
+
+container() { docker ps --quiet --filter "label=com.docker.swarm.service.name=dataflux-func_$1" --filter status=running | head -n 1; }
+
+config() { sed -n "s/^$1: *'\{0,1\}\([^']*\)'\{0,1\}$/\1/p" "$DIR/data/user-config.yaml"; }
+
+# sql STATEMENT: asks the database in its own container; the password comes from Func's configuration.
+sql() {
+    printf '%s\n' "$1" | docker exec -i -e MYSQL_PWD="$(config MYSQL_PASSWORD)" "$(container mysql)" \
+        mysql --batch --skip-column-names -h 127.0.0.1 -u root dataflux_func
+}
+
+client_app() { http /client-app | sed -n 's/^200 //p'; }
+json() { sed -n 's/.*"'"$1"'": *"\{0,1\}\([^",}]*\).*/\1/p'; }
+
+# services NAME...: exactly these run, each with all its replicas.
+services() {
+    local expected found
+    expected=$(printf 'dataflux-func_%s 1/1\n' "$@" | sort)
+    found=$(docker service ls --format '{{.Name}} {{.Replicas}}' | sort)
+    [[ $found == "$expected" ]] || { diff <(echo "$expected") <(echo "$found"); return 1; }
+}

@@ -1,0 +1,149 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # work, transcript, pack ... are of ci/drill and its other parts
+# The virtual machine: started, spoken to, pulled from its power. One at a time. Sourced by ci/drill.
+#
+# Software emulation (TCG), no network card. Scripts go in and their output comes out over a virtio-serial
+# port whose other end is a pair of FIFOs (see guest/agent.sh); the console is a pseudo-terminal, and what
+# it prints is kept too. The disk is a plain copy of the base: whatever the machine has written when it is
+# killed stands in it, as on a disk with a cache of its own.
+
+vm_pid='' vm_dir='' vm_boots=0 vm_count=0 vm_output=''
+
+vm_is_up() { [[ -n $vm_pid ]] && kill -0 "$vm_pid" 2>/dev/null; }
+
+# vm_new NAME: a machine nobody has touched.
+vm_new() {
+    vm_stop
+    vm_dir=$work/vm-$1
+    rm -rf -- "$vm_dir"
+    mkdir -p "$vm_dir"
+    cp --sparse=always -- "$base_dir/disk.raw" "$vm_dir/disk.raw"
+    vm_boot
+}
+
+# Switches the machine in vm_dir on and waits until its agent is there.
+vm_boot() {
+    local begun=$SECONDS stick stick_number=0 arguments=()
+    for stick in "$work"/sticks/*.img; do
+        [[ -f $stick ]] || continue
+        stick_number=$((stick_number + 1))
+        arguments+=(-drive "if=none,id=stick$stick_number,format=raw,readonly=on,file=$stick"
+            -device "virtio-blk-pci,drive=stick$stick_number")
+    done
+    rm -f -- "$vm_dir"/agent.*
+    mkfifo -m 600 "$vm_dir/agent.in" "$vm_dir/agent.out"
+    qemu-system-x86_64 -name drill -nodefaults -no-user-config -display none \
+        -accel tcg,thread=multi -cpu max -smp 2 -m 4096 -nic none \
+        -kernel "$base_dir/vmlinuz" -initrd "$base_dir/initrd" \
+        -append 'root=LABEL=site ro console=ttyS0 panic=-1 mitigations=off' \
+        -drive "if=none,id=disk,format=raw,cache=unsafe,discard=unmap,file=$vm_dir/disk.raw" -device virtio-blk-pci,drive=disk \
+        "${arguments[@]}" -device virtio-rng-pci -device virtio-serial-pci \
+        -chardev "pipe,id=agent,path=$vm_dir/agent" -device virtserialport,chardev=agent,name=drill \
+        -chardev "pty,id=console,logfile=$vm_dir/console.log,logappend=on" -serial chardev:console \
+        >"$vm_dir/qemu.log" 2>&1 &
+    vm_pid=$!
+    # Opened for both directions, so that neither end ever waits for the other.
+    exec {vm_in}<>"$vm_dir/agent.in" {vm_out}<>"$vm_dir/agent.out"
+    vm_wait_ready 300
+    vm_boots=$((vm_boots + 1))
+    note "the machine is up after $((SECONDS - begun)) s"
+}
+
+# Reads the agent's next line into vm_line; 1 when none came in time, 2 when the machine is gone.
+vm_read() {
+    local deadline=$((SECONDS + $1)) part
+    vm_line=''
+    while true; do
+        part=''
+        if IFS= read -r -t 2 -u "$vm_out" part; then
+            vm_line+=$part
+            return 0
+        fi
+        vm_line+=$part
+        vm_is_up || return 2
+        ((SECONDS < deadline)) || return 1
+    done
+}
+
+# vm_wait_ready SECONDS [BOOT]: until the agent says that it is there, in a boot other than BOOT.
+vm_wait_ready() {
+    local deadline=$((SECONDS + $1))
+    while ((SECONDS < deadline)) && vm_read $((deadline - SECONDS)); do
+        if [[ $vm_line == 'ready '* && $vm_line != "ready ${2-}" ]]; then
+            vm_boot_id=${vm_line#ready }
+            return 0
+        fi
+    done
+    vm_is_up || die "the virtual machine has ended" "$(tail -n 5 "$vm_dir/qemu.log")"
+    die "the machine did not come up within $1 s" "its console: $vm_dir/console.log"
+}
+
+# vm_send SECONDS: hands the script on standard input to the machine and does not wait.
+vm_send() {
+    local script
+    script=$(cat)
+    vm_count=$((vm_count + 1))
+    printf '%s\n' "$script" | sed 's/^/      $ /' >>"$transcript"
+    printf '%s %s %s\n' "$vm_count" "$1" \
+        "$({ cat ci/drill.d/guest-tools.sh; printf '%s\n' "$vm_settings" "$script"; } | base64 -w 0)" >&"$vm_in"
+}
+
+# vm_run SECONDS: runs the script on standard input in the machine, as root, in bash. Its output is in
+# vm_output and in the transcript; returns its exit status.
+vm_run() {
+    local seconds=$1 deadline status
+    vm_send "$seconds"
+    vm_output=''
+    deadline=$((SECONDS + seconds + 120))
+    while true; do
+        vm_read $((deadline - SECONDS)) || {
+            status=$?
+            ((status == 1)) || die "the virtual machine has ended" "$(tail -n 5 "$vm_dir/qemu.log")"
+            die "the machine does not answer any more" "its console: $vm_dir/console.log"
+        }
+        case $vm_line in
+            '| '*)
+                vm_output+=${vm_line#| }$'\n'
+                printf '        %s\n' "${vm_line#| }" >>"$transcript"
+                ;;
+            "done $vm_count "*)
+                status=${vm_line##* }
+                break
+                ;;
+            'ready '*) die "the machine has started again by itself" "its console: $vm_dir/console.log" ;;
+        esac
+    done
+    vm_output=${vm_output%$'\n'}
+    ((status == 0)) || printf '        (exit %s)\n' "$status" >>"$transcript"
+    return "$status"
+}
+
+# vm_restart SECONDS: the machine's own `systemctl reboot`.
+vm_restart() {
+    local boot=$vm_boot_id begun=$SECONDS
+    vm_send 30 <<<'systemctl reboot'
+    vm_wait_ready "$1" "$boot"
+    note "up again after $((SECONDS - begun)) s"
+}
+
+# The power goes: nothing is written any more, nothing is said goodbye.
+vm_cut() {
+    vm_is_up || die "the virtual machine has ended" "$(tail -n 5 "$vm_dir/qemu.log")"
+    kill -KILL "$vm_pid"
+    vm_forget
+}
+
+vm_stop() {
+    [[ -n $vm_pid ]] || return 0
+    kill -KILL "$vm_pid" 2>/dev/null || true
+    vm_forget
+}
+
+vm_forget() {
+    wait "$vm_pid" 2>/dev/null || true
+    vm_pid=''
+    exec {vm_in}>&- {vm_out}>&-
+}
+
+# The terminal that the machine's serial console is on.
+vm_console() { sed -n 's/.*redirected to \(\/dev\/pts\/[0-9]*\).*/\1/p' "$vm_dir/qemu.log"; }
