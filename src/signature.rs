@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Cursor;
 use std::path::Path;
 
-use minisign::{KeyPair, PublicKeyBox, SecretKeyBox, SignatureBox};
+use minisign::{ErrorKind, KeyPair, PublicKeyBox, SecretKeyBox, SignatureBox};
 
 use crate::error::{Error, IoContext, Result};
 
@@ -88,8 +88,15 @@ impl SecretKey {
                     .hint("name the .key file that 'pack keygen' or minisign wrote")
             })
         };
-        if let Ok(key) = parse()?.into_unencrypted_secret_key() {
-            return Ok(SecretKey(key));
+        match parse()?.into_unencrypted_secret_key() {
+            Ok(key) => return Ok(SecretKey(key)),
+            Err(error) if matches!(error.kind(), ErrorKind::Verify) => {
+                return Err(Error::failed("this secret key without a password cannot be checked, and is not used")
+                    .fact("path", path.display())
+                    .fact("reason", "its checksum is missing or wrong; minisign -W writes none")
+                    .hint("make a key with 'pack keygen --no-password', or one with a password"));
+            }
+            Err(_) => {}
         }
         parse()?.into_secret_key(Some(password()?)).map(SecretKey).map_err(|_| {
             Error::failed("the secret key cannot be opened: the password is wrong")

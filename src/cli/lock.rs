@@ -10,10 +10,10 @@ use serde_json::json;
 use super::network::{self, NetworkArgs};
 use super::terminal::Terminal;
 use crate::atomic::WholeFile;
-use crate::error::{Error, IoContext, Result};
+use crate::error::{IoContext, Result};
 use crate::folder::read_manifest_text;
-use crate::manifest::pin::into_text;
-use crate::manifest::{FILE_NAME, Manifest};
+use crate::manifest::pin::{PinOf, into_text};
+use crate::manifest::{Artifact, FILE_NAME, Manifest};
 
 /// Fetch what is not pinned and write its size and digest into the manifest, in place
 #[derive(Args)]
@@ -41,32 +41,23 @@ pub(super) fn run(args: &LockArgs, terminal: &Terminal) -> Result<u8> {
     let path = args.manifest.canonicalize().doing("find the manifest", &args.manifest)?;
     let text = read_manifest_text(&path).doing("read the manifest", &path)?;
     let manifest = Manifest::parse(text, &args.manifest.display().to_string())?;
-    let open: Vec<_> = manifest
+    let open: Vec<(usize, Artifact)> = manifest
         .artifacts()
         .iter()
+        .cloned()
         .enumerate()
         .filter(|(_, artifact)| args.update || artifact.pin.is_none_or(|pin| pin.size.is_none()))
+        // What is to be pinned anew is fetched as if it never was.
+        .map(|(place, artifact)| (place, Artifact { pin: artifact.pin.filter(|_| !args.update), ..artifact }))
         .collect();
     let pins = if open.is_empty() {
         Vec::new()
     } else {
         let base = network::manifest_url(Some(&path.display().to_string()))?;
         let progress = terminal.progress("pinning");
+        let open: Vec<(usize, &Artifact)> = open.iter().map(|(place, artifact)| (*place, artifact)).collect();
         args.network.fetcher()?.pin(&open, &base, progress.as_ref())?
     };
-    for (place, pin) in &pins {
-        let artifact = &manifest.artifacts()[*place];
-        if let Some(known) = artifact.pin
-            && !args.update
-            && known.digest != pin.digest
-        {
-            return Err(Error::integrity("an artifact is not what its digest in the manifest says")
-                .fact("artifact", &artifact.name)
-                .fact("expected", known.digest)
-                .fact("actual", format_args!("{} ({} bytes)", pin.digest, pin.size))
-                .hint("if the new content is meant, pin it with: pack lock --update"));
-        }
-    }
     let pinned = into_text(&manifest, &pins)?;
     if pinned != manifest.text() {
         let mode = fs::metadata(&path).doing("look at the manifest", &path)?.permissions().mode() & 0o777;
@@ -83,7 +74,7 @@ pub(super) fn run(args: &LockArgs, terminal: &Terminal) -> Result<u8> {
     if pins.is_empty() {
         terminal.text(&format!("{}: every artifact is pinned already", args.manifest.display()))?;
     } else {
-        let cells = |(artifact, pin): (&crate::manifest::Artifact, &crate::manifest::pin::PinOf)| {
+        let cells = |(artifact, pin): (&Artifact, &PinOf)| {
             vec![artifact.name.to_string(), pin.size.to_string(), pin.digest.to_string()]
         };
         terminal.table(&["NAME", "BYTES", "DIGEST"], rows.map(cells).collect())?;

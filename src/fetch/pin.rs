@@ -87,7 +87,7 @@ impl Pinning<'_> {
             .fact("expected digest", known.digest)
             .fact("actual digest", pin.digest)
             .fact("actual size", format_args!("{} bytes", pin.size))
-            .hint("if the new bytes are meant, remove size and digest of this artifact and run 'pack lock' again"))
+            .hint("if the new bytes are meant, pin them with: pack lock --update"))
     }
 
     async fn fetch(

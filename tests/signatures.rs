@@ -1,0 +1,175 @@
+//! Signed manifests: ours for the stock `minisign`, its for us, and nothing fetched on a wrong one.
+
+#[path = "support/fault/mod.rs"]
+mod fault;
+mod support;
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use fault::{Reply, Request, Server, serve};
+use support::{expect, file, pack, skip, texts, write_product};
+
+/// A folder with a product in `src`, a pair of keys, and what is signed with them.
+fn signed() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let src = folder.path().join("src");
+    fs::create_dir(&src).expect("a folder");
+    write_product(&src, "1.0.0", &[file("run.sh", "script", "#!/bin/sh\necho ran\n"), file("data", "file", "data")]);
+    expect(0, folder.path(), &["keygen", "release", "--no-password"]);
+    expect(0, folder.path(), &["sign", "src/manifest.json", "--key", "release.key"]);
+    folder
+}
+
+fn web(folder: &Path) -> Server {
+    let root = folder.join("src");
+    serve(move |request: &Request| match fs::read(root.join(request.path.trim_start_matches('/'))) {
+        Ok(content) => Reply::file(request, &content),
+        Err(_) => Reply::new(404, "<html>not here</html>"),
+    })
+}
+
+/// Runs the stock program, where it is there.
+fn minisign(folder: &Path, words: &[&str]) -> Option<bool> {
+    match Command::new("minisign").args(words).current_dir(folder).output() {
+        Ok(output) => Some(output.status.success()),
+        Err(_) => {
+            skip("minisign is not installed");
+            None
+        }
+    }
+}
+
+#[test]
+fn the_stock_program_verifies_ours() {
+    let folder = signed();
+    let Some(good) = minisign(folder.path(), &["-V", "-p", "release.pub", "-m", "src/manifest.json"]) else { return };
+    assert!(good);
+    expect(0, folder.path(), &["bundle", "src", "-o", "x.run", "--sign", "release.key"]);
+    assert_eq!(minisign(folder.path(), &["-V", "-p", "release.pub", "-m", "x.run.sha256"]), Some(true));
+    fs::write(folder.path().join("x.run.sha256"), "something else").expect("written");
+    assert_eq!(minisign(folder.path(), &["-V", "-p", "release.pub", "-m", "x.run.sha256"]), Some(false));
+}
+
+#[test]
+fn we_verify_the_stock_programs() {
+    let folder = signed();
+    let Some(made) = minisign(folder.path(), &["-G", "-W", "-p", "stock.pub", "-s", "stock.key"]) else { return };
+    assert!(made);
+    assert_eq!(minisign(folder.path(), &["-S", "-s", "stock.key", "-m", "src/manifest.json"]), Some(true));
+    expect(0, folder.path(), &["verify", "src", "--pubkey", "stock.pub"]);
+    expect(3, folder.path(), &["verify", "src", "--pubkey", "release.pub"]);
+    // A key of the stock program without a password has no checksum, and is told apart from a wrong one.
+    let (_, err) = expect(1, folder.path(), &["sign", "src/manifest.json", "--key", "stock.key"]);
+    assert!(err.contains("without a password") && err.contains("pack keygen"), "{err}");
+}
+
+#[test]
+fn the_signature_travels_from_the_server_into_the_bundle() {
+    let folder = signed();
+    let server = web(folder.path());
+    expect(0, folder.path(), &["download", server.url("manifest.json").as_str(), "--pubkey", "release.pub"]);
+    let key = fs::read_to_string(folder.path().join("release.pub")).expect("read");
+    let key = key.lines().nth(1).expect("two lines");
+    expect(0, folder.path(), &["verify", "--pubkey", key]);
+    expect(0, folder.path(), &["bundle", "-o", "x.run", "--pubkey", key]);
+    expect(0, folder.path(), &["verify", "x.run", "--pubkey", key]);
+    expect(0, folder.path(), &["extract", "x.run", "out"]);
+    expect(0, folder.path(), &["verify", "out", "--pubkey", key]);
+    expect(0, folder.path(), &["keygen", "other", "--no-password"]);
+    expect(3, folder.path(), &["verify", "x.run", "--pubkey", "other.pub"]);
+}
+
+#[test]
+fn without_a_right_signature_no_artifact_is_asked_for() {
+    let folder = signed();
+    let server = web(folder.path());
+    let url = server.url("manifest.json").to_string();
+    let signature = folder.path().join("src/manifest.json.minisig");
+    let right = fs::read_to_string(&signature).expect("read");
+    let manifest = folder.path().join("src/manifest.json");
+    let content = fs::read_to_string(&manifest).expect("read");
+    let refused = |why: &str| {
+        let (_, err) = expect(3, folder.path(), &["download", &url, "--pubkey", "release.pub"]);
+        assert!(err.contains(why) && err.contains("hint:"), "{err}");
+    };
+    fs::remove_file(&signature).expect("removed");
+    refused("this is not signed");
+    for broken in ["", "nonsense", &right[..right.len() / 2], &right.replace("probe 1.0.0", "probe 9.9.9")] {
+        fs::write(&signature, broken).expect("written");
+        refused("the signature is not right");
+    }
+    fs::write(&signature, &right).expect("written");
+    fs::write(&manifest, content.replace("1.0.0", "1.0.1")).expect("written");
+    refused("the content is not what was signed");
+    assert!(server.requests().iter().all(|request| request.path.starts_with("/manifest.json")));
+    assert!(!folder.path().join("probe-portable").exists());
+    fs::write(&manifest, content).expect("written");
+    expect(0, folder.path(), &["download", &url, "--pubkey", "release.pub"]);
+}
+
+#[test]
+fn the_secret_key_stays_secret() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut child = pack(folder.path())
+        .args(["keygen", "release"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("runs");
+    child.stdin.take().expect("a pipe").write_all(b"open sesame\n").expect("written");
+    let output = child.wait_with_output().expect("ended");
+    let (out, err) = texts(&output);
+    assert!(output.status.success(), "{err}");
+    let path = folder.path().join("release.key");
+    let secret = fs::read_to_string(&path).expect("read");
+    let secret = secret.lines().nth(1).expect("two lines");
+    assert!(!out.contains(secret) && !err.contains(secret) && !out.contains("sesame") && !err.contains("sesame"));
+    assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
+    let src = folder.path().join("src");
+    fs::create_dir(&src).expect("a folder");
+    write_product(&src, "1.0.0", &[file("data", "file", "data")]);
+    let sign = |password: &str| {
+        let mut child = pack(folder.path())
+            .args(["sign", "src/manifest.json", "--key", "release.key"])
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("runs");
+        child.stdin.take().expect("a pipe").write_all(password.as_bytes()).expect("written");
+        let output = child.wait_with_output().expect("ended");
+        (output.status.code(), texts(&output).1)
+    };
+    let (code, err) = sign("wrong\n");
+    assert!(code == Some(1) && err.contains("the password is wrong"), "{err}");
+    assert_eq!(sign("open sesame\n").0, Some(0));
+    expect(0, folder.path(), &["verify", "src", "--pubkey", "release.pub"]);
+    let (_, err) = expect(1, folder.path(), &["keygen", "release", "--no-password"]);
+    assert!(err.contains("not overwritten"), "{err}");
+}
+
+#[test]
+fn an_expired_manifest_warns_or_is_refused() {
+    let folder = signed();
+    let path = folder.path().join("src/manifest.json");
+    let text = fs::read_to_string(&path).expect("read");
+    let dated = |date: &str| {
+        let dated = text.replacen('{', &format!("{{ \"expires\": \"{date}\","), 1);
+        fs::write(&path, dated).expect("written");
+    };
+    dated("2001-01-01T00:00:00Z");
+    let (_, err) = expect(0, folder.path(), &["verify", "src"]);
+    assert!(err.contains("expired at 2001-01-01T00:00:00Z"), "{err}");
+    let (_, err) = expect(3, folder.path(), &["download", "src", "--strict"]);
+    assert!(err.contains("has expired"), "{err}");
+    dated("9000-01-01T00:00:00Z");
+    let (_, err) = expect(0, folder.path(), &["download", "src", "--strict"]);
+    assert!(!err.contains("expired"), "{err}");
+    dated("next week");
+    expect(1, folder.path(), &["verify", "src"]);
+}
