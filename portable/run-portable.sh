@@ -1,2 +1,1072 @@
 #!/bin/bash
+# Installs DataFlux Func on this host and looks after it. Needs bash 4.2 or newer, and root.
+#
+#   bash run-portable.sh --help
+#
+# How it is built: a run checks everything first and lists every finding (preflight), prints what it is
+# going to do (plan), and only then changes something, in this order: engine, swarm, images, secrets and
+# configuration, stack. The running version is not touched before the new images are proven present.
+# A run that was interrupted can be repeated; data is never deleted except by `uninstall --purge`.
 set -euo pipefail
+umask 077
+
+readonly STACK=dataflux-func
+readonly SECRET_NAME=dataflux-func_mysql-root-password # the template names it too
+readonly DEFAULT_DIR=/usr/local/dataflux-func
+readonly DATABASE_DEFAULT=dataflux_func
+readonly KEEP_DUMPS=168 # hourly for a week
+readonly MIN_DOCKER=18.06
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+readonly HERE
+readonly SELF=$HERE/${BASH_SOURCE[0]##*/}
+
+usage() {
+    cat <<EOF
+Usage: run-portable.sh [install] [OPTIONS]     install, update, or change options
+       run-portable.sh VERB [ARGUMENTS]        live with it ({install dir}/run-portable.sh has all verbs)
+
+Options of install; one that is not given stays as it was at the last run
+  --mini, --no-mini         one worker for all queues; needs 1 core and 2 GB instead of 2 and 4
+  --install-dir DIR         instead of $DEFAULT_DIR
+  --port PORT               instead of 8088
+  --no-mysql, --with-mysql  without (with) the built-in MySQL; connect Func on its set-up page
+  --no-redis, --with-redis  without (with) the built-in Redis; likewise
+  --mqtt, --no-mqtt         with (without) the built-in MQTT broker, on port 1883
+  --config FILE             start from another host's user-config.yaml (second host of a pair)
+  --advertise-addr ADDR     address or interface for the swarm, on a host with several
+  --online                  pull the images from the registry this host is logged in to
+  --timeout SECONDS         how long to wait until everything runs (600)
+  --allow-downgrade         install an older version over a newer one
+  --dry-run                 check and print the plan; change nothing
+
+Verbs
+  status                    services, versions, address, where things are; exit 1 unless all is up
+  restart                   read the stack file and the configuration again, restart every service
+  stop                      remove the stack; data stays, restart brings it back
+  logs [SERVICE] [-f]       last lines of Func's log, or of a service's output; -f follows
+  backup                    dump the database into {install dir}/data/sqldump, keep $KEEP_DUMPS
+  restore FILE              put a dump back (the present state is dumped first)
+  set KEY=VALUE...          change Func's configuration, then restart
+  external [--mysql mysql://USER[:PASSWORD]@HOST[:PORT]/DATABASE]
+           [--redis redis://[:PASSWORD@]HOST[:PORT][/NUMBER]]
+                            move to an external MySQL 5.7, an external Redis 4 or newer, or both;
+                            a password left out is read from MYSQL_PASSWORD, REDIS_PASSWORD, or asked for
+  uninstall [--purge]       remove the stack; with --purge the data too
+  doctor                    look for the known causes of trouble, name the remedies
+
+Everywhere: --install-dir DIR, --yes (answer yes to questions), --help.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a file is not what the manifest says.
+EOF
+}
+
+# ---------------------------------------------------------------- saying things
+
+say() { printf '%s\n' "$*"; }
+step() { printf '\n== %s\n' "$*"; }
+
+# fail CODE WHAT [LINE...]: the lines are facts and, last, what to type next.
+fail() {
+    local code=$1 line
+    printf '\nerror: %s\n' "$2" >&2
+    shift 2
+    for line in "$@"; do printf '  %s\n' "$line" >&2; done
+    exit "$code"
+}
+die() { fail 1 "$@"; }
+misuse() { fail 2 "$1" "see: bash $SELF --help"; }
+
+ask() { # ask QUESTION: yes, or the end of the run
+    local answer=''
+    [[ $YES == yes ]] && return 0
+    [[ -t 0 ]] || die "$1" "there is no terminal to ask; to say yes beforehand, add --yes"
+    read -r -p "$1 [y/N] " answer || true
+    [[ $answer == [yY] || $answer == [yY]es ]] || die "stopped, nothing was changed"
+}
+
+# Removed on every exit; whatever is not finished never had its final name.
+TEMPORARY=()
+INTERRUPTED=''
+clean_up() {
+    local file
+    for file in ${TEMPORARY[@]+"${TEMPORARY[@]}"}; do rm -rf -- "$file"; done
+    [[ -z $INTERRUPTED ]] || printf '\ninterrupted; the same command may be run again\n' >&2
+}
+on_signal() {
+    INTERRUPTED=yes
+    exit "$1"
+}
+
+# ---------------------------------------------------------------- small tools
+
+# write_file PATH MODE: standard input becomes PATH, whole or not at all.
+write_file() {
+    local temporary
+    temporary=$(mktemp "$1.XXXXXX") || die "cannot write beside $1"
+    TEMPORARY+=("$temporary")
+    { cat >"$temporary" && chmod "$2" "$temporary" && sync && mv -f -- "$temporary" "$1"; } ||
+        die "cannot write $1" "what was there before is unchanged; is the disk full? df -h ${1%/*}"
+}
+
+# 192 bits from the kernel's generator.
+random_hex() {
+    local hex
+    hex=$(head -c 24 /dev/urandom | od -An -v -tx1 | tr -d ' \n')
+    [[ ${#hex} -eq 48 ]] || die "/dev/urandom gave too few bytes"
+    printf '%s' "$hex"
+}
+
+sha256() { sha256sum -- "$1" | cut -d ' ' -f 1; }
+
+# newer A B: semantic version A is newer than B; a pre-release is older than its release.
+newer() {
+    local a=${1%%+*} b=${2%%+*}
+    a=${a/-/\~} b=${b/-/\~}
+    [[ $a != "$b" && $(printf '%s\n%s\n' "$a" "$b" | sort -V | tail -n 1) == "$a" ]]
+}
+
+# json_value FILE KEY: the value of a key that occurs once, without its quotes.
+json_value() {
+    [[ -r $1 ]] || return 0
+    tr -d '\n' <"$1" | sed -n 's/.*"'"$2"'": *"\{0,1\}\([^",}]*\).*/\1/p'
+}
+
+# listening PORT: somebody on this host has that TCP port.
+listening() {
+    local hex
+    hex=$(printf '%04X' "$1")
+    cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -q "^ *[0-9]*: [0-9A-F]*:$hex [0-9A-F:]* 0A "
+}
+
+# http_answer HOST PORT [COMMAND...]: the status line and where it redirects to, or nothing. In bash, since
+# a bare host has no curl. COMMAND is put before it, as in `nsenter ...` to ask from inside a container.
+http_answer() {
+    local host=$1 port=$2
+    shift 2
+    # shellcheck disable=SC2016 # the inner bash expands $1 and $2
+    timeout 10 "$@" bash -c 'exec 3<>"/dev/tcp/$1/$2" && printf "GET / HTTP/1.0\r\nHost: $1\r\n\r\n" >&3 && cat <&3' \
+        http "$host" "$port" 2>/dev/null | tr -d '\r\0' |
+        sed -n -e '1{/^HTTP\//!q;p;}' -e 's/^[Ll]ocation: */-> /p' -e '/^$/q' | paste -s -d ' ' || true
+}
+
+# ---------------------------------------------------------------- options
+
+VERB=''
+ARGS=()    # what follows the verb
+GIVEN=()   # the options as they were given
+YES=no DRY_RUN=no ONLINE=no DOWNGRADE=no PURGE=no FOLLOW=no
+INSTALL_DIR='' CONFIG_FROM='' ADVERTISE='' TIMEOUT=600 TO_MYSQL='' TO_REDIS=''
+MINI='' PORT='' MYSQL='' REDIS='' MQTT='' # empty: as at the last run, else the default
+
+parse() {
+    local option value attached
+    while (($#)); do
+        option=$1 value='' attached=''
+        if [[ $1 == --*=* ]]; then
+            option=${1%%=*} value=${1#*=} attached=yes
+        fi
+        case $option in
+            --install-dir | --port | --config | --advertise-addr | --timeout | --mysql | --redis)
+                if [[ -z $attached ]]; then
+                    [[ $# -ge 2 && $2 != -* ]] || misuse "$option needs a value"
+                    value=$2
+                    shift
+                fi
+                [[ -n $value ]] || misuse "$option needs a value"
+                ;;
+            -*) [[ -z $attached ]] || misuse "$option takes no value" ;;
+        esac
+        case $option in
+            --mini) MINI=true ;;
+            --no-mini) MINI=false ;;
+            --with-mysql) MYSQL=true ;;
+            --no-mysql) MYSQL=false ;;
+            --with-redis) REDIS=true ;;
+            --no-redis) REDIS=false ;;
+            --mqtt) MQTT=true ;;
+            --no-mqtt) MQTT=false ;;
+            --install-dir) INSTALL_DIR=$value ;;
+            --port) PORT=$value ;;
+            --config) CONFIG_FROM=$value ;;
+            --advertise-addr) ADVERTISE=$value ;;
+            --timeout) TIMEOUT=$value ;;
+            --online) ONLINE=yes ;;
+            --allow-downgrade) DOWNGRADE=yes ;;
+            --dry-run) DRY_RUN=yes ;;
+            --purge) PURGE=yes ;;
+            --mysql) TO_MYSQL=$value ;;
+            --redis) TO_REDIS=$value ;;
+            -f | --follow) FOLLOW=yes option=--follow ;;
+            -y | --yes) YES=yes option=--yes ;;
+            -h | --help)
+                usage
+                exit 0
+                ;;
+            -*) misuse "unknown option: $option" ;;
+            *) if [[ -z $VERB ]]; then VERB=$option; else ARGS+=("$1"); fi ;;
+        esac
+        [[ $option != -* ]] || GIVEN+=("$option")
+        shift
+    done
+    VERB=${VERB:-install}
+    check_usage
+}
+
+check_usage() {
+    local known='' option least=0 most=0
+    case $VERB in
+        install) known=' --mini --no-mini --with-mysql --no-mysql --with-redis --no-redis --mqtt --no-mqtt --port
+            --config --advertise-addr --timeout --online --allow-downgrade --dry-run ' ;;
+        restart) known=' --timeout ' ;;
+        external) known=' --mysql --redis --timeout ' ;;
+        uninstall) known=' --purge ' ;;
+        logs) known=' --follow ' most=1 ;;
+        restore) known=' --timeout ' least=1 most=1 ;;
+        set) known=' --timeout ' least=1 most=1000 ;;
+        status | stop | backup | doctor) ;;
+        *) misuse "unknown verb: $VERB" ;;
+    esac
+    for option in ${GIVEN[@]+"${GIVEN[@]}"}; do
+        [[ " --install-dir --yes $known " == *[[:space:]]"$option"[[:space:]]* ]] ||
+            misuse "$option is not an option of $VERB"
+    done
+    ((${#ARGS[@]} >= least)) || misuse "$VERB needs an argument"
+    ((${#ARGS[@]} <= most)) || misuse "$VERB does not know what to do with: ${ARGS[most]}"
+    [[ -z $PORT || $PORT =~ ^[1-9][0-9]{0,4}$ && $PORT -le 65535 ]] || misuse "--port is not a port number: $PORT"
+    [[ $TIMEOUT =~ ^[1-9][0-9]{0,5}$ ]] || misuse "--timeout is not a number of seconds: $TIMEOUT"
+    [[ -z $ADVERTISE || $ADVERTISE =~ ^[A-Za-z0-9.:_-]+$ ]] || misuse "--advertise-addr is no address: $ADVERTISE"
+    [[ -z $CONFIG_FROM || -r $CONFIG_FROM ]] || misuse "--config cannot be read: $CONFIG_FROM"
+    if [[ -z $INSTALL_DIR ]]; then
+        if [[ -e $HERE/receipt.json ]]; then INSTALL_DIR=$HERE; else INSTALL_DIR=$DEFAULT_DIR; fi
+    fi
+    while [[ $INSTALL_DIR == */ ]]; do INSTALL_DIR=${INSTALL_DIR%/}; done
+    # These characters need no quoting anywhere this path ends up: YAML, logrotate, a shell.
+    [[ $INSTALL_DIR =~ ^(/[A-Za-z0-9._-]+)+$ && ! $INSTALL_DIR =~ /\.\.?(/|$) ]] ||
+        misuse "--install-dir must be an absolute path of letters, digits, '.', '_' and '-': ${INSTALL_DIR:-/}"
+    RECEIPT=$INSTALL_DIR/receipt.json
+    CONFIG=$INSTALL_DIR/data/user-config.yaml
+    STACK_FILE=$INSTALL_DIR/docker-stack.yaml
+}
+
+# What was not given stays as the receipt says; without a receipt, the default.
+settle_options() {
+    local source=$CONFIG host
+    [[ -z $CONFIG_FROM ]] || source=$CONFIG_FROM
+    host=$(config_get MYSQL_HOST "$source")
+    [[ -z $host || $host == mysql ]] || MYSQL=${MYSQL:-false} # connected to an external one
+    host=$(config_get REDIS_HOST "$source")
+    [[ -z $host || $host == redis ]] || REDIS=${REDIS:-false}
+    MINI=${MINI:-$(json_value "$RECEIPT" mini)} MINI=${MINI:-false}
+    PORT=${PORT:-$(json_value "$RECEIPT" port)} PORT=${PORT:-8088}
+    MYSQL=${MYSQL:-$(json_value "$RECEIPT" mysql)} MYSQL=${MYSQL:-true}
+    REDIS=${REDIS:-$(json_value "$RECEIPT" redis)} REDIS=${REDIS:-true}
+    MQTT=${MQTT:-$(json_value "$RECEIPT" mqtt)} MQTT=${MQTT:-false}
+}
+
+# ---------------------------------------------------------------- the product's files
+
+# The services that the options ask for.
+wanted_services() {
+    [[ $MYSQL == true ]] && printf 'mysql '
+    [[ $REDIS == true ]] && printf 'redis '
+    [[ $MQTT == true ]] && printf 'mosquitto '
+    if [[ $MINI == true ]]; then
+        printf 'server worker beat'
+    else
+        printf 'server worker-0 worker-1-6 worker-7 worker-8-9 beat'
+    fi
+}
+
+# keep_services FILE "NAME NAME...": FILE without the other services, and without what only MySQL needs.
+keep_services() {
+    awk -v keep=" $2 " '
+        /^[^ #]/ { section = $1; drop = section == "secrets:" && keep !~ / mysql / }
+        /^  [^ #]/ && section == "services:" { name = $1; sub(/:.*/, "", name); drop = !index(keep, " " name " ") }
+        !drop' "$1"
+}
+
+# services_in FILE: a line `NAME IMAGE` for each service.
+services_in() {
+    awk '/^[^ #]/ { section = $1 }
+        /^  [^ #]/ && section == "services:" { name = $1; sub(/:.*/, "", name) }
+        /^    image:/ && section == "services:" { gsub(/["\047]/, "", $2); print name, $2 }' "$1"
+}
+
+render_stack() { # render_stack NODE_ID
+    keep_services "$HERE/docker-stack.example.yaml" "$(wanted_services)" |
+        sed -e "s|__INSTALL_DIR__|$INSTALL_DIR|g" -e "s|__PORT__|$PORT|g" -e "s|__NODE_ID__|$1|g"
+}
+
+artifact_of() { # artifact_of SERVICE: the file that carries its image
+    case $1 in
+        mysql | redis) printf '%s.tar.gz' "$1" ;;
+        mosquitto) printf 'eclipse-mosquitto.tar.gz' ;;
+        *) printf 'dataflux-func.tar.gz' ;;
+    esac
+}
+
+# wanted_images: a line `REFERENCE ARTIFACT` for each image that the options ask for.
+wanted_images() {
+    local name image wanted
+    wanted=" $(wanted_services) "
+    services_in "$HERE/docker-stack.example.yaml" | while read -r name image; do
+        [[ $wanted != *" $name "* ]] || printf '%s %s\n' "$image" "$(artifact_of "$name")"
+    done | sort -u
+}
+
+case $(uname -m) in
+    x86_64 | amd64) ARCH=amd64 ;;
+    aarch64 | arm64) ARCH=arm64 ;;
+    *) ARCH=$(uname -m) ;;
+esac
+readonly ARCH
+
+# pin_of NAME size|digest: what the manifest says about an artifact for this architecture.
+pin_of() {
+    tr -d ' \t\r\n' <"$HERE/manifest.json" | tr '{' '\n' | awk -v name="\"name\":\"$1\"" -v arch="\"linux/$ARCH\"" '
+        index($0, name) && (!index($0, "\"platform\":") || index($0, "\"platform\":" arch))' |
+        sed -n 's/.*"'"$2"'":"\{0,1\}\([a-z0-9:]*\).*/\1/p' | head -n 1
+}
+
+# engine_file: the one engine archive that came with us.
+engine_file() {
+    local file
+    for file in "$HERE"/docker-*.tgz; do
+        [[ ! -f $file ]] || printf '%s' "$file"
+        return 0
+    done
+}
+
+# version: the product's version that is to be installed.
+version() { printf '%s' "${PACK_VERSION:-$(json_value "$HERE/manifest.json" version)}"; }
+
+# ---------------------------------------------------------------- configuration
+
+# config_get KEY [FILE]: a value without its quotes.
+config_get() {
+    [[ -r ${2:-$CONFIG} ]] || return 0
+    sed -n -e "s/^$1[[:space:]]*:[[:space:]]*//p" "${2:-$CONFIG}" | tail -n 1 |
+        sed -e 's/[[:space:]]*$//' -e "s/^'\(.*\)'\$/\1/;t" -e 's/^"\(.*\)"$/\1/;t' -e 's/[[:space:]]#.*//' \
+            -e 's/^null$//;s/^~$//' | sed -e "s/''/'/g"
+}
+
+yaml_value() { # numbers and booleans plain, everything else quoted: a secret of digits stays text
+    if [[ $1 =~ ^(0|[1-9][0-9]{0,8}|true|false|null)$ ]]; then
+        printf '%s' "$1"
+    else
+        printf "'%s'" "${1//\'/\'\'}"
+    fi
+}
+
+# config_with KEY=VALUE...: the configuration with these lines replaced or added.
+config_with() {
+    local text pair key line
+    text=$([[ ! -e $CONFIG ]] || cat "$CONFIG")
+    for pair in "$@"; do
+        key=${pair%%=*}
+        line="$key: $(yaml_value "${pair#*=}")"
+        text=$(printf '%s\n' "$text" | LINE=$line awk -v key="$key" '
+            $0 ~ "^" key "[ \t]*:" { if (!done) print ENVIRON["LINE"]; done = 1; next }
+            { print }
+            END { if (!done) print ENVIRON["LINE"] }')
+    done
+    printf '%s\n' "$text"
+}
+
+# config_problem FILE: the first line that Func could not read, or nothing. Func's configuration is flat.
+config_problem() {
+    awk '/^[[:space:]]*(#.*)?$/ || /^---[[:space:]]*$/ { next }
+        /^[ ]*\t/ { print "line " NR " begins with a tab: " $0; exit }
+        /^[ ]+|^- / { next }
+        !/^["\047]?[A-Za-z_][A-Za-z0-9_]*["\047]?[ ]*:([ ]|$)/ { print "line " NR " is not KEY: VALUE: " $0; exit }
+        { key = $0; sub(/[ ]*:.*/, "", key); if (seen[key]++) { print "line " NR " has " key " once more"; exit } }' "$1" |
+        sed -E 's/(PASSWORD|SECRET)([^:]*:).*/\1\2 .../'
+}
+
+# ---------------------------------------------------------------- Docker
+
+d() { timeout 60 docker "$@"; }
+
+# look_at_docker: ENGINE is absent, answers, stopped, silent or podman; SWARM its state.
+look_at_docker() {
+    ENGINE=absent SWARM=inactive DOCKER_VERSION='' NODE_ID=''
+    command -v docker >/dev/null || return 0
+    if docker --version 2>/dev/null | grep -qi podman; then
+        ENGINE=podman
+    elif DOCKER_VERSION=$(timeout 20 docker version --format '{{.Server.Version}}' 2>/dev/null) &&
+        [[ -n $DOCKER_VERSION ]]; then
+        ENGINE=answers
+        read -r SWARM MANAGER NODE_ID < <(
+            d info --format '{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}} {{.Swarm.NodeID}}'
+        ) || true
+        [[ $SWARM != active || $MANAGER == true ]] || SWARM=worker
+    elif command -v systemctl >/dev/null && [[ $(systemctl is-active docker 2>/dev/null) == inactive ]] &&
+        systemctl cat docker >/dev/null 2>&1; then
+        ENGINE=stopped
+    else
+        ENGINE=silent
+    fi
+}
+
+need_stack() { # the verbs other than install need what install made
+    [[ $(id -u) -eq 0 ]] || die "this needs root" "type: sudo bash $SELF $VERB"
+    [[ -e $CONFIG && -e $STACK_FILE ]] || die "DataFlux Func is not installed in $INSTALL_DIR" \
+        "if it is elsewhere: bash $SELF $VERB --install-dir DIR"
+    look_at_docker
+    [[ $ENGINE == answers ]] || die "Docker does not answer" "look: systemctl status docker; then: systemctl start docker"
+    [[ $SWARM == active ]] || die "this host is not a manager of a swarm (state: $SWARM)" \
+        "run install again from the folder or bundle: it prepares the swarm and keeps the data"
+}
+
+running_services() {
+    d service ls --filter "label=com.docker.stack.namespace=$STACK" --format '{{.Name}} {{.Replicas}}' |
+        sed "s/^${STACK}_//" | cut -d ' ' -f 1,2
+}
+container_of() {
+    d ps --quiet --filter "label=com.docker.swarm.service.name=${STACK}_$1" --filter status=running | head -n 1
+}
+image_id() { d image inspect --format '{{.Id}}' "$1" 2>/dev/null || true; }
+
+# ---------------------------------------------------------------- preflight: everything is checked, nothing changed
+
+ERRORS=() WARNINGS=() NOTES=() # each entry: what, a newline, the remedy
+finding() { # finding error|warning|note WHAT REMEDY
+    case $1 in
+        error) ERRORS+=("$2"$'\n'"$3") ;;
+        warning) WARNINGS+=("$2"$'\n'"$3") ;;
+        note) NOTES+=("$2"$'\n'"$3") ;;
+    esac
+}
+
+print_findings() {
+    local entry
+    for entry in ${NOTES[@]+"${NOTES[@]}"}; do printf '  note     %s\n           -> %s\n' "${entry%%$'\n'*}" "${entry#*$'\n'}"; done
+    for entry in ${WARNINGS[@]+"${WARNINGS[@]}"}; do printf '  warning  %s\n           -> %s\n' "${entry%%$'\n'*}" "${entry#*$'\n'}"; done
+    for entry in ${ERRORS[@]+"${ERRORS[@]}"}; do printf '  ERROR    %s\n           -> %s\n' "${entry%%$'\n'*}" "${entry#*$'\n'}"; done
+    if ((${#NOTES[@]} + ${#WARNINGS[@]} + ${#ERRORS[@]} == 0)); then say '  nothing found'; fi
+}
+
+preflight() {
+    look_at_docker
+    check_host
+    check_files
+    check_engine
+    check_network
+    check_state
+}
+
+check_host() {
+    local cores memory need_cores=2 need_memory=4 kernel
+    [[ $MINI == false ]] || need_cores=1 need_memory=2
+    [[ $(id -u) -eq 0 ]] || finding error "this run has no root rights" "sudo bash $SELF ..."
+    cores=$(nproc 2>/dev/null || grep -c '^processor' /proc/cpuinfo)
+    ((cores >= need_cores)) || finding error "$cores CPU core, $need_cores are needed" "a larger host, or --mini (1 core)"
+    # A host "with 4 GB" reports up to a tenth less.
+    memory=$(awk '$1 == "MemTotal:" { print int($2 / 1000) }' /proc/meminfo)
+    ((memory * 10 >= need_memory * 9000)) ||
+        finding error "$memory MB of memory, $need_memory GB are needed" "a larger host, or --mini (2 GB)"
+    kernel=$(uname -r)
+    [[ $(printf '3.10\n%s\n' "${kernel%%-*}" | sort -V | head -n 1) == 3.10 ]] ||
+        finding error "Linux $kernel is too old for Docker" "use a system with Linux 3.10 or newer (CentOS 7.6, Ubuntu 16.04)"
+    check_space /var/lib/docker "$(images_need)" "the images"
+    check_space "$INSTALL_DIR" 1024 "configuration, data and logs"
+    if command -v getenforce >/dev/null && [[ $(getenforce) == Enforcing ]]; then
+        finding note "SELinux is enforcing" \
+            "if containers may not read $INSTALL_DIR: chcon -R -t container_file_t $INSTALL_DIR (CentOS 7: svirt_sandbox_file_t)"
+    fi
+    if command -v firewall-cmd >/dev/null && firewall-cmd --state >/dev/null 2>&1; then
+        finding note "firewalld is running" \
+            "firewall-cmd --permanent --add-port=$PORT/tcp && firewall-cmd --reload && systemctl restart docker"
+    fi
+}
+
+# images_need: MB that Docker needs for the images: what the archives unpack to is up to three times as much.
+images_need() {
+    local name bytes total=0
+    for name in $(wanted_images 2>/dev/null | cut -d ' ' -f 2); do
+        bytes=$(pin_of "$name" size 2>/dev/null || true)
+        [[ -n $bytes ]] || bytes=$(stat -c %s "$HERE/$name" 2>/dev/null || echo 300000000)
+        total=$((total + bytes))
+    done
+    printf '%s' $((total * 3 / 1000000 + 500))
+}
+
+check_space() { # check_space PATH MB FOR
+    local path=$1 free
+    if [[ $path == /var/lib/docker && $ENGINE == answers ]]; then
+        path=$(d info --format '{{.DockerRootDir}}' 2>/dev/null || printf '%s' "$path")
+    fi
+    while [[ ! -d $path ]]; do path=${path%/*} path=${path:-/}; done
+    free=$(df -Pm "$path" | awk 'NR == 2 { print $4 }')
+    ((free >= $2)) || finding error "$free MB free at $path, about $2 MB are needed for $3" \
+        "make room there (df -h $path; docker system df), or --install-dir on a larger disk"
+}
+
+# check_files: what the plan needs is here and is what the manifest says. `pack` has checked a bundle already.
+check_files() {
+    local new name file digest
+    local names=()
+    if [[ ! -r $HERE/manifest.json || ! -r $HERE/docker-stack.example.yaml ]]; then
+        fail 1 "manifest.json or docker-stack.example.yaml is not beside this script, in $HERE" \
+            "install runs from the bundle or the complete folder; to look after what is installed, name a verb: --help"
+    fi
+    new=$(version)
+    [[ -n $new ]] || finding error "manifest.json names no version" "fetch the folder again: pack download"
+    [[ -n ${PACK_BUNDLE:-} || $ONLINE == yes ]] || mapfile -t names < <(wanted_images | cut -d ' ' -f 2)
+    [[ $ENGINE != absent ]] || names+=("$(basename "$(engine_file)")" docker.service)
+    names+=(docker-stack.example.yaml)
+    for name in "${names[@]}"; do
+        file=$HERE/$name
+        digest=$(pin_of "$name" digest)
+        if [[ ! -f $file ]]; then
+            finding error "${name:-the engine archive docker-*.tgz} is not in $HERE" "fetch it: pack download; or copy the folder again"
+        elif [[ -z $digest ]]; then
+            finding note "$name has no digest in manifest.json, its bytes are not checked" "the publisher runs: pack lock"
+        elif [[ -z ${PACK_BUNDLE:-} && sha256:$(sha256 "$file") != "$digest" ]]; then
+            CORRUPT=yes
+            finding error "$name is damaged or not of this version: its digest is not $digest" "fetch it again: pack download, or copy it again"
+        fi
+    done
+    CURRENT=$(json_value "$RECEIPT" version)
+    if [[ -n $CURRENT && $DOWNGRADE == no ]] && newer "$CURRENT" "$new"; then
+        finding error "version $CURRENT is installed, this is the older $new" \
+            "take the newer bundle; if you must, with a database dump of the older version at hand: --allow-downgrade"
+    fi
+}
+
+check_engine() {
+    local name
+    case $ENGINE in
+        podman) finding error "the command docker is podman here, which has no swarm" "remove podman-docker; this script then brings Docker" ;;
+        silent) finding error "Docker is installed but does not answer; it is not replaced" \
+            "systemctl status docker; journalctl -u docker -n 50; systemctl start docker" ;;
+        answers)
+            [[ $(printf '%s\n%s\n' "$MIN_DOCKER" "$DOCKER_VERSION" | sort -V | head -n 1) == "$MIN_DOCKER" ]] ||
+                finding error "Docker $DOCKER_VERSION is too old, $MIN_DOCKER is needed; it is not replaced" \
+                    "update it with your system's packages, or remove it and this script brings one"
+            ;;
+        absent)
+            [[ -d /run/systemd/system ]] || finding error "there is no Docker, and no systemd to run the carried one" \
+                "install and start Docker $MIN_DOCKER or newer in this system's own way, then run again"
+            command -v iptables >/dev/null || finding error "the command iptables is missing, Docker needs it" \
+                "install the system's package iptables"
+            for name in containerd runc dockerd; do
+                [[ ! -e /usr/bin/$name ]] || cmp -s "/usr/bin/$name" <(engine_binary "$name") ||
+                    finding error "/usr/bin/$name is here already, without Docker; it is not replaced" \
+                        "install Docker with the package manager that brought it"
+            done
+            check_engine_runs
+            ;;
+    esac
+    case $SWARM in
+        inactive | active) ;;
+        worker) finding error "this host is a worker of a swarm; a stack is deployed on a manager" \
+            "run this on a manager, or type on one: docker node promote $(hostname)" ;;
+        locked) finding error "this host's swarm is locked" "docker swarm unlock" ;;
+        *) finding error "this host's swarm is in the state $SWARM" "docker info; docker swarm leave --force gives it up" ;;
+    esac
+}
+
+engine_binary() { tar -xzOf "$(engine_file)" "docker/$1" 2>/dev/null || true; }
+
+# The carried engine is started for its version alone: proof of architecture, libraries and intact bytes.
+check_engine_runs() {
+    local place found=''
+    [[ -n $(engine_file) ]] || return 0 # check_files has said so
+    for place in "${TMPDIR:-/tmp}" /var/tmp /root; do # some of them may be mounted noexec
+        ENGINE_STAGE=$(mktemp -d "$place/docker.XXXXXX" 2>/dev/null) || continue
+        TEMPORARY+=("$ENGINE_STAGE")
+        tar -xzf "$(engine_file)" -C "$ENGINE_STAGE" --no-same-owner 2>/dev/null || break
+        found=$("$ENGINE_STAGE/docker/dockerd" --version 2>/dev/null | sed -n 's/.*version \([0-9][^, ]*\).*/\1/p') || true
+        [[ -z $found ]] || break
+    done
+    DOCKER_VERSION=$found
+    if [[ -z $found ]]; then
+        finding error "the carried Docker Engine does not start on this host ($(uname -m))" \
+            "see why: $(engine_file), docker/dockerd --version"
+    elif [[ $(stat -fc %T /sys/fs/cgroup) == cgroup2fs && $(printf '20.10\n%s\n' "$found" | sort -V | head -n 1) != 20.10 ]]; then
+        finding error "this system has cgroup v2 only, which the carried Docker $found does not know" \
+            "install the system's own Docker 20.10 or newer; or boot with systemd.unified_cgroup_hierarchy=0"
+    fi
+}
+
+# host_addresses: a line `INTERFACE ADDRESS` for each way into this host; Docker's own interfaces are none.
+host_addresses() {
+    ip -o -4 addr show scope global 2>/dev/null | awk '{ sub(/\/.*/, "", $4); print $2, $4 }' |
+        grep -v -E '^(docker|br-|veth|virbr|cni|flannel|cali)' || true
+}
+
+check_network() {
+    local port addresses count holder
+    for port in "$PORT" $([[ $MQTT == false ]] || echo 1883); do
+        if listening "$port" && ! our_port "$port"; then
+            holder=$(ss -ltnpH "sport = :$port" 2>/dev/null | sed -n 's/.*users:(("\([^"]*\)".*/ by \1/p' | head -n 1) || true
+            finding error "port $port is taken${holder}" \
+                "stop what uses it (ss -ltnp 'sport = :$port'), or choose another$([[ $port == 1883 ]] || echo ': --port PORT')"
+        fi
+    done
+    [[ $ENGINE == answers && $SWARM != inactive ]] && return 0
+    addresses=$(host_addresses)
+    count=$(grep -c . <<<"$addresses" || true)
+    if [[ -n $ADVERTISE ]]; then
+        [[ $ADVERTISE == 127.0.0.1 ]] || grep -q -w -F -- "$ADVERTISE" <<<"$addresses" ||
+            finding error "--advertise-addr $ADVERTISE is neither an interface nor an address of this host" \
+                "there are: $(paste -s -d ',' <<<"$addresses")"
+    elif ((count > 1)); then
+        finding error "this host has several addresses: $(paste -s -d ',' <<<"$addresses")" \
+            "say which one the swarm uses: --advertise-addr INTERFACE-OR-ADDRESS"
+    elif ((count == 0)); then
+        finding error "this host has no network address" "configure the network, or for a host on its own: --advertise-addr 127.0.0.1"
+    else
+        ADVERTISE=${addresses#* }
+    fi
+    for port in 2377 7946; do
+        ! listening "$port" || finding error "port $port is taken, the swarm needs it" "stop what uses it: ss -ltnp 'sport = :$port'"
+    done
+    # Docker takes 172.17.0.0/16 and 172.18.0.0/16 for its bridges, the swarm 10.0.x.0/24 (before 18.09 also 10.255.0.0/16).
+    if ip -4 route 2>/dev/null | grep -v -E 'dev (docker|br-|veth)' | grep -q -E '^(172\.1[78]\.|10\.0\.[0-9]\.|10\.255\.)'; then
+        finding warning "this host has routes in networks that Docker takes for itself (172.17/16, 172.18/16, 10.0.x/24)" \
+            "hosts there may be out of reach for Func; see docs.docker.com: bip, default-address-pools, --default-addr-pool"
+    fi
+}
+
+our_port() { # our_port PORT: it is our own stack that has it
+    [[ $ENGINE == answers ]] || return 1
+    d ps --filter "label=com.docker.stack.namespace=$STACK" --format '{{.Ports}}' | grep -q -- ":$1->"
+}
+
+has_data() { [[ -n $(ls -A "$INSTALL_DIR/$1" 2>/dev/null) ]]; }
+
+# check_state: a part of what is installed that got lost is never replaced by something new.
+check_state() {
+    local problem='' from=$CONFIG entry foreign=''
+    if [[ -n $CONFIG_FROM ]]; then
+        from=$CONFIG_FROM
+        if [[ -z $(config_get SECRET "$from") ]]; then
+            finding error "$CONFIG_FROM has no SECRET" "give the first host's data/user-config.yaml"
+        fi
+        if [[ $MYSQL == true ]] && has_data mysql && [[ $(config_get MYSQL_PASSWORD) != "$(config_get MYSQL_PASSWORD "$from")" ]]; then
+            finding error "$CONFIG_FROM has another MySQL password than the data in $INSTALL_DIR/mysql" \
+                "move the first host to external databases first (verb external), then take its configuration"
+        fi
+    fi
+    if [[ ! -e $from ]]; then
+        for entry in mysql/ibdata1 mysql/mysql receipt.json docker-stack.yaml; do
+            [[ ! -e $INSTALL_DIR/$entry ]] || problem="$INSTALL_DIR/$entry is here"
+        done
+        if [[ -z $problem && $ENGINE == answers && $SWARM == active ]] && d secret inspect "$SECRET_NAME" >/dev/null 2>&1; then
+            problem="the Docker secret $SECRET_NAME is here"
+        fi
+        [[ -z $problem ]] || finding error "$problem, but $CONFIG with the passwords is lost; a new password would not open the data" \
+            "put user-config.yaml back from a backup; or give the old data up: bash $SELF uninstall --purge"
+    else
+        problem=$(config_problem "$from")
+        [[ -z $problem ]] || finding error "$from cannot be read: $problem" "correct that line"
+        if [[ $MYSQL == true && -z $(config_get MYSQL_PASSWORD "$from") ]] && has_data mysql; then
+            finding error "$from has no MYSQL_PASSWORD, but there is data in $INSTALL_DIR/mysql" "put the line back from a backup of the file"
+        fi
+        if [[ $MYSQL == true && -n $(json_value "$RECEIPT" ready) && $(json_value "$RECEIPT" mysql) == true ]] && ! has_data mysql; then
+            finding error "$INSTALL_DIR/mysql is empty, but this installation has run before: the data is gone or its disk is not mounted" \
+                "mount it; or give the old data up: bash $SELF uninstall --purge"
+        fi
+    fi
+    if [[ -d $INSTALL_DIR ]]; then
+        for entry in "$INSTALL_DIR"/* "$INSTALL_DIR"/.[!.]*; do
+            case ${entry##*/} in
+                data | mysql | redis | mosquitto | receipt.json* | docker-stack.* | run-portable.sh* | lost+found) ;;
+                *) [[ ! -e $entry ]] || foreign=${entry##*/} ;;
+            esac
+        done
+        [[ -z $foreign || -e $CONFIG ]] || finding error "$INSTALL_DIR is used by something else (there is $foreign)" "--install-dir with a directory of its own"
+    fi
+    if [[ $MYSQL == true && -n $(config_get MYSQL_HOST "$from") && $(config_get MYSQL_HOST "$from") != mysql ]]; then
+        finding warning "the built-in MySQL will run, but the configuration uses $(config_get MYSQL_HOST "$from")" "set MYSQL_HOST=mysql ..., or --no-mysql"
+    fi
+    if [[ $MYSQL == false && $(config_get MYSQL_HOST "$from") == mysql ]]; then
+        finding warning "--no-mysql, but the configuration uses the built-in MySQL" "to move its data out: verb external; its files stay in $INSTALL_DIR/mysql"
+    fi
+}
+
+# ---------------------------------------------------------------- install
+
+print_plan() {
+    local line
+    plan() { printf '  %-14s %s\n' "$1" "$2"; }
+    if [[ -n ${CURRENT:-} ]]; then plan version "$(version), over $CURRENT"; else plan version "$(version), new"; fi
+    plan 'install dir' "$INSTALL_DIR"
+    case $ENGINE in
+        answers) plan engine "Docker $DOCKER_VERSION is here and stays" ;;
+        absent) plan engine "install Docker ${DOCKER_VERSION:-?} from $(basename "$(engine_file)"), unit docker.service, enable, start" ;;
+        *) plan engine "Docker is here ($ENGINE) and stays" ;;
+    esac
+    [[ $ENGINE != stopped ]] || plan '' "systemctl start docker"
+    if [[ $SWARM == active ]]; then plan swarm "this node's is used"; else plan swarm "docker swarm init --advertise-addr ${ADVERTISE:-?}"; fi
+    while read -r line; do
+        if [[ $ONLINE == yes ]]; then plan image "${line% *}, pulled"; else plan image "${line% *}, from ${line#* }"; fi
+    done < <(wanted_images)
+    if [[ -n $CONFIG_FROM ]]; then
+        plan configuration "$CONFIG, from $CONFIG_FROM"
+    elif [[ -e $CONFIG ]]; then
+        plan configuration "$CONFIG, kept"
+    else
+        plan configuration "$CONFIG, new, with random secrets"
+    fi
+    plan services "$(wanted_services)"
+    plan address "http://$(this_address):$PORT"
+}
+
+this_address() {
+    local address
+    address=$(host_addresses | head -n 1)
+    address=${address#* }
+    printf '%s' "${address:-127.0.0.1}"
+}
+
+# Only one run at a time changes this host. The lock ends with the process, however it ends.
+take_lock() {
+    local place=/run/lock
+    [[ -d $place ]] || place=/var/run
+    exec {LOCK}>>"$place/$STACK-portable.lock"
+    flock -n "$LOCK" || die "another run of this script is at work on this host" "wait until it has ended: ps -ef | grep run-portable.sh"
+}
+
+verb_install() {
+    CORRUPT=no
+    settle_options
+    preflight
+    step "Plan"
+    print_plan
+    step "Findings"
+    print_findings
+    if ((${#ERRORS[@]})); then
+        fail "$([[ $CORRUPT == no ]] && echo 1 || echo 3)" "${#ERRORS[@]} finding(s) above stand in the way; nothing was changed" \
+            "remedy them and type the same command again"
+    fi
+    [[ $DRY_RUN == no ]] || { say; say "Nothing was changed (--dry-run)."; return 0; }
+    take_lock
+    prepare_engine
+    prepare_swarm
+    provide_images
+    prepare_directories
+    prepare_configuration
+    save_before_update
+    write_stack
+    write_receipt
+    deploy
+    wait_until_ready
+    write_receipt "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
+    step "DataFlux Func $(version) runs"
+    where_things_are
+}
+
+prepare_engine() {
+    local file
+    case $ENGINE in
+        answers) return 0 ;;
+        stopped) step "Starting Docker" ;;
+        absent)
+            step "Installing Docker $DOCKER_VERSION"
+            # The command docker comes last: as long as it is not there, a repeated run installs again.
+            write_file /etc/systemd/system/docker.service 644 <"$HERE/docker.service"
+            for file in "$ENGINE_STAGE"/docker/*; do
+                [[ ${file##*/} == docker ]] || write_file "/usr/bin/${file##*/}" 755 <"$file"
+            done
+            write_file /usr/bin/docker 755 <"$ENGINE_STAGE/docker/docker"
+            ;;
+    esac
+    systemctl daemon-reload
+    systemctl enable docker >/dev/null 2>&1 || true
+    systemctl start docker || die "Docker does not start" "journalctl -u docker -n 50" "then the same command again"
+    wait_for_docker
+}
+
+wait_for_docker() {
+    local deadline=$((SECONDS + 180))
+    hash -r
+    until look_at_docker && [[ $ENGINE == answers ]]; do
+        ((SECONDS < deadline)) || die "Docker was started but does not answer" "journalctl -u docker -n 50" "then the same command again"
+        sleep 2
+    done
+    say "Docker $DOCKER_VERSION answers"
+}
+
+prepare_swarm() {
+    local output
+    if [[ $SWARM == inactive ]]; then
+        step "Initialising the swarm on $ADVERTISE"
+        output=$(docker swarm init --advertise-addr "$ADVERTISE" 2>&1) || # its output has a join token: shown on failure only
+            die "docker swarm init --advertise-addr $ADVERTISE failed" "$output" "correct the cause and type the same command again"
+        look_at_docker
+    fi
+}
+
+# Images are loaded and looked at before the running stack is touched. What the last run recorded and is
+# still there, of the same manifest, is not loaded again.
+provide_images() {
+    local reference artifact id output manifest
+    local needed=()
+    step "Images"
+    manifest=$(sha256 "$HERE/manifest.json")
+    while read -r reference artifact; do
+        id=$(image_id "$reference")
+        OLD_IMAGES+=("$reference $id")
+        if [[ $ONLINE == yes ]]; then
+            say "pulling $reference"
+            docker pull -q "$reference" >/dev/null 2>&1 || output=$(docker pull "$reference" 2>&1) ||
+                die "cannot pull $reference" "$(tail -n 1 <<<"$output")" "the running version was not touched; docker login ${reference%%/*}, then the same command again"
+        elif [[ -n $id && $(json_value "$RECEIPT" manifest) == "sha256:$manifest" && $(json_value "$RECEIPT" "$reference") == "$id" ]]; then
+            say "$reference is here already"
+        else
+            needed+=("$artifact")
+        fi
+    done < <(wanted_images)
+    if ((${#needed[@]})); then
+        say "loading ${needed[*]}"
+        if [[ -n ${PACK_BUNDLE:-} ]]; then
+            "$PACK" load "$PACK_BUNDLE" "${needed[@]}" || images_failed "$PACK load"
+        else
+            for artifact in "${needed[@]}"; do
+                output=$(docker load -i "$HERE/$artifact" 2>&1) || images_failed "docker load -i $artifact: $(tail -n 1 <<<"$output")"
+            done
+        fi
+    fi
+    while read -r reference artifact; do
+        output=$(d image inspect --format '{{.Os}}/{{.Architecture}}' "$reference" 2>/dev/null) ||
+            die "the image $reference is not there, though $artifact was loaded" "the stack template and $artifact do not belong together" \
+                "the running version was not touched; fetch the folder again: pack download"
+        [[ $output == "linux/$ARCH" ]] || die "the image $reference is for $output, this host is linux/$ARCH" \
+            "the running version was not touched; take the bundle for this platform"
+        say "$reference  $(image_id "$reference")"
+    done < <(wanted_images)
+}
+OLD_IMAGES=()
+
+images_failed() {
+    die "loading the images failed" "$1" "free: $(df -Ph "$(d info --format '{{.DockerRootDir}}' 2>/dev/null || echo /)" | awk 'NR == 2 { print $4 " at " $6 }')" \
+        "the running version was not touched; make room or fetch the file again, then the same command again"
+}
+
+prepare_directories() {
+    local data=$INSTALL_DIR/data
+    (umask 022 && mkdir -p "$data"/logs "$data"/resources/extra-python-packages "$data"/resources/uploads) &&
+        mkdir -p "$data/sqldump" "$INSTALL_DIR/mysql" "$INSTALL_DIR/redis" ||
+        die "cannot make the directories in $INSTALL_DIR" "look: df -h, ls -ld ${INSTALL_DIR%/*}; then the same command again"
+    [[ $SELF == "$INSTALL_DIR/run-portable.sh" ]] || write_file "$INSTALL_DIR/run-portable.sh" 755 <"$SELF"
+    [[ ! -d /etc/logrotate.d ]] || write_file "/etc/logrotate.d/$STACK" 644 <<EOF
+$INSTALL_DIR/data/logs/dataflux-func.log {
+    daily
+    rotate 7
+    dateext
+    compress
+    copytruncate
+    missingok
+    notifempty
+}
+EOF
+}
+
+# The configuration is made once and kept. Options that come later only add to it.
+prepare_configuration() {
+    local add=()
+    step "Configuration"
+    if [[ -n $CONFIG_FROM ]] && ! cmp -s "$CONFIG_FROM" "$CONFIG"; then
+        [[ ! -e $CONFIG ]] || write_file "$CONFIG.$(date +%Y%m%d-%H%M%S)" 600 <"$CONFIG"
+        write_file "$CONFIG" 600 <"$CONFIG_FROM"
+    fi
+    [[ -n $(config_get SECRET) ]] || add+=("SECRET=$(random_hex)")
+    if [[ $MYSQL == true && -z $(config_get MYSQL_PASSWORD) ]]; then
+        add+=(MYSQL_HOST=mysql MYSQL_PORT=3306 MYSQL_USER=root "MYSQL_PASSWORD=$(random_hex)" "MYSQL_DATABASE=$DATABASE_DEFAULT")
+    fi
+    if [[ $REDIS == true && -z $(config_get REDIS_HOST) ]]; then
+        add+=(REDIS_HOST=redis REDIS_PORT=6379 REDIS_DATABASE=5 REDIS_PASSWORD=)
+    fi
+    if [[ $MQTT == true && -z $(config_get MQTT_PASSWORD) ]]; then
+        add+=(MQTT_HOST=mosquitto MQTT_PORT=1883 MQTT_USERNAME=dataflux_func "MQTT_PASSWORD=$(random_hex)")
+    fi
+    if ((${#add[@]})); then config_with "${add[@]}" | write_file "$CONFIG" 600; fi
+    chmod 600 "$CONFIG"
+    say "$CONFIG ($(if ((${#add[@]})); then echo "written"; else echo "kept"; fi))"
+    ensure_secret
+    [[ $MQTT == false ]] || prepare_mosquitto
+}
+
+# The password that MySQL's data gets when it is made. Docker keeps it; the configuration is its source.
+ensure_secret() {
+    [[ $MYSQL == true ]] || return 0
+    d secret inspect "$SECRET_NAME" >/dev/null 2>&1 ||
+        config_get MYSQL_PASSWORD | tr -d '\n' | d secret create "$SECRET_NAME" - >/dev/null ||
+        die "cannot make the Docker secret $SECRET_NAME"
+}
+
+prepare_mosquitto() {
+    local image password
+    (umask 022 && mkdir -p "$INSTALL_DIR/mosquitto/config")
+    [[ -e $INSTALL_DIR/mosquitto/config/mosquitto.conf ]] || write_file "$INSTALL_DIR/mosquitto/config/mosquitto.conf" 644 <<'EOF'
+listener 1883
+allow_anonymous false
+password_file /mosquitto/passwd
+EOF
+    [[ ! -s $INSTALL_DIR/mosquitto/passwd ]] || return 0
+    image=$(wanted_images | awk '$2 == "eclipse-mosquitto.tar.gz" { print $1 }')
+    password=$(config_get MQTT_PASSWORD)
+    # The broker's own tool makes the hash; the password reaches it on standard input, not in the process list.
+    printf '%s:%s\n' "$(config_get MQTT_USERNAME)" "$password" |
+        docker run --rm -i --network none --entrypoint sh "$image" \
+            -c 'cat >/tmp/p && mosquitto_passwd -U /tmp/p && cat /tmp/p' |
+        write_file "$INSTALL_DIR/mosquitto/passwd" 644
+    [[ -s $INSTALL_DIR/mosquitto/passwd ]] || { rm -f "$INSTALL_DIR/mosquitto/passwd"; die "mosquitto_passwd of $image made nothing"; }
+}
+
+# Before another version changes the database, a dump of it; only possible while the old version runs.
+save_before_update() {
+    [[ -n $CURRENT && $CURRENT != "$(version)" && $MYSQL == true && -n $(container_of mysql) ]] || return 0
+    step "Database dump before the update"
+    dump_database || die "the dump before the update failed" "nothing was changed yet but the loaded images; bash $SELF doctor"
+}
+
+write_stack() {
+    if [[ -e $STACK_FILE && -n $(json_value "$RECEIPT" stack) && $(json_value "$RECEIPT" stack) != "sha256:$(sha256 "$STACK_FILE")" ]]; then
+        write_file "$STACK_FILE.$(date +%Y%m%d-%H%M%S)" 600 <"$STACK_FILE"
+        say "$STACK_FILE was edited by hand; that version is kept beside it, with the date in its name"
+    fi
+    render_stack "$NODE_ID" | write_file "$STACK_FILE" 600
+}
+
+# write_receipt [TIME]: what is deployed. `ready` is when all of it was first seen running.
+write_receipt() {
+    local reference artifact ready
+    ready=$(json_value "$RECEIPT" ready)
+    {
+        printf '{\n  "name": "%s",\n  "version": "%s",\n' "$STACK" "$(version)"
+        printf '  "manifest": "sha256:%s",\n' "$(sha256 "$HERE/manifest.json")"
+        [[ -z ${PACK_BUNDLE:-} ]] || printf '  "bundle": "sha256:%s",\n' "$(bundle_digest)"
+        printf '  "deployed": "%s",\n  "ready": "%s",\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "${ready:-${1:-}}"
+        printf '  "stack": "sha256:%s",\n' "$(sha256 "$STACK_FILE")"
+        printf '  "options": { "mini": %s, "port": %s, "mysql": %s, "redis": %s, "mqtt": %s },\n' "$MINI" "$PORT" "$MYSQL" "$REDIS" "$MQTT"
+        printf '  "images": {'
+        wanted_images | while read -r reference artifact; do printf '\n    "%s": "%s",' "$reference" "$(image_id "$reference")"; done | sed '$s/,$//'
+        printf '\n  }\n}\n'
+    } | write_file "$RECEIPT" 644
+}
+
+bundle_digest() { # read once; it is gigabytes on a stick
+    BUNDLE_DIGEST=${BUNDLE_DIGEST:-$(sha256 "$PACK_BUNDLE")}
+    printf '%s' "$BUNDLE_DIGEST"
+}
+
+# ---------------------------------------------------------------- deploying and waiting
+
+# Services are updated in place: Docker reads and checks the whole file before it changes anything.
+deploy() {
+    local output entry name image
+    step "Deploying $STACK"
+    output=$(docker stack deploy --prune --resolve-image never -c "$STACK_FILE" "$STACK" 2>&1) ||
+        die "Docker did not accept $STACK_FILE" "$(tail -n 3 <<<"$output")" \
+            "what ran before still runs; correct that file and type: bash $INSTALL_DIR/run-portable.sh restart" \
+            "or have it written anew: run install again"
+    # The same reference, loaded with other bytes: Swarm sees no difference, so it is told.
+    for entry in ${OLD_IMAGES[@]+"${OLD_IMAGES[@]}"}; do
+        [[ ${entry#* } == "" || ${entry#* } == "$(image_id "${entry% *}")" ]] && continue
+        while read -r name image; do
+            [[ $image != "${entry% *}" ]] || restart_service "$name"
+        done < <(services_in "$STACK_FILE")
+    done
+}
+
+restart_service() { d service update --detach --force "${STACK}_$1" >/dev/null; }
+
+# pending: what has not reached its replicas or is being updated, a line each.
+pending() {
+    local name image replicas state
+    local running
+    running=$(running_services)
+    while read -r name image; do
+        replicas=$(awk -v name="$name" '$1 == name { print $2 }' <<<"$running")
+        state=$(d service inspect --format '{{if .UpdateStatus}}{{.UpdateStatus.State}}{{end}}' "${STACK}_$name" 2>/dev/null || true)
+        if [[ -z $replicas || ${replicas%/*} != "${replicas#*/}" ]]; then
+            printf '%s %s\n' "$name" "${replicas:-missing}"
+        elif [[ $state == updating || $state == paused ]]; then
+            printf '%s %s\n' "$name" "$state"
+        fi
+    done < <(services_in "$STACK_FILE")
+}
+
+wait_until_ready() {
+    local deadline=$((SECONDS + TIMEOUT)) now='' before='' calm=0 shown=0 answer=''
+    step "Waiting until every service runs (at most $TIMEOUT s)"
+    while ((calm < 2)); do # twice, so that an update that is just beginning is not taken for its end
+        now=$(pending)
+        if [[ -z $now ]]; then calm=$((calm + 1)); else calm=0; fi
+        if [[ -n $now && $now != "$before" ]] || ((SECONDS - shown >= 30)); then
+            say "  $SECONDS s: $(paste -s -d ',' <<<"$now" | sed 's/,/, /g')"
+            before=$now shown=$SECONDS
+        fi
+        if ((SECONDS > deadline)) || [[ $now == *" paused"* ]]; then
+            show_failures "$now"
+            die "not every service runs: $(paste -s -d ',' <<<"$now")" "the data is unchanged in place" \
+                "bash $INSTALL_DIR/run-portable.sh doctor names causes; then the same command again"
+        fi
+        sleep 2
+    done
+    say "  every service runs; asking http://127.0.0.1:$PORT/"
+    until answer=$(http_answer 127.0.0.1 "$PORT") && [[ -n $answer ]]; do
+        if ((SECONDS > deadline)); then
+            show_http_failure
+            die "http://127.0.0.1:$PORT/ does not answer" "bash $INSTALL_DIR/run-portable.sh doctor"
+        fi
+        sleep 2
+    done
+    say "  $answer"
+}
+
+show_failures() { # show_failures PENDING
+    local name rest
+    while read -r name rest; do
+        step "$name: $rest"
+        d service ps --no-trunc --format '{{.CurrentState}}  {{.Error}}' "${STACK}_$name" 2>&1 | head -n 3 | sed 's/^/  /'
+        { timeout 20 docker service logs --raw --tail 15 "${STACK}_$name" 2>&1 || true; } | sed 's/^/  | /'
+    done <<<"$1"
+}
+
+show_http_failure() {
+    local answer
+    answer=$(inside_answer)
+    if [[ -n $answer ]]; then
+        step "Inside its container the server answers: $answer"
+        say "  So the way from this host's port $PORT to the container is broken: firewall rules, or Docker's own were"
+        say "  flushed (systemctl restart docker brings them back)."
+    else
+        show_failures "server does not answer"
+    fi
+}
+
+# inside_answer: asks the server from inside its own network namespace.
+inside_answer() {
+    local container pid
+    container=$(container_of server)
+    [[ -n $container ]] || return 0
+    pid=$(d inspect --format '{{.State.Pid}}' "$container")
+    http_answer 127.0.0.1 8088 nsenter --net="/proc/$pid/ns/net"
+}
+
+where_things_are() {
+    say "  address        http://$(this_address):$PORT"
+    say "  configuration  $CONFIG"
+    say "  stack          $STACK_FILE"
+    say "  log            $INSTALL_DIR/data/logs/dataflux-func.log"
+    say "  dumps          $INSTALL_DIR/data/sqldump/"
+    say "  resources      $INSTALL_DIR/data/resources/"
+    say "  look after it  bash $INSTALL_DIR/run-portable.sh --help"
+}
+
+dump_database() { die "not yet"; }
+
+main() {
+    trap clean_up EXIT
+    trap 'on_signal 130' INT
+    trap 'on_signal 143' TERM
+    parse "$@"
+    "verb_$VERB"
+}
+
+# Sourced, as the tests do, it only defines.
+[[ ${BASH_SOURCE[0]} != "$0" ]] || main "$@"

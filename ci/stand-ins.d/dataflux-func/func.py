@@ -1,0 +1,183 @@
+"""A small Func: the same places, ports and roles as the product, and real use of MySQL, Redis and MQTT.
+
+    func.py server              answers on 8088: / redirects to /client-app, which tells what it sees
+    func.py worker QUEUE...     takes tasks from these queues and writes a row for each
+    func.py beat                puts a task into every queue, each few seconds
+"""
+
+import json
+import logging
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import paho.mqtt.client as mqtt
+import pymysql
+import redis
+import yaml
+
+CONFIG = "/data/user-config.yaml"
+LOG = "/data/logs/dataflux-func.log"
+BEAT_SECONDS = 3
+TABLE = (
+    "CREATE TABLE IF NOT EXISTS func_task (id BIGINT AUTO_INCREMENT PRIMARY KEY, queue INT NOT NULL,"
+    " worker VARCHAR(64) NOT NULL, done TIMESTAMP DEFAULT CURRENT_TIMESTAMP)"
+)
+
+
+def queue_key(number):
+    return f"dataflux-func#workerQueue@{number}"
+
+
+class Func:
+    def __init__(self, role):
+        with open(CONFIG, encoding="utf-8") as file:
+            self.config = yaml.safe_load(file) or {}
+        self.version = open("version", encoding="utf-8").read().strip()
+        self.mqtt = "none"
+        level = str(self.config.get("LOG_LEVEL", "INFO"))
+        logging.basicConfig(
+            level=logging.CRITICAL if level == "NONE" else level,
+            format=f"%(asctime)s %(levelname)s [{role}] %(message)s",
+            handlers=[logging.FileHandler(LOG), logging.StreamHandler()],
+        )
+        logging.info("version %s starts", self.version)
+
+    def mysql(self):
+        get = self.config.get
+        return pymysql.connect(
+            host=get("MYSQL_HOST"), port=int(get("MYSQL_PORT", 3306)), user=get("MYSQL_USER"),
+            password=str(get("MYSQL_PASSWORD", "")), database=get("MYSQL_DATABASE"),
+            charset="utf8mb4", autocommit=True, connect_timeout=5,
+        )
+
+    def sql(self, statement, *values):
+        with self.mysql() as connection, connection.cursor() as cursor:
+            cursor.execute(statement, values)
+            return cursor.fetchall()
+
+    def redis(self):
+        get = self.config.get
+        return redis.Redis(
+            host=get("REDIS_HOST"), port=int(get("REDIS_PORT", 6379)), db=int(get("REDIS_DATABASE", 0)),
+            password=get("REDIS_PASSWORD") or None, socket_connect_timeout=5,
+        )
+
+    def connected(self):
+        """Waits for the databases; a fresh MySQL takes its time. Before the set-up page was used there are none."""
+        if not self.config.get("MYSQL_HOST") or not self.config.get("REDIS_HOST"):
+            return False
+        while True:
+            try:
+                self.sql(TABLE)
+                self.redis().ping()
+                return True
+            except (pymysql.Error, redis.RedisError, OSError) as error:
+                logging.warning("databases: %s", error)
+                time.sleep(2)
+
+    def watch_mqtt(self):
+        """The data source that the installer prepared."""
+        if not self.config.get("MQTT_HOST"):
+            return
+        client = mqtt.Client()
+        client.username_pw_set(self.config["MQTT_USERNAME"], str(self.config["MQTT_PASSWORD"]))
+
+        def on_connect(_client, _data, _flags, code):
+            self.mqtt = "connected" if code == 0 else f"refused ({code})"
+            logging.info("MQTT data source: %s", self.mqtt)
+
+        client.on_connect = on_connect
+        self.mqtt = "not connected"
+        while True:
+            try:
+                client.connect(self.config["MQTT_HOST"], int(self.config.get("MQTT_PORT", 1883)))
+                return client.loop_start()
+            except OSError as error:
+                logging.warning("MQTT data source: %s", error)
+                time.sleep(2)
+
+
+def server(func):
+    ready = threading.Event()
+
+    def prepare():
+        if func.connected():
+            ready.set()
+            func.watch_mqtt()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            if self.path == "/":
+                self.answer(302, "Found. Redirecting to /client-app", Location="/client-app")
+            elif self.path == "/client-app":
+                state = {"version": func.version, "setUp": ready.is_set(), "mqtt": func.mqtt}
+                if ready.is_set():
+                    state["visits"] = func.redis().incr("dataflux-func#visits")
+                    state["tasks"] = func.sql("SELECT COUNT(*) FROM func_task")[0][0]
+                self.answer(200, json.dumps(state))
+            else:
+                self.answer(404, "not found")
+
+        def answer(self, code, text, **headers):
+            body = text.encode()
+            self.send_response(code)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format, *args):
+            logging.info(format, *args)
+
+    threading.Thread(target=prepare, daemon=True).start()
+    ThreadingHTTPServer(("", 8088), Handler).serve_forever()
+
+
+def worker(func, queues):
+    if not func.connected():
+        return idle()
+    name = "queues " + " ".join(queues)
+    while True:
+        try:
+            task = func.redis().brpop([queue_key(queue) for queue in queues], timeout=5)
+            if task:
+                func.sql("INSERT INTO func_task (queue, worker) VALUES (%s, %s)", int(task[0].rsplit(b"@", 1)[1]), name)
+        except (pymysql.Error, redis.RedisError, OSError) as error:
+            logging.warning("%s: %s", name, error)
+            time.sleep(2)
+
+
+def beat(func):
+    if not func.connected():
+        return idle()
+    while True:
+        try:
+            for queue in range(10):
+                func.redis().lpush(queue_key(queue), time.time())
+        except (redis.RedisError, OSError) as error:
+            logging.warning("beat: %s", error)
+        time.sleep(BEAT_SECONDS)
+
+
+def idle():
+    """Until somebody connects the databases on the set-up page and restarts."""
+    while True:
+        time.sleep(60)
+
+
+def main():
+    role, *queues = sys.argv[1:]
+    func = Func(role)
+    if role == "server":
+        server(func)
+    elif role == "worker":
+        worker(func, queues)
+    else:
+        beat(func)
+
+
+if __name__ == "__main__":
+    main()
