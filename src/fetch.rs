@@ -30,6 +30,7 @@ mod plan;
 mod ranges;
 mod redact;
 mod retry;
+mod seen;
 mod stale;
 mod throttle;
 mod whole;

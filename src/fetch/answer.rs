@@ -1,92 +1,21 @@
 //! One HTTP answer: what its head says, and its body piece by piece.
 
 use std::ops::Range;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use reqwest::header::{self, HeaderMap, HeaderName};
+use reqwest::header::{self, HeaderMap};
 use reqwest::{Response, Version};
 use url::Url;
 
-use super::fault::Fault;
-use super::http::{Http, causes};
-use super::redact;
-use crate::error::Error;
-
-/// What an answer's head says that a person may need to see, fit to be shown.
-#[derive(Debug, Clone)]
-pub(super) struct Seen {
-    /// The URL that answered, after redirects.
-    pub(super) url: String,
-    /// The status code.
-    pub(super) status: u16,
-    /// How long to wait before asking again.
-    pub(super) retry_after: Option<Duration>,
-    /// Headers that tell where the answer comes from and how old it is, and the server's address.
-    facts: Vec<(&'static str, String)>,
-}
-
-/// The headers that are told, in the order in which they are.
-const TOLD: [(&str, HeaderName); 9] = [
-    ("server", header::SERVER),
-    ("etag", header::ETAG),
-    ("last-modified", header::LAST_MODIFIED),
-    ("age", header::AGE),
-    ("via", header::VIA),
-    ("x-cache", HeaderName::from_static("x-cache")),
-    ("content-type", header::CONTENT_TYPE),
-    ("content-encoding", header::CONTENT_ENCODING),
-    ("retry-after", header::RETRY_AFTER),
-];
-
-impl Seen {
-    fn of(response: &Response) -> Self {
-        let headers = response.headers();
-        let mut facts: Vec<(&'static str, String)> = Vec::new();
-        if let Some(address) = response.remote_addr() {
-            facts.push(("address", address.to_string()));
-        }
-        for (name, header) in &TOLD {
-            if let Some(value) = headers.get(header) {
-                facts.push((name, String::from_utf8_lossy(value.as_bytes()).into_owned()));
-            }
-        }
-        Seen {
-            url: redact::shown(response.url()),
-            status: response.status().as_u16(),
-            retry_after: retry_after(headers, SystemTime::now()),
-            facts,
-        }
-    }
-
-    /// `404 Not Found`.
-    pub(super) fn status_line(&self) -> String {
-        let reason = reqwest::StatusCode::from_u16(self.status).ok().and_then(|status| status.canonical_reason());
-        reason.map_or_else(|| self.status.to_string(), |reason| format!("{} {reason}", self.status))
-    }
-
-    /// The value of a told header.
-    pub(super) fn fact(&self, name: &str) -> Option<&str> {
-        self.facts.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
-    }
-
-    /// Adds the URL and the headers to an error.
-    pub(super) fn add_to(&self, error: Error) -> Error {
-        self.facts.iter().fold(error.fact("url", &self.url), |error, (name, value)| error.fact(name, value))
-    }
-}
-
-/// `Retry-After` (RFC 9110, section 10.2.3): seconds, or a date.
-fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    match text.parse() {
-        Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => Some(httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or_default()),
-    }
-}
+use super::fault::{Fault, causes};
+use super::options::Options;
+use super::seen::Seen;
+use super::throttle::Throttle;
 
 /// An answer with a status of success whose body has not been read yet.
 pub(super) struct Answer<'a> {
-    http: &'a Http,
+    options: &'a Options,
+    throttle: &'a Throttle,
     response: Response,
     /// What its head says.
     pub(super) seen: Seen,
@@ -100,7 +29,12 @@ pub(super) struct Answer<'a> {
 
 impl<'a> Answer<'a> {
     /// Reads the head. `asked` is where the range asked for begins, if one was.
-    pub(super) fn new(http: &'a Http, response: Response, asked: Option<u64>) -> Result<Self, Fault> {
+    pub(super) fn new(
+        options: &'a Options,
+        throttle: &'a Throttle,
+        response: Response,
+        asked: Option<u64>,
+    ) -> Result<Self, Fault> {
         let seen = Seen::of(&response);
         let (start, total) = match seen.status {
             206 => {
@@ -116,7 +50,7 @@ impl<'a> Answer<'a> {
             200 => (0, declared_length(&response)),
             _ => return Err(Fault::Status(Box::new(seen))),
         };
-        Ok(Answer { http, response, seen, start, total, came: 0, window: Window::default() })
+        Ok(Answer { options, throttle, response, seen, start, total, came: 0, window: Window::default() })
     }
 
     /// The URL that answered, after redirects.
@@ -153,7 +87,7 @@ impl<'a> Answer<'a> {
 
     /// The next bytes; `None` at the end.
     pub(super) async fn piece(&mut self) -> Result<Option<bytes::Bytes>, Fault> {
-        let options = self.http.options();
+        let options = self.options;
         let began = Instant::now();
         let piece = match tokio::time::timeout(options.stall, self.response.chunk()).await {
             Err(_) => return Err(self.stalled(options.stall)),
@@ -168,7 +102,7 @@ impl<'a> Answer<'a> {
         if !self.window.take(length, began.elapsed(), options.stall, options.slowest) {
             return Err(self.stalled(options.stall));
         }
-        self.http.throttle().pass(length).await;
+        self.throttle.pass(length).await;
         Ok(piece)
     }
 
@@ -225,7 +159,7 @@ fn content_range(headers: &HeaderMap) -> Option<(Range<u64>, Option<u64>)> {
 mod tests {
     use super::*;
 
-    fn headers(name: HeaderName, value: &str) -> HeaderMap {
+    fn headers(name: header::HeaderName, value: &str) -> HeaderMap {
         HeaderMap::from_iter([(name, value.parse().expect("a header value"))])
     }
 
@@ -237,16 +171,6 @@ mod tests {
         for bad in ["bytes 9-5/20", "bytes 5-20/20", "items 5-9/20", "bytes */20", "bytes -5/20", "bytes 5-9"] {
             assert_eq!(read(bad), None, "{bad}");
         }
-    }
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").expect("a date");
-        let read = |text| retry_after(&headers(header::RETRY_AFTER, text), now);
-        assert_eq!(read("7"), Some(Duration::from_secs(7)));
-        assert_eq!(read("Sun, 06 Nov 1994 08:50:37 GMT"), Some(Duration::from_secs(60)));
-        assert_eq!(read("Sun, 06 Nov 1994 08:40:37 GMT"), Some(Duration::ZERO));
-        assert_eq!(read("soon"), None);
     }
 
     #[test]

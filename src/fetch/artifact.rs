@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::runtime::Handle;
 use url::Url;
 
-use super::answer::Seen;
 use super::fault::{Fault, Wrong};
 use super::health::Health;
 use super::http::Http;
 use super::plan::{self, Local};
 use super::ranges::Attempt;
 use super::retry::{Sources, Turn};
+use super::seen::Seen;
 use super::{How, Outcome, redact};
 use crate::cache::Cache;
 use crate::error::{Error, IoContext, Result};

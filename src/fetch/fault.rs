@@ -1,8 +1,9 @@
 //! Everything that can go wrong with one request, and the one place that decides what that means.
 
+use std::error::Error as _;
 use std::time::Duration;
 
-use super::answer::Seen;
+use super::seen::Seen;
 use crate::digest::Digest;
 use crate::error::{Class, Error};
 
@@ -199,4 +200,21 @@ impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         Fault::Ours(error)
     }
+}
+
+/// What the network library says, down to the first cause, without the URL (it may carry a secret).
+pub(super) fn causes(error: &reqwest::Error) -> String {
+    let mut said: Vec<String> = Vec::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        if said.last().is_none_or(|last| !last.contains(&text)) {
+            said.push(text);
+        }
+        next = cause.source();
+    }
+    if said.is_empty() {
+        return if error.is_timeout() { "it took too long".into() } else { "the request failed".into() };
+    }
+    said.join(": ")
 }

@@ -1,6 +1,5 @@
 //! Asking over HTTP: the clients, the headers, the redirects.
 
-use std::error::Error as _;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -11,7 +10,7 @@ use url::Url;
 
 use super::answer::Answer;
 use super::credentials::Credentials;
-use super::fault::Fault;
+use super::fault::{Fault, causes};
 use super::options::Options;
 use super::redact;
 use super::throttle::Throttle;
@@ -62,10 +61,6 @@ impl Http {
         &self.options
     }
 
-    pub(super) fn throttle(&self) -> &Throttle {
-        &self.throttle
-    }
-
     /// Asks for `url` and gives the answer once its head is there and a success.
     pub(super) async fn get(&self, url: &Url, ask: &Ask) -> Result<Answer<'_>, Fault> {
         let mut here = url.clone();
@@ -78,7 +73,7 @@ impl Http {
                 _ => None,
             };
             let Some(location) = location else {
-                return Answer::new(self, response, ask.range.map(|range| range.0));
+                return Answer::new(&self.options, &self.throttle, response, ask.range.map(|range| range.0));
             };
             let location = String::from_utf8_lossy(location.as_bytes());
             let next = here.join(&location).map_err(|_| refuse("it leads to a place that is no URL".into()))?;
@@ -170,21 +165,4 @@ fn certificates(path: &Path) -> Result<Vec<Certificate>> {
             .fact("path", path.display())
             .hint("give a PEM file: it has lines '-----BEGIN CERTIFICATE-----'")),
     }
-}
-
-/// What the network library says, down to the first cause, without the URL (it may carry a secret).
-pub(super) fn causes(error: &reqwest::Error) -> String {
-    let mut said: Vec<String> = Vec::new();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let text = cause.to_string();
-        if said.last().is_none_or(|last| !last.contains(&text)) {
-            said.push(text);
-        }
-        next = cause.source();
-    }
-    if said.is_empty() {
-        return if error.is_timeout() { "it took too long".into() } else { "the request failed".into() };
-    }
-    said.join(": ")
 }

@@ -12,11 +12,12 @@ use std::ops::Range;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use url::Url;
 
-use super::answer::{Answer, Seen};
+use super::answer::Answer;
 use super::fault::{Fault, Verdict, Wrong};
 use super::http::{Ask, Http};
 use super::options::Options;
 use super::retry::Turn;
+use super::seen::Seen;
 use crate::digest::Digest;
 use crate::folder::{Origin, Partial};
 use crate::progress::Meter;
