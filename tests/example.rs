@@ -48,7 +48,7 @@ fn its_pins_are_true() {
         let pin = artifact.pin.expect("pinned");
         let (size, digest) =
             Digest::of_reader(File::open(artifact.name.below(&example())).expect("there")).expect("readable");
-        let hint = "after a change, delete the pin and run: pack lock examples/hello/manifest.json";
+        let hint = "after a change, run: pack lock --update examples/hello/manifest.json";
         assert_eq!((Some(size), digest), (pin.size, pin.digest), "{}: {hint}", artifact.name);
     }
 }
