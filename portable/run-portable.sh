@@ -89,6 +89,7 @@ INTERRUPTED=''
 clean_up() {
     local file
     for file in ${TEMPORARY[@]+"${TEMPORARY[@]}"}; do rm -rf -- "$file"; done
+    resume_func
     [[ -z $INTERRUPTED ]] || printf '\ninterrupted; the same command may be run again\n' >&2
 }
 on_signal() {
@@ -847,9 +848,10 @@ images_failed() {
 
 prepare_directories() {
     local data=$INSTALL_DIR/data
-    (umask 022 && mkdir -p "$data"/logs "$data"/resources/extra-python-packages "$data"/resources/uploads) &&
-        mkdir -p "$data/sqldump" "$INSTALL_DIR/mysql" "$INSTALL_DIR/redis" ||
-        die "cannot make the directories in $INSTALL_DIR" "look: df -h, ls -ld ${INSTALL_DIR%/*}; then the same command again"
+    {
+        (umask 022 && mkdir -p "$data"/logs "$data"/resources/extra-python-packages "$data"/resources/uploads) &&
+            mkdir -p "$data/sqldump" "$INSTALL_DIR/mysql" "$INSTALL_DIR/redis"
+    } || die "cannot make the directories in $INSTALL_DIR" "look: df -h, ls -ld ${INSTALL_DIR%/*}; then the same command again"
     [[ $SELF == "$INSTALL_DIR/run-portable.sh" ]] || write_file "$INSTALL_DIR/run-portable.sh" 755 <"$SELF"
     [[ ! -d /etc/logrotate.d ]] || write_file "/etc/logrotate.d/$STACK" 644 <<EOF
 $INSTALL_DIR/data/logs/dataflux-func.log {
@@ -991,13 +993,13 @@ pending() {
 }
 
 wait_until_ready() {
-    local deadline=$((SECONDS + TIMEOUT)) now='' before='' calm=0 shown=0 answer=''
+    local start=$SECONDS deadline=$((SECONDS + TIMEOUT)) now='' before='' calm=0 shown=0 answer=''
     step "Waiting until every service runs (at most $TIMEOUT s)"
     while ((calm < 2)); do # twice, so that an update that is just beginning is not taken for its end
         now=$(pending)
         if [[ -z $now ]]; then calm=$((calm + 1)); else calm=0; fi
         if [[ -n $now && $now != "$before" ]] || ((SECONDS - shown >= 30)); then
-            say "  $SECONDS s: $(paste -s -d ',' <<<"$now" | sed 's/,/, /g')"
+            say "  $((SECONDS - start)) s: $(paste -s -d ',' <<<"$now" | sed 's/,/, /g')"
             before=$now shown=$SECONDS
         fi
         if ((SECONDS > deadline)) || [[ $now == *" paused"* ]]; then
@@ -1058,7 +1060,402 @@ where_things_are() {
     say "  look after it  bash $INSTALL_DIR/run-portable.sh --help"
 }
 
-dump_database() { die "not yet"; }
+# ---------------------------------------------------------------- the databases
+
+# sql_at HOST PORT USER PASSWORD TOOL [ARG...]: MySQL's own client, in the built-in server's container or, for
+# another server, in a throwaway one. The password goes through the environment, never the process list.
+sql_at() {
+    local host=$1 port=$2 user=$3 container
+    local -x MYSQL_PWD=$4
+    shift 4
+    if [[ $host == mysql ]]; then
+        container=$(container_of mysql)
+        [[ -n $container ]] || { say "the built-in MySQL does not run" >&2; return 1; }
+        docker exec -i -e MYSQL_PWD "$container" "$1" --user="$user" --default-character-set=utf8mb4 "${@:2}"
+    else
+        docker run --rm -i --network host -e MYSQL_PWD --entrypoint "$1" "$(client_image mysql)" \
+            --host="$host" --port="$port" --user="$user" --default-character-set=utf8mb4 "${@:2}"
+    fi
+}
+sql() { sql_at "$(config_get MYSQL_HOST)" "$(config_get MYSQL_PORT)" "$(config_get MYSQL_USER)" "$(config_get MYSQL_PASSWORD)" "$@"; }
+
+redis_at() { # redis_at HOST PORT PASSWORD [ARG...]
+    local host=$1 port=$2 container
+    local -x REDISCLI_AUTH=$3
+    shift 3
+    if [[ $host == redis ]]; then
+        container=$(container_of redis)
+        [[ -n $container ]] || { say "the built-in Redis does not run" >&2; return 1; }
+        timeout 20 docker exec -i "$container" redis-cli "$@"
+    else
+        timeout 20 docker run --rm -i --network host -e REDISCLI_AUTH --entrypoint redis-cli "$(client_image redis)" -h "$host" -p "$port" "$@"
+    fi
+}
+redis() { redis_at "$(config_get REDIS_HOST)" "$(config_get REDIS_PORT)" "$(config_get REDIS_PASSWORD)" -n "$(config_get REDIS_DATABASE)" "$@"; }
+
+client_image() { # client_image mysql|redis: the image that came with the product also has the client
+    local image
+    image=$(d image ls --format '{{.Repository}}:{{.Tag}}' | grep -m 1 "/$1:") ||
+        die "the image of $1 is not on this host, and with it no client" "docker load -i $1.tar.gz"
+    printf '%s' "$image"
+}
+
+# dump_database: a complete dump under its final name, in DUMP, or none; the oldest beyond KEEP_DUMPS go.
+dump_database() {
+    local partial count file
+    partial=$(mktemp "$INSTALL_DIR/data/sqldump/.dump.XXXXXX") || return 1
+    TEMPORARY+=("$partial")
+    DUMP=$INSTALL_DIR/data/sqldump/$STACK-sqldump-$(date +%Y%m%d-%H%M%S).sql
+    sql mysqldump --single-transaction --routines --triggers --events --hex-blob "$(config_get MYSQL_DATABASE)" >"$partial" || return 1
+    complete_dump "$partial" || { say "the dump is not complete" >&2; return 1; }
+    mv -- "$partial" "$DUMP"
+    say "$DUMP ($(stat -c %s "$DUMP") bytes)"
+    count=$(find "$INSTALL_DIR/data/sqldump" -maxdepth 1 -name "$STACK-sqldump-*.sql" | wc -l)
+    for file in "$INSTALL_DIR/data/sqldump/$STACK"-sqldump-*.sql; do # in order of time, as their names are
+        ((count-- > KEEP_DUMPS)) || break
+        rm -f -- "$file"
+    done
+}
+complete_dump() { tail -c 300 -- "$1" | grep -q -e '^-- Dump completed'; }
+
+# Func's own services stand still while its database is replaced; clean_up starts them again, whatever happens.
+PAUSED=()
+pause_func() {
+    local name replicas stop=() deadline=$((SECONDS + 120))
+    while read -r name replicas; do
+        case $name in mysql | redis | mosquitto) continue ;; esac
+        PAUSED+=("${STACK}_$name=${replicas#*/}") stop+=("${STACK}_$name=0")
+    done < <(running_services)
+    ((${#stop[@]})) || return 0
+    d service scale --detach "${stop[@]}" >/dev/null
+    while [[ $(d ps --filter "label=com.docker.stack.namespace=$STACK" --format '{{.Names}}' | grep -v -c -E "^${STACK}_(mysql|redis|mosquitto)\.") -gt 0 ]]; do
+        ((SECONDS < deadline)) || die "Func's services do not stop" "docker service ls; docker ps"
+        sleep 1
+    done
+}
+resume_func() {
+    ((${#PAUSED[@]})) || return 0
+    d service scale --detach "${PAUSED[@]}" >/dev/null || say "start Func again: docker service scale ${PAUSED[*]}" >&2
+    PAUSED=()
+}
+
+# ---------------------------------------------------------------- verbs
+
+# What an edited stack file publishes counts, not what the receipt says.
+published_port() {
+    awk '/^  [^ #]/ { service = $1 } service == "server:" && match($0, /published: *[0-9]+/) {
+        print substr($0, RSTART + 10, RLENGTH - 10) + 0; exit }' "$STACK_FILE"
+}
+begin() { # begin [lock]: what every verb but install starts with
+    settle_options
+    need_stack
+    PORT=$(published_port)
+    [[ -z ${1:-} ]] || take_lock
+}
+
+verb_status() {
+    local waiting answer
+    begin
+    waiting=$(pending)
+    answer=$(http_answer 127.0.0.1 "$PORT")
+    say "DataFlux Func $(json_value "$RECEIPT" version), deployed $(json_value "$RECEIPT" deployed), in $INSTALL_DIR"
+    say
+    d service ls --filter "label=com.docker.stack.namespace=$STACK" --format 'table {{.Name}}\t{{.Replicas}}\t{{.Image}}'
+    say
+    where_things_are
+    say "  answers        ${answer:-no}"
+    [[ -z $waiting && -n $answer ]] || die "not everything is up: $(paste -s -d ',' <<<"${waiting:-http://127.0.0.1:$PORT/ does not answer}")" \
+        "bash $SELF doctor"
+}
+
+verb_restart() {
+    local names problem node
+    begin lock
+    problem=$(config_problem "$CONFIG")
+    [[ -z $problem ]] || die "$CONFIG cannot be read: $problem" "what runs was not touched; correct that line"
+    node=$(sed -n 's/.*node\.id == \([a-z0-9]*\).*/\1/p' "$STACK_FILE" | head -n 1)
+    if [[ -n $node && $node != "$NODE_ID" ]]; then # the swarm was left and made anew
+        sed "s/node\.id == $node/node.id == $NODE_ID/" "$STACK_FILE" | write_file "$STACK_FILE" 600
+    fi
+    grep -q '^  mysql:' "$STACK_FILE" || MYSQL=false
+    ensure_secret
+    names=$(running_services | cut -d ' ' -f 1)
+    deploy
+    for problem in $names; do restart_service "$problem"; done
+    wait_until_ready
+}
+
+verb_stop() {
+    begin lock
+    remove_stack
+    say "stopped; data and configuration stay. To start again: bash $SELF restart"
+}
+
+remove_stack() {
+    local deadline=$((SECONDS + 180)) label="label=com.docker.stack.namespace=$STACK"
+    step "Removing the stack $STACK"
+    [[ -z $(d service ls --quiet --filter "$label") ]] || docker stack rm "$STACK" >/dev/null
+    while [[ -n $(d ps --all --quiet --filter "$label")$(d network ls --quiet --filter "$label") ]]; do
+        ((SECONDS < deadline)) || die "containers or networks of the stack are still there after 180 s" \
+            "docker ps -a --filter $label; systemctl restart docker; then the same command again"
+        sleep 2
+    done
+}
+
+verb_logs() {
+    local service=${ARGS[0]:-} log=$INSTALL_DIR/data/logs/dataflux-func.log follow=()
+    begin
+    [[ $FOLLOW == no ]] || follow=(--follow)
+    if [[ -n $service ]]; then
+        service=${service#"${STACK}_"}
+        grep -q "^$service " < <(services_in "$STACK_FILE") ||
+            die "there is no service $service" "there are: $(services_in "$STACK_FILE" | cut -d ' ' -f 1 | paste -s -d ' ')"
+        docker service logs --tail 100 ${follow[@]+"${follow[@]}"} "${STACK}_$service"
+    else
+        [[ -r $log ]] || die "there is no $log yet" "bash $SELF logs server"
+        tail -n 100 ${follow[@]+"${follow[@]}"} "$log"
+    fi
+}
+
+verb_backup() {
+    begin lock
+    dump_database || die "the dump failed; earlier ones are unchanged" "bash $SELF doctor"
+}
+
+verb_restore() {
+    local file=${ARGS[0]} database
+    begin lock
+    database=$(config_get MYSQL_DATABASE)
+    [[ -r $file ]] || die "$file cannot be read"
+    complete_dump "$file" || die "$file is not a complete dump: its last line is not '-- Dump completed'" "nothing was changed; take another: ls $INSTALL_DIR/data/sqldump"
+    ! grep -q -i -m 1 -E '^(USE|CREATE DATABASE)' "$file" || die "$file names its database itself" "nothing was changed; take a dump of one database"
+    [[ $(config_get MYSQL_HOST) == mysql ]] || die "the database is on $(config_get MYSQL_HOST), not built in" "restore it there: mysql -h ... $database < $file"
+    ask "Replace the database with $file? The present one is dumped first."
+    dump_database || die "the present database cannot be dumped; nothing was changed" "bash $SELF doctor"
+    pause_func
+    step "Trying $file in a scratch database"
+    { sql mysql -e "DROP DATABASE IF EXISTS \`${database}_trial\`; CREATE DATABASE \`${database}_trial\`" &&
+        sql mysql "${database}_trial" <"$file"; } || {
+        sql mysql -e "DROP DATABASE IF EXISTS \`${database}_trial\`" || true
+        die "$file cannot be imported" "the database was not changed"
+    }
+    step "Restoring"
+    { sql mysql -e "DROP DATABASE \`${database}_trial\`; DROP DATABASE \`$database\`;
+        CREATE DATABASE \`$database\` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci" &&
+        sql mysql "$database" <"$file"; } || die "the import broke off" "put the state before it back: bash $SELF restore $DUMP"
+    resume_func
+    wait_until_ready
+}
+
+verb_set() {
+    local pair problem name
+    begin lock
+    for pair in "${ARGS[@]}"; do
+        [[ $pair =~ ^[A-Z_][A-Z0-9_]*=[^[:cntrl:]]*$ ]] || misuse "not KEY=VALUE: ${pair%%=*}"
+        [[ ${pair%%=*} != MYSQL_PASSWORD || $(config_get MYSQL_HOST) != mysql ]] ||
+            die "the built-in MySQL keeps its password; changing it here would only lock Func out" "nothing was changed"
+    done
+    write_file "$CONFIG.previous" 600 <"$CONFIG"
+    config_with "${ARGS[@]}" | write_file "$CONFIG" 600
+    say "$CONFIG written; the one before: $CONFIG.previous"
+    for name in $(running_services | cut -d ' ' -f 1); do
+        case $name in mysql | redis | mosquitto) ;; *) restart_service "$name" ;; esac
+    done
+    [[ -z $(running_services) ]] && { say "the stack is stopped; bash $SELF restart starts it"; return 0; }
+    wait_until_ready
+}
+
+decode() { local text=${1//\\/\\\\}; printf '%b' "${text//%/\\x}"; }
+
+secret_from() { # secret_from VARIABLE WHAT: a password that was not in the URL
+    local value=${!1:-}
+    if [[ -z $value && -t 0 ]]; then read -r -s -p "Password for $2 (empty: none): " value && echo >&2; fi
+    printf '%s' "$value"
+}
+
+# 4.10: the databases move out; the built-in ones go only when everything has arrived.
+verb_external() {
+    local my=() re=() pairs=() version tables database drop='' keep name
+    [[ -n $TO_MYSQL$TO_REDIS ]] || misuse "external needs --mysql URL, --redis URL, or both"
+    begin lock
+    if [[ -n $TO_MYSQL ]]; then
+        [[ $TO_MYSQL =~ ^mysql://([^:@/]+)(:([^@/]*))?@([A-Za-z0-9._-]+)(:([0-9]+))?/([A-Za-z0-9_]+)$ ]] ||
+            misuse "--mysql is not mysql://USER[:PASSWORD]@HOST[:PORT]/DATABASE"
+        my=("${BASH_REMATCH[4]}" "${BASH_REMATCH[6]:-3306}" "$(decode "${BASH_REMATCH[1]}")" "$(decode "${BASH_REMATCH[3]}")") database=${BASH_REMATCH[7]}
+        [[ -n ${my[3]} ]] || my[3]=$(secret_from MYSQL_PASSWORD "${my[2]}@${my[0]}")
+        [[ $(config_get MYSQL_HOST) == mysql ]] || die "MySQL is external already: $(config_get MYSQL_HOST)"
+        step "MySQL ${my[0]}:${my[1]}/$database"
+        version=$(sql_at "${my[@]}" mysql -N -B -e 'SELECT VERSION()' "$database") ||
+            die "cannot use the database $database there" "nothing was changed; check host, port, user, password, that the database exists and lets this host in"
+        say "version $version"
+        [[ $(printf '5.7\n%s\n' "$version" | sort -V | head -n 1) == 5.7 ]] || die "MySQL $version is too old, Func needs 5.7" "nothing was changed"
+        [[ $(sql_at "${my[@]}" mysql -N -B -e 'SELECT @@character_set_database, @@collation_database' "$database") == utf8mb4$'\t'utf8mb4_unicode_ci ]] ||
+            die "the database $database is not utf8mb4 with utf8mb4_unicode_ci" "nothing was changed" "on that server: ALTER DATABASE \`$database\` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci"
+        [[ -z $(sql_at "${my[@]}" mysql -N -B -e 'SHOW TABLES' "$database") ]] || die "the database $database is not empty" "nothing was changed; take an empty one"
+        pairs+=("MYSQL_HOST=${my[0]}" "MYSQL_PORT=${my[1]}" "MYSQL_USER=${my[2]}" "MYSQL_PASSWORD=${my[3]}" "MYSQL_DATABASE=$database")
+        drop+=" mysql "
+    fi
+    if [[ -n $TO_REDIS ]]; then
+        [[ $TO_REDIS =~ ^redis://(:([^@/]*)@)?([A-Za-z0-9._-]+)(:([0-9]+))?(/([0-9]+))?$ ]] ||
+            misuse "--redis is not redis://[:PASSWORD@]HOST[:PORT][/NUMBER]"
+        re=("${BASH_REMATCH[3]}" "${BASH_REMATCH[5]:-6379}" "$(decode "${BASH_REMATCH[2]}")")
+        pairs+=("REDIS_HOST=${re[0]}" "REDIS_PORT=${re[1]}" "REDIS_DATABASE=${BASH_REMATCH[7]:-0}")
+        [[ -n ${re[2]} ]] || re[2]=$(secret_from REDIS_PASSWORD "${re[0]}")
+        pairs+=("REDIS_PASSWORD=${re[2]}")
+        step "Redis ${re[0]}:${re[1]}"
+        version=$(redis_at "${re[@]}" info | tr -d '\r') || true
+        [[ $version == *redis_version:* ]] || die "cannot use Redis there: ${version:-no answer}" "nothing was changed; check host, port and password"
+        [[ $version != *cluster_enabled:1* ]] || die "that Redis is a cluster, which Func does not support" "nothing was changed"
+        version=$(sed -n 's/^redis_version://p' <<<"$version")
+        say "version $version"
+        [[ ${version%%.*} -ge 4 ]] || die "Redis $version is too old, Func needs 4" "nothing was changed"
+        drop+=" redis "
+    fi
+    ask "Move to them now? Func stands still meanwhile; the built-in data stays in $INSTALL_DIR."
+    pause_func
+    if [[ -n $TO_MYSQL ]]; then
+        step "Moving the database"
+        dump_database || die "the dump failed" "Func goes on with the built-in MySQL; bash $SELF doctor"
+        sql_at "${my[@]}" mysql "$database" <"$DUMP" || die "the import into ${my[0]} failed" \
+            "Func goes on with the built-in MySQL; empty the database $database there before the next try"
+        tables=$(sql mysql -N -B -e 'SHOW TABLES' "$(config_get MYSQL_DATABASE)" | wc -l)
+        [[ $(sql_at "${my[@]}" mysql -N -B -e 'SHOW TABLES' "$database" | wc -l) -eq $tables ]] || die "not all $tables tables arrived" "Func goes on with the built-in MySQL"
+        say "$tables tables"
+    fi
+    keep=''
+    for name in $(services_in "$STACK_FILE" | cut -d ' ' -f 1); do [[ $drop == *" $name "* ]] || keep+="$name "; done
+    write_file "$CONFIG.previous" 600 <"$CONFIG"
+    write_file "$STACK_FILE.previous" 600 <"$STACK_FILE"
+    config_with "${pairs[@]}" | write_file "$CONFIG" 600
+    keep_services "$STACK_FILE.previous" "$keep" | write_file "$STACK_FILE" 600
+    deploy
+    resume_func
+    wait_until_ready
+    say "The built-in data is still in $INSTALL_DIR (mysql, redis), the files before beside the new ones (.previous)."
+}
+
+verb_uninstall() {
+    local entry
+    [[ $(id -u) -eq 0 ]] || die "this needs root" "sudo bash $SELF uninstall"
+    for entry in "$INSTALL_DIR"/*; do
+        case ${entry##*/} in data | mysql | redis | mosquitto | receipt.json* | docker-stack.* | run-portable.sh*) ;;
+            *) [[ ! -e $entry ]] || die "$entry is not ours; is $INSTALL_DIR the install dir?" "nothing was changed; --install-dir DIR" ;; esac
+    done
+    if [[ $PURGE == yes ]]; then
+        ask "Remove DataFlux Func and DELETE ALL ITS DATA in $INSTALL_DIR?"
+    else
+        ask "Remove DataFlux Func? Its data in $INSTALL_DIR stays."
+    fi
+    take_lock
+    look_at_docker
+    if [[ $ENGINE == answers && $SWARM == active ]]; then
+        remove_stack
+        d secret rm "$SECRET_NAME" >/dev/null 2>&1 || true
+        if [[ $PURGE == yes && -r $STACK_FILE ]]; then
+            services_in "$STACK_FILE" | cut -d ' ' -f 2 | sort -u | xargs docker image rm >/dev/null 2>&1 || true
+        fi
+    fi
+    rm -f "/etc/logrotate.d/$STACK"
+    if [[ $PURGE == yes && -d $INSTALL_DIR ]]; then
+        # What is mounted there, such as resources shared with another host, is not ours to delete.
+        rm -rf --one-file-system -- "$INSTALL_DIR" || die "parts of $INSTALL_DIR are left, see above" "mounted there? umount it, then rm -r $INSTALL_DIR"
+        say "removed, data included. Docker stays."
+    else
+        say "removed. Data and configuration are in $INSTALL_DIR; install takes them up again. Docker stays."
+    fi
+}
+
+# ---------------------------------------------------------------- doctor
+
+BAD=0
+check() { # check NAME OUTCOME [REMEDY]: an empty outcome is good
+    if [[ -z $2 ]]; then
+        printf '  ok    %s\n' "$1"
+    else
+        BAD=$((BAD + 1))
+        printf '  BAD   %s: %s\n        -> %s\n' "$1" "$2" "$3"
+    fi
+}
+hint() { printf '  note  %s\n' "$*"; }
+
+verb_doctor() {
+    local log=$INSTALL_DIR/data/logs/dataflux-func.log outcome name rest answer host port queue length free
+    begin
+    step "The host"
+    for name in "$(d info --format '{{.DockerRootDir}}')" "$INSTALL_DIR"; do
+        free=$(df -Pm "$name" | awk 'NR == 2 { print $4 }')
+        check "disk at $name, $free MB free" "$( ((free >= 1024)) || echo "almost full")" "docker system df; du -sh $INSTALL_DIR/*; make room"
+    done
+    outcome=$(awk '$1 == "MemAvailable:" && $2 < 100000 { print "only " $2 " kB are available" }' /proc/meminfo)
+    check memory "$outcome" "more memory, or run install again with --mini"
+    rest=$(sed -n 's/.*node\.id == \([a-z0-9]*\).*/\1/p' "$STACK_FILE" | head -n 1)
+    check "the stack file belongs to this node" "$([[ -z $rest || $rest == "$NODE_ID" ]] || echo "it names the node $rest")" "bash $SELF restart corrects it"
+
+    step "5.2 Not starting"
+    check "$CONFIG" "$(config_problem "$CONFIG")" "correct it (KEY: VALUE, spaces, no tabs), then: bash $SELF restart"
+    while read -r name rest; do
+        [[ -n $(image_id "$rest") ]] || check "image of $name" "$rest is not on this host" "run install again from the folder or bundle"
+    done < <(services_in "$STACK_FILE")
+    rest=$(pending)
+    check "services" "$(paste -s -d ',' <<<"$rest")" "bash $SELF logs SERVICE; if they only need starting: bash $SELF restart"
+    while read -r name _; do
+        [[ -z $name ]] || hint "$name: $(d service ps --no-trunc --format '{{.CurrentState}} {{.Error}}' "${STACK}_$name" 2>&1 | head -n 1)"
+    done <<<"$rest"
+    host=$(config_get MYSQL_HOST) port=$(config_get MYSQL_PORT)
+    if [[ -n $host ]]; then
+        [[ $host == mysql ]] || check "MySQL $host:$port in reach" "$(reach "$host" "$port")" "firewall, security group, allowed addresses of that server"
+        outcome=$(sql mysql -N -B -e 'SELECT 1' "$(config_get MYSQL_DATABASE)" 2>&1 | grep -v '^1$' | tail -n 1) || true
+        check "MySQL lets Func in" "$outcome" "MYSQL_USER, MYSQL_PASSWORD, MYSQL_DATABASE in $CONFIG must be the server's"
+    else
+        hint "no MySQL is configured: open http://$(this_address):$PORT and set it up"
+    fi
+    host=$(config_get REDIS_HOST) port=$(config_get REDIS_PORT)
+    if [[ -n $host ]]; then
+        [[ $host == redis ]] || check "Redis $host:$port in reach" "$(reach "$host" "$port")" "firewall, security group, allowed addresses of that server"
+        outcome=$(redis ping 2>&1 | tail -n 1) || true
+        check "Redis answers" "${outcome#PONG}" "REDIS_HOST, REDIS_PORT, REDIS_PASSWORD in $CONFIG; bash $SELF restart"
+        outcome=$(redis info cluster 2>/dev/null | grep -c cluster_enabled:1) || true
+        check "Redis is no cluster" "$([[ $outcome == 1 ]] && echo "it is one")" "Func does not support a Redis cluster; use a single one: bash $SELF external --redis URL"
+    fi
+
+    step "5.3 Started, but not in reach"
+    answer=$(inside_answer)
+    check "the server answers inside its container" "$([[ -n $answer ]] || echo "no HTTP answer")" "bash $SELF logs server"
+    answer=$(http_answer 127.0.0.1 "$PORT")
+    check "http://127.0.0.1:$PORT/" "$([[ -n $answer ]] || echo "no HTTP answer")" "Docker's firewall rules may be flushed: systemctl restart docker"
+    check "http://127.0.0.1:$PORT/ leads to /client-app" "$([[ -z $answer || $answer == *"/client-app"* ]] || echo "$answer")" "something else has port $PORT, or a proxy answers: ss -ltnp"
+    if command -v firewall-cmd >/dev/null && firewall-cmd --state >/dev/null 2>&1; then
+        check "firewalld lets port $PORT in" "$(firewall-cmd --list-ports | grep -q -w "$PORT/tcp" || echo "it is not open")" \
+            "firewall-cmd --permanent --add-port=$PORT/tcp && firewall-cmd --reload && systemctl restart docker"
+    fi
+    hint "from other machines: http://$(this_address):$PORT; if only they fail: firewall, security group, address, or a proxy between"
+
+    step "5.4, 5.5 Functions time out or do not answer"
+    if [[ -r $log ]]; then
+        outcome=$(tail -n 5000 "$log" | grep -c -E 'TimeLimitExceeded|EFuncTimeout|EAPITimeout' || true)
+        check "functions end in time (last 5000 log lines)" "$([[ $outcome == 0 ]] || echo "$outcome timeouts")" \
+            "a function runs 30 s unless it sets timeout (at most 3600); a synchronous call waits 10 s unless api_timeout (at most 180)"
+        outcome=$(tail -n 5000 "$log" | grep -c -E 'Traceback|(^| )(ERROR|CRITICAL)( |$)' || true)
+        check "no errors in the last 5000 log lines" "$([[ $outcome == 0 ]] || echo "$outcome")" "bash $SELF logs"
+    else
+        hint "there is no $log yet"
+    fi
+    if [[ -n $(config_get REDIS_HOST) ]]; then
+        while read -r queue; do
+            [[ -n $queue ]] || continue
+            length=$(redis llen "$queue" 2>/dev/null | tr -d '\r') || true
+            check "queue $queue" "$([[ ! $length =~ ^[0-9]+$ || $length -lt 1000 ]] || echo "$length tasks are waiting")" \
+                "about, system report, clear work queues; then _WORKER_CONCURRENCY, _WORKER_PREFETCH_MULTIPLIER (4.9)"
+        done < <(redis --scan --pattern '*orkerQueue*' 2>/dev/null | sort | head -n 20)
+    fi
+    say
+    ((BAD == 0)) || die "$BAD finding(s); each names its remedy" "after remedying: bash $SELF doctor"
+    say "Nothing wrong was found."
+}
+
+# reach HOST PORT: why it cannot be connected, or nothing.
+# shellcheck disable=SC2016 # the inner bash expands $1 and $2
+reach() { timeout 5 bash -c 'exec 3<>"/dev/tcp/$1/$2"' reach "$1" "$2" 2>/dev/null || echo "no connection"; }
 
 main() {
     trap clean_up EXIT
