@@ -22,7 +22,7 @@
 //! cli                     the only one that prints
 //! fetch        site       the network (async) │ what happens on site
 //! folder  cache  image  bundle
-//! manifest     signature
+//! manifest     signature  stack
 //! digest path platform progress error atomic scratch workers
 //! ```
 
@@ -41,4 +41,5 @@ pub mod progress;
 pub mod scratch;
 pub mod signature;
 pub mod site;
+pub mod stack;
 pub mod workers;

@@ -195,3 +195,17 @@ fn the_cache_lists_and_prunes() {
     expect(0, folder.path(), &["cache", "prune"]);
     assert_eq!(json_of(folder.path(), &["cache"])["bytes"], 0);
 }
+
+#[test]
+fn two_runs_in_one_folder_do_not_tread_on_each_other() {
+    let (server, files) = web();
+    publish(&files, "1.0.0", &product(2));
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let url = server.url("manifest.json").to_string();
+    let product = pack::folder::Folder::at(folder.path().join("probe-portable"));
+    let held = product.lock().expect("locked");
+    let (_, err) = expect(1, folder.path(), &["download", &url]);
+    assert!(err.contains("another pack is working here") && err.contains("hint: wait"), "{err}");
+    drop(held);
+    expect(0, folder.path(), &["download", &url]);
+}

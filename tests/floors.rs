@@ -12,7 +12,7 @@ use walkdir::WalkDir;
 /// comes of it. `lib.rs` and `main.rs` are the door and stand outside.
 const FLOORS: [&[&str]; 5] = [
     &["digest", "path", "platform", "progress", "error", "scratch", "atomic", "workers"],
-    &["manifest", "signature"],
+    &["manifest", "signature", "stack"],
     &["folder", "cache", "image", "bundle"],
     &["fetch", "site"],
     &["cli"],
