@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! artifact   there already? in the cache? else from a source
+//!   local      what is on this machine already
 //!   plan       which sources there are: its URLs, then the mirrors
 //!   retry      which of them is asked next, and when      health   who failed before
 //!   ranges     one attempt: one connection or several      stale    how to get past caches
@@ -23,6 +24,7 @@ mod credentials;
 mod fault;
 mod health;
 mod http;
+mod local;
 mod netrc;
 mod options;
 mod pin;
@@ -35,6 +37,8 @@ mod stale;
 mod throttle;
 mod whole;
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -45,6 +49,7 @@ use url::Url;
 pub use options::Options;
 
 use crate::cache::Cache;
+use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::folder::{Folder, Lock};
 use crate::manifest::pin::PinOf;
@@ -173,8 +178,18 @@ impl Fetcher {
             folder,
             progress,
         };
-        let sizes: Vec<u64> = selection.iter().map(|pinned| pinned.pin.size.unwrap_or(u64::MAX)).collect();
-        self.at_once(&sizes, |place| run.provide(&selection[place]))
+        // Artifacts with one digest have one partial and are fetched once: the others are its twins.
+        let mut twins: BTreeMap<Digest, Vec<usize>> = BTreeMap::new();
+        for (place, pinned) in selection.iter().enumerate() {
+            twins.entry(pinned.pin.digest).or_default().push(place);
+        }
+        let mut groups: Vec<Vec<usize>> = twins.into_values().collect();
+        groups.sort();
+        let sizes: Vec<u64> = groups.iter().map(|group| selection[group[0]].pin.size.unwrap_or(u64::MAX)).collect();
+        let done = self.at_once(&sizes, |group| provide_twins(&run, selection, &groups[group]))?;
+        let mut outcomes: Vec<(usize, Outcome)> = done.into_iter().flatten().collect();
+        outcomes.sort_by_key(|(place, _)| *place);
+        Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
     }
 
     /// Fetches `artifacts`, each with its place in the manifest, and says what their bytes are.
@@ -235,6 +250,29 @@ impl Fetcher {
         }
         all_in_one(failed).map_or(Ok(done), Err)
     }
+}
+
+/// Provides artifacts with one digest; each has URLs of its own, and the first that is there serves the others.
+fn provide_twins(run: &artifact::Run<'_>, selection: &[Pinned<'_>], group: &[usize]) -> Result<Vec<(usize, Outcome)>> {
+    let mut twin: Option<PathBuf> = None;
+    let mut done = Vec::with_capacity(group.len());
+    let mut failed = Vec::new();
+    for &place in group {
+        match run.provide(&selection[place], twin.as_deref()) {
+            Ok(outcome) => {
+                twin = Some(run.folder.path_of(selection[place].name()));
+                done.push((place, outcome));
+            }
+            Err(error) => failed.push((place, error)),
+        }
+    }
+    if twin.is_none() {
+        return all_in_one(failed.into_iter().map(|(_, error)| error).collect()).map_or(Ok(done), Err);
+    }
+    for (place, _) in failed {
+        done.push((place, run.provide(&selection[place], twin.as_deref())?));
+    }
+    Ok(done)
 }
 
 fn is_disk_full(error: &Error) -> bool {

@@ -207,7 +207,7 @@ fn one_failure_leaves_the_others_alone() {
         "/good" => Reply::file(request, &served),
         _ => Reply::new(404, ""),
     });
-    let product = Product::new().with("a", &bytes, &["bad"]).with("b", &bytes, &["good"]).with("c", b"c", &["bad"]);
+    let product = Product::new().with("a", b"a", &["bad"]).with("b", &bytes, &["good"]).with("c", b"c", &["bad"]);
     let watcher = Watcher::default();
     let error = product.download_watched(&server.url(""), Product::hurried(), &watcher).expect_err("two are missing");
     assert_eq!(fact(&error, "artifact"), "a");

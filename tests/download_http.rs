@@ -204,3 +204,22 @@ fn pinning_reads_every_kind_of_source() {
     assert_eq!(pins, [(0, expected), (1, expected)]);
     assert!(server.requests().iter().all(|request| request.header("cache-control") == Some("no-cache")));
 }
+
+#[test]
+fn artifacts_with_the_same_bytes_are_fetched_once() {
+    let bytes = noise(1, 500_000);
+    let served = bytes.clone();
+    let server = serve(move |request| match request.path.as_str() {
+        "/gone/a" => Reply::new(404, ""),
+        _ => Reply::file(request, &served),
+    });
+    let product = Product::new().with("a", &bytes, &["/gone/a"]).with("b", &bytes, &["x"]).with("c/d", &bytes, &["y"]);
+    let outcomes = product.download(&server.url("")).expect("downloaded");
+    product.assert_complete();
+    assert_eq!((server.asked_for("/x"), server.requests().len()), (1, 2), "one URL is enough for all three");
+    assert!(outcomes.iter().all(|outcome| outcome.how == How::Fetched));
+    fs::remove_file(product.path("a")).expect("removed");
+    fs::write(product.path("b"), "other").expect("written");
+    product.download(&server.url("")).expect("downloaded");
+    product.assert_complete();
+}

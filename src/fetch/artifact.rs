@@ -1,7 +1,8 @@
 //! One artifact's way into the folder: there already, else from the cache, else from a source.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Seek};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::runtime::Handle;
@@ -10,12 +11,14 @@ use url::Url;
 use super::fault::{Fault, Wrong};
 use super::health::Health;
 use super::http::Http;
-use super::plan::{self, Local};
+use super::local::{self, Local, Poured, pour};
+use super::plan;
 use super::ranges::Attempt;
 use super::retry::{Sources, Turn};
 use super::seen::Seen;
 use super::{How, Outcome, redact};
 use crate::cache::Cache;
+use crate::digest::Digest;
 use crate::error::{Error, IoContext, Result};
 use crate::folder::{self, Folder, Partial, State, Verified};
 use crate::manifest::Pinned;
@@ -40,11 +43,11 @@ struct Origin {
 }
 
 impl Run<'_> {
-    /// Sees to it that the folder has `pinned`.
+    /// Sees to it that the folder has `pinned`. `twin` is a file in it with the same digest.
     ///
     /// # Errors
     /// No source has the right bytes, or the disk refuses. What came so far stays as a partial.
-    pub(super) fn provide(&self, pinned: &Pinned<'_>) -> Result<Outcome> {
+    pub(super) fn provide(&self, pinned: &Pinned<'_>, twin: Option<&Path>) -> Result<Outcome> {
         let meter = self.progress.start(pinned.name().as_str(), pinned.pin.size);
         let meter = Counting { meter: meter.as_ref(), added: AtomicU64::new(0) };
         let row = folder::check(self.folder, pinned, &meter);
@@ -72,16 +75,20 @@ impl Run<'_> {
         }
         meter.retract(meter.added.load(Ordering::Relaxed));
         let how = if row.state == State::Missing { How::Fetched } else { How::Replaced };
-        let (verified, origin) = match self.take_from_cache(pinned, &meter)? {
-            Some(verified) => (verified, Origin { from_cache: true, wire: 0, url: None }),
-            None => self.runtime.block_on(self.fetch(pinned, &meter)).map_err(|error| {
+        let here = Origin { from_cache: false, wire: 0, url: None };
+        let (verified, origin) = if let Some(verified) = self.copy_of_twin(pinned, twin, &meter)? {
+            (verified, here)
+        } else if let Some(verified) = self.copy_from_cache(pinned, &meter)? {
+            (verified, Origin { from_cache: true, ..here })
+        } else {
+            self.runtime.block_on(self.fetch(pinned, &meter)).map_err(|error| {
                 let error = error.fact("artifact", pinned.name());
                 match pinned.pin.size {
                     Some(size) => error.fact("expected size", format_args!("{size} bytes")),
                     None => error,
                 }
                 .fact("expected digest", pinned.pin.digest)
-            })?,
+            })?
         };
         let size = verified.size();
         verified.place(self.folder, pinned.name(), pinned.artifact.kind.mode())?;
@@ -100,12 +107,36 @@ impl Run<'_> {
         }
     }
 
-    fn take_from_cache(&self, pinned: &Pinned<'_>, meter: &dyn Meter) -> Result<Option<Verified>> {
+    fn copy_of_twin(&self, pinned: &Pinned<'_>, twin: Option<&Path>, meter: &dyn Meter) -> Result<Option<Verified>> {
+        match twin.and_then(|twin| File::open(twin).ok()) {
+            Some(file) => self.verified_copy(pinned, file, meter),
+            None => Ok(None),
+        }
+    }
+
+    fn copy_from_cache(&self, pinned: &Pinned<'_>, meter: &dyn Meter) -> Result<Option<Verified>> {
         let Some(cache) = self.cache else { return Ok(None) };
-        let Some(mut entry) = cache.open(&pinned.pin.digest) else { return Ok(None) };
+        let Some(entry) = cache.open(&pinned.pin.digest) else { return Ok(None) };
+        let copy = self.verified_copy(pinned, entry, meter)?;
+        if copy.is_none() {
+            cache.discard(&pinned.pin.digest)?;
+            self.note(pinned, "its entry in the cache is damaged: thrown away, and fetched anew".to_owned());
+        }
+        Ok(copy)
+    }
+
+    /// A copy of `file` with the digest of `pinned`; `None` when it has another one.
+    fn verified_copy(&self, pinned: &Pinned<'_>, mut file: File, meter: &dyn Meter) -> Result<Option<Verified>> {
         let mut partial = Partial::open(self.folder, pinned.pin)?;
-        partial.restart()?;
-        let fits = match pour(&mut entry, &mut partial, meter) {
+        if partial.length() > 0 {
+            // What came of it before is given up only for something that is certainly better.
+            let digest = Digest::of_reader(&file).ok().map(|(_, digest)| digest);
+            if digest != Some(pinned.pin.digest) || file.rewind().is_err() {
+                return Ok(None);
+            }
+            partial.restart()?;
+        }
+        let fits = match pour(file, &mut partial, meter) {
             Ok(fits) => fits,
             Err(Poured::Read(_)) => false,
             Err(Poured::Write(error)) => return Err(error),
@@ -115,8 +146,6 @@ impl Run<'_> {
             Ok(verified) if fits => Ok(Some(verified)),
             _ => {
                 meter.retract(came);
-                cache.discard(&pinned.pin.digest)?;
-                self.note(pinned, "its entry in the cache is damaged: thrown away, and fetched anew".to_owned());
                 Ok(None)
             }
         }
@@ -131,7 +160,7 @@ impl Run<'_> {
         meter.add(partial.length());
         let note = |line| self.note(pinned, line);
         while let Some(turn) = sources.next(&note).await {
-            let attempt = match plan::local(&turn.url) {
+            let attempt = match local::at(&turn.url) {
                 Some(local) => self.copy(&turn, local, &mut partial, meter),
                 None => {
                     let attempt = Attempt::new(self.http, &turn, &mut partial, pinned.pin.size, meter);
@@ -234,29 +263,6 @@ struct Tried {
     /// Who answered.
     seen: Option<Seen>,
     result: Result<(), Fault>,
-}
-
-/// Which end of a copy failed.
-enum Poured {
-    Read(io::Error),
-    Write(Error),
-}
-
-/// Copies all of `reader`; `false` when there is more of it than the artifact may have.
-fn pour(mut reader: impl Read, partial: &mut Partial, meter: &dyn Meter) -> Result<bool, Poured> {
-    let mut buffer = vec![0; 256 << 10];
-    loop {
-        let n = match reader.read(&mut buffer) {
-            Ok(0) => return Ok(true),
-            Ok(n) => n,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(Poured::Read(error)),
-        };
-        if !partial.append(&buffer[..n]).map_err(Poured::Write)? {
-            return Ok(false);
-        }
-        meter.add(n as u64);
-    }
 }
 
 /// A meter that remembers what it was told, so that it can be taken back.

@@ -12,6 +12,7 @@ use url::Url;
 use super::fault::Fault;
 use super::health::Health;
 use super::http::{Ask, Http};
+use super::local::{self, Local};
 use super::plan;
 use super::redact;
 use super::retry::{Sources, Turn};
@@ -54,7 +55,7 @@ impl Pinning<'_> {
         let note = |line| self.progress.note(&format!("{}: {line}", artifact.name));
         while let Some(turn) = self.runtime.block_on(sources.next(&note)) {
             let before = taken.hasher.length();
-            let result = match plan::local(&turn.url) {
+            let result = match local::at(&turn.url) {
                 Some(local) => hash_local(local, &turn, meter.as_ref()),
                 None => self.runtime.block_on(self.fetch(artifact, &turn, &mut taken, meter.as_ref())),
             };
@@ -153,11 +154,11 @@ impl Pinning<'_> {
     }
 }
 
-fn hash_local(local: plan::Local, turn: &Turn, meter: &dyn Meter) -> Result<PinOf, Fault> {
+fn hash_local(local: Local, turn: &Turn, meter: &dyn Meter) -> Result<PinOf, Fault> {
     let absent = || Fault::NotThere { url: redact::shown(&turn.url) };
     let (size, digest) = match local {
-        plan::Local::BuiltIn(bytes) => bytes.map(|bytes| (bytes.len() as u64, Digest::of(bytes))).ok_or_else(absent)?,
-        plan::Local::File(path) => match std::fs::File::open(&path) {
+        Local::BuiltIn(bytes) => bytes.map(|bytes| (bytes.len() as u64, Digest::of(bytes))).ok_or_else(absent)?,
+        Local::File(path) => match std::fs::File::open(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(absent()),
             other => other.and_then(Digest::of_reader).doing("read", &path).map_err(Fault::Local)?,
         },

@@ -1,12 +1,10 @@
 //! Where an artifact may be got: its own URLs in order, then every mirror.
 
-use std::path::PathBuf;
-
 use url::Url;
 
 use super::redact;
 use crate::error::{Error, Result};
-use crate::manifest::{Artifact, builtin};
+use crate::manifest::Artifact;
 use crate::path::RelPath;
 
 /// One place to get an artifact from.
@@ -78,28 +76,11 @@ fn below(mirror: &Url, name: &RelPath) -> Result<Url> {
         .hint("use http, https or file"))
 }
 
-/// Bytes that need no network.
-#[derive(Debug)]
-pub(super) enum Local {
-    /// A file.
-    File(PathBuf),
-    /// Bytes in this binary; `None` when it has none of that name.
-    BuiltIn(Option<&'static [u8]>),
-}
-
-/// What `url` names, when that is on this machine.
-pub(super) fn local(url: &Url) -> Option<Local> {
-    match url.scheme() {
-        "file" => Some(Local::File(url.to_file_path().unwrap_or_else(|()| PathBuf::from(url.path())))),
-        "builtin" => Some(Local::BuiltIn(builtin::file(url.path().trim_start_matches('/')))),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::Kind;
+    use crate::fetch::local::{self, Local};
+    use crate::manifest::{Kind, builtin};
 
     fn artifact(urls: &[&str]) -> Artifact {
         let name = "d e/a.tar".parse().expect("a name");
@@ -138,6 +119,6 @@ mod tests {
         }
         assert!(planned(&["builtin:///portable/docker.service"], "http://host/m", &[]).is_err());
         let url = planned(&["portable/docker.service"], builtin::BASE, &[]).expect("usable").remove(0);
-        assert!(matches!(local(&url.parse().expect("a URL")), Some(Local::BuiltIn(Some(_)))));
+        assert!(matches!(local::at(&url.parse().expect("a URL")), Some(Local::BuiltIn(Some(_)))));
     }
 }

@@ -8,7 +8,8 @@ use url::Url;
 use super::fault::Fault;
 use super::health::Health;
 use super::http::{Ask, Http};
-use super::plan::{self, Local, Source};
+use super::local::{self, Local};
+use super::plan::Source;
 use super::redact;
 use super::retry::Sources;
 use crate::error::{Error, IoContext, Result};
@@ -23,7 +24,7 @@ pub(super) async fn get(
     limit: u64,
     note: &(dyn Fn(String) + Sync),
 ) -> Result<Option<(Vec<u8>, Url)>> {
-    let found = match plan::local(url) {
+    let found = match local::at(url) {
         Some(Local::BuiltIn(bytes)) => Ok(bytes.map(<[u8]>::to_vec)),
         Some(Local::File(path)) => match File::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

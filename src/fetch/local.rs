@@ -1,0 +1,54 @@
+//! Bytes that are on this machine already: local files and what is built in.
+
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+use url::Url;
+
+use crate::error::Error;
+use crate::folder::Partial;
+use crate::manifest::builtin;
+use crate::progress::Meter;
+
+/// Bytes that need no network.
+#[derive(Debug)]
+pub(super) enum Local {
+    /// A file.
+    File(PathBuf),
+    /// Bytes in this binary; `None` when it has none of that name.
+    BuiltIn(Option<&'static [u8]>),
+}
+
+/// What `url` names, when that is on this machine.
+pub(super) fn at(url: &Url) -> Option<Local> {
+    match url.scheme() {
+        "file" => Some(Local::File(url.to_file_path().unwrap_or_else(|()| PathBuf::from(url.path())))),
+        "builtin" => Some(Local::BuiltIn(builtin::file(url.path().trim_start_matches('/')))),
+        _ => None,
+    }
+}
+
+/// Which end of a copy failed.
+pub(super) enum Poured {
+    /// The bytes cannot be read.
+    Read(io::Error),
+    /// The disk refuses them.
+    Write(Error),
+}
+
+/// Copies all of `reader`; `false` when there is more of it than the artifact may have.
+pub(super) fn pour(mut reader: impl Read, partial: &mut Partial, meter: &dyn Meter) -> Result<bool, Poured> {
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        let n = match reader.read(&mut buffer) {
+            Ok(0) => return Ok(true),
+            Ok(n) => n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(Poured::Read(error)),
+        };
+        if !partial.append(&buffer[..n]).map_err(Poured::Write)? {
+            return Ok(false);
+        }
+        meter.add(n as u64);
+    }
+}

@@ -1,0 +1,111 @@
+//! URLs in order, then mirrors; who failed is not asked first again.
+
+#[path = "support/fault/mod.rs"]
+mod fault;
+
+use std::fs;
+
+use fault::product::{Product, fact, noise};
+use fault::{Reply, serve};
+use pack::error::Class;
+use pack::fetch::Options;
+
+const SIZE: usize = 300_000;
+
+#[test]
+fn the_next_url_helps_when_one_fails() {
+    let bytes = noise(1, SIZE);
+    for fault in [404, 500] {
+        let served = bytes.clone();
+        let server = serve(move |request| match request.path.as_str() {
+            "/second" => Reply::file(request, &served),
+            _ => Reply::new(fault, ""),
+        });
+        let product = Product::new().with("a", &bytes, &["first", "second"]);
+        let outcomes = product.download(&server.url("")).expect("downloaded");
+        assert_eq!(outcomes[0].url.as_deref(), Some(server.url("second").as_str()));
+        assert_eq!(server.asked_for("/first"), 1, "no pause and no second try while another URL is left");
+    }
+}
+
+#[test]
+fn the_next_url_goes_on_where_one_broke_off() {
+    let bytes = noise(1, SIZE);
+    let (one, two) = (bytes.clone(), bytes.clone());
+    let first = serve(move |request| Reply::file_as(request, &one, "\"mine\"").cut_after(200_000));
+    let second = serve(move |request| Reply::file_as(request, &two, "\"other\""));
+    let product = Product::new().with("a", &bytes, &[first.url("a").as_str(), second.url("a").as_str()]);
+    product.download(&first.url("")).expect("downloaded");
+    let asked = second.requests();
+    assert_eq!((asked.len(), asked[0].range()), (1, Some((200_000, None))));
+    assert_eq!(asked[0].header("if-range"), None, "another server's ETag means nothing to this one");
+}
+
+#[test]
+fn mirrors_come_after_the_artifacts_own_urls() {
+    let bytes = noise(1, SIZE);
+    let served = bytes.clone();
+    let origin = serve(|_| Reply::new(404, ""));
+    let mirror = serve(move |request| match request.path.as_str() {
+        "/sub/dir/a%20b" => Reply::file(request, &served),
+        _ => Reply::new(404, ""),
+    });
+    let product = Product::new().with("dir/a b", &bytes, &["x"]);
+    let options = Options { mirrors: vec![mirror.url("nothing"), mirror.url("sub")], ..Product::hurried() };
+    product.download_with(&origin.url(""), options).expect("downloaded");
+    assert_eq!(origin.requests().len(), 1);
+    let asked: Vec<String> = mirror.requests().into_iter().map(|request| request.path).collect();
+    assert_eq!(asked, ["/nothing/dir/a%20b", "/sub/dir/a%20b"]);
+}
+
+#[test]
+fn a_mirror_may_be_a_folder() {
+    let bytes = noise(1, SIZE);
+    let origin = serve(|_| Reply::new(503, ""));
+    let product = Product::of(&bytes, "a");
+    let stick = product.scratch.path().join("stick");
+    fs::create_dir(&stick).expect("made");
+    fs::write(stick.join("a"), &bytes).expect("written");
+    let mirrors = vec![url::Url::from_directory_path(&stick).expect("a URL")];
+    product.download_with(&origin.url(""), Options { mirrors, ..Product::hurried() }).expect("copied");
+    product.assert_complete();
+}
+
+#[test]
+fn who_failed_is_not_asked_first_again() {
+    let bad = serve(|_| Reply::new(500, ""));
+    let good = serve(|request| Reply::file(request, &noise(request.path.len() as u64, SIZE)));
+    let product = (2..7).fold(Product::new(), |product, n| {
+        let name = "x".repeat(n as usize - 1);
+        product.with(&name, &noise(n, SIZE), &[bad.url(&name).as_str(), good.url(&name).as_str()])
+    });
+    product.download_with(&bad.url(""), Options { jobs: 1, ..Product::hurried() }).expect("downloaded");
+    assert_eq!((bad.requests().len(), good.requests().len()), (1, 5));
+}
+
+#[test]
+fn a_mirror_with_other_bytes_is_not_believed() {
+    let bytes = noise(1, SIZE);
+    let (wrong, right) = (noise(2, SIZE), bytes.clone());
+    let evil = serve(move |request| Reply::file(request, &wrong));
+    let good = serve(move |request| Reply::file(request, &right));
+    let product = Product::of(&bytes, evil.url("a").as_str());
+    let error = product.download(&evil.url("")).expect_err("wrong bytes");
+    assert_eq!(error.class(), Class::Integrity);
+    let options = Options { mirrors: vec![good.url("")], ..Product::hurried() };
+    let outcomes = product.download_with(&evil.url(""), options).expect("the mirror has it");
+    assert_eq!(outcomes[0].url.as_deref(), Some(good.url("a").as_str()));
+}
+
+#[test]
+fn when_all_fail_each_is_named_and_wrong_bytes_come_first() {
+    let bytes = noise(1, SIZE);
+    let wrong = noise(2, SIZE);
+    let evil = serve(move |request| Reply::file(request, &wrong));
+    let absent = serve(|_| Reply::new(404, ""));
+    let product = Product::new().with("a", &bytes, &[absent.url("a").as_str(), evil.url("a").as_str()]);
+    let error = product.download(&evil.url("")).expect_err("nobody has it");
+    assert_eq!(error.class(), Class::Integrity);
+    assert_eq!(fact(&error, "url").split('?').next(), Some(evil.url("a").as_str()));
+    assert!(fact(&error, "also tried").contains("404 Not Found"), "{error}");
+}

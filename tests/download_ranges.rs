@@ -1,0 +1,149 @@
+//! Big artifacts over several connections: verified as one stream, resumed range by range, and quietly
+//! over one connection where the server has no ranges.
+
+#[path = "support/fault/mod.rs"]
+mod fault;
+
+use std::time::Duration;
+
+use fault::product::{Product, Watcher, noise};
+use fault::{Reply, Request, serve};
+use pack::fetch::Options;
+
+const BIG: usize = 8 << 20;
+
+fn spread() -> Options {
+    Options { connections: 4, range_bytes: 256 << 10, ..Product::hurried() }
+}
+
+/// So slow that other connections have the time to join.
+fn slow(reply: Reply) -> Reply {
+    reply.drip(64 << 10, Duration::from_millis(4))
+}
+
+fn ranges(requests: &[Request]) -> Vec<(usize, Option<usize>)> {
+    requests.iter().filter_map(Request::range).collect()
+}
+
+#[test]
+fn a_slow_artifact_comes_over_several_connections() {
+    let bytes = noise(1, BIG);
+    let served = bytes.clone();
+    let server = serve(move |request| slow(Reply::file(request, &served)));
+    let product = Product::of(&bytes, "a");
+    let watcher = Watcher::default();
+    let outcomes = product.download_watched(&server.url(""), spread(), &watcher).expect("downloaded");
+    product.assert_complete();
+    let asked = server.requests();
+    assert!(ranges(&asked).len() >= 3, "{:?}", ranges(&asked));
+    assert!(asked[1..].iter().all(|request| request.header("if-range").is_some()));
+    // What a lane gave up to another may be on its way already; it is little.
+    assert!(outcomes[0].wire_bytes < BIG as u64 * 5 / 4, "{}", outcomes[0].wire_bytes);
+    assert_eq!(watcher.counts.lock().expect("no panic")[0].1, BIG as i64);
+}
+
+#[test]
+fn one_connection_never_asks_for_ranges() {
+    let bytes = noise(1, BIG / 4);
+    let served = bytes.clone();
+    let server = serve(move |request| slow(Reply::file(request, &served)));
+    Product::of(&bytes, "a")
+        .download_with(&server.url(""), Options { connections: 1, ..spread() })
+        .expect("downloaded");
+    assert_eq!((server.requests().len(), ranges(&server.requests()).len()), (1, 0));
+}
+
+#[test]
+fn a_server_that_says_it_has_no_ranges_is_asked_for_none() {
+    let bytes = noise(1, BIG / 4);
+    let served = bytes.clone();
+    let server = serve(move |_| slow(Reply::whole(&served)));
+    Product::of(&bytes, "a").download_with(&server.url(""), spread()).expect("downloaded");
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[test]
+fn a_server_that_says_it_has_ranges_and_has_none_does_no_harm() {
+    let bytes = noise(1, BIG / 2);
+    let served = bytes.clone();
+    let server = serve(move |_| slow(Reply::whole(&served)).header("Accept-Ranges", "bytes").header("ETag", "\"x\""));
+    let product = Product::of(&bytes, "a");
+    product.download_with(&server.url(""), spread()).expect("downloaded");
+    product.assert_complete();
+}
+
+#[test]
+fn connections_that_fail_leave_their_part_to_the_others() {
+    let bytes = noise(1, BIG);
+    for failing in [1, 2] {
+        let served = bytes.clone();
+        let server = serve(move |request| {
+            let reply = slow(Reply::file(request, &served));
+            match request.number % 3 {
+                number if number != failing => reply,
+                1 => reply.cut_after(100_000),
+                _ => Reply::new(503, ""),
+            }
+        });
+        let product = Product::of(&bytes, "a");
+        product.download_with(&server.url(""), spread()).expect("downloaded");
+        product.assert_complete();
+    }
+}
+
+#[test]
+fn the_first_connection_may_fail_too() {
+    let bytes = noise(1, BIG);
+    let served = bytes.clone();
+    let server = serve(move |request| {
+        let reply = slow(Reply::file(request, &served));
+        if request.number == 0 { reply.cut_after(1 << 20) } else { reply }
+    });
+    let product = Product::of(&bytes, "a");
+    product.download_with(&server.url(""), spread()).expect("downloaded");
+    product.assert_complete();
+}
+
+#[test]
+fn ranges_of_a_file_that_changed_are_not_mixed() {
+    let (old, new) = (noise(1, BIG), noise(2, BIG));
+    let product = Product::of(&new, "a");
+    let server = serve(move |request| match request.number {
+        0 => slow(Reply::file(request, &old)),
+        _ => slow(Reply::file(request, &new)),
+    });
+    product.download_with(&server.url(""), spread()).expect("downloaded");
+    product.assert_complete();
+}
+
+#[test]
+fn another_run_fetches_only_what_lies_between() {
+    let bytes = noise(1, BIG);
+    let served = bytes.clone();
+    // Every connection ends after a quarter of a MiB until enough of them did: holes all over the file.
+    let server = serve(move |request| match request.number {
+        0..=3 => slow(Reply::file(request, &served)).cut_after(1 << 20),
+        _ => Reply::new(404, ""),
+    });
+    let product = Product::of(&bytes, "a");
+    product.download_with(&server.url(""), spread()).expect_err("the file is gone");
+    let served = bytes.clone();
+    server.now(move |request| Reply::file(request, &served));
+    let came = server.sent();
+    assert!(came > 1 << 20);
+    let outcomes = product.download_with(&server.url(""), spread()).expect("downloaded");
+    product.assert_complete();
+    // What a lane took over from another may have been on its way already.
+    assert!(outcomes[0].wire_bytes + came <= (BIG + (512 << 10)) as u64, "{} + {came}", outcomes[0].wire_bytes);
+}
+
+#[test]
+fn wrong_bytes_in_one_range_are_found() {
+    let bytes = noise(1, BIG);
+    let mut bad = bytes.clone();
+    bad[BIG - 5] ^= 1;
+    let server = serve(move |request| slow(Reply::file_as(request, &bad, "\"one\"")));
+    let product = Product::of(&bytes, "a");
+    let error = product.download_with(&server.url(""), spread()).expect_err("one bit is wrong");
+    assert_eq!(error.class(), pack::error::Class::Integrity);
+}

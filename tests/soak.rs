@@ -1,0 +1,178 @@
+//! 500 downloads through random faults: each ends with exactly the right bytes or with a clear error, never
+//! with a wrong file under a final name; and when the server comes to its senses, the same folder completes.
+//!
+//! `SOAK_SEED=N` runs only the download with that seed, `SOAK_ROUNDS=N` another number of them.
+
+#[path = "support/fault/mod.rs"]
+mod fault;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use fault::product::{Product, noise};
+use fault::{Reply, Request, serve};
+use pack::error::Class;
+use pack::fetch::Options;
+
+/// A generator of pseudo-random numbers: splitmix64 (Steele, Lea, Flood 2014).
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        (self.roll() % limit.max(1) as u64) as usize
+    }
+
+    /// True once in so many times.
+    fn one_in(&mut self, times: usize) -> bool {
+        self.below(times) == 0
+    }
+}
+
+/// One answer, honest or not, as the dice fall. `severity` in ten are not.
+fn answer(dice: &mut Dice, severity: usize, request: &Request, bytes: &[u8]) -> Reply {
+    let honest = Reply::file(request, bytes);
+    if dice.below(10) >= severity {
+        return match dice.below(4) {
+            0 => Reply::whole(bytes),
+            1 => honest.drip(16 << 10, Duration::from_millis(1)),
+            _ => honest,
+        };
+    }
+    let somewhere = dice.below(bytes.len() + 1);
+    let mut damaged = bytes.to_vec();
+    if let Some(byte) = damaged.get_mut(somewhere) {
+        *byte ^= 1 << dice.below(8);
+    }
+    match dice.below(21) {
+        0 => Reply::new([404, 403, 410, 451][dice.below(4)], "<html>sorry</html>"),
+        1 | 2 => Reply::new([500, 502, 503, 504, 429, 408][dice.below(6)], "oops"),
+        3 => Reply::new(503, "").header("Retry-After", ["0", "1", "9999", "soon", "-1"][dice.below(5)]),
+        4..=7 => honest.cut_after(somewhere),
+        8 => honest.stall_after(somewhere),
+        9 => honest.until_closed().cut_after(somewhere),
+        10 => honest.chunked().cut_after(somewhere),
+        11 => honest.claiming(somewhere),
+        12 => honest.claiming(bytes.len() + 1 + dice.below(1000)),
+        13 => Reply::file(request, &damaged),
+        14 => Reply::file_as(request, &damaged, "\"same\""),
+        15 => Reply::file(request, &bytes[..somewhere]),
+        16 => Reply::file(request, &[bytes, b"more"].concat()),
+        17 => {
+            let end = (somewhere + 1 + dice.below(1000)).min(bytes.len());
+            let range = format!("bytes {somewhere}-{}/{}", end.max(1) - 1, bytes.len());
+            Reply::new(206, &bytes[somewhere.min(end)..end]).header("Content-Range", range)
+        }
+        18 => honest.endless(),
+        19 => match dice.below(3) {
+            0 => Reply::redirect(&request.path),
+            1 => Reply::redirect("http://127.0.0.1:1/"),
+            _ => honest.endless_head(),
+        },
+        _ => honest.header("Content-Encoding", "gzip"),
+    }
+}
+
+fn download(seed: u64) -> Result<(), Class> {
+    let mut dice = Dice(seed);
+    let count = 1 + dice.below(4);
+    let bodies: Vec<Vec<u8>> = (0..count as u64)
+        .map(|n| {
+            let length = [0, 1, 1_000, 70_000, 300_000, 900_000][dice.below(6)];
+            noise(seed ^ (n << 32), length)
+        })
+        .collect();
+    let severity = dice.below(14).min(10);
+    let script = |mut dice: Dice, severity: usize| {
+        let bodies = bodies.clone();
+        move |request: &Request| {
+            let place: usize = request.path[1..].split('?').next().and_then(|path| path.parse().ok()).unwrap_or(0);
+            answer(&mut dice, severity, request, &bodies[place])
+        }
+    };
+    let server = serve(script(Dice(dice.roll()), severity));
+    let mirror = serve(script(Dice(dice.roll()), severity));
+    let product = bodies
+        .iter()
+        .enumerate()
+        .fold(Product::new(), |product, (n, body)| product.with(&n.to_string(), body, &[n.to_string().as_str()]));
+    let options = Options {
+        stall: Duration::from_millis(150),
+        longest_pause: Duration::from_millis(1_500),
+        connections: 1 + 3 * dice.below(2),
+        range_bytes: 16 << 10,
+        spread_after: Duration::from_millis(dice.below(10) as u64),
+        cache: dice.one_in(2).then(|| product.scratch.path().join("cache")),
+        mirrors: if dice.one_in(2) { vec![mirror.url("")] } else { Vec::new() },
+        ..Product::hurried()
+    };
+    // `download_with` fails the test if anything wrong has a final name.
+    let result = product.download_with(&server.url(""), options.clone());
+    let ended = match &result {
+        Ok(outcomes) => {
+            assert_eq!(outcomes.len(), count);
+            product.assert_complete();
+            Ok(())
+        }
+        Err(error) => {
+            assert!(matches!(error.class(), Class::Failed | Class::Integrity), "{error:?}");
+            assert!(error.hint_text().is_some() && error.fact_named("url").is_some(), "no clear error: {error:?}");
+            Err(error.class())
+        }
+    };
+    let bodies = bodies.clone();
+    server.now(move |request| {
+        let place: usize = request.path[1..].split('?').next().and_then(|path| path.parse().ok()).unwrap_or(0);
+        Reply::file(request, &bodies[place])
+    });
+    let again = product.download_with(&server.url(""), Options { mirrors: Vec::new(), ..options });
+    assert!(again.is_ok(), "the server is honest now: {again:?}");
+    product.assert_complete();
+    ended
+}
+
+#[test]
+fn every_download_ends_right_or_with_a_clear_error() {
+    let variable = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let (first, rounds) = match variable("SOAK_SEED") {
+        Some(seed) => (seed, 1),
+        None => (0, variable("SOAK_ROUNDS").unwrap_or(500)),
+    };
+    let next = AtomicU64::new(first);
+    let (good, failed, wrong) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..24 {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= first + rounds {
+                        return;
+                    }
+                    let outcome = std::panic::catch_unwind(|| download(seed));
+                    let count = match outcome {
+                        Ok(Ok(())) => &good,
+                        Ok(Err(Class::Integrity)) => &wrong,
+                        Ok(Err(_)) => &failed,
+                        Err(panic) => {
+                            next.store(first + rounds, Ordering::Relaxed);
+                            assert_eq!(seed, u64::MAX, "to see it again: SOAK_SEED={seed} cargo test --test soak");
+                            std::panic::resume_unwind(panic);
+                        }
+                    };
+                    count.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    let counts = [good, failed, wrong].map(AtomicU64::into_inner);
+    assert_eq!(counts.iter().sum::<u64>(), rounds, "{counts:?}");
+    // Faults that all pass, or that none survives, would test nothing.
+    assert!(rounds < 100 || counts.iter().all(|&count| count > rounds / 50), "good, failed, wrong: {counts:?}");
+}
