@@ -34,6 +34,7 @@ pub mod digest;
 pub mod error;
 pub mod fetch;
 pub mod folder;
+pub mod image;
 pub mod manifest;
 pub mod path;
 pub mod platform;

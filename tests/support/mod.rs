@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "every test file uses another part of this")]
 
 pub mod craft;
+pub mod images;
 pub mod mounts;
 
 use std::ffi::OsStr;

@@ -1,0 +1,90 @@
+//! Copying runs of bits that need not begin at a byte, first bit lowest as in DEFLATE (RFC 1951, 3.1.1).
+
+/// Bytes that are written bit by bit.
+#[derive(Debug, Default)]
+pub(super) struct BitWriter {
+    bytes: Vec<u8>,
+    last: u64,
+    count: u32,
+}
+
+impl BitWriter {
+    /// A writer whose first `phase` bits (at most 7) are zero.
+    pub(super) fn with_phase(phase: u32, capacity: usize) -> Self {
+        BitWriter { bytes: Vec::with_capacity(capacity), last: 0, count: phase }
+    }
+
+    /// How many bits were written, the phase included.
+    pub(super) fn len(&self) -> u64 {
+        8 * self.bytes.len() as u64 + u64::from(self.count)
+    }
+
+    fn push(&mut self, bits: u64, count: u32) {
+        self.last |= bits << self.count;
+        self.count += count;
+        while self.count >= 8 {
+            self.bytes.push(self.last as u8);
+            self.last >>= 8;
+            self.count -= 8;
+        }
+    }
+
+    /// Zeros up to the next byte boundary.
+    pub(super) fn align(&mut self) {
+        self.push(0, (8 - self.count) % 8);
+    }
+
+    /// Appends the bits `from..to` of `source`; those after its end are zeros.
+    pub(super) fn copy(&mut self, source: &[u8], from: u64, to: u64) {
+        let mut at = from;
+        // Bytes that are bytes on both sides go over as they are.
+        if at.is_multiple_of(8) && self.count == 0 {
+            let end = (to / 8).min(source.len() as u64);
+            if at / 8 < end {
+                self.bytes.extend_from_slice(&source[(at / 8) as usize..end as usize]);
+                at = 8 * end;
+            }
+        }
+        while at < to {
+            let count = (to - at).min(32) as u32;
+            let first = (at / 8) as usize;
+            let mut word = [0; 8];
+            let available = source.len().saturating_sub(first).min(8);
+            word[..available].copy_from_slice(&source[first.min(source.len())..][..available]);
+            let bits = u64::from_le_bytes(word) >> (at % 8);
+            self.push(bits & ((1 << count) - 1), count);
+            at += u64::from(count);
+        }
+    }
+
+    /// Everything written, zeros after the last bit.
+    pub(super) fn finish(mut self) -> Vec<u8> {
+        self.align();
+        self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_run_of_bits_comes_over_whole(
+            bytes in proptest::collection::vec(any::<u8>(), 1..60), phase in 0u32..8, cut in any::<(u16, u16)>()
+        ) {
+            let total = 8 * bytes.len() as u64;
+            let (a, b) = (u64::from(cut.0) % (total + 1), u64::from(cut.1) % (total + 1));
+            let (from, to) = (a.min(b), a.max(b));
+            let mut writer = BitWriter::with_phase(phase, 0);
+            writer.copy(&bytes, from, to);
+            prop_assert_eq!(writer.len(), u64::from(phase) + to - from);
+            let copied = writer.finish();
+            let bit = |bytes: &[u8], at: u64| bytes[(at / 8) as usize] >> (at % 8) & 1;
+            for at in from..to {
+                prop_assert_eq!(bit(&bytes, at), bit(&copied, at - from + u64::from(phase)));
+            }
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! gzip files (RFC 1952): their text, and the records from which they are written again.
+
+use std::io::{self, Read};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use flate2::Crc;
+
+use super::bit_reader::cut_short;
+use super::corrections::Corrected;
+use super::gzip_write::Joiner;
+use super::hashing::{HashingReader, HashingWriter};
+use super::inflate::Inflater;
+use super::piece::{LONGEST_PIECE, Piece};
+use super::recipe::Record;
+use crate::digest::{Digest, Hasher};
+use crate::error::{Error, Result};
+use crate::workers;
+
+/// How much text a piece has, in bytes; each costs about 100 bytes of parameters and 32 KiB of text that
+/// is looked at twice.
+const PIECE: usize = 4 << 20;
+/// The text between two points from which reading can begin.
+const POINT_DISTANCE: u64 = 16 << 20;
+
+/// From where a gzip file's text can be read without what is before.
+#[derive(Debug, Clone)]
+pub(super) struct Point {
+    pub(super) text: u64,
+    byte: u64,
+    first_bit: u32,
+    history: Vec<u8>,
+}
+
+/// What was found out about a gzip file.
+pub(super) struct Scan {
+    pub(super) size: u64,
+    pub(super) digest: Digest,
+    pub(super) points: Vec<Point>,
+    /// How it is written again, or why it cannot be.
+    pub(super) records: Result<Vec<Record>, String>,
+}
+
+/// Whether to look for the records, and how much they may cost.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Records {
+    /// The text alone is wanted.
+    NotWanted,
+    /// At most so many bytes; looking stops there.
+    AtMost(u64),
+}
+
+enum Item {
+    Verbatim(Vec<u8>),
+    Trailer(Vec<u8>),
+    Piece(Piece),
+    End { size: u64, digest: Digest },
+}
+
+/// Reads `source` to its end on `cores`, and gives its text to `on_text` in order. What was found to be
+/// right is proved: the records were used to write the file again, and its digest compared.
+///
+/// `fault` makes an error of what is wrong with the file.
+pub(super) fn scan(
+    source: impl Read + Send,
+    wanted: Records,
+    fault: &(dyn Fn(&io::Error) -> Error + Sync),
+    on_text: &mut dyn FnMut(&[u8]) -> Result<()>,
+) -> Result<Scan> {
+    let most = match wanted {
+        Records::NotWanted => 0,
+        Records::AtMost(bytes) => bytes,
+    };
+    let spent = AtomicU64::new(0);
+    let mut records = Vec::new();
+    let mut reason = matches!(wanted, Records::NotWanted).then(|| "it was not asked for".to_owned());
+    let mut joined = Joiner::new(HashingWriter { hasher: Hasher::new() });
+    let (mut text, mut crc, mut points, mut end) = (0u64, Crc::new(), Vec::<Point>::new(), None);
+    workers::ordered(
+        workers::cores(),
+        |emit| produce(source, fault, emit),
+        |item| {
+            let corrected = match &item {
+                Item::Piece(piece) if most > 0 && spent.load(Ordering::Relaxed) <= most => {
+                    let corrected = Corrected::of(piece);
+                    spent.fetch_add(corrected.size(), Ordering::Relaxed);
+                    Some(corrected)
+                }
+                _ => None,
+            };
+            Ok((item, corrected))
+        },
+        |(item, corrected)| {
+            match item {
+                Item::Verbatim(bytes) => {
+                    joined.verbatim(&bytes).map_err(|error| fault(&error))?;
+                    records.push(Record::Verbatim(bytes));
+                }
+                Item::Trailer(bytes) => {
+                    let expected: Vec<u8> =
+                        crc.sum().to_le_bytes().into_iter().chain(crc.amount().to_le_bytes()).collect();
+                    if bytes != expected {
+                        return Err(fault(&io::Error::new(
+                            io::ErrorKind::InvalidData,
+                            "its CRC-32 does not fit its text",
+                        )));
+                    }
+                    crc.reset();
+                    joined.verbatim(&bytes).map_err(|error| fault(&error))?;
+                    records.push(Record::Verbatim(bytes));
+                }
+                Item::Piece(piece) => {
+                    if points.last().is_none_or(|last| text >= last.text + POINT_DISTANCE) && piece.is_whole {
+                        points.push(point(&piece, text));
+                    }
+                    text += piece.new_text().len() as u64;
+                    crc.update(piece.new_text());
+                    on_text(piece.new_text())?;
+                    if !(piece.is_whole && piece.is_padded_with_zeros) {
+                        reason.get_or_insert_with(|| "it has blocks of a form that is not rebuilt".to_owned());
+                    }
+                    match corrected {
+                        Some(corrected) if reason.is_none() => {
+                            joined
+                                .piece(piece.exact_bits(), corrected.first_bit, corrected.bits)
+                                .map_err(|error| fault(&error))?;
+                            records.push(Record::Piece(corrected));
+                        }
+                        _ => {
+                            reason.get_or_insert_with(|| "its compressor cannot be predicted".to_owned());
+                            records = Vec::new();
+                        }
+                    }
+                }
+                Item::End { size, digest } => end = Some((size, digest)),
+            }
+            Ok(())
+        },
+    )?;
+    let (size, digest) = end.ok_or_else(|| fault(&io::ErrorKind::UnexpectedEof.into()))?;
+    if reason.is_none() && spent.into_inner() > most {
+        reason = Some("its compressor cannot be predicted".to_owned());
+    }
+    let again = joined.finish().map_err(|error| fault(&error))?.hasher.finish();
+    if reason.is_none() && again != digest {
+        reason = Some("written again it differs".to_owned());
+    }
+    Ok(Scan { size, digest, points, records: reason.map_or(Ok(records), Err) })
+}
+
+fn produce(
+    source: impl Read,
+    fault: &(dyn Fn(&io::Error) -> Error + Sync),
+    emit: &mut dyn FnMut(Item) -> Result<()>,
+) -> Result<()> {
+    let mut hasher = Hasher::new();
+    let mut inflater = Inflater::new(HashingReader { source, hasher: &mut hasher });
+    let failed = |error: io::Error| fault(&error);
+    let header = header(&mut inflater).and_then(Header::expect).map_err(failed)?;
+    emit(Item::Verbatim(header))?;
+    loop {
+        inflater.begin_stream();
+        while let Some(piece) = inflater.piece(PIECE, LONGEST_PIECE).map_err(failed)? {
+            emit(Item::Piece(piece))?;
+        }
+        emit(Item::Trailer(trailer(&mut inflater).map_err(failed)?))?;
+        match self::header(&mut inflater).map_err(failed)? {
+            Header::Of(header) => emit(Item::Verbatim(header))?,
+            Header::Padding(padding) => {
+                emit(Item::Verbatim(padding))?;
+                break;
+            }
+        }
+    }
+    drop(inflater);
+    emit(Item::End { size: hasher.length(), digest: hasher.finish() })
+}
+
+fn point(piece: &Piece, text: u64) -> Point {
+    Point { text, byte: piece.start / 8, first_bit: piece.first_bit, history: piece.text[..piece.history].to_vec() }
+}
+
+/// What follows a member.
+enum Header {
+    /// The header of a (further) member.
+    Of(Vec<u8>),
+    /// Zeros up to the end of the file, or nothing.
+    Padding(Vec<u8>),
+}
+
+impl Header {
+    fn expect(self) -> io::Result<Vec<u8>> {
+        match self {
+            Header::Of(header) => Ok(header),
+            Header::Padding(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "it is no gzip file")),
+        }
+    }
+}
+
+fn header<R: Read>(inflater: &mut Inflater<R>) -> io::Result<Header> {
+    const MOST: usize = 1 << 16;
+    let wrong = |why| Err(io::Error::new(io::ErrorKind::InvalidData, why));
+    let mut bytes = inflater.input().bytes(1)?;
+    if bytes.first().is_none_or(|&first| first == 0) {
+        while !inflater.input().is_at_end()? {
+            bytes.extend(inflater.input().bytes(1)?);
+            if bytes.len() > MOST || bytes.last() != Some(&0) {
+                return wrong("bytes follow its end");
+            }
+        }
+        return Ok(Header::Padding(bytes));
+    }
+    bytes.extend(inflater.input().bytes(9)?);
+    if !bytes.starts_with(&[0x1f, 0x8b]) {
+        return wrong("it is no gzip file, or bytes follow its end");
+    }
+    let &[_, _, method, flags, ..] = &bytes[..] else { return Err(cut_short()) };
+    if bytes.len() < 10 {
+        return Err(cut_short());
+    }
+    if method != 8 || flags & 0xe0 != 0 {
+        return wrong("its gzip header is of an unknown form");
+    }
+    if flags & 4 != 0 {
+        let length = inflater.input().bytes(2)?;
+        let &[low, high] = &length[..] else { return Err(cut_short()) };
+        bytes.extend(length);
+        bytes.extend(inflater.input().bytes(usize::from(u16::from_le_bytes([low, high])))?);
+    }
+    for _ in 0..(flags & 8 != 0) as u32 + (flags & 16 != 0) as u32 {
+        loop {
+            let next = inflater.input().bytes(1)?;
+            let &[byte] = &next[..] else { return Err(cut_short()) };
+            bytes.push(byte);
+            if byte == 0 {
+                break;
+            }
+            if bytes.len() > MOST {
+                return wrong("its gzip header is too long");
+            }
+        }
+    }
+    if flags & 2 != 0 {
+        bytes.extend(inflater.input().bytes(2)?);
+    }
+    if inflater.input().is_at_end()? { Err(cut_short()) } else { Ok(Header::Of(bytes)) }
+}
+
+fn trailer<R: Read>(inflater: &mut Inflater<R>) -> io::Result<Vec<u8>> {
+    let trailer = inflater.input().bytes(8)?;
+    if trailer.len() == 8 { Ok(trailer) } else { Err(cut_short()) }
+}
+
+/// The text of a gzip file from a point on, read on demand.
+pub(super) struct TextReader<R> {
+    inflater: Inflater<R>,
+    piece: Option<Piece>,
+    at: usize,
+}
+
+impl<R: Read + io::Seek> TextReader<R> {
+    /// The text from byte `offset` on.
+    pub(super) fn open(mut source: R, points: &[Point], offset: u64) -> io::Result<Self> {
+        let nearest = points.iter().rev().find(|point| point.text <= offset);
+        let (inflater, skip) = match nearest {
+            Some(point) => {
+                source.seek(io::SeekFrom::Start(point.byte))?;
+                (Inflater::resume(source, point.first_bit, point.history.clone())?, offset - point.text)
+            }
+            None => {
+                let mut inflater = Inflater::new(source);
+                header(&mut inflater)?.expect()?;
+                (inflater, offset)
+            }
+        };
+        let mut reader = TextReader { inflater, piece: None, at: 0 };
+        io::copy(&mut (&mut reader).take(skip), &mut io::sink())?;
+        Ok(reader)
+    }
+}
+
+impl<R: Read> Read for TextReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if let Some(piece) = &self.piece
+                && self.at < piece.new_text().len()
+            {
+                let text = &piece.new_text()[self.at..];
+                let count = text.len().min(buffer.len());
+                buffer[..count].copy_from_slice(&text[..count]);
+                self.at += count;
+                return Ok(count);
+            }
+            self.at = 0;
+            self.piece = self.inflater.piece(1 << 20, LONGEST_PIECE)?;
+            if self.piece.is_none() {
+                trailer(&mut self.inflater)?;
+                match header(&mut self.inflater)? {
+                    Header::Of(_) => self.inflater.begin_stream(),
+                    Header::Padding(_) => return Ok(0),
+                }
+            }
+        }
+    }
+}

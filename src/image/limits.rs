@@ -1,0 +1,45 @@
+//! Every bound on what an image archive may ask of us, in one place.
+
+/// Bounds on image archives and on recipes. Each is far above what real images need and far below what
+/// would hurt the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Members of an archive.
+    pub members: usize,
+    /// A long name or a pax header, in bytes.
+    pub extension_bytes: u64,
+    /// A JSON document (`manifest.json`, `index.json`, a manifest, a config), in bytes. It is read into
+    /// memory.
+    pub json_bytes: u64,
+    /// What an archive has besides larger members (headers, padding, small members), in bytes. It is kept
+    /// in memory.
+    pub framing_bytes: u64,
+    /// Images in an archive.
+    pub images: usize,
+    /// Layers of an image. Docker itself stops at 125.
+    pub layers: usize,
+    /// Image indexes that lie in one another.
+    pub nested_indexes: usize,
+    /// An archive without its compression, in bytes; also a layer without its own.
+    pub text_bytes: u64,
+    /// The memory that an xz stream may ask for, in KiB: what `xz -9` needs.
+    pub xz_memory_kib: u32,
+    /// A recipe, in bytes. It is kept in memory.
+    pub recipe_bytes: u64,
+}
+
+impl Limits {
+    /// The bounds in force.
+    pub const DEFAULT: Limits = Limits {
+        members: 100_000,
+        extension_bytes: 1 << 20,
+        json_bytes: 8 << 20,
+        framing_bytes: 64 << 20,
+        images: 1_000,
+        layers: 1_000,
+        nested_indexes: 4,
+        text_bytes: 1 << 40,
+        xz_memory_kib: 70 << 10,
+        recipe_bytes: 256 << 20,
+    };
+}

@@ -1,0 +1,114 @@
+//! The way back: an original file from its recipe and the blobs.
+
+use std::io::{self, PipeWriter, Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use super::gzip_write;
+use super::recipe::{Part, Recipe};
+use crate::digest::{Digest, Hasher};
+use crate::error::{Error, Result};
+
+/// Where blobs can be read.
+pub trait BlobSource: Sync {
+    /// The content of the blob with this digest, from its begin.
+    ///
+    /// # Errors
+    /// There is no such blob, or it cannot be read.
+    fn open(&self, digest: &Digest) -> Result<Box<dyn Read + Send + '_>>;
+}
+
+/// Writes the original file of `recipe` to `out`, on all cores. `artifact` is named in errors.
+///
+/// # Errors
+/// A blob cannot be read, `out` fails, or what was written is not what the recipe promises; the error then
+/// comes after the last byte, so `out` must not be taken for good before this returns.
+pub fn rebuild(artifact: &str, recipe: &Recipe, blobs: &dyn BlobSource, out: &mut dyn Write) -> Result<()> {
+    let mut out = Checked { out, hasher: Hasher::new() };
+    write_parts(artifact, &recipe.parts, blobs, &mut out)?;
+    let (size, digest) = (out.hasher.length(), out.hasher.finish());
+    if (size, digest) == (recipe.size, recipe.digest) {
+        return Ok(());
+    }
+    Err(Error::integrity("the rebuilt file is not the original")
+        .fact("artifact", artifact)
+        .fact("expected", format_args!("{} bytes, {}", recipe.size, recipe.digest))
+        .fact("actual", format_args!("{size} bytes, {digest}"))
+        .hint("check the bundle with: pack verify x.run"))
+}
+
+fn failed(artifact: &str, cause: &io::Error) -> Error {
+    let error = if cause.kind() == io::ErrorKind::InvalidData || cause.kind() == io::ErrorKind::UnexpectedEof {
+        Error::integrity("the file cannot be rebuilt")
+    } else {
+        Error::failed("the file cannot be rebuilt")
+    };
+    error.fact("artifact", artifact).fact("cause", cause).hint("check the bundle with: pack verify x.run")
+}
+
+fn write_parts(artifact: &str, parts: &[Part], blobs: &dyn BlobSource, out: &mut dyn Write) -> Result<()> {
+    let fault = |cause: &io::Error| failed(artifact, cause);
+    for part in parts {
+        match part {
+            Part::Literal(bytes) => out.write_all(bytes).map_err(|error| fault(&error))?,
+            Part::Blob { digest, size } => {
+                let mut blob = blobs.open(digest)?;
+                let copied = io::copy(&mut (&mut blob).take(*size), out).map_err(|error| fault(&error))?;
+                if copied != *size {
+                    return Err(fault(&io::ErrorKind::UnexpectedEof.into()).fact("blob", digest));
+                }
+            }
+            Part::Gzip { text, records } => {
+                // The text is itself put together; a pipe brings it to where it is compressed.
+                let (reader, writer) = io::pipe().map_err(|error| fault(&error))?;
+                let abandoned = AtomicBool::new(false);
+                let (fed, written) = thread::scope(|scope| {
+                    let mut feed = Feed { writer, abandoned: &abandoned };
+                    let feeder = scope.spawn(move || write_parts(artifact, text, blobs, &mut feed));
+                    let written = gzip_write::write(records, reader, out, &fault);
+                    (feeder.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), written)
+                });
+                // The feeder's failure is the cause of the other's, unless nobody wanted its text any more.
+                if !abandoned.into_inner() {
+                    fed?;
+                }
+                written?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The end of a pipe that notes when the other end is gone.
+struct Feed<'a> {
+    writer: PipeWriter,
+    abandoned: &'a AtomicBool,
+}
+
+impl Write for Feed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer.write(bytes).inspect_err(|_| self.abandoned.store(true, Ordering::Relaxed))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Hashes what it passes on.
+struct Checked<'a> {
+    out: &'a mut dyn Write,
+    hasher: Hasher,
+}
+
+impl Write for Checked<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.out.write(bytes)?;
+        self.hasher.update(&bytes[..count]);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}

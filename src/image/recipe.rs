@@ -1,0 +1,289 @@
+//! How an original file is put together again from shared blobs, and the bytes in which that is kept.
+//!
+//! The format is described in `docs/format.md`: numbers are LEB128, little end first.
+
+use super::corrections::{Corrected, How};
+use super::limits::Limits;
+use super::piece::LONGEST_PIECE;
+use crate::digest::Digest;
+
+/// The first bytes of a recipe.
+const MAGIC: &[u8] = b"pack recipe 1\n";
+/// How deep compression may lie in compression.
+const DEEPEST: usize = 2;
+
+/// How to write a file again, bit for bit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recipe {
+    /// The size of the original file, in bytes.
+    pub size: u64,
+    /// The digest of the original file.
+    pub digest: Digest,
+    pub(super) parts: Vec<Part>,
+}
+
+/// A part of a file; the parts one after the other are the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Part {
+    /// These bytes.
+    Literal(Vec<u8>),
+    /// The whole of a blob that is kept elsewhere.
+    Blob { digest: Digest, size: u64 },
+    /// A gzip file whose text is made of parts.
+    Gzip { text: Vec<Part>, records: Vec<Record> },
+}
+
+/// A part of a gzip file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Record {
+    /// A header, a trailer, or padding, as it is.
+    Verbatim(Vec<u8>),
+    /// DEFLATE blocks.
+    Piece(Corrected),
+}
+
+impl Recipe {
+    /// The blobs it takes, in the order in which they are first needed.
+    pub fn blobs(&self) -> Vec<Digest> {
+        fn collect(parts: &[Part], found: &mut Vec<Digest>) {
+            for part in parts {
+                match part {
+                    Part::Blob { digest, .. } if !found.contains(digest) => found.push(*digest),
+                    Part::Gzip { text, .. } => collect(text, found),
+                    _ => {}
+                }
+            }
+        }
+        let mut found = Vec::new();
+        collect(&self.parts, &mut found);
+        found
+    }
+
+    /// The bytes in which it is kept.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = MAGIC.to_vec();
+        number(&mut bytes, self.size);
+        bytes.extend(self.digest.as_bytes());
+        write_parts(&mut bytes, &self.parts);
+        bytes
+    }
+
+    /// Reads what [`Recipe::to_bytes`] wrote.
+    ///
+    /// # Errors
+    /// A reason, where the bytes are no recipe or break a limit.
+    pub fn from_bytes(bytes: &[u8], limits: &Limits) -> Result<Self, String> {
+        if bytes.len() as u64 > limits.recipe_bytes {
+            return Err(format!("it has {} bytes; the limit is {}", bytes.len(), limits.recipe_bytes));
+        }
+        let rest = bytes.strip_prefix(MAGIC).ok_or("it does not begin as a recipe")?;
+        let mut reader = Reader { rest };
+        let (size, digest) = (reader.number()?, reader.digest()?);
+        let parts = reader.parts(0)?;
+        if !reader.rest.is_empty() {
+            return Err("bytes follow its end".into());
+        }
+        let recipe = Recipe { size, digest, parts };
+        if recipe.size > limits.text_bytes {
+            return Err(format!("it makes {} bytes; the limit is {}", recipe.size, limits.text_bytes));
+        }
+        Ok(recipe)
+    }
+}
+
+fn number(bytes: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+}
+
+fn run(bytes: &mut Vec<u8>, content: &[u8]) {
+    number(bytes, content.len() as u64);
+    bytes.extend_from_slice(content);
+}
+
+fn write_parts(bytes: &mut Vec<u8>, parts: &[Part]) {
+    number(bytes, parts.len() as u64);
+    for part in parts {
+        match part {
+            Part::Literal(content) => {
+                bytes.push(0);
+                run(bytes, content);
+            }
+            Part::Blob { digest, size } => {
+                bytes.push(1);
+                bytes.extend(digest.as_bytes());
+                number(bytes, *size);
+            }
+            Part::Gzip { text, records } => {
+                bytes.push(2);
+                write_parts(bytes, text);
+                number(bytes, records.len() as u64);
+                records.iter().for_each(|record| write_record(bytes, record));
+            }
+        }
+    }
+}
+
+fn write_record(bytes: &mut Vec<u8>, record: &Record) {
+    let piece = match record {
+        Record::Verbatim(content) => {
+            bytes.push(0);
+            return run(bytes, content);
+        }
+        Record::Piece(piece) => piece,
+    };
+    bytes.push(if matches!(piece.how, How::Verbatim(_)) { 1 } else { 2 });
+    number(bytes, piece.text);
+    bytes.push(piece.first_bit as u8);
+    number(bytes, piece.bits);
+    match &piece.how {
+        How::Verbatim(content) => run(bytes, content),
+        How::Predicted { corrections, unmark, stored } => {
+            number(bytes, unmark.map_or(0, |bit| bit + 1));
+            number(bytes, stored.len() as u64);
+            let mut last = 0;
+            for &at in stored {
+                number(bytes, at - last);
+                last = at;
+            }
+            run(bytes, corrections);
+        }
+    }
+}
+
+struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, size: u64) -> Result<&'a [u8], String> {
+        let size = usize::try_from(size).ok().filter(|size| *size <= self.rest.len()).ok_or("it ends too early")?;
+        let (taken, rest) = self.rest.split_at(size);
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    fn byte(&mut self) -> Result<u8, String> {
+        Ok(self.take(1)?[0])
+    }
+
+    fn number(&mut self) -> Result<u64, String> {
+        let mut value = 0u64;
+        for shift in (0..63).step_by(7) {
+            let byte = self.byte()?;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Ok(value);
+            }
+        }
+        Err("a number in it is too large".into())
+    }
+
+    /// A count of things that take a byte each at least, so that no count can ask for much memory.
+    fn count(&mut self) -> Result<usize, String> {
+        let count = self.number()?;
+        usize::try_from(count).ok().filter(|count| *count <= self.rest.len()).ok_or_else(|| "it ends too early".into())
+    }
+
+    fn digest(&mut self) -> Result<Digest, String> {
+        let bytes: [u8; 32] = self.take(32)?.try_into().map_err(|_| "it ends too early")?;
+        Ok(Digest::from_bytes(bytes))
+    }
+
+    fn run(&mut self) -> Result<Vec<u8>, String> {
+        let size = self.number()?;
+        Ok(self.take(size)?.to_vec())
+    }
+
+    fn parts(&mut self, depth: usize) -> Result<Vec<Part>, String> {
+        let count = self.count()?;
+        let mut parts = Vec::new();
+        for _ in 0..count {
+            parts.push(match self.byte()? {
+                0 => Part::Literal(self.run()?),
+                1 => Part::Blob { digest: self.digest()?, size: self.number()? },
+                2 if depth < DEEPEST => {
+                    let text = self.parts(depth + 1)?;
+                    let count = self.count()?;
+                    let records = (0..count).map(|_| self.record()).collect::<Result<_, _>>()?;
+                    Part::Gzip { text, records }
+                }
+                2 => return Err("compression lies too deep in compression".into()),
+                other => return Err(format!("it has a part of an unknown kind, {other}")),
+            });
+        }
+        Ok(parts)
+    }
+
+    fn record(&mut self) -> Result<Record, String> {
+        let kind = self.byte()?;
+        if kind == 0 {
+            return self.run().map(Record::Verbatim);
+        }
+        let (text, first_bit, bits) = (self.number()?, u32::from(self.byte()?), self.number()?);
+        if first_bit > 7 || bits >= 1 << 40 || text > LONGEST_PIECE as u64 + 258 {
+            return Err("a piece in it has an impossible size".into());
+        }
+        let how = match kind {
+            1 => How::Verbatim(self.run()?),
+            2 => {
+                let unmark = self.number()?.checked_sub(1);
+                let count = self.count()?;
+                let mut last = 0u64;
+                let mut stored = Vec::new();
+                for _ in 0..count {
+                    last = last.checked_add(self.number()?).ok_or("a number in it is too large")?;
+                    stored.push(last);
+                }
+                How::Predicted { corrections: self.run()?, unmark, stored }
+            }
+            other => return Err(format!("it has a record of an unknown kind, {other}")),
+        };
+        Ok(Record::Piece(Corrected { text, first_bit, bits, how }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sample() -> Recipe {
+        let piece = |how| Record::Piece(Corrected { text: 300, first_bit: 3, bits: 999, how });
+        let records = vec![
+            Record::Verbatim(b"header".to_vec()),
+            piece(How::Predicted { corrections: vec![1, 2, 3], unmark: Some(0), stored: vec![7, 300, 301] }),
+            piece(How::Predicted { corrections: vec![], unmark: None, stored: vec![] }),
+            piece(How::Verbatim(vec![9; 125])),
+        ];
+        let blob = Part::Blob { digest: Digest::of(b"x"), size: 1 };
+        let text = vec![Part::Literal(vec![0; 512]), blob.clone()];
+        Recipe { size: 1 << 33, digest: Digest::of(b""), parts: vec![blob, Part::Gzip { text, records }] }
+    }
+
+    #[test]
+    fn a_recipe_comes_back_and_no_prefix_of_it_does() {
+        let bytes = sample().to_bytes();
+        assert_eq!(Recipe::from_bytes(&bytes, &Limits::DEFAULT), Ok(sample()));
+        for cut in 0..bytes.len() {
+            assert!(Recipe::from_bytes(&bytes[..cut], &Limits::DEFAULT).is_err(), "cut at {cut}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_bytes_never_panic(at in any::<prop::sample::Index>(), value in any::<u8>()) {
+            let mut bytes = sample().to_bytes();
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+            if let Ok(read) = Recipe::from_bytes(&bytes, &Limits::DEFAULT) {
+                // Whatever is accepted is written back the same, save for numbers in a longer form.
+                prop_assert_eq!(Recipe::from_bytes(&read.to_bytes(), &Limits::DEFAULT), Ok(read));
+            }
+        }
+    }
+}
