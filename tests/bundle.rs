@@ -46,7 +46,7 @@ fn stock_tools_open_it() {
     let (inspected, _) = expect(0, folder.path(), &["inspect", "--json", BUNDLE]);
     let inspected: Value = serde_json::from_str(&inspected).expect("JSON");
     let at = inspected["payloadAt"].as_u64().expect("a number");
-    let launcher = fs::read(folder.path().join(BUNDLE)).expect("read")[..4096].to_vec();
+    let launcher = fs::read(folder.path().join(BUNDLE)).expect("read")[..5120].to_vec();
     assert!(String::from_utf8_lossy(&launcher).contains(&format!("tail -c +{at} THIS_FILE | zstd -dc | tar -x")));
     fs::create_dir(folder.path().join("out")).expect("a folder");
     shell(folder.path(), &format!("cd out && tail -c +{at} ../{BUNDLE} | zstd -dc | tar -x"));

@@ -86,6 +86,21 @@ fn it_runs_under_every_shell_without_the_exec_bit() {
 }
 
 #[test]
+fn nothing_but_busybox_is_enough() {
+    let site = site();
+    let applets = site.stick.join("applets");
+    fs::create_dir(&applets).expect("a folder");
+    let installed = Command::new("busybox").args(["--install", "-s"]).arg(&applets).status();
+    assert!(installed.expect("busybox runs").success());
+    let mut command = Command::new(applets.join("sh"));
+    let output = command.arg(&site.bundle).arg("a").env_clear().env("PATH", &applets).env("TMPDIR", &site.tmp).output();
+    let output = output.expect("runs");
+    let (out, err) = texts(&output);
+    assert_eq!((output.status.code(), out.as_str()), (Some(7), "ran <a>\n"), "{err}");
+    site.nothing_is_left();
+}
+
+#[test]
 fn pack_itself_works_on_the_bundle_it_is_in() {
     let site = site();
     let out = |words: &[&str]| texts(&site.run(&["sh"], words)).0;

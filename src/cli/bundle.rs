@@ -74,6 +74,27 @@ enum CompressionArg {
     Max,
 }
 
+impl CompressionArg {
+    /// How hard to pack the runtime, which the launcher unpacks with gzip.
+    fn gzip_level(self) -> u32 {
+        match self {
+            CompressionArg::Fast => 1,
+            CompressionArg::Balanced => 6,
+            CompressionArg::Max => 9,
+        }
+    }
+}
+
+impl From<CompressionArg> for Compression {
+    fn from(asked: CompressionArg) -> Self {
+        match asked {
+            CompressionArg::Fast => Compression::Fast,
+            CompressionArg::Balanced => Compression::Balanced,
+            CompressionArg::Max => Compression::Max,
+        }
+    }
+}
+
 pub(super) fn run(args: &BundleArgs, terminal: &Terminal) -> Result<u8> {
     let folder = match &args.manifest {
         Some(manifest) => {
@@ -97,14 +118,10 @@ fn pack(args: &BundleArgs, folder: &Folder, terminal: &Terminal) -> Result<u8> {
     let plan = Plan {
         manifest: &manifest,
         platform,
-        header: site::header(&manifest, platform, &runtime)?,
+        header: site::header(&manifest, platform, &runtime, args.compression.gzip_level())?,
         sources: sources(folder, &artifacts)?,
         artifacts,
-        compression: match args.compression {
-            CompressionArg::Fast => Compression::Fast,
-            CompressionArg::Balanced => Compression::Balanced,
-            CompressionArg::Max => Compression::Max,
-        },
+        compression: args.compression.into(),
         cores: args.threads.unwrap_or_else(workers::cores),
     };
     let target = target(args.output.as_deref(), &manifest, platform);

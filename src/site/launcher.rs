@@ -6,20 +6,21 @@ use crc::{CRC_32_CKSUM, Crc};
 use flate2::{Compression, GzBuilder};
 
 use super::Runtime;
+use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
 use crate::platform::Platform;
 
 /// The launcher's length in bytes: fixed, so that the numbers in its text do not depend on each other.
-const LAUNCHER_SIZE: usize = 4_096;
+const LAUNCHER_SIZE: usize = 5_120;
 
-/// Launcher and runtime: what stands before the payload.
+/// Launcher and runtime: what stands before the payload. `effort` is gzip's level, 1 to 9.
 ///
 /// # Errors
 /// The launcher's text does not fit into its fixed size.
-pub fn header(manifest: &Manifest, platform: Platform, runtime: &Runtime) -> Result<Vec<u8>> {
+pub fn header(manifest: &Manifest, platform: Platform, runtime: &Runtime, effort: u32) -> Result<Vec<u8>> {
     let packed =
-        gzip(runtime.bytes()).map_err(|cause| Error::failed("cannot pack the runtime").fact("cause", cause))?;
+        gzip(runtime.bytes(), effort).map_err(|cause| Error::failed("cannot pack the runtime").fact("cause", cause))?;
     let fields = [
         ("@NAME@", manifest.name().to_string()),
         ("@VERSION@", manifest.version().to_string()),
@@ -28,8 +29,10 @@ pub fn header(manifest: &Manifest, platform: Platform, runtime: &Runtime) -> Res
         ("@PAYLOAD@", (LAUNCHER_SIZE + packed.len() + 1).to_string()),
         ("@RUNTIME_AT@", (LAUNCHER_SIZE + 1).to_string()),
         ("@RUNTIME_SIZE@", packed.len().to_string()),
-        ("@PACKED_SUM@", cksum(&packed)),
-        ("@UNPACKED_SUM@", cksum(runtime.bytes())),
+        ("@PACKED_CKSUM@", cksum(&packed)),
+        ("@UNPACKED_CKSUM@", cksum(runtime.bytes())),
+        ("@PACKED_SHA256@", Digest::of(&packed).hex()),
+        ("@UNPACKED_SHA256@", Digest::of(runtime.bytes()).hex()),
     ];
     let text =
         fields.iter().fold(include_str!("launcher.sh").to_owned(), |text, (field, value)| text.replace(field, value));
@@ -48,8 +51,8 @@ pub fn header(manifest: &Manifest, platform: Platform, runtime: &Runtime) -> Res
 }
 
 /// Gzip (RFC 1952) with no name and no time in it.
-fn gzip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut encoder = GzBuilder::new().write(Vec::new(), Compression::new(6));
+fn gzip(bytes: &[u8], effort: u32) -> std::io::Result<Vec<u8>> {
+    let mut encoder = GzBuilder::new().write(Vec::new(), Compression::new(effort));
     encoder.write_all(bytes)?;
     encoder.finish()
 }

@@ -16,8 +16,15 @@ set -u
 
 runtime_at=@RUNTIME_AT@
 runtime_size=@RUNTIME_SIZE@
-packed_sum='@PACKED_SUM@'
-unpacked_sum='@UNPACKED_SUM@'
+if command -v cksum >/dev/null 2>&1; then
+    sum=cksum
+    packed_sum='@PACKED_CKSUM@'
+    unpacked_sum='@UNPACKED_CKSUM@'
+else # some BusyBoxes are without it
+    sum=sha256sum
+    packed_sum='@PACKED_SHA256@  -'
+    unpacked_sum='@UNPACKED_SHA256@  -'
+fi
 
 fail() {
     code=$1
@@ -40,13 +47,13 @@ machine=$(uname -m)
 [ "$machine" = '@MACHINE@' ] || fail 1 'this bundle is for another kind of machine' \
     'expected: @MACHINE@' "actual: $machine" 'hint: use the bundle made for this machine'
 
-for tool in cksum gzip head mktemp tail; do
+for tool in "$sum" gzip head mktemp tail; do
     command -v "$tool" >/dev/null 2>&1 || fail 1 "the program '$tool' is not on this machine" "hint: install it, then try again"
 done
 
 runtime() { tail -c "+$runtime_at" "$self" | head -c "$runtime_size"; }
 
-actual=$(runtime | cksum)
+actual=$(runtime | "$sum")
 [ "$actual" = "$packed_sum" ] || fail 3 'the bundle is damaged: its runtime is not what was packed' \
     "path: $self" "expected: $packed_sum" "actual: $actual" \
     'hint: copy it again, and compare there and here: sha256sum -c FILE.run.sha256'
@@ -62,7 +69,7 @@ for place in "${PACK_TMPDIR:-}" "${TMPDIR:-}" /tmp /var/tmp /run /dev/shm "${HOM
     case $place in /*) ;; *) place=$(pwd)/$place ;; esac
     home=$(mktemp -d "$place/pack.XXXXXXXXXX" 2>/dev/null) || { home=; continue; }
     # A place may be full, or mounted noexec: what was unpacked is compared, then tried.
-    if runtime | gzip -dc 2>/dev/null >"$home/pack" && [ "$(cksum <"$home/pack")" = "$unpacked_sum" ] &&
+    if runtime | gzip -dc 2>/dev/null >"$home/pack" && [ "$("$sum" <"$home/pack")" = "$unpacked_sum" ] &&
         chmod 700 "$home/pack" && "$home/pack" --version >/dev/null 2>&1; then
         exec "$home/pack" site --home "$home" --bundle "$self" -- "$@"
     fi
