@@ -17,11 +17,11 @@ set -u
 runtime_at=@RUNTIME_AT@
 runtime_size=@RUNTIME_SIZE@
 if command -v cksum >/dev/null 2>&1; then
-    sum=cksum
+    sum='cksum'
     packed_sum='@PACKED_CKSUM@'
     unpacked_sum='@UNPACKED_CKSUM@'
 else # some BusyBoxes are without it
-    sum=sha256sum
+    sum='sha256sum'
     packed_sum='@PACKED_SHA256@  -'
     unpacked_sum='@UNPACKED_SHA256@  -'
 fi
