@@ -7,6 +7,7 @@
 # going to do (plan), and only then changes something, in this order: engine, swarm, images, secrets and
 # configuration, stack. The running version is not touched before the new images are proven present.
 # A run that was interrupted can be repeated; data is never deleted except by `uninstall --purge`.
+# With pipefail a writer killed by a reader that left early counts as a failure: no `grep -q`, no `head` in pipes.
 set -euo pipefail
 umask 077
 
@@ -102,7 +103,7 @@ on_signal() {
 # write_file PATH MODE: standard input becomes PATH, whole or not at all.
 write_file() {
     local temporary
-    temporary=$(mktemp "$1.XXXXXX") || die "cannot write beside $1"
+    temporary=$(mktemp "$1.tmp.XXXXXX") || die "cannot write beside $1"
     TEMPORARY+=("$temporary")
     { cat >"$temporary" && chmod "$2" "$temporary" && sync && mv -f -- "$temporary" "$1"; } ||
         die "cannot write $1" "what was there before is unchanged; is the disk full? df -h ${1%/*}"
@@ -125,17 +126,20 @@ newer() {
     [[ $a != "$b" && $(printf '%s\n%s\n' "$a" "$b" | sort -V | tail -n 1) == "$a" ]]
 }
 
+# at_least A B: the plain version A is B or newer.
+at_least() { [[ $(printf '%s\n%s\n' "$2" "$1" | sort -V | sed -n 1p) == "$2" ]]; }
+
 # json_value FILE KEY: the value of a key that occurs once, without its quotes.
 json_value() {
     [[ -r $1 ]] || return 0
-    tr -d '\n' <"$1" | sed -n 's/.*"'"$2"'": *"\{0,1\}\([^",}]*\).*/\1/p'
+    tr -d '\n' <"$1" | sed -n 's|.*"'"$2"'": *"\{0,1\}\([^",} ]*\).*|\1|p'
 }
 
 # listening PORT: somebody on this host has that TCP port.
 listening() {
     local hex
     hex=$(printf '%04X' "$1")
-    cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -q "^ *[0-9]*: [0-9A-F]*:$hex [0-9A-F:]* 0A "
+    cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep "^ *[0-9]*: [0-9A-F]*:$hex [0-9A-F:]* 0A " >/dev/null
 }
 
 # http_answer HOST PORT [COMMAND...]: the status line and where it redirects to, or nothing. In bash, since
@@ -325,7 +329,7 @@ readonly ARCH
 pin_of() {
     tr -d ' \t\r\n' <"$HERE/manifest.json" | tr '{' '\n' | awk -v name="\"name\":\"$1\"" -v arch="\"linux/$ARCH\"" '
         index($0, name) && (!index($0, "\"platform\":") || index($0, "\"platform\":" arch))' |
-        sed -n 's/.*"'"$2"'":"\{0,1\}\([a-z0-9:]*\).*/\1/p' | head -n 1
+        sed -n 's/.*"'"$2"'":"\{0,1\}\([a-z0-9:]*\).*/\1/p' | sed -n 1p
 }
 
 # engine_file: the one engine archive that came with us.
@@ -345,8 +349,8 @@ version() { printf '%s' "${PACK_VERSION:-$(json_value "$HERE/manifest.json" vers
 # config_get KEY [FILE]: a value without its quotes.
 config_get() {
     [[ -r ${2:-$CONFIG} ]] || return 0
-    sed -n -e "s/^$1[[:space:]]*:[[:space:]]*//p" "${2:-$CONFIG}" | tail -n 1 |
-        sed -e 's/[[:space:]]*$//' -e "s/^'\(.*\)'\$/\1/;t" -e 's/^"\(.*\)"$/\1/;t' -e 's/[[:space:]]#.*//' \
+    sed -n "s/^$1[[:space:]]*:[[:space:]]*//p" "${2:-$CONFIG}" | tail -n 1 | sed 's/[[:space:]]*$//' |
+        sed -e "s/^'\(.*\)'\$/\1/;t" -e 's/^"\(.*\)"$/\1/;t' -e 's/[[:space:]]#.*//' \
             -e 's/^null$//;s/^~$//' | sed -e "s/''/'/g"
 }
 
@@ -391,7 +395,7 @@ d() { timeout 60 docker "$@"; }
 look_at_docker() {
     ENGINE=absent SWARM=inactive DOCKER_VERSION='' NODE_ID=''
     command -v docker >/dev/null || return 0
-    if docker --version 2>/dev/null | grep -qi podman; then
+    if docker --version 2>/dev/null | grep -i podman >/dev/null; then
         ENGINE=podman
     elif DOCKER_VERSION=$(timeout 20 docker version --format '{{.Server.Version}}' 2>/dev/null) &&
         [[ -n $DOCKER_VERSION ]]; then
@@ -423,7 +427,7 @@ running_services() {
         sed "s/^${STACK}_//" | cut -d ' ' -f 1,2
 }
 container_of() {
-    d ps --quiet --filter "label=com.docker.swarm.service.name=${STACK}_$1" --filter status=running | head -n 1
+    d ps --quiet --filter "label=com.docker.swarm.service.name=${STACK}_$1" --filter status=running | sed -n 1p
 }
 image_id() { d image inspect --format '{{.Id}}' "$1" 2>/dev/null || true; }
 
@@ -466,7 +470,7 @@ check_host() {
     ((memory * 10 >= need_memory * 9000)) ||
         finding error "$memory MB of memory, $need_memory GB are needed" "a larger host, or --mini (2 GB)"
     kernel=$(uname -r)
-    [[ $(printf '3.10\n%s\n' "${kernel%%-*}" | sort -V | head -n 1) == 3.10 ]] ||
+    at_least "${kernel%%-*}" 3.10 ||
         finding error "Linux $kernel is too old for Docker" "use a system with Linux 3.10 or newer (CentOS 7.6, Ubuntu 16.04)"
     check_space /var/lib/docker "$(images_need)" "the images"
     check_space "$INSTALL_DIR" 1024 "configuration, data and logs"
@@ -541,7 +545,7 @@ check_engine() {
         silent) finding error "Docker is installed but does not answer; it is not replaced" \
             "systemctl status docker; journalctl -u docker -n 50; systemctl start docker" ;;
         answers)
-            [[ $(printf '%s\n%s\n' "$MIN_DOCKER" "$DOCKER_VERSION" | sort -V | head -n 1) == "$MIN_DOCKER" ]] ||
+            at_least "$DOCKER_VERSION" "$MIN_DOCKER" ||
                 finding error "Docker $DOCKER_VERSION is too old, $MIN_DOCKER is needed; it is not replaced" \
                     "update it with your system's packages, or remove it and this script brings one"
             ;;
@@ -584,7 +588,7 @@ check_engine_runs() {
     if [[ -z $found ]]; then
         finding error "the carried Docker Engine does not start on this host ($(uname -m))" \
             "see why: $(engine_file), docker/dockerd --version"
-    elif [[ $(stat -fc %T /sys/fs/cgroup) == cgroup2fs && $(printf '20.10\n%s\n' "$found" | sort -V | head -n 1) != 20.10 ]]; then
+    elif [[ $(stat -fc %T /sys/fs/cgroup) == cgroup2fs ]] && ! at_least "$found" 20.10; then
         finding error "this system has cgroup v2 only, which the carried Docker $found does not know" \
             "install the system's own Docker 20.10 or newer; or boot with systemd.unified_cgroup_hierarchy=0"
     fi
@@ -600,7 +604,7 @@ check_network() {
     local port addresses count holder
     for port in "$PORT" $([[ $MQTT == false ]] || echo 1883); do
         if listening "$port" && ! our_port "$port"; then
-            holder=$(ss -ltnpH "sport = :$port" 2>/dev/null | sed -n 's/.*users:(("\([^"]*\)".*/ by \1/p' | head -n 1) || true
+            holder=$(ss -ltnpH "sport = :$port" 2>/dev/null | sed -n 's/.*users:(("\([^"]*\)".*/ by \1/p' | sed -n 1p) || true
             finding error "port $port is taken${holder}" \
                 "stop what uses it (ss -ltnp 'sport = :$port'), or choose another$([[ $port == 1883 ]] || echo ': --port PORT')"
         fi
@@ -624,7 +628,7 @@ check_network() {
         ! listening "$port" || finding error "port $port is taken, the swarm needs it" "stop what uses it: ss -ltnp 'sport = :$port'"
     done
     # Docker takes 172.17.0.0/16 and 172.18.0.0/16 for its bridges, the swarm 10.0.x.0/24 (before 18.09 also 10.255.0.0/16).
-    if ip -4 route 2>/dev/null | grep -v -E 'dev (docker|br-|veth)' | grep -q -E '^(172\.1[78]\.|10\.0\.[0-9]\.|10\.255\.)'; then
+    if ip -4 route 2>/dev/null | grep -v -E 'dev (docker|br-|veth)' | grep -E '^(172\.1[78]\.|10\.0\.[0-9]\.|10\.255\.)' >/dev/null; then
         finding warning "this host has routes in networks that Docker takes for itself (172.17/16, 172.18/16, 10.0.x/24)" \
             "hosts there may be out of reach for Func; see docs.docker.com: bip, default-address-pools, --default-addr-pool"
     fi
@@ -632,7 +636,7 @@ check_network() {
 
 our_port() { # our_port PORT: it is our own stack that has it
     [[ $ENGINE == answers ]] || return 1
-    d ps --filter "label=com.docker.stack.namespace=$STACK" --format '{{.Ports}}' | grep -q -- ":$1->"
+    d ps --filter "label=com.docker.stack.namespace=$STACK" --format '{{.Ports}}' | grep -- ":$1->" >/dev/null
 }
 
 has_data() { [[ -n $(ls -A "$INSTALL_DIR/$1" 2>/dev/null) ]]; }
@@ -717,7 +721,7 @@ print_plan() {
 
 this_address() {
     local address
-    address=$(host_addresses | head -n 1)
+    address=$(host_addresses | sed -n 1p)
     address=${address#* }
     printf '%s' "${address:-127.0.0.1}"
 }
@@ -728,6 +732,8 @@ take_lock() {
     [[ -d $place ]] || place=/var/run
     exec {LOCK}>>"$place/$STACK-portable.lock"
     flock -n "$LOCK" || die "another run of this script is at work on this host" "wait until it has ended: ps -ef | grep run-portable.sh"
+    # What a killed run left; no name of it is ever read.
+    rm -f -- "$INSTALL_DIR"/*.tmp.?????? "$INSTALL_DIR"/data/*.tmp.?????? "$INSTALL_DIR"/data/sqldump/.dump.??????
 }
 
 verb_install() {
@@ -1024,7 +1030,7 @@ show_failures() { # show_failures PENDING
     local name rest
     while read -r name rest; do
         step "$name: $rest"
-        d service ps --no-trunc --format '{{.CurrentState}}  {{.Error}}' "${STACK}_$name" 2>&1 | head -n 3 | sed 's/^/  /'
+        d service ps --no-trunc --format '{{.CurrentState}}  {{.Error}}' "${STACK}_$name" 2>&1 | sed -n 1,3p | sed 's/^/  /'
         { timeout 20 docker service logs --raw --tail 15 "${STACK}_$name" 2>&1 || true; } | sed 's/^/  | /'
     done <<<"$1"
 }
@@ -1095,7 +1101,8 @@ redis() { redis_at "$(config_get REDIS_HOST)" "$(config_get REDIS_PORT)" "$(conf
 
 client_image() { # client_image mysql|redis: the image that came with the product also has the client
     local image
-    image=$(d image ls --format '{{.Repository}}:{{.Tag}}' | grep -m 1 "/$1:") ||
+    image=$(d image ls --format '{{.Repository}}:{{.Tag}}' | grep "/$1:" | sed -n 1p) || true
+    [[ -n $image ]] ||
         die "the image of $1 is not on this host, and with it no client" "docker load -i $1.tar.gz"
     printf '%s' "$image"
 }
@@ -1116,7 +1123,7 @@ dump_database() {
         rm -f -- "$file"
     done
 }
-complete_dump() { tail -c 300 -- "$1" | grep -q -e '^-- Dump completed'; }
+complete_dump() { tail -c 300 -- "$1" | grep '^-- Dump completed' >/dev/null; }
 
 # Func's own services stand still while its database is replaced; clean_up starts them again, whatever happens.
 PAUSED=()
@@ -1173,7 +1180,7 @@ verb_restart() {
     begin lock
     problem=$(config_problem "$CONFIG")
     [[ -z $problem ]] || die "$CONFIG cannot be read: $problem" "what runs was not touched; correct that line"
-    node=$(sed -n 's/.*node\.id == \([a-z0-9]*\).*/\1/p' "$STACK_FILE" | head -n 1)
+    node=$(sed -n 's/.*node\.id == \([a-z0-9]*\).*/\1/p' "$STACK_FILE" | sed -n 1p)
     if [[ -n $node && $node != "$NODE_ID" ]]; then # the swarm was left and made anew
         sed "s/node\.id == $node/node.id == $NODE_ID/" "$STACK_FILE" | write_file "$STACK_FILE" 600
     fi
@@ -1210,7 +1217,7 @@ verb_logs() {
         service=${service#"${STACK}_"}
         grep -q "^$service " < <(services_in "$STACK_FILE") ||
             die "there is no service $service" "there are: $(services_in "$STACK_FILE" | cut -d ' ' -f 1 | paste -s -d ' ')"
-        docker service logs --tail 100 ${follow[@]+"${follow[@]}"} "${STACK}_$service"
+        docker service logs --tail 100 ${follow[@]+"${follow[@]}"} "${STACK}_$service" 2>&1
     else
         [[ -r $log ]] || die "there is no $log yet" "bash $SELF logs server"
         tail -n 100 ${follow[@]+"${follow[@]}"} "$log"
@@ -1288,7 +1295,7 @@ verb_external() {
         version=$(sql_at "${my[@]}" mysql -N -B -e 'SELECT VERSION()' "$database") ||
             die "cannot use the database $database there" "nothing was changed; check host, port, user, password, that the database exists and lets this host in"
         say "version $version"
-        [[ $(printf '5.7\n%s\n' "$version" | sort -V | head -n 1) == 5.7 ]] || die "MySQL $version is too old, Func needs 5.7" "nothing was changed"
+        at_least "$version" 5.7 || die "MySQL $version is too old, Func needs 5.7" "nothing was changed"
         [[ $(sql_at "${my[@]}" mysql -N -B -e 'SELECT @@character_set_database, @@collation_database' "$database") == utf8mb4$'\t'utf8mb4_unicode_ci ]] ||
             die "the database $database is not utf8mb4 with utf8mb4_unicode_ci" "nothing was changed" "on that server: ALTER DATABASE \`$database\` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci"
         [[ -z $(sql_at "${my[@]}" mysql -N -B -e 'SHOW TABLES' "$database") ]] || die "the database $database is not empty" "nothing was changed; take an empty one"
@@ -1388,7 +1395,7 @@ verb_doctor() {
     done
     outcome=$(awk '$1 == "MemAvailable:" && $2 < 100000 { print "only " $2 " kB are available" }' /proc/meminfo)
     check memory "$outcome" "more memory, or run install again with --mini"
-    rest=$(sed -n 's/.*node\.id == \([a-z0-9]*\).*/\1/p' "$STACK_FILE" | head -n 1)
+    rest=$(sed -n 's/.*node\.id == \([a-z0-9]*\).*/\1/p' "$STACK_FILE" | sed -n 1p)
     check "the stack file belongs to this node" "$([[ -z $rest || $rest == "$NODE_ID" ]] || echo "it names the node $rest")" "bash $SELF restart corrects it"
 
     step "5.2 Not starting"
@@ -1399,7 +1406,7 @@ verb_doctor() {
     rest=$(pending)
     check "services" "$(paste -s -d ',' <<<"$rest")" "bash $SELF logs SERVICE; if they only need starting: bash $SELF restart"
     while read -r name _; do
-        [[ -z $name ]] || hint "$name: $(d service ps --no-trunc --format '{{.CurrentState}} {{.Error}}' "${STACK}_$name" 2>&1 | head -n 1)"
+        [[ -z $name ]] || hint "$name: $(d service ps --no-trunc --format '{{.CurrentState}} {{.Error}}' "${STACK}_$name" 2>&1 | sed -n 1p)"
     done <<<"$rest"
     host=$(config_get MYSQL_HOST) port=$(config_get MYSQL_PORT)
     if [[ -n $host ]]; then
@@ -1425,7 +1432,7 @@ verb_doctor() {
     check "http://127.0.0.1:$PORT/" "$([[ -n $answer ]] || echo "no HTTP answer")" "Docker's firewall rules may be flushed: systemctl restart docker"
     check "http://127.0.0.1:$PORT/ leads to /client-app" "$([[ -z $answer || $answer == *"/client-app"* ]] || echo "$answer")" "something else has port $PORT, or a proxy answers: ss -ltnp"
     if command -v firewall-cmd >/dev/null && firewall-cmd --state >/dev/null 2>&1; then
-        check "firewalld lets port $PORT in" "$(firewall-cmd --list-ports | grep -q -w "$PORT/tcp" || echo "it is not open")" \
+        check "firewalld lets port $PORT in" "$(firewall-cmd --list-ports | grep -w "$PORT/tcp" >/dev/null || echo "it is not open")" \
             "firewall-cmd --permanent --add-port=$PORT/tcp && firewall-cmd --reload && systemctl restart docker"
     fi
     hint "from other machines: http://$(this_address):$PORT; if only they fail: firewall, security group, address, or a proxy between"
@@ -1446,7 +1453,7 @@ verb_doctor() {
             length=$(redis llen "$queue" 2>/dev/null | tr -d '\r') || true
             check "queue $queue" "$([[ ! $length =~ ^[0-9]+$ || $length -lt 1000 ]] || echo "$length tasks are waiting")" \
                 "about, system report, clear work queues; then _WORKER_CONCURRENCY, _WORKER_PREFETCH_MULTIPLIER (4.9)"
-        done < <(redis --scan --pattern '*orkerQueue*' 2>/dev/null | sort | head -n 20)
+        done < <(redis --scan --pattern '*orkerQueue*' 2>/dev/null | sort | sed -n 1,20p)
     fi
     say
     ((BAD == 0)) || die "$BAD finding(s); each names its remedy" "after remedying: bash $SELF doctor"

@@ -1,0 +1,329 @@
+# shellcheck shell=bash
+# The run script on a real Docker Engine with the stand-ins of ci/stand-ins. One test continues where the
+# one before ended, as an operator does. `ci/test-portable docker` runs this file; $DIR outlives a test.
+
+INSTALL=$DIR/func
+OLD=$DIR/1.0.0
+NEW=$DIR/1.0.1
+PORT=18088
+REGISTRY=$DIR/registry
+
+fail() {
+    printf 'failed: %s\n' "$*" >&2
+    exit 1
+}
+# folder VERSION: a copy of that portable folder whose files may be changed.
+folder() { [[ -d $DIR/$1 ]] || cp -a "$STAND_INS/$1" "$DIR/$1"; }
+
+install() { bash "$1/run-portable.sh" --install-dir "$INSTALL" --timeout 300 "${@:2}"; }
+verb() { bash "$INSTALL/run-portable.sh" "$@"; }
+
+# refused CODE TEXT COMMAND...: the command ends with CODE and says TEXT.
+refused() {
+    local code=$1 text=$2 output got=0
+    shift 2
+    output=$("$@" 2>&1 </dev/null) || got=$?
+    printf '%s\n' "$output"
+    [[ $got -eq $code ]] || fail "$* ended with $got, not $code"
+    [[ $output == *"$text"* ]] || fail "$* did not say: $text"
+}
+
+app() { # app FIELD: what Func itself says on its page
+    curl -fsS --max-time 10 "http://127.0.0.1:$PORT/client-app" |
+        python3 -c 'import json, sys; print(json.load(sys.stdin).get(sys.argv[1]))' "$1"
+}
+eventually() { # eventually EXPECTED COMMAND...
+    local expected=$1 got='' i
+    shift
+    for ((i = 0; i < 60; i++)); do
+        got=$("$@" 2>/dev/null) || true
+        [[ $got != "$expected" ]] || return 0
+        sleep 1
+    done
+    fail "$* says '$got', not '$expected'"
+}
+services() { docker service ls --filter label=com.docker.stack.namespace=dataflux-func --format '{{.Name}} {{.Replicas}}' | sort | paste -s -d ' '; }
+container() { docker ps -q --filter "label=com.docker.swarm.service.name=dataflux-func_$1" | head -n 1; }
+# shellcheck disable=SC2016 # the container's shell expands it
+sql() { docker exec -i "$(container mysql)" sh -c 'MYSQL_PWD=$(cat /run/secrets/mysql-root-password) exec mysql -N -B dataflux_func -e "$1"' sql "$1"; }
+mode() { stat -c %a "$1"; }
+
+test_first_install() {
+    folder 1.0.0
+    folder 1.0.1
+    install "$OLD" --port "$PORT" --mini
+    [[ $(services) == 'dataflux-func_beat 1/1 dataflux-func_mysql 1/1 dataflux-func_redis 1/1 dataflux-func_server 1/1 dataflux-func_worker 1/1' ]] || fail "$(services)"
+    [[ $(curl -sS -o /dev/null -w '%{http_code} %{redirect_url}' "http://127.0.0.1:$PORT/") == "302 http://127.0.0.1:$PORT/client-app" ]] || fail redirect
+    eventually True app setUp
+    [[ $(app version) == 1.0.0 ]] || fail version
+    sql "INSERT INTO func_task (queue, worker) VALUES (99, 'mine')" # the row that every later test looks for
+    verb status
+    verb doctor
+}
+
+test_secrets_and_modes() {
+    local password
+    [[ $(mode "$INSTALL/data/user-config.yaml") == 600 && $(mode "$INSTALL/docker-stack.yaml") == 600 && $(mode "$INSTALL/data/sqldump") == 700 ]] || fail modes
+    password=$(sed -n "s/^MYSQL_PASSWORD: '\(.*\)'/\1/p" "$INSTALL/data/user-config.yaml")
+    [[ $password =~ ^[0-9a-f]{48}$ ]] || fail 'the password has not 192 bits'
+    ! docker service inspect dataflux-func_mysql dataflux-func_server | grep "$password" >/dev/null || fail 'the password is in the services'
+    ! grep -q "$password" "$INSTALL/docker-stack.yaml" "$INSTALL/receipt.json" || fail 'the password is in another file'
+    [[ $(docker service inspect dataflux-func_mysql dataflux-func_redis --format '{{.Endpoint.Ports}}' | sort -u) == '[]' ]] || fail 'a database publishes a port'
+}
+
+test_second_run_with_other_options() {
+    local before
+    before=$(sha256sum "$INSTALL/data/user-config.yaml")
+    PORT=18089
+    install "$OLD" --no-mini --port=18089 | tee "$T/output"
+    grep -q 'is here already' "$T/output" || fail 'images were loaded twice'
+    [[ $(sha256sum "$INSTALL/data/user-config.yaml") == "$before" ]] || fail 'the configuration changed'
+    [[ $(services) == *' dataflux-func_worker-0 1/1 dataflux-func_worker-1-6 1/1 dataflux-func_worker-7 1/1 dataflux-func_worker-8-9 1/1' ]] || fail "$(services)"
+    ! curl -sS --max-time 3 http://127.0.0.1:18088/ || fail 'the old port still answers'
+    [[ $(sql "SELECT COUNT(*) FROM func_task WHERE queue = 99") == 1 ]] || fail 'the row is gone'
+    install "$OLD" --mqtt --port 18088
+    PORT=18088
+    eventually connected app mqtt
+    [[ $(services) == *dataflux-func_worker-7* ]] || fail 'an option that was not given did not stay'
+    install "$OLD" --no-mqtt
+    [[ $(services) != *mosquitto* ]] || fail 'mosquitto still runs'
+}
+
+test_backup_and_restore() {
+    local dump
+    verb backup
+    dump=$(ls "$INSTALL"/data/sqldump/*.sql)
+    [[ $dump =~ /dataflux-func-sqldump-[0-9]{8}-[0-9]{6}\.sql$ ]] || fail "the name $dump"
+    [[ $(mode "$dump") == 600 ]] || fail 'the dump can be read by others'
+    sql 'DELETE FROM func_task WHERE queue = 99; CREATE TABLE later (id INT)'
+    refused 1 'add --yes' verb restore "$dump"
+    verb restore "$dump" --yes
+    [[ $(sql "SELECT COUNT(*) FROM func_task WHERE queue = 99") == 1 ]] || fail 'the row did not come back'
+    [[ -z $(sql "SHOW TABLES LIKE 'later'") ]] || fail 'a later table is still there'
+    # A dump that breaks off, and one that MySQL does not take: the database stays as it is, Func runs again.
+    head -n 20 "$dump" >"$T/half.sql"
+    refused 1 'not a complete dump' verb restore "$T/half.sql" --yes
+    { echo 'CREATE GARBAGE;'; cat "$dump"; } >"$T/bad.sql"
+    refused 1 'cannot be imported' verb restore "$T/bad.sql" --yes
+    [[ $(sql "SELECT COUNT(*) FROM func_task WHERE queue = 99") == 1 ]] || fail 'the row is gone'
+    eventually True app setUp
+    # Only 168 are kept, the newest.
+    for ((i = 0; i < 170; i++)); do : >"$INSTALL/data/sqldump/dataflux-func-sqldump-20200101-$(printf %06d "$i").sql"; done
+    verb backup
+    [[ $(find "$INSTALL/data/sqldump" -name '*.sql' | wc -l) -eq 168 && -e $dump ]] || fail 'not the newest 168 are kept'
+    rm -f "$INSTALL"/data/sqldump/*-2020*.sql
+}
+
+test_set_restart_stop_logs() {
+    local before
+    before=$(container mysql)
+    verb set LOG_LEVEL=WARNING "NOTE=it's: #1"
+    [[ $(container mysql) == "$before" ]] || fail 'set restarted the database'
+    docker exec "$(container server)" python3 -c 'import yaml; c = yaml.safe_load(open("/data/user-config.yaml")); assert c["LOG_LEVEL"] == "WARNING" and c["NOTE"] == "it'\''s: #1", c'
+    refused 1 'lock Func out' verb set MYSQL_PASSWORD=other
+    refused 2 'not KEY=VALUE' verb set nonsense
+    verb set LOG_LEVEL=INFO
+    verb restart
+    [[ $(container mysql) != "$before" ]] || fail 'restart left the database alone'
+    verb stop
+    [[ -z $(services) ]] || fail 'the stack is still there'
+    refused 1 'not everything is up' verb status
+    verb restart
+    eventually True app setUp
+    verb logs server | grep 'version 1.0.0 starts' >/dev/null || fail 'no output of the server'
+    verb logs | grep INFO >/dev/null || fail 'no log'
+    refused 1 'there is no service nothing' verb logs nothing
+}
+
+test_bad_input_leaves_the_old_version_running() {
+    local digest
+    # A bit flipped on the stick.
+    printf X | dd of="$NEW/dataflux-func.tar.gz" bs=1 seek=1000000 conv=notrunc status=none
+    refused 3 'dataflux-func.tar.gz is damaged' install "$NEW"
+    # The same, and the publisher pinned it so.
+    digest=$(sha256sum "$NEW/dataflux-func.tar.gz" | cut -d ' ' -f 1)
+    cp "$NEW/manifest.json" "$T/manifest.json"
+    python3 - "$NEW/manifest.json" "$digest" <<'PY'
+import json, sys
+path, digest = sys.argv[1:]
+manifest = json.load(open(path))
+for artifact in manifest["artifacts"]:
+    if artifact["name"] == "dataflux-func.tar.gz":
+        artifact["digest"] = "sha256:" + digest
+json.dump(manifest, open(path, "w"), indent=1)
+PY
+    refused 1 'the running version was not touched' install "$NEW"
+    rm "$NEW/dataflux-func.tar.gz"
+    refused 1 'dataflux-func.tar.gz is not in' install "$NEW"
+    cp "$T/manifest.json" "$NEW/"
+    cp "$STAND_INS/1.0.1/dataflux-func.tar.gz" "$NEW/"
+    [[ $(app version) == 1.0.0 ]] || fail 'the old version does not run'
+    # A taken port.
+    python3 -m http.server 18090 >/dev/null 2>&1 &
+    eventually 200 curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:18090/
+    refused 1 'port 18090 is taken' install "$NEW" --port 18090
+    kill $!
+    # A stack file edited into invalid YAML.
+    cp "$INSTALL/docker-stack.yaml" "$T/good.yaml"
+    printf 'services: [\n' >>"$INSTALL/docker-stack.yaml"
+    refused 1 'what ran before still runs' verb restart
+    [[ $(app version) == 1.0.0 ]] || fail 'the old version does not run'
+    # A configuration edited into nonsense.
+    cp "$INSTALL/data/user-config.yaml" "$T/good-config.yaml"
+    printf '\tLOG_LEVEL = 1\n' >>"$INSTALL/data/user-config.yaml"
+    refused 1 'begins with a tab' verb restart
+    cp "$T/good-config.yaml" "$INSTALL/data/user-config.yaml"
+    cp "$T/good.yaml" "$INSTALL/docker-stack.yaml"
+    # A full disk where the images go: Docker's own directory cannot be filled in a test, the install dir can.
+    mkdir "$DIR/full"
+    mount -t tmpfs -o size=64k tmpfs "$DIR/full"
+    refused 1 'MB free at' bash "$OLD/run-portable.sh" --install-dir "$DIR/full/func" --port "$PORT"
+    umount "$DIR/full"
+    # Another run at the same time.
+    (
+        exec 9>>/run/lock/dataflux-func-portable.lock
+        flock 9
+        refused 1 'another run' install "$OLD"
+    )
+    [[ $(app version) == 1.0.0 ]] || fail 'the old version does not run'
+}
+
+test_lost_halves() {
+    mv "$INSTALL/data/user-config.yaml" "$T/"
+    refused 1 'with the passwords is lost' install "$OLD"
+    mv "$T/user-config.yaml" "$INSTALL/data/"
+    verb stop
+    mv "$INSTALL/mysql" "$T/"
+    mkdir "$INSTALL/mysql"
+    refused 1 'not mounted' install "$OLD"
+    rmdir "$INSTALL/mysql"
+    mv "$T/mysql" "$INSTALL/"
+    rm "$INSTALL/docker-stack.yaml"
+    docker secret rm dataflux-func_mysql-root-password
+    install "$OLD"
+    [[ $(sql "SELECT COUNT(*) FROM func_task WHERE queue = 99") == 1 ]] || fail 'the row is gone'
+}
+
+test_update() {
+    local dumps
+    dumps=$(find "$INSTALL/data/sqldump" -name '*.sql' | wc -l)
+    echo '# edited by hand' >>"$INSTALL/docker-stack.yaml"
+    install "$NEW" | tee "$T/output"
+    grep -q 'was edited by hand' "$T/output" || fail 'the edit went unnoticed'
+    grep -q 'edited by hand' "$INSTALL"/docker-stack.yaml.2* || fail 'the edited file was not kept'
+    eventually 1.0.1 app version
+    [[ $(docker ps --filter label=com.docker.stack.namespace=dataflux-func --format '{{.Image}}' | grep -c ':1.0.0$') == 0 ]] || fail 'a service of the old version still runs'
+    (($(find "$INSTALL/data/sqldump" -name '*.sql' | wc -l) > dumps)) || fail 'there is no dump from before the update'
+    [[ $(sql "SELECT COUNT(*) FROM func_task WHERE queue = 99") == 1 ]] || fail 'the row is gone'
+    refused 1 'version 1.0.1 is installed, this is the older 1.0.0' install "$OLD"
+    install "$OLD" --allow-downgrade
+    eventually 1.0.0 app version
+    install "$NEW"
+}
+
+test_interrupted_then_again() {
+    setsid bash "$OLD/run-portable.sh" --install-dir "$INSTALL" --allow-downgrade >"$T/output" 2>&1 &
+    for ((i = 0; i < 600; i++)); do
+        ! grep -q 'Deploying' "$T/output" || break
+        sleep 0.1
+    done
+    kill -9 -- "-$!"
+    install "$OLD" --allow-downgrade
+    eventually 1.0.0 app version
+    [[ -z $(find "$INSTALL" -maxdepth 2 -name '*.??????' ! -name '*.sql') ]] || echo "left over: $(find "$INSTALL" -maxdepth 2 -name '*.??????')"
+}
+
+test_failing_service_is_named() {
+    # Func's port inside is 8088; a configuration that Func cannot use makes the server end at once.
+    cp "$INSTALL/data/user-config.yaml" "$T/"
+    refused 1 'server' verb set LOG_LEVEL=NONSENSE --timeout 40
+    refused 1 'finding(s)' verb doctor
+    cp "$T/user-config.yaml" "$INSTALL/data/"
+    verb restart
+}
+
+test_online_from_a_registry() {
+    local image name
+    mkdir -p "$REGISTRY"
+    printf 'version: 0.1\nstorage: {filesystem: {rootdirectory: %s/data}}\nhttp: {addr: 127.0.0.1:15000}\n' "$REGISTRY" >"$REGISTRY/config.yml"
+    docker-registry serve "$REGISTRY/config.yml" >"$REGISTRY/log" 2>&1 &
+    echo $! >"$REGISTRY/pid"
+    eventually 200 curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:15000/v2/
+    cp -a "$OLD" "$T/online"
+    rm "$T/online"/*.tar.gz "$T/online"/*.tgz
+    sed -i 's|pubrepo.jiagouyun.com/|127.0.0.1:15000/|' "$T/online/docker-stack.example.yaml"
+    python3 - "$T/online" <<'PY'
+import hashlib, json, pathlib, sys
+folder = pathlib.Path(sys.argv[1])
+manifest = json.loads((folder / "manifest.json").read_text())
+for artifact in manifest["artifacts"]:
+    if artifact["kind"] == "stack":
+        data = (folder / artifact["name"]).read_bytes()
+        artifact.update(size=len(data), digest="sha256:" + hashlib.sha256(data).hexdigest())
+(folder / "manifest.json").write_text(json.dumps(manifest, indent=1))
+PY
+    refused 1 'cannot pull 127.0.0.1:15000/' install "$T/online" --online
+    for name in mysql:5.7.26 redis:5.0.7 dataflux-func:1.0.0; do
+        image=dataflux-func/$name
+        docker tag "pubrepo.jiagouyun.com/$image" "127.0.0.1:15000/$image"
+        docker push -q "127.0.0.1:15000/$image"
+        docker image rm "127.0.0.1:15000/$image"
+    done
+    install "$T/online" --online
+    docker service inspect dataflux-func_server --format '{{.Spec.TaskTemplate.ContainerSpec.Image}}' | grep '^127.0.0.1:15000/' >/dev/null || fail 'not the pulled image'
+    eventually 1.0.0 app version
+    install "$OLD"
+    docker image ls --format '{{.Repository}}:{{.Tag}}' | grep '^127.0.0.1:15000/' | xargs docker image rm
+    kill "$(cat "$REGISTRY/pid")"
+}
+
+test_external_databases() {
+    docker run -d --name dff-test-mysql --network host -e MYSQL_ROOT_PASSWORD='p@ss w:rd' -e MYSQL_DATABASE=func \
+        --tmpfs /var/lib/mysql pubrepo.jiagouyun.com/dataflux-func/mysql:5.7.26 --port=13306
+    docker run -d --name dff-test-redis --network host pubrepo.jiagouyun.com/dataflux-func/redis:5.0.7 redis-server --port 16379 --requirepass secret
+    eventually 1 docker exec -e MYSQL_PWD='p@ss w:rd' dff-test-mysql mysql -h 127.0.0.1 -P 13306 -N -B -e 'SELECT 1' func
+    local here mysql redis rows
+    here=$(ip -4 -o addr show docker_gwbridge | sed 's/.*inet \([0-9.]*\).*/\1/')
+    mysql="mysql://root:p%40ss%20w%3Ard@$here:13306/func" redis="redis://:secret@$here:16379/3"
+    rows=$(sql "SELECT COUNT(*) FROM func_task WHERE queue = 99")
+    refused 2 'is not mysql://' verb external --mysql nonsense --yes
+    refused 1 'cannot use the database' verb external --mysql "mysql://root:wrong@$here:13306/func" --yes
+    refused 1 'cannot use Redis' verb external --redis "redis://:wrong@$here:16379" --yes
+    [[ $(services) == *dataflux-func_mysql* ]] || fail 'a refused move dropped the database'
+    verb external --mysql "$mysql" --redis "$redis" --yes
+    [[ $(services) != *mysql* && $(services) != *redis* ]] || fail 'the built-in databases still run'
+    eventually True app setUp
+    [[ $(docker exec -e MYSQL_PWD='p@ss w:rd' dff-test-mysql mysql -h 127.0.0.1 -P 13306 -N -B -e 'SELECT COUNT(*) FROM func_task WHERE queue = 99' func) == "$rows" ]] || fail 'rows did not arrive'
+    verb doctor
+    verb backup
+    # A later install keeps it so; and a second host starts from this configuration.
+    install "$NEW"
+    [[ $(services) != *mysql* ]] || fail 'install brought the built-in MySQL back'
+    eventually 1.0.1 app version
+}
+
+test_uninstall_then_the_second_host_of_a_pair() {
+    cp "$INSTALL/data/user-config.yaml" "$DIR/first.yaml"
+    refused 1 'add --yes' verb uninstall
+    verb uninstall --yes
+    [[ -z $(services) && -e $INSTALL/data/user-config.yaml && -d $INSTALL/mysql ]] || fail 'uninstall took data'
+    [[ ! -e /etc/logrotate.d/dataflux-func ]] || fail 'logrotate is left'
+    verb uninstall --purge --yes
+    [[ ! -e $INSTALL ]] || fail 'purge left data'
+    install "$NEW" --config "$DIR/first.yaml" --port "$PORT"
+    [[ $(services) != *mysql* && $(services) != *redis* ]] || fail 'the second host has databases of its own'
+    eventually True app setUp
+    verb uninstall --purge --yes
+}
+
+clean_up() {
+    [[ ! -e $INSTALL/run-portable.sh ]] || bash "$INSTALL/run-portable.sh" uninstall --purge --yes >/dev/null 2>&1
+    docker rm -f dff-test-mysql dff-test-redis >/dev/null 2>&1
+    [[ ! -e $REGISTRY/pid ]] || kill "$(cat "$REGISTRY/pid")" 2>/dev/null
+    mountpoint -q "$DIR/full" && umount "$DIR/full"
+    docker image ls --format '{{.Repository}}:{{.Tag}}' | grep -E '^(pubrepo\.jiagouyun\.com|127\.0\.0\.1:15000)/dataflux-func/' |
+        xargs -r docker image rm >/dev/null 2>&1
+    return 0
+}
+
+if [[ ${BASH_SOURCE[0]} == "$0" ]]; then "$@"; fi
