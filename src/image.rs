@@ -6,10 +6,10 @@
 //!                                                    images + blobs ─export─▶ docker load
 //! ```
 //!
-//! * [`analyse`] reads an artifact once, checks every layer against its image's config, and finds out how
+//! * [`analyse()`] reads an artifact once, checks every layer against its image's config, and finds out how
 //!   the artifact can be written again.
-//! * [`layout`] puts the images of several artifacts into one OCI image layout.
-//! * [`rebuild`] writes the original artifact, [`export`] an archive for `docker load`.
+//! * [`layout()`] puts the images of several artifacts into one OCI image layout.
+//! * [`rebuild()`] writes the original artifact, [`export()`] an archive for `docker load`.
 
 mod analyse;
 mod archive;
