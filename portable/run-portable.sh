@@ -20,6 +20,9 @@ readonly MIN_DOCKER=18.06
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly HERE
 readonly SELF=$HERE/${BASH_SOURCE[0]##*/}
+# How this run is repeated. A bundle has put the script into a directory that is gone afterwards.
+if [[ -n ${PACK_BUNDLE:-} ]]; then ME="sh $PACK_BUNDLE"; else ME="bash $SELF"; fi
+readonly ME
 
 usage() {
     cat <<EOF
@@ -74,7 +77,7 @@ fail() {
     exit "$code"
 }
 die() { fail 1 "$@"; }
-misuse() { fail 2 "$1" "see: bash $SELF --help"; }
+misuse() { fail 2 "$1" "see: $ME --help"; }
 
 ask() { # ask QUESTION: yes, or the end of the run
     local answer=''
@@ -413,9 +416,9 @@ look_at_docker() {
 }
 
 need_stack() { # the verbs other than install need what install made
-    [[ $(id -u) -eq 0 ]] || die "this needs root" "type: sudo bash $SELF $VERB"
+    [[ $(id -u) -eq 0 ]] || die "this needs root" "type: sudo $ME $VERB"
     [[ -e $CONFIG && -e $STACK_FILE ]] || die "DataFlux Func is not installed in $INSTALL_DIR" \
-        "if it is elsewhere: bash $SELF $VERB --install-dir DIR"
+        "if it is elsewhere: $ME $VERB --install-dir DIR"
     look_at_docker
     [[ $ENGINE == answers ]] || die "Docker does not answer" "look: systemctl status docker; then: systemctl start docker"
     [[ $SWARM == active ]] || die "this host is not a manager of a swarm (state: $SWARM)" \
@@ -462,7 +465,7 @@ preflight() {
 check_host() {
     local cores memory need_cores=2 need_memory=4 kernel
     [[ $MINI == false ]] || need_cores=1 need_memory=2
-    [[ $(id -u) -eq 0 ]] || finding error "this run has no root rights" "sudo bash $SELF ..."
+    [[ $(id -u) -eq 0 ]] || finding error "this run has no root rights" "sudo $ME ..."
     cores=$(nproc 2>/dev/null || grep -c '^processor' /proc/cpuinfo)
     ((cores >= need_cores)) || finding error "$cores CPU core, $need_cores are needed" "a larger host, or --mini (1 core)"
     # A host "with 4 GB" reports up to a tenth less.
@@ -486,12 +489,13 @@ check_host() {
 
 # images_need: MB that Docker needs for the images: what the archives unpack to is up to three times as much.
 images_need() {
-    local name bytes total=0
-    for name in $(wanted_images 2>/dev/null | cut -d ' ' -f 2); do
+    local reference name bytes total=0
+    while read -r reference name; do
+        [[ $ENGINE != answers || -z $(image_id "$reference") ]] || continue
         bytes=$(pin_of "$name" size 2>/dev/null || true)
         [[ -n $bytes ]] || bytes=$(stat -c %s "$HERE/$name" 2>/dev/null || echo 300000000)
         total=$((total + bytes))
-    done
+    done < <(wanted_images)
     printf '%s' $((total * 3 / 1000000 + 500))
 }
 
@@ -662,7 +666,7 @@ check_state() {
             problem="the Docker secret $SECRET_NAME is here"
         fi
         [[ -z $problem ]] || finding error "$problem, but $CONFIG with the passwords is lost; a new password would not open the data" \
-            "put user-config.yaml back from a backup; or give the old data up: bash $SELF uninstall --purge"
+            "put user-config.yaml back from a backup; or give the old data up: $ME uninstall --purge"
     else
         problem=$(config_problem "$from")
         [[ -z $problem ]] || finding error "$from cannot be read: $problem" "correct that line"
@@ -671,7 +675,7 @@ check_state() {
         fi
         if [[ $MYSQL == true && -n $(json_value "$RECEIPT" ready) && $(json_value "$RECEIPT" mysql) == true ]] && ! has_data mysql; then
             finding error "$INSTALL_DIR/mysql is empty, but this installation has run before: the data is gone or its disk is not mounted" \
-                "mount it; or give the old data up: bash $SELF uninstall --purge"
+                "mount it; or give the old data up: $ME uninstall --purge"
         fi
     fi
     if [[ -d $INSTALL_DIR ]]; then
@@ -799,11 +803,14 @@ wait_for_docker() {
 prepare_swarm() {
     local output
     if [[ $SWARM == inactive ]]; then
+        [[ -n $ADVERTISE ]] || die "which address shall the swarm use?" "type the same command with --advertise-addr"
         step "Initialising the swarm on $ADVERTISE"
         output=$(docker swarm init --advertise-addr "$ADVERTISE" 2>&1) || # its output has a join token: shown on failure only
             die "docker swarm init --advertise-addr $ADVERTISE failed" "$output" "correct the cause and type the same command again"
         look_at_docker
     fi
+    # A Docker that had to be started first could not be looked at in preflight.
+    [[ $SWARM == active ]] || die "this host is not a manager of a swarm (state: $SWARM)" "docker info; docker swarm leave --force gives a broken one up"
 }
 
 # Images are loaded and looked at before the running stack is touched. What the last run recorded and is
@@ -928,7 +935,7 @@ EOF
 save_before_update() {
     [[ -n $CURRENT && $CURRENT != "$(version)" && $MYSQL == true && -n $(container_of mysql) ]] || return 0
     step "Database dump before the update"
-    dump_database || die "the dump before the update failed" "nothing was changed yet but the loaded images; bash $SELF doctor"
+    dump_database || die "the dump before the update failed" "nothing was changed yet but the loaded images; $ME doctor"
 }
 
 write_stack() {
@@ -941,12 +948,13 @@ write_stack() {
 
 # write_receipt [TIME]: what is deployed. `ready` is when all of it was first seen running.
 write_receipt() {
-    local reference artifact ready
+    local reference artifact ready bundle=''
+    [[ -z ${PACK_BUNDLE:-} ]] || bundle=$(sha256 "$PACK_BUNDLE")
     ready=$(json_value "$RECEIPT" ready)
     {
         printf '{\n  "name": "%s",\n  "version": "%s",\n' "$STACK" "$(version)"
         printf '  "manifest": "sha256:%s",\n' "$(sha256 "$HERE/manifest.json")"
-        [[ -z ${PACK_BUNDLE:-} ]] || printf '  "bundle": "sha256:%s",\n' "$(bundle_digest)"
+        [[ -z $bundle ]] || printf '  "bundle": "sha256:%s",\n' "$bundle"
         printf '  "deployed": "%s",\n  "ready": "%s",\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "${ready:-${1:-}}"
         printf '  "stack": "sha256:%s",\n' "$(sha256 "$STACK_FILE")"
         printf '  "options": { "mini": %s, "port": %s, "mysql": %s, "redis": %s, "mqtt": %s },\n' "$MINI" "$PORT" "$MYSQL" "$REDIS" "$MQTT"
@@ -954,11 +962,6 @@ write_receipt() {
         wanted_images | while read -r reference artifact; do printf '\n    "%s": "%s",' "$reference" "$(image_id "$reference")"; done | sed '$s/,$//'
         printf '\n  }\n}\n'
     } | write_file "$RECEIPT" 644
-}
-
-bundle_digest() { # read once; it is gigabytes on a stick
-    BUNDLE_DIGEST=${BUNDLE_DIGEST:-$(sha256 "$PACK_BUNDLE")}
-    printf '%s' "$BUNDLE_DIGEST"
 }
 
 # ---------------------------------------------------------------- deploying and waiting
@@ -1172,7 +1175,7 @@ verb_status() {
     where_things_are
     say "  answers        ${answer:-no}"
     [[ -z $waiting && -n $answer ]] || die "not everything is up: $(paste -s -d ',' <<<"${waiting:-http://127.0.0.1:$PORT/ does not answer}")" \
-        "bash $SELF doctor"
+        "$ME doctor"
 }
 
 verb_restart() {
@@ -1195,7 +1198,7 @@ verb_restart() {
 verb_stop() {
     begin lock
     remove_stack
-    say "stopped; data and configuration stay. To start again: bash $SELF restart"
+    say "stopped; data and configuration stay. To start again: $ME restart"
 }
 
 remove_stack() {
@@ -1219,14 +1222,14 @@ verb_logs() {
             die "there is no service $service" "there are: $(services_in "$STACK_FILE" | cut -d ' ' -f 1 | paste -s -d ' ')"
         docker service logs --tail 100 ${follow[@]+"${follow[@]}"} "${STACK}_$service" 2>&1
     else
-        [[ -r $log ]] || die "there is no $log yet" "bash $SELF logs server"
+        [[ -r $log ]] || die "there is no $log yet" "$ME logs server"
         tail -n 100 ${follow[@]+"${follow[@]}"} "$log"
     fi
 }
 
 verb_backup() {
     begin lock
-    dump_database || die "the dump failed; earlier ones are unchanged" "bash $SELF doctor"
+    dump_database || die "the dump failed; earlier ones are unchanged" "$ME doctor"
 }
 
 verb_restore() {
@@ -1238,7 +1241,7 @@ verb_restore() {
     ! grep -q -i -m 1 -E '^(USE|CREATE DATABASE)' "$file" || die "$file names its database itself" "nothing was changed; take a dump of one database"
     [[ $(config_get MYSQL_HOST) == mysql ]] || die "the database is on $(config_get MYSQL_HOST), not built in" "restore it there: mysql -h ... $database < $file"
     ask "Replace the database with $file? The present one is dumped first."
-    dump_database || die "the present database cannot be dumped; nothing was changed" "bash $SELF doctor"
+    dump_database || die "the present database cannot be dumped; nothing was changed" "$ME doctor"
     pause_func
     step "Trying $file in a scratch database"
     { sql mysql -e "DROP DATABASE IF EXISTS \`${database}_trial\`; CREATE DATABASE \`${database}_trial\`" &&
@@ -1249,7 +1252,7 @@ verb_restore() {
     step "Restoring"
     { sql mysql -e "DROP DATABASE \`${database}_trial\`; DROP DATABASE \`$database\`;
         CREATE DATABASE \`$database\` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci" &&
-        sql mysql "$database" <"$file"; } || die "the import broke off" "put the state before it back: bash $SELF restore $DUMP"
+        sql mysql "$database" <"$file"; } || die "the import broke off" "put the state before it back: $ME restore $DUMP"
     resume_func
     wait_until_ready
 }
@@ -1268,7 +1271,7 @@ verb_set() {
     for name in $(running_services | cut -d ' ' -f 1); do
         case $name in mysql | redis | mosquitto) ;; *) restart_service "$name" ;; esac
     done
-    [[ -z $(running_services) ]] && { say "the stack is stopped; bash $SELF restart starts it"; return 0; }
+    [[ -z $(running_services) ]] && { say "the stack is stopped; $ME restart starts it"; return 0; }
     wait_until_ready
 }
 
@@ -1322,7 +1325,7 @@ verb_external() {
     pause_func
     if [[ -n $TO_MYSQL ]]; then
         step "Moving the database"
-        dump_database || die "the dump failed" "Func goes on with the built-in MySQL; bash $SELF doctor"
+        dump_database || die "the dump failed" "Func goes on with the built-in MySQL; $ME doctor"
         sql_at "${my[@]}" mysql "$database" <"$DUMP" || die "the import into ${my[0]} failed" \
             "Func goes on with the built-in MySQL; empty the database $database there before the next try"
         tables=$(sql mysql -N -B -e 'SHOW TABLES' "$(config_get MYSQL_DATABASE)" | wc -l)
@@ -1343,7 +1346,7 @@ verb_external() {
 
 verb_uninstall() {
     local entry
-    [[ $(id -u) -eq 0 ]] || die "this needs root" "sudo bash $SELF uninstall"
+    [[ $(id -u) -eq 0 ]] || die "this needs root" "sudo $ME uninstall"
     for entry in "$INSTALL_DIR"/*; do
         case ${entry##*/} in data | mysql | redis | mosquitto | receipt.json* | docker-stack.* | run-portable.sh*) ;;
             *) [[ ! -e $entry ]] || die "$entry is not ours; is $INSTALL_DIR the install dir?" "nothing was changed; --install-dir DIR" ;; esac
@@ -1355,6 +1358,8 @@ verb_uninstall() {
     fi
     take_lock
     look_at_docker
+    [[ $ENGINE == absent || $ENGINE == answers && $SWARM =~ ^(active|inactive)$ ]] ||
+        die "the stack may be running, and Docker cannot be asked to remove it ($ENGINE, swarm $SWARM)" "nothing was changed; systemctl start docker"
     if [[ $ENGINE == answers && $SWARM == active ]]; then
         remove_stack
         d secret rm "$SECRET_NAME" >/dev/null 2>&1 || true
@@ -1396,15 +1401,15 @@ verb_doctor() {
     outcome=$(awk '$1 == "MemAvailable:" && $2 < 100000 { print "only " $2 " kB are available" }' /proc/meminfo)
     check memory "$outcome" "more memory, or run install again with --mini"
     rest=$(sed -n 's/.*node\.id == \([a-z0-9]*\).*/\1/p' "$STACK_FILE" | sed -n 1p)
-    check "the stack file belongs to this node" "$([[ -z $rest || $rest == "$NODE_ID" ]] || echo "it names the node $rest")" "bash $SELF restart corrects it"
+    check "the stack file belongs to this node" "$([[ -z $rest || $rest == "$NODE_ID" ]] || echo "it names the node $rest")" "$ME restart corrects it"
 
     step "5.2 Not starting"
-    check "$CONFIG" "$(config_problem "$CONFIG")" "correct it (KEY: VALUE, spaces, no tabs), then: bash $SELF restart"
+    check "$CONFIG" "$(config_problem "$CONFIG")" "correct it (KEY: VALUE, spaces, no tabs), then: $ME restart"
     while read -r name rest; do
         [[ -n $(image_id "$rest") ]] || check "image of $name" "$rest is not on this host" "run install again from the folder or bundle"
     done < <(services_in "$STACK_FILE")
     rest=$(pending)
-    check "services" "$(paste -s -d ',' <<<"$rest")" "bash $SELF logs SERVICE; if they only need starting: bash $SELF restart"
+    check "services" "$(paste -s -d ',' <<<"$rest")" "$ME logs SERVICE; if they only need starting: $ME restart"
     while read -r name _; do
         [[ -z $name ]] || hint "$name: $(d service ps --no-trunc --format '{{.CurrentState}} {{.Error}}' "${STACK}_$name" 2>&1 | sed -n 1p)"
     done <<<"$rest"
@@ -1420,14 +1425,14 @@ verb_doctor() {
     if [[ -n $host ]]; then
         [[ $host == redis ]] || check "Redis $host:$port in reach" "$(reach "$host" "$port")" "firewall, security group, allowed addresses of that server"
         outcome=$(redis ping 2>&1 | tail -n 1) || true
-        check "Redis answers" "${outcome#PONG}" "REDIS_HOST, REDIS_PORT, REDIS_PASSWORD in $CONFIG; bash $SELF restart"
+        check "Redis answers" "${outcome#PONG}" "REDIS_HOST, REDIS_PORT, REDIS_PASSWORD in $CONFIG; $ME restart"
         outcome=$(redis info cluster 2>/dev/null | grep -c cluster_enabled:1) || true
-        check "Redis is no cluster" "$([[ $outcome == 1 ]] && echo "it is one")" "Func does not support a Redis cluster; use a single one: bash $SELF external --redis URL"
+        check "Redis is no cluster" "$([[ $outcome == 1 ]] && echo "it is one")" "Func does not support a Redis cluster; use a single one: $ME external --redis URL"
     fi
 
     step "5.3 Started, but not in reach"
     answer=$(inside_answer)
-    check "the server answers inside its container" "$([[ -n $answer ]] || echo "no HTTP answer")" "bash $SELF logs server"
+    check "the server answers inside its container" "$([[ -n $answer ]] || echo "no HTTP answer")" "$ME logs server"
     answer=$(http_answer 127.0.0.1 "$PORT")
     check "http://127.0.0.1:$PORT/" "$([[ -n $answer ]] || echo "no HTTP answer")" "Docker's firewall rules may be flushed: systemctl restart docker"
     check "http://127.0.0.1:$PORT/ leads to /client-app" "$([[ -z $answer || $answer == *"/client-app"* ]] || echo "$answer")" "something else has port $PORT, or a proxy answers: ss -ltnp"
@@ -1443,7 +1448,7 @@ verb_doctor() {
         check "functions end in time (last 5000 log lines)" "$([[ $outcome == 0 ]] || echo "$outcome timeouts")" \
             "a function runs 30 s unless it sets timeout (at most 3600); a synchronous call waits 10 s unless api_timeout (at most 180)"
         outcome=$(tail -n 5000 "$log" | grep -c -E 'Traceback|(^| )(ERROR|CRITICAL)( |$)' || true)
-        check "no errors in the last 5000 log lines" "$([[ $outcome == 0 ]] || echo "$outcome")" "bash $SELF logs"
+        check "no errors in the last 5000 log lines" "$([[ $outcome == 0 ]] || echo "$outcome")" "$ME logs"
     else
         hint "there is no $log yet"
     fi
@@ -1456,7 +1461,7 @@ verb_doctor() {
         done < <(redis --scan --pattern '*orkerQueue*' 2>/dev/null | sort | sed -n 1,20p)
     fi
     say
-    ((BAD == 0)) || die "$BAD finding(s); each names its remedy" "after remedying: bash $SELF doctor"
+    ((BAD == 0)) || die "$BAD finding(s); each names its remedy" "after remedying: $ME doctor"
     say "Nothing wrong was found."
 }
 

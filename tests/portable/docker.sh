@@ -316,6 +316,40 @@ test_uninstall_then_the_second_host_of_a_pair() {
     verb uninstall --purge --yes
 }
 
+# What the product's own earlier scripts leave: a plain password in the stack file, a published port in
+# ingress mode, virtual addresses, the default network, and a configuration in their spelling.
+test_takes_over_an_older_installation() {
+    folder 1.0.0
+    for name in mysql redis dataflux-func; do docker load -q -i "$OLD/$name.tar.gz"; done
+    mkdir -p "$INSTALL"/data/logs "$INSTALL"/mysql "$INSTALL"/redis
+    printf '# Pre-generated config:\nSECRET          : abc\nMYSQL_HOST      : mysql\nMYSQL_PORT      : 3306\nMYSQL_USER      : root\nMYSQL_PASSWORD  : 0123abcd\nMYSQL_DATABASE  : dataflux_func\nREDIS_HOST      : redis\nREDIS_PORT      : 6379\nREDIS_DATABASE  : 5\n' >"$INSTALL/data/user-config.yaml"
+    cat >"$INSTALL/docker-stack.yaml" <<EOF
+version: '3.1'
+services:
+  mysql:
+    image: pubrepo.jiagouyun.com/dataflux-func/mysql:5.7.26
+    environment: { MYSQL_ROOT_PASSWORD: 0123abcd, MYSQL_DATABASE: dataflux_func }
+    volumes: ["$INSTALL/mysql:/var/lib/mysql"]
+  redis:
+    image: pubrepo.jiagouyun.com/dataflux-func/redis:5.0.7
+    volumes: ["$INSTALL/redis:/data"]
+  server:
+    image: pubrepo.jiagouyun.com/dataflux-func/dataflux-func:1.0.0
+    command: ./run-server.sh
+    ports: ["$PORT:8088"]
+    volumes: ["$INSTALL/data:/data"]
+EOF
+    docker stack deploy --resolve-image never -c "$INSTALL/docker-stack.yaml" dataflux-func
+    old_sql() { docker exec -e MYSQL_PWD=0123abcd "$(container mysql)" mysql -N -B dataflux_func -e "$1"; }
+    eventually 1 old_sql 'SELECT 1'
+    old_sql 'CREATE TABLE theirs (id INT); INSERT INTO theirs VALUES (7)'
+    install "$OLD" --port "$PORT"
+    [[ $(sql 'SELECT id FROM theirs') == 7 ]] || fail 'the data is gone'
+    grep '^MYSQL_PASSWORD  : 0123abcd$' "$INSTALL/data/user-config.yaml" || fail 'the configuration changed'
+    eventually True app setUp
+    verb uninstall --purge --yes
+}
+
 clean_up() {
     [[ ! -e $INSTALL/run-portable.sh ]] || bash "$INSTALL/run-portable.sh" uninstall --purge --yes >/dev/null 2>&1
     docker rm -f dff-test-mysql dff-test-redis >/dev/null 2>&1
