@@ -420,7 +420,8 @@ need_stack() { # the verbs other than install need what install made
     [[ -e $CONFIG && -e $STACK_FILE ]] || die "DataFlux Func is not installed in $INSTALL_DIR" \
         "if it is elsewhere: $ME $VERB --install-dir DIR"
     look_at_docker
-    [[ $ENGINE == answers ]] || die "Docker does not answer" "look: systemctl status docker; then: systemctl start docker"
+    [[ $ENGINE == answers ]] || die "Docker does not answer" \
+        "look: systemctl status docker; then: systemctl start docker"
     [[ $SWARM == active ]] || die "this host is not a manager of a swarm (state: $SWARM)" \
         "run install again from the folder or bundle: it prepares the swarm and keeps the data"
 }
@@ -467,14 +468,16 @@ check_host() {
     [[ $MINI == false ]] || need_cores=1 need_memory=2
     [[ $(id -u) -eq 0 ]] || finding error "this run has no root rights" "sudo $ME ..."
     cores=$(nproc 2>/dev/null || grep -c '^processor' /proc/cpuinfo)
-    ((cores >= need_cores)) || finding error "$cores CPU core, $need_cores are needed" "a larger host, or --mini (1 core)"
+    ((cores >= need_cores)) || finding error "$cores CPU core, $need_cores are needed" \
+        "a larger host, or --mini (1 core)"
     # A host "with 4 GB" reports up to a tenth less.
     memory=$(awk '$1 == "MemTotal:" { print int($2 / 1000) }' /proc/meminfo)
     ((memory * 10 >= need_memory * 9000)) ||
         finding error "$memory MB of memory, $need_memory GB are needed" "a larger host, or --mini (2 GB)"
     kernel=$(uname -r)
     at_least "${kernel%%-*}" 3.10 ||
-        finding error "Linux $kernel is too old for Docker" "use a system with Linux 3.10 or newer (CentOS 7.6, Ubuntu 16.04)"
+        finding error "Linux $kernel is too old for Docker" \
+            "use a system with Linux 3.10 or newer (CentOS 7.6, Ubuntu 16.04)"
     check_space /var/lib/docker "$(images_need)" "the images"
     check_space "$INSTALL_DIR" 1024 "configuration, data and logs"
     if command -v getenforce >/dev/null && [[ $(getenforce) == Enforcing ]]; then
@@ -527,12 +530,15 @@ check_files() {
         file=$HERE/$name
         digest=$(pin_of "$name" digest)
         if [[ ! -f $file ]]; then
-            finding error "${name:-the engine archive docker-*.tgz} is not in $HERE" "fetch it: pack download; or copy the folder again"
+            finding error "${name:-the engine archive docker-*.tgz} is not in $HERE" \
+                "fetch it: pack download; or copy the folder again"
         elif [[ -z $digest ]]; then
-            finding note "$name has no digest in manifest.json, its bytes are not checked" "the publisher runs: pack lock"
+            finding note "$name has no digest in manifest.json, its bytes are not checked" \
+                "the publisher runs: pack lock"
         elif [[ -z ${PACK_BUNDLE:-} && sha256:$(sha256 "$file") != "$digest" ]]; then
             CORRUPT=yes
-            finding error "$name is damaged or not of this version: its digest is not $digest" "fetch it again: pack download, or copy it again"
+            finding error "$name is damaged or not of this version: its digest is not $digest" \
+                "fetch it again: pack download, or copy it again"
         fi
     done
     CURRENT=$(json_value "$RECEIPT" version)
@@ -545,7 +551,8 @@ check_files() {
 check_engine() {
     local name
     case $ENGINE in
-        podman) finding error "the command docker is podman here, which has no swarm" "remove podman-docker; this script then brings Docker" ;;
+        podman) finding error "the command docker is podman here, which has no swarm" \
+            "remove podman-docker; this script then brings Docker" ;;
         silent) finding error "Docker is installed but does not answer; it is not replaced" \
             "systemctl status docker; journalctl -u docker -n 50; systemctl start docker" ;;
         answers)
@@ -571,7 +578,8 @@ check_engine() {
         worker) finding error "this host is a worker of a swarm; a stack is deployed on a manager" \
             "run this on a manager, or type on one: docker node promote $(hostname)" ;;
         locked) finding error "this host's swarm is locked" "docker swarm unlock" ;;
-        *) finding error "this host's swarm is in the state $SWARM" "docker info; docker swarm leave --force gives it up" ;;
+        *) finding error "this host's swarm is in the state $SWARM" \
+            "docker info; docker swarm leave --force gives it up" ;;
     esac
 }
 
@@ -624,12 +632,14 @@ check_network() {
         finding error "this host has several addresses: $(paste -s -d ',' <<<"$addresses")" \
             "say which one the swarm uses: --advertise-addr INTERFACE-OR-ADDRESS"
     elif ((count == 0)); then
-        finding error "this host has no network address" "configure the network, or for a host on its own: --advertise-addr 127.0.0.1"
+        finding error "this host has no network address" \
+            "configure the network, or for a host on its own: --advertise-addr 127.0.0.1"
     else
         ADVERTISE=${addresses#* }
     fi
     for port in 2377 7946; do
-        ! listening "$port" || finding error "port $port is taken, the swarm needs it" "stop what uses it: ss -ltnp 'sport = :$port'"
+        ! listening "$port" || finding error "port $port is taken, the swarm needs it" \
+            "stop what uses it: ss -ltnp 'sport = :$port'"
     done
     # Docker takes 172.17.0.0/16 and 172.18.0.0/16 for its bridges, the swarm 10.0.x.0/24 (before 18.09 also 10.255.0.0/16).
     if ip -4 route 2>/dev/null | grep -v -E 'dev (docker|br-|veth)' | grep -E '^(172\.1[78]\.|10\.0\.[0-9]\.|10\.255\.)' >/dev/null; then
@@ -671,7 +681,8 @@ check_state() {
         problem=$(config_problem "$from")
         [[ -z $problem ]] || finding error "$from cannot be read: $problem" "correct that line"
         if [[ $MYSQL == true && -z $(config_get MYSQL_PASSWORD "$from") ]] && has_data mysql; then
-            finding error "$from has no MYSQL_PASSWORD, but there is data in $INSTALL_DIR/mysql" "put the line back from a backup of the file"
+            finding error "$from has no MYSQL_PASSWORD, but there is data in $INSTALL_DIR/mysql" \
+                "put the line back from a backup of the file"
         fi
         if [[ $MYSQL == true && -n $(json_value "$RECEIPT" ready) && $(json_value "$RECEIPT" mysql) == true ]] && ! has_data mysql; then
             finding error "$INSTALL_DIR/mysql is empty, but this installation has run before: the data is gone or its disk is not mounted" \
@@ -685,13 +696,16 @@ check_state() {
                 *) [[ ! -e $entry ]] || foreign=${entry##*/} ;;
             esac
         done
-        [[ -z $foreign || -e $CONFIG ]] || finding error "$INSTALL_DIR is used by something else (there is $foreign)" "--install-dir with a directory of its own"
+        [[ -z $foreign || -e $CONFIG ]] || finding error "$INSTALL_DIR is used by something else (there is $foreign)" \
+            "--install-dir with a directory of its own"
     fi
     if [[ $MYSQL == true && -n $(config_get MYSQL_HOST "$from") && $(config_get MYSQL_HOST "$from") != mysql ]]; then
-        finding warning "the built-in MySQL will run, but the configuration uses $(config_get MYSQL_HOST "$from")" "set MYSQL_HOST=mysql ..., or --no-mysql"
+        finding warning "the built-in MySQL will run, but the configuration uses $(config_get MYSQL_HOST "$from")" \
+            "set MYSQL_HOST=mysql ..., or --no-mysql"
     fi
     if [[ $MYSQL == false && $(config_get MYSQL_HOST "$from") == mysql ]]; then
-        finding warning "--no-mysql, but the configuration uses the built-in MySQL" "to move its data out: verb external; its files stay in $INSTALL_DIR/mysql"
+        finding warning "--no-mysql, but the configuration uses the built-in MySQL" \
+            "to move its data out: verb external; its files stay in $INSTALL_DIR/mysql"
     fi
 }
 
@@ -735,7 +749,8 @@ take_lock() {
     local place=/run/lock
     [[ -d $place ]] || place=/var/run
     exec {LOCK}>>"$place/$STACK-portable.lock"
-    flock -n "$LOCK" || die "another run of this script is at work on this host" "wait until it has ended: ps -ef | grep run-portable.sh"
+    flock -n "$LOCK" || die "another run of this script is at work on this host" \
+        "wait until it has ended: ps -ef | grep run-portable.sh"
     # What a killed run left; no name of it is ever read.
     rm -f -- "$INSTALL_DIR"/*.tmp.?????? "$INSTALL_DIR"/data/*.tmp.?????? "$INSTALL_DIR"/data/sqldump/.dump.??????
 }
@@ -794,7 +809,8 @@ wait_for_docker() {
     local deadline=$((SECONDS + 180))
     hash -r
     until look_at_docker && [[ $ENGINE == answers ]]; do
-        ((SECONDS < deadline)) || die "Docker was started but does not answer" "journalctl -u docker -n 50" "then the same command again"
+        ((SECONDS < deadline)) || die "Docker was started but does not answer" "journalctl -u docker -n 50" \
+            "then the same command again"
         sleep 2
     done
     say "Docker $DOCKER_VERSION answers"
@@ -806,11 +822,13 @@ prepare_swarm() {
         [[ -n $ADVERTISE ]] || die "which address shall the swarm use?" "type the same command with --advertise-addr"
         step "Initialising the swarm on $ADVERTISE"
         output=$(docker swarm init --advertise-addr "$ADVERTISE" 2>&1) || # its output has a join token: shown on failure only
-            die "docker swarm init --advertise-addr $ADVERTISE failed" "$output" "correct the cause and type the same command again"
+            die "docker swarm init --advertise-addr $ADVERTISE failed" "$output" \
+                "correct the cause and type the same command again"
         look_at_docker
     fi
     # A Docker that had to be started first could not be looked at in preflight.
-    [[ $SWARM == active ]] || die "this host is not a manager of a swarm (state: $SWARM)" "docker info; docker swarm leave --force gives a broken one up"
+    [[ $SWARM == active ]] || die "this host is not a manager of a swarm (state: $SWARM)" \
+        "docker info; docker swarm leave --force gives a broken one up"
 }
 
 # Images are loaded and looked at before the running stack is touched. What the last run recorded and is
@@ -826,7 +844,8 @@ provide_images() {
         if [[ $ONLINE == yes ]]; then
             say "pulling $reference"
             docker pull -q "$reference" >/dev/null 2>&1 || output=$(docker pull "$reference" 2>&1) ||
-                die "cannot pull $reference" "$(tail -n 1 <<<"$output")" "the running version was not touched; docker login ${reference%%/*}, then the same command again"
+                die "cannot pull $reference" "$(tail -n 1 <<<"$output")" \
+                    "the running version was not touched; docker login ${reference%%/*}, then the same command again"
         elif [[ -n $id && $(json_value "$RECEIPT" manifest) == "sha256:$manifest" && $(json_value "$RECEIPT" "$reference") == "$id" ]]; then
             say "$reference is here already"
         else
@@ -864,7 +883,8 @@ prepare_directories() {
     {
         (umask 022 && mkdir -p "$data"/logs "$data"/resources/extra-python-packages "$data"/resources/uploads) &&
             mkdir -p "$data/sqldump" "$INSTALL_DIR/mysql" "$INSTALL_DIR/redis"
-    } || die "cannot make the directories in $INSTALL_DIR" "look: df -h, ls -ld ${INSTALL_DIR%/*}; then the same command again"
+    } || die "cannot make the directories in $INSTALL_DIR" \
+        "look: df -h, ls -ld ${INSTALL_DIR%/*}; then the same command again"
     [[ $SELF == "$INSTALL_DIR/run-portable.sh" ]] || write_file "$INSTALL_DIR/run-portable.sh" 755 <"$SELF"
     [[ ! -d /etc/logrotate.d ]] || write_file "/etc/logrotate.d/$STACK" 644 <<EOF
 $INSTALL_DIR/data/logs/dataflux-func.log {
@@ -1086,7 +1106,10 @@ sql_at() {
             --host="$host" --port="$port" --user="$user" --default-character-set=utf8mb4 "${@:2}"
     fi
 }
-sql() { sql_at "$(config_get MYSQL_HOST)" "$(config_get MYSQL_PORT)" "$(config_get MYSQL_USER)" "$(config_get MYSQL_PASSWORD)" "$@"; }
+sql() {
+    sql_at "$(config_get MYSQL_HOST)" "$(config_get MYSQL_PORT)" "$(config_get MYSQL_USER)" \
+        "$(config_get MYSQL_PASSWORD)" "$@"
+}
 
 redis_at() { # redis_at HOST PORT PASSWORD [ARG...]
     local host=$1 port=$2 container
@@ -1097,10 +1120,14 @@ redis_at() { # redis_at HOST PORT PASSWORD [ARG...]
         [[ -n $container ]] || { say "the built-in Redis does not run" >&2; return 1; }
         timeout 20 docker exec -i "$container" redis-cli "$@"
     else
-        timeout 20 docker run --rm -i --network host -e REDISCLI_AUTH --entrypoint redis-cli "$(client_image redis)" -h "$host" -p "$port" "$@"
+        timeout 20 docker run --rm -i --network host -e REDISCLI_AUTH --entrypoint redis-cli \
+            "$(client_image redis)" -h "$host" -p "$port" "$@"
     fi
 }
-redis() { redis_at "$(config_get REDIS_HOST)" "$(config_get REDIS_PORT)" "$(config_get REDIS_PASSWORD)" -n "$(config_get REDIS_DATABASE)" "$@"; }
+redis() {
+    redis_at "$(config_get REDIS_HOST)" "$(config_get REDIS_PORT)" "$(config_get REDIS_PASSWORD)" \
+        -n "$(config_get REDIS_DATABASE)" "$@"
+}
 
 client_image() { # client_image mysql|redis: the image that came with the product also has the client
     local image
@@ -1237,9 +1264,12 @@ verb_restore() {
     begin lock
     database=$(config_get MYSQL_DATABASE)
     [[ -r $file ]] || die "$file cannot be read"
-    complete_dump "$file" || die "$file is not a complete dump: its last line is not '-- Dump completed'" "nothing was changed; take another: ls $INSTALL_DIR/data/sqldump"
-    ! grep -q -i -m 1 -E '^(USE|CREATE DATABASE)' "$file" || die "$file names its database itself" "nothing was changed; take a dump of one database"
-    [[ $(config_get MYSQL_HOST) == mysql ]] || die "the database is on $(config_get MYSQL_HOST), not built in" "restore it there: mysql -h ... $database < $file"
+    complete_dump "$file" || die "$file is not a complete dump: its last line is not '-- Dump completed'" \
+        "nothing was changed; take another: ls $INSTALL_DIR/data/sqldump"
+    ! grep -q -i -m 1 -E '^(USE |CREATE DATABASE)' "$file" || die "$file names its database itself" \
+        "nothing was changed; take a dump of one database"
+    [[ $(config_get MYSQL_HOST) == mysql ]] || die "the database is on $(config_get MYSQL_HOST), not built in" \
+        "restore it there: mysql -h ... $database < $file"
     ask "Replace the database with $file? The present one is dumped first."
     dump_database || die "the present database cannot be dumped; nothing was changed" "$ME doctor"
     pause_func
@@ -1252,7 +1282,8 @@ verb_restore() {
     step "Restoring"
     { sql mysql -e "DROP DATABASE \`${database}_trial\`; DROP DATABASE \`$database\`;
         CREATE DATABASE \`$database\` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci" &&
-        sql mysql "$database" <"$file"; } || die "the import broke off" "put the state before it back: $ME restore $DUMP"
+        sql mysql "$database" <"$file"; } || die "the import broke off" \
+            "put the state before it back: $ME restore $DUMP"
     resume_func
     wait_until_ready
 }
@@ -1296,12 +1327,15 @@ verb_external() {
         [[ $(config_get MYSQL_HOST) == mysql ]] || die "MySQL is external already: $(config_get MYSQL_HOST)"
         step "MySQL ${my[0]}:${my[1]}/$database"
         version=$(sql_at "${my[@]}" mysql -N -B -e 'SELECT VERSION()' "$database") ||
-            die "cannot use the database $database there" "nothing was changed; check host, port, user, password, that the database exists and lets this host in"
+            die "cannot use the database $database there" \
+                "nothing was changed; check host, port, user, password, that the database exists and lets this host in"
         say "version $version"
         at_least "$version" 5.7 || die "MySQL $version is too old, Func needs 5.7" "nothing was changed"
         [[ $(sql_at "${my[@]}" mysql -N -B -e 'SELECT @@character_set_database, @@collation_database' "$database") == utf8mb4$'\t'utf8mb4_unicode_ci ]] ||
-            die "the database $database is not utf8mb4 with utf8mb4_unicode_ci" "nothing was changed" "on that server: ALTER DATABASE \`$database\` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci"
-        [[ -z $(sql_at "${my[@]}" mysql -N -B -e 'SHOW TABLES' "$database") ]] || die "the database $database is not empty" "nothing was changed; take an empty one"
+            die "the database $database is not utf8mb4 with utf8mb4_unicode_ci" "nothing was changed" \
+                "on that server: ALTER DATABASE \`$database\` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci"
+        [[ -z $(sql_at "${my[@]}" mysql -N -B -e 'SHOW TABLES' "$database") ]] || die "the database $database is not empty" \
+            "nothing was changed; take an empty one"
         pairs+=("MYSQL_HOST=${my[0]}" "MYSQL_PORT=${my[1]}" "MYSQL_USER=${my[2]}" "MYSQL_PASSWORD=${my[3]}" "MYSQL_DATABASE=$database")
         drop+=" mysql "
     fi
@@ -1314,8 +1348,10 @@ verb_external() {
         pairs+=("REDIS_PASSWORD=${re[2]}")
         step "Redis ${re[0]}:${re[1]}"
         version=$(redis_at "${re[@]}" info | tr -d '\r') || true
-        [[ $version == *redis_version:* ]] || die "cannot use Redis there: ${version:-no answer}" "nothing was changed; check host, port and password"
-        [[ $version != *cluster_enabled:1* ]] || die "that Redis is a cluster, which Func does not support" "nothing was changed"
+        [[ $version == *redis_version:* ]] || die "cannot use Redis there: ${version:-no answer}" \
+            "nothing was changed; check host, port and password"
+        [[ $version != *cluster_enabled:1* ]] || die "that Redis is a cluster, which Func does not support" \
+            "nothing was changed"
         version=$(sed -n 's/^redis_version://p' <<<"$version")
         say "version $version"
         [[ ${version%%.*} -ge 4 ]] || die "Redis $version is too old, Func needs 4" "nothing was changed"
@@ -1329,7 +1365,8 @@ verb_external() {
         sql_at "${my[@]}" mysql "$database" <"$DUMP" || die "the import into ${my[0]} failed" \
             "Func goes on with the built-in MySQL; empty the database $database there before the next try"
         tables=$(sql mysql -N -B -e 'SHOW TABLES' "$(config_get MYSQL_DATABASE)" | wc -l)
-        [[ $(sql_at "${my[@]}" mysql -N -B -e 'SHOW TABLES' "$database" | wc -l) -eq $tables ]] || die "not all $tables tables arrived" "Func goes on with the built-in MySQL"
+        [[ $(sql_at "${my[@]}" mysql -N -B -e 'SHOW TABLES' "$database" | wc -l) -eq $tables ]] || die "not all $tables tables arrived" \
+            "Func goes on with the built-in MySQL"
         say "$tables tables"
     fi
     keep=''
@@ -1359,7 +1396,8 @@ verb_uninstall() {
     take_lock
     look_at_docker
     [[ $ENGINE == absent || $ENGINE == answers && $SWARM =~ ^(active|inactive)$ ]] ||
-        die "the stack may be running, and Docker cannot be asked to remove it ($ENGINE, swarm $SWARM)" "nothing was changed; systemctl start docker"
+        die "the stack may be running, and Docker cannot be asked to remove it ($ENGINE, swarm $SWARM)" \
+            "nothing was changed; systemctl start docker"
     if [[ $ENGINE == answers && $SWARM == active ]]; then
         remove_stack
         d secret rm "$SECRET_NAME" >/dev/null 2>&1 || true
@@ -1370,7 +1408,8 @@ verb_uninstall() {
     rm -f "/etc/logrotate.d/$STACK"
     if [[ $PURGE == yes && -d $INSTALL_DIR ]]; then
         # What is mounted there, such as resources shared with another host, is not ours to delete.
-        rm -rf --one-file-system -- "$INSTALL_DIR" || die "parts of $INSTALL_DIR are left, see above" "mounted there? umount it, then rm -r $INSTALL_DIR"
+        rm -rf --one-file-system -- "$INSTALL_DIR" || die "parts of $INSTALL_DIR are left, see above" \
+            "mounted there? umount it, then rm -r $INSTALL_DIR"
         say "removed, data included. Docker stays."
     else
         say "removed. Data and configuration are in $INSTALL_DIR; install takes them up again. Docker stays."
@@ -1396,17 +1435,20 @@ verb_doctor() {
     step "The host"
     for name in "$(d info --format '{{.DockerRootDir}}')" "$INSTALL_DIR"; do
         free=$(df -Pm "$name" | awk 'NR == 2 { print $4 }')
-        check "disk at $name, $free MB free" "$( ((free >= 1024)) || echo "almost full")" "docker system df; du -sh $INSTALL_DIR/*; make room"
+        check "disk at $name, $free MB free" "$( ((free >= 1024)) || echo "almost full")" \
+            "docker system df; du -sh $INSTALL_DIR/*; make room"
     done
     outcome=$(awk '$1 == "MemAvailable:" && $2 < 100000 { print "only " $2 " kB are available" }' /proc/meminfo)
     check memory "$outcome" "more memory, or run install again with --mini"
     rest=$(sed -n 's/.*node\.id == \([a-z0-9]*\).*/\1/p' "$STACK_FILE" | sed -n 1p)
-    check "the stack file belongs to this node" "$([[ -z $rest || $rest == "$NODE_ID" ]] || echo "it names the node $rest")" "$ME restart corrects it"
+    check "the stack file belongs to this node" "$([[ -z $rest || $rest == "$NODE_ID" ]] || echo "it names the node $rest")" \
+        "$ME restart corrects it"
 
     step "5.2 Not starting"
     check "$CONFIG" "$(config_problem "$CONFIG")" "correct it (KEY: VALUE, spaces, no tabs), then: $ME restart"
     while read -r name rest; do
-        [[ -n $(image_id "$rest") ]] || check "image of $name" "$rest is not on this host" "run install again from the folder or bundle"
+        [[ -n $(image_id "$rest") ]] || check "image of $name" "$rest is not on this host" \
+            "run install again from the folder or bundle"
     done < <(services_in "$STACK_FILE")
     rest=$(pending)
     check "services" "$(paste -s -d ',' <<<"$rest")" "$ME logs SERVICE; if they only need starting: $ME restart"
@@ -1415,7 +1457,8 @@ verb_doctor() {
     done <<<"$rest"
     host=$(config_get MYSQL_HOST) port=$(config_get MYSQL_PORT)
     if [[ -n $host ]]; then
-        [[ $host == mysql ]] || check "MySQL $host:$port in reach" "$(reach "$host" "$port")" "firewall, security group, allowed addresses of that server"
+        [[ $host == mysql ]] || check "MySQL $host:$port in reach" "$(reach "$host" "$port")" \
+            "firewall, security group, allowed addresses of that server"
         outcome=$(sql mysql -N -B -e 'SELECT 1' "$(config_get MYSQL_DATABASE)" 2>&1 | grep -v '^1$' | tail -n 1) || true
         check "MySQL lets Func in" "$outcome" "MYSQL_USER, MYSQL_PASSWORD, MYSQL_DATABASE in $CONFIG must be the server's"
     else
@@ -1423,19 +1466,23 @@ verb_doctor() {
     fi
     host=$(config_get REDIS_HOST) port=$(config_get REDIS_PORT)
     if [[ -n $host ]]; then
-        [[ $host == redis ]] || check "Redis $host:$port in reach" "$(reach "$host" "$port")" "firewall, security group, allowed addresses of that server"
+        [[ $host == redis ]] || check "Redis $host:$port in reach" "$(reach "$host" "$port")" \
+            "firewall, security group, allowed addresses of that server"
         outcome=$(redis ping 2>&1 | tail -n 1) || true
         check "Redis answers" "${outcome#PONG}" "REDIS_HOST, REDIS_PORT, REDIS_PASSWORD in $CONFIG; $ME restart"
         outcome=$(redis info cluster 2>/dev/null | grep -c cluster_enabled:1) || true
-        check "Redis is no cluster" "$([[ $outcome == 1 ]] && echo "it is one")" "Func does not support a Redis cluster; use a single one: $ME external --redis URL"
+        check "Redis is no cluster" "$([[ $outcome == 1 ]] && echo "it is one")" \
+            "Func does not support a Redis cluster; use a single one: $ME external --redis URL"
     fi
 
     step "5.3 Started, but not in reach"
     answer=$(inside_answer)
     check "the server answers inside its container" "$([[ -n $answer ]] || echo "no HTTP answer")" "$ME logs server"
     answer=$(http_answer 127.0.0.1 "$PORT")
-    check "http://127.0.0.1:$PORT/" "$([[ -n $answer ]] || echo "no HTTP answer")" "Docker's firewall rules may be flushed: systemctl restart docker"
-    check "http://127.0.0.1:$PORT/ leads to /client-app" "$([[ -z $answer || $answer == *"/client-app"* ]] || echo "$answer")" "something else has port $PORT, or a proxy answers: ss -ltnp"
+    check "http://127.0.0.1:$PORT/" "$([[ -n $answer ]] || echo "no HTTP answer")" \
+        "Docker's firewall rules may be flushed: systemctl restart docker"
+    check "http://127.0.0.1:$PORT/ leads to /client-app" "$([[ -z $answer || $answer == *"/client-app"* ]] || echo "$answer")" \
+        "something else has port $PORT, or a proxy answers: ss -ltnp"
     if command -v firewall-cmd >/dev/null && firewall-cmd --state >/dev/null 2>&1; then
         check "firewalld lets port $PORT in" "$(firewall-cmd --list-ports | grep -w "$PORT/tcp" >/dev/null || echo "it is not open")" \
             "firewall-cmd --permanent --add-port=$PORT/tcp && firewall-cmd --reload && systemctl restart docker"
