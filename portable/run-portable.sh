@@ -382,7 +382,7 @@ config_with() {
 
 # config_problem FILE: the first line that Func could not read, or nothing. Func's configuration is flat.
 config_problem() {
-    awk '/^[[:space:]]*(#.*)?$/ || /^---[[:space:]]*$/ { next }
+    awk '/^[ \t]*(#.*)?$/ || /^---[ \t]*$/ { next }
         /^[ ]*\t/ { print "line " NR " begins with a tab: " $0; exit }
         /^[ ]+|^- / { next }
         !/^["\047]?[A-Za-z_][A-Za-z0-9_]*["\047]?[ ]*:([ ]|$)/ { print "line " NR " is not KEY: VALUE: " $0; exit }
