@@ -45,6 +45,17 @@ fn the_sources_keep_the_floors() {
 }
 
 #[test]
+fn the_guides_draw_these_floors() {
+    for guide in ["src/lib.rs", "CONTRIBUTING.md"] {
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(guide)).expect("readable");
+        for floor in FLOORS {
+            let drawn = |line: &str| floor.iter().all(|room| line.split_whitespace().any(|word| word == *room));
+            assert!(text.lines().any(drawn), "{guide} does not draw the floor {floor:?}");
+        }
+    }
+}
+
+#[test]
 fn files_are_short_and_named_after_an_idea() {
     let mut broken = Vec::new();
     for root in ["src", "tests", "ci", ".ci", "portable", "examples"] {
