@@ -147,3 +147,48 @@ fn wrong_bytes_in_one_range_are_found() {
     let error = product.download_with(&server.url(""), spread()).expect_err("one bit is wrong");
     assert_eq!(error.class(), pack::error::Class::Integrity);
 }
+
+#[test]
+fn extra_connections_are_limited_over_all_artifacts() {
+    let server = serve(|request| slow(Reply::file(request, &noise(request.path.len() as u64, BIG / 2))));
+    let product = (2..5).fold(Product::new(), |product, n| {
+        let name = "x".repeat(n as usize - 1);
+        product.with(&name, &noise(n, BIG / 2), &[name.as_str()])
+    });
+    let options = Options { extra_connections: 0, ..spread() };
+    product.download_with(&server.url(""), options).expect("downloaded");
+    assert_eq!(ranges(&server.requests()).len(), 0);
+}
+
+#[test]
+fn after_a_kill_every_range_goes_on_where_it_was() {
+    const HUGE: usize = 24 << 20;
+    let bytes = noise(1, HUGE);
+    let served = bytes.clone();
+    let server = serve(move |request| Reply::file(request, &served).drip(64 << 10, Duration::from_millis(5)));
+    let product = Product::of(&bytes, server.url("a").as_str());
+    let manifest = product.scratch.path().join("manifest.json");
+    std::fs::write(&manifest, product.text()).expect("written");
+    let mut pack = std::process::Command::new(env!("CARGO_BIN_EXE_pack"))
+        .args(["download", "-q", "--no-cache", "--connections", "4", "--dir"])
+        .args([product.folder().root(), &manifest])
+        .spawn()
+        .expect("pack runs");
+    // Killed in the middle of several ranges, not after some time.
+    while ranges(&server.requests()).len() < 3 || server.sent() < HUGE as u64 / 2 {
+        assert!(pack.try_wait().expect("a state").is_none(), "it ended before it could be killed");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    pack.kill().expect("killed");
+    pack.wait().expect("ended");
+    product.assert_nothing_wrong_has_a_name();
+    let served = bytes.clone();
+    server.now(move |request| Reply::file(request, &served));
+    let first = server.requests().len();
+    let outcomes = product.download_with(&server.url(""), spread()).expect("downloaded");
+    product.assert_complete();
+    let again = outcomes[0].wire_bytes;
+    assert!(again < HUGE as u64 * 6 / 10, "{again} of {HUGE} bytes again: what came before the kill was not used");
+    let resumed = server.requests().split_off(first);
+    assert!(resumed.iter().all(|request| request.range().is_some() && request.header("if-range").is_some()));
+}

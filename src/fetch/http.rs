@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Certificate, Client, ClientBuilder, Response};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use url::Url;
 
 use super::answer::Answer;
@@ -39,6 +40,7 @@ pub(super) struct Http {
     apart: OnceLock<Client>,
     credentials: Credentials,
     throttle: Throttle,
+    extra: Semaphore,
     authorities: Vec<Certificate>,
 }
 
@@ -49,6 +51,7 @@ impl Http {
         let authorities = options.cacert.as_deref().map_or(Ok(Vec::new()), certificates)?;
         Ok(Http {
             throttle: Throttle::new(options.limit_rate),
+            extra: Semaphore::new(options.extra_connections),
             credentials: Credentials::default(),
             shared: OnceLock::new(),
             apart: OnceLock::new(),
@@ -59,6 +62,11 @@ impl Http {
 
     pub(super) fn options(&self) -> &Options {
         &self.options
+    }
+
+    /// Waits for the right to one more connection besides the first of an artifact; `None` never comes.
+    pub(super) async fn extra_connection(&self) -> Option<SemaphorePermit<'_>> {
+        self.extra.acquire().await.ok()
     }
 
     /// Asks for `url` and gives the answer once its head is there and a success.

@@ -10,8 +10,10 @@ use url::Url;
 pub struct Options {
     /// How many artifacts at once. Default 6, as browsers do with one server.
     pub jobs: usize,
-    /// How many connections at most for one big artifact. Default 4; 1 never asks for ranges in parallel.
+    /// How many connections at most for one big artifact. Default 8; 1 never asks for ranges in parallel.
     pub connections: usize,
+    /// How many connections at most, in all, besides the first of each artifact. Default 16.
+    pub extra_connections: usize,
     /// An artifact whose fetching still goes on after this time gets more connections. Default 250 ms:
     /// where the link is fast the file is there before that.
     pub spread_after: Duration,
@@ -44,7 +46,8 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             jobs: 6,
-            connections: 4,
+            connections: 8,
+            extra_connections: 16,
             spread_after: Duration::from_millis(250),
             range_bytes: 1 << 20,
             cache: None,

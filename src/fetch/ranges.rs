@@ -174,6 +174,7 @@ impl<'a> Attempt<'a> {
                 None => {}
             }
         }
+        let _one_more = self.http.extra_connection().await;
         self.further_ranges(lane).await
     }
 
