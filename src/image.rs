@@ -34,7 +34,7 @@ mod text;
 pub use analyse::{Analysis, Blob, Form, Options, analyse};
 pub use archive::Compression;
 pub use export::export;
-pub use layout::{Entry, Source, blob_path, layout, other_blob_path, recipe_path};
+pub use layout::{Entry, Source, blob_path, distinct, layout, other_blob_path, recipe_path};
 pub use limits::Limits;
 pub use rebuild::{BlobSource, rebuild};
 pub use recipe::Recipe;

@@ -1,5 +1,6 @@
 //! What happens on site: the launcher that a bundle begins with, and the runtime's side of it.
 
+mod engine;
 mod launcher;
 mod load;
 mod run;

@@ -22,6 +22,11 @@ impl Compression {
         }
     }
 
+    /// Whether compressed artifacts are carried as they are.
+    pub fn keeps_compressed(self) -> bool {
+        self == Compression::Fast
+    }
+
     /// A frame's content in bytes. Frames are independent, so nothing is found twice across them; a
     /// reader holds one a core.
     pub(super) fn frame_bytes(self) -> usize {

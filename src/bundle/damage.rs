@@ -82,5 +82,11 @@ fn files_in(index: &Index, number: usize) -> Vec<String> {
     let from: u64 = index.frames[..number].iter().map(|frame| frame.raw_size).sum();
     let to = from + index.frames[number].raw_size;
     let touches = |entry: &&super::Entry| entry.offset.saturating_sub(BLOCK) < to && entry.end() > from;
-    index.entries.iter().filter(touches).map(|entry| entry.path.to_string()).collect()
+    let mut files: Vec<String> = Vec::new();
+    for file in index.entries.iter().filter(touches).flat_map(|entry| index.used_by(entry)) {
+        if !files.iter().any(|known| known == file) {
+            files.push(file.to_owned());
+        }
+    }
+    files
 }

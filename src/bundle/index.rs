@@ -9,14 +9,18 @@ use std::fmt::Display;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
+use super::images::{CarriedImage, Form};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
+use crate::image;
 use crate::manifest::{FILE_NAME, Kind, Limits};
 use crate::path::RelPath;
 use crate::platform::Platform;
 
 /// Words in `requires` that this reader understands.
-const UNDERSTOOD: [&str; 0] = [];
+const UNDERSTOOD: [&str; 1] = [IMAGES];
+/// The word for artifacts that are not files of the payload: they are made of its images and blobs.
+pub(super) const IMAGES: &str = "images";
 
 /// What a bundle holds. Keys this reader does not know are passed over; what it must know stands in
 /// `requires`.
@@ -48,6 +52,9 @@ pub struct Index {
     pub entries: Vec<Entry>,
     /// The artifacts of the folder, in the manifest's order.
     pub artifacts: Vec<CarriedArtifact>,
+    /// The container images in the artifacts, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<CarriedImage>,
 }
 
 /// One zstd frame, independent of the others.
@@ -99,6 +106,18 @@ pub struct CarriedArtifact {
     pub mode: u32,
     /// Its digest in the folder.
     pub digest: Digest,
+    /// How it is carried.
+    #[serde(default, skip_serializing_if = "Form::is_file")]
+    pub form: Form,
+    /// Why a compressed artifact is carried as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<String>,
+    /// The IDs of the container images in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<Digest>,
+    /// The blobs it is rebuilt from besides the layers of its images.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blobs: Vec<Digest>,
 }
 
 impl Index {
@@ -124,6 +143,26 @@ impl Index {
     /// The entry of that path.
     pub fn entry(&self, path: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.path.as_str() == path)
+    }
+
+    /// What of the folder an entry is for: the file itself, or the artifacts that are made from it.
+    pub fn used_by<'a>(&'a self, entry: &'a Entry) -> Vec<&'a str> {
+        let path = entry.path.as_str();
+        let uses = |artifact: &&CarriedArtifact| {
+            let of_image = |id: &Digest| {
+                let image = self.images.iter().find(|image| image.id == *id);
+                image.is_some_and(|image| {
+                    path == image::blob_path(&image.id)
+                        || image.layers.iter().any(|layer| path == image::blob_path(&layer.blob()))
+                })
+            };
+            artifact.form != Form::File
+                && (path == image::recipe_path(&artifact.digest)
+                    || artifact.blobs.iter().any(|blob| path == image::other_blob_path(blob))
+                    || artifact.images.iter().any(of_image))
+        };
+        let users: Vec<&str> = self.artifacts.iter().filter(uses).map(|artifact| artifact.name.as_str()).collect();
+        if users.is_empty() { vec![path] } else { users }
     }
 
     /// What the payload takes up in the file, in bytes.
@@ -184,10 +223,28 @@ impl Index {
 
     fn check_artifacts(&self) -> Result<()> {
         let entries: HashMap<&RelPath, &Entry> = self.entries.iter().map(|entry| (&entry.path, entry)).collect();
+        let has = |path: &str, size: Option<u64>| {
+            let path: Option<RelPath> = path.parse().ok();
+            path.and_then(|path| entries.get(&path)).is_some_and(|entry| size.is_none_or(|size| entry.size == size))
+        };
         for artifact in &self.artifacts {
-            let carried = entries.get(&artifact.name).is_some_and(|entry| {
-                entry.size == artifact.size && entry.digest == artifact.digest && entry.mode == artifact.mode
+            let carried = match artifact.form {
+                Form::File => entries.get(&artifact.name).is_some_and(|entry| {
+                    entry.size == artifact.size && entry.digest == artifact.digest && entry.mode == artifact.mode
+                }),
+                Form::Rebuilt => has(&image::recipe_path(&artifact.digest), None),
+                Form::Exported => !artifact.images.is_empty(),
+            };
+            let whole = |image: &CarriedImage| {
+                has(&image::blob_path(&image.id), None)
+                    && image.layers.iter().all(|layer| has(&image::blob_path(&layer.blob()), Some(layer.blob_size())))
+            };
+            let of_images = artifact.images.iter().all(|id| {
+                let image = self.images.iter().find(|image| image.id == *id);
+                image.is_some_and(|image| artifact.form == Form::File || whole(image))
             });
+            let of_blobs = artifact.blobs.iter().all(|blob| has(&image::other_blob_path(blob), None));
+            let carried = carried && of_images && of_blobs && artifact.mode <= 0o777;
             if !carried {
                 return Err(wrong(format_args!(
                     "'{}' is not in the payload as the artifact it should be",

@@ -34,12 +34,17 @@ pub struct Source {
     pub content: Content,
 }
 
+/// Opens a stream of bytes.
+pub type Open = dyn Fn() -> Result<Box<dyn Read + Send>> + Send + Sync;
+
 /// Where a source's bytes are.
 pub enum Content {
     /// In memory.
     Bytes(Vec<u8>),
     /// In a file.
     File(PathBuf),
+    /// Somewhere else; each call begins anew.
+    Stream(Box<Open>),
 }
 
 /// Writes `sources` as a tar stream and emits it in pieces of `frame_bytes`, the last one shorter.
@@ -85,7 +90,7 @@ fn append(builder: &mut Builder<Cutter<'_>>, source: &Source, progress: &dyn Pro
     })?;
     let offset = builder.get_ref().position;
     let mut hasher = Hasher::new();
-    let (mut bytes, mut file);
+    let (mut bytes, mut file, mut stream);
     let (reader, path): (&mut dyn Read, PathBuf) = match &source.content {
         Content::Bytes(content) => {
             bytes = content.as_slice();
@@ -94,6 +99,10 @@ fn append(builder: &mut Builder<Cutter<'_>>, source: &Source, progress: &dyn Pro
         Content::File(path) => {
             file = File::open(path).doing("open", path)?;
             (&mut file, path.clone())
+        }
+        Content::Stream(open) => {
+            stream = open()?;
+            (&mut stream, source.path.as_str().into())
         }
     };
     // One byte more than promised is enough to know that there are too many.

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use super::format::{End, TRAILER_LENGTH, Trailer, find_trailer, index_json};
 use super::index::{Entry, Frame, Index};
@@ -21,6 +22,8 @@ pub struct Bundle {
     file: File,
     path: PathBuf,
     index: Index,
+    /// The frame that was unpacked last.
+    last: Mutex<Option<(usize, Arc<Vec<u8>>)>>,
 }
 
 impl Bundle {
@@ -47,7 +50,7 @@ impl Bundle {
         }
         let json = index_json(&frame).ok_or_else(|| damaged(path, "its index is not in a frame of its own"))?;
         let index = Index::read(json, trailer.index_offset).map_err(|error| error.fact("path", path.display()))?;
-        Ok(Bundle { file, path: path.to_owned(), index })
+        Ok(Bundle { file, path: path.to_owned(), index, last: Mutex::new(None) })
     }
 
     /// What the bundle holds.
@@ -171,6 +174,28 @@ impl Bundle {
         let mut stored = vec![0; frame.size as usize];
         self.file.read_exact_at(&mut stored, frame.offset).doing("read the bundle", &self.path)?;
         Ok(stored)
+    }
+
+    /// The unpacked frame that holds byte `at` of the tar stream, and where it begins there. The last one
+    /// is kept: small entries lie many in one frame.
+    pub(super) fn frame_at(&self, at: u64) -> Result<(Arc<Vec<u8>>, u64)> {
+        let mut begin = 0;
+        for (number, frame) in self.index.frames.iter().enumerate() {
+            if at < begin + frame.raw_size {
+                let mut last = self.last.lock().unwrap_or_else(|broken| broken.into_inner());
+                if let Some((known, raw)) = &*last
+                    && *known == number
+                {
+                    return Ok((raw.clone(), begin));
+                }
+                *last = None;
+                let raw = Arc::new(self.unpack(number)?);
+                *last = Some((number, raw.clone()));
+                return Ok((raw, begin));
+            }
+            begin += frame.raw_size;
+        }
+        Err(damaged(&self.path, format_args!("its payload ends before byte {at}")))
     }
 
     fn unpack(&self, number: usize) -> Result<Vec<u8>> {

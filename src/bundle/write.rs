@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::Compression;
 use super::format::{TRAILER_LENGTH, Trailer, index_frame};
-use super::index::{CarriedArtifact, Frame, Index};
+use super::images::{CarriedImage, Form};
+use super::index::{CarriedArtifact, Frame, IMAGES, Index};
 use super::payload::{self, Source};
 use crate::atomic::WholeFile;
 use crate::digest::{Digest, Hasher};
@@ -28,6 +29,8 @@ pub struct Plan<'a> {
     pub sources: Vec<Source>,
     /// The artifacts that the payload's files give back.
     pub artifacts: Vec<CarriedArtifact>,
+    /// The container images in them, each once.
+    pub images: Vec<CarriedImage>,
     /// How hard to compress.
     pub compression: Compression,
     /// On how many cores; the bundle does not depend on it.
@@ -77,7 +80,11 @@ pub fn write(plan: Plan<'_>, target: &Path, progress: &dyn Progress) -> Result<W
         },
     )?;
     let index = Index {
-        requires: Vec::new(),
+        requires: if plan.artifacts.iter().all(|artifact| artifact.form == Form::File) {
+            Vec::new()
+        } else {
+            vec![IMAGES.to_owned()]
+        },
         packed_by: concat!("pack ", env!("CARGO_PKG_VERSION")).to_owned(),
         name: plan.manifest.name().to_string(),
         version: plan.manifest.version().clone(),
@@ -89,6 +96,7 @@ pub fn write(plan: Plan<'_>, target: &Path, progress: &dyn Progress) -> Result<W
         frames,
         entries,
         artifacts: plan.artifacts,
+        images: plan.images,
     };
     let index_offset = out.position();
     let json = serde_json::to_vec(&index)

@@ -1,7 +1,6 @@
 //! `pack bundle`: a folder into one self-extracting file.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -12,12 +11,11 @@ use super::sign::sign_file;
 use super::terminal::{Terminal, bytes};
 use super::trust::KeyArgs;
 use super::{download, locate};
-use crate::bundle::{CarriedArtifact, Compression, Content, Plan, Source, Written, write};
-use crate::digest::Digest;
-use crate::error::{Error, IoContext, Result};
+use crate::bundle::{Compression, Plan, Written, gather, write};
+use crate::error::{IoContext, Result};
 use crate::folder::Folder;
-use crate::manifest::{FILE_NAME, Kind, Manifest, Pinned, SIGNATURE_NAME};
-use crate::path::RelPath;
+use crate::image::Options;
+use crate::manifest::Manifest;
 use crate::platform::Platform;
 use crate::site::{self, Runtime};
 use crate::workers;
@@ -45,6 +43,10 @@ pub(super) struct BundleArgs {
     /// How hard to compress
     #[arg(long, value_enum, default_value_t)]
     compression: CompressionArg,
+    /// Leave out what gives the original image archives back bit for bit: faster; images come back as plain
+    /// docker archives
+    #[arg(long)]
+    no_originals: bool,
     /// The pack to carry for the site [default: this one]
     #[arg(long, value_name = "FILE")]
     runtime: Option<PathBuf>,
@@ -114,14 +116,22 @@ fn pack(args: &BundleArgs, folder: &Folder, terminal: &Terminal) -> Result<u8> {
         Some(path) => Runtime::from_file(path, platform)?,
         None => Runtime::current(platform)?,
     };
-    let artifacts = selection.iter().map(|pinned| carried(folder, pinned)).collect::<Result<Vec<_>>>()?;
+    let compression: Compression = args.compression.into();
+    let options = Options {
+        platform: Some(platform),
+        originals: !args.no_originals,
+        keep_compressed: compression.keeps_compressed(),
+        ..Options::default()
+    };
+    let gathered = gather(folder, &selection, &options, terminal.progress("reading").as_ref())?;
     let plan = Plan {
         manifest: &manifest,
         platform,
         header: site::header(&manifest, platform, &runtime, args.compression.gzip_level())?,
-        sources: sources(folder, &artifacts)?,
-        artifacts,
-        compression: args.compression.into(),
+        sources: gathered.sources,
+        artifacts: gathered.artifacts,
+        images: gathered.images,
+        compression,
         cores: args.threads.unwrap_or_else(workers::cores),
     };
     let target = target(args.output.as_deref(), &manifest, platform);
@@ -171,54 +181,4 @@ fn target(asked: Option<&Path>, manifest: &Manifest, platform: Platform) -> Path
         Some(path) if path.is_dir() || path.as_os_str().to_string_lossy().ends_with('/') => path.join(name),
         Some(path) => path.to_owned(),
     }
-}
-
-/// The artifact as it lies in the folder now. Its content is compared with the pin while it is packed.
-fn carried(folder: &Folder, pinned: &Pinned<'_>) -> Result<CarriedArtifact> {
-    let path = folder.path_of(pinned.name());
-    let hint = "get what is missing or wrong with 'pack download', then pack again";
-    let metadata = fs::metadata(&path).doing("read the artifact", &path).map_err(|error| error.hint(hint))?;
-    if !metadata.is_file() || pinned.pin.size.is_some_and(|size| size != metadata.len()) {
-        return Err(Error::integrity("an artifact in the folder is not what the manifest pins")
-            .fact("path", path.display())
-            .fact("expected", pinned.pin.size.map_or("a file".to_owned(), |size| format!("{size} bytes")))
-            .fact("actual", format_args!("{} bytes", metadata.len()))
-            .hint(hint));
-    }
-    Ok(CarriedArtifact {
-        name: pinned.name().clone(),
-        kind: pinned.artifact.kind,
-        size: metadata.len(),
-        mode: metadata.permissions().mode() & 0o777,
-        digest: pinned.pin.digest,
-    })
-}
-
-/// Everything of the folder in the order in which a site needs it: first what is small and read at once.
-fn sources(folder: &Folder, artifacts: &[CarriedArtifact]) -> Result<Vec<Source>> {
-    let mut sources = Vec::with_capacity(artifacts.len() + 2);
-    for name in [FILE_NAME, SIGNATURE_NAME] {
-        let path = folder.root().join(name);
-        if name == SIGNATURE_NAME && !path.exists() {
-            continue;
-        }
-        let content = fs::read(&path).doing("read", &path)?;
-        let path: RelPath = name.parse().map_err(Error::failed)?;
-        let (size, digest) = (content.len() as u64, Digest::of(&content));
-        sources.push(Source { path, mode: 0o644, size, digest, content: Content::Bytes(content) });
-    }
-    let mut order: Vec<&CarriedArtifact> = artifacts.iter().collect();
-    order.sort_by_key(|artifact| match artifact.kind {
-        Kind::Script | Kind::Unit | Kind::Stack | Kind::File => 0,
-        Kind::Engine => 1,
-        Kind::Image => 2,
-    });
-    sources.extend(order.into_iter().map(|artifact| Source {
-        path: artifact.name.clone(),
-        mode: artifact.mode,
-        size: artifact.size,
-        digest: artifact.digest,
-        content: Content::File(folder.path_of(&artifact.name)),
-    }));
-    Ok(sources)
 }

@@ -45,12 +45,7 @@ pub(super) fn run(args: &ExtractArgs, terminal: &Terminal) -> Result<u8> {
     if args.names.is_empty() {
         extract_all(&bundle, &Folder::at(&args.dir), progress.as_ref())?;
     } else {
-        extract(
-            &bundle,
-            |entry| args.names.iter().any(|name| name == entry.path.as_str()),
-            &args.dir,
-            progress.as_ref(),
-        )?;
+        extract(&bundle, |path| args.names.iter().any(|name| name == path.as_str()), &args.dir, progress.as_ref())?;
     }
     drop(progress);
     let count = if args.names.is_empty() { index.artifacts.len() } else { args.names.len() };

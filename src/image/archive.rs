@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use flate2::write::MultiGzDecoder;
+use serde::{Deserialize, Serialize};
 
 use super::limits::Limits;
 use super::recipe::Part;
@@ -17,7 +18,8 @@ const SMALL: u64 = 16 << 10;
 const MOST_LINKS: usize = 8;
 
 /// How a layer is compressed inside its archive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Compression {
     /// RFC 1952.
     Gzip,

@@ -97,7 +97,11 @@ pub fn layout(analyses: &[Analysis]) -> Result<Vec<Entry>> {
 }
 
 /// The distinct images; a layer that one archive has plain and another compressed is carried plain.
-pub(super) fn images(analyses: &[&Analysis]) -> Vec<Image> {
+pub fn distinct(analyses: &[Analysis]) -> Vec<Image> {
+    images(&analyses.iter().collect::<Vec<_>>())
+}
+
+fn images(analyses: &[&Analysis]) -> Vec<Image> {
     let mut plain: HashMap<Digest, Stored> = HashMap::new();
     for layer in analyses.iter().flat_map(|one| &one.images).flat_map(|image| &image.layers) {
         if layer.stored.compression.is_none() {

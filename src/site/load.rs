@@ -1,82 +1,254 @@
 //! Images into the container engine: a stream from the bundle or folder into `docker load`.
+//!
+//! What several images share goes over once: the first load brings its layers, the others leave out what the
+//! engine has by then and run two at a time. Afterwards the engine is asked for every image.
 
-use std::fs::File;
-use std::io::{self, Read, Write};
-use std::process::{Child, Command, Stdio};
+use std::collections::{HashMap, HashSet};
+use std::io::{self, BufReader, Read, Write};
+use std::sync::Mutex;
+use std::thread;
 
-use crate::bundle::Bundle;
+use super::engine::{self, Known, Loading};
+use crate::bundle::{Bundle, CarriedArtifact, Form};
 use crate::digest::Digest;
-use crate::error::{Error, IoContext, Result};
+use crate::error::{Error, Result};
 use crate::folder::Folder;
+use crate::image::{Blob, BlobSource, Image, Options, analyse, export};
 use crate::manifest::{Kind, Pinned};
-use crate::progress::Progress;
+use crate::progress::{Meter, Progress};
 
-/// Loads the images of a bundle, or those of them that `names` lists; the names that were loaded.
+/// How many loads run at a time, once the shared layers are there. More do not help: the engine unpacks a
+/// layer at a time for each.
+const AT_A_TIME: usize = 2;
+
+/// Loads the images of a bundle, or those of the artifacts that `names` lists; the names that were loaded.
 ///
 /// # Errors
-/// A name is no image of the bundle, the bundle is damaged, or the engine refuses.
+/// A name is no image of the bundle, the bundle is damaged, the engine refuses, or has something else
+/// afterwards.
 pub fn load_from_bundle(bundle: &Bundle, names: &[String], progress: &dyn Progress) -> Result<Vec<String>> {
-    let index = bundle.index();
-    let images =
-        index.artifacts.iter().filter(|artifact| artifact.kind == Kind::Image).map(|image| image.name.as_str());
-    let chosen = choose(images, names, &format!("pack inspect {}", bundle.path().display()))?;
-    let entries: Vec<_> = chosen.iter().filter_map(|name| index.entry(name)).collect();
-    progress.plan(entries.len(), Some(entries.iter().map(|entry| entry.size).sum()));
-    for entry in entries {
-        let meter = progress.start(entry.path.as_str(), Some(entry.size));
-        let mut engine = Engine::start(entry.path.as_str())?;
-        bundle.read(&[entry], |_, piece| {
-            meter.add(piece.len() as u64);
-            engine.write(piece)
-        })?;
-        engine.finish()?;
-        meter.done("loaded");
+    let of_images = |artifact: &&CarriedArtifact| artifact.kind == Kind::Image;
+    let artifacts: Vec<&CarriedArtifact> = bundle.index().artifacts.iter().filter(of_images).collect();
+    let known = artifacts.iter().map(|artifact| artifact.name.as_str());
+    let chosen = choose(known, names, &format!("pack inspect {}", bundle.path().display()))?;
+    let mut jobs = Vec::new();
+    for artifact in artifacts.into_iter().filter(|artifact| chosen.iter().any(|name| name == artifact.name.as_str())) {
+        let name = artifact.name.as_str();
+        let (images, whole) = match artifact.form {
+            Form::File => {
+                let carried = bundle.index().images.iter().filter(|image| artifact.images.contains(&image.id));
+                let images = carried.map(|image| image.without_config()).collect();
+                (images, bundle.index().entry(name))
+            }
+            _ => (bundle.images_of(artifact)?, None),
+        };
+        jobs.push(Job { name: name.to_owned(), images, whole: whole.map(|entry| (entry, bundle)) });
     }
+    load(&jobs, bundle, progress)?;
     Ok(chosen)
 }
 
-/// Loads the images of a folder, or those of them that `names` lists; the names that were loaded. Each is
-/// compared with its pin before the engine sees a byte of it.
+/// Loads the images of a folder, or those of the artifacts that `names` lists; the names that were loaded.
+/// Each archive is compared with its pin, and each of its layers with its image, before the engine sees a
+/// byte of it.
 ///
 /// # Errors
-/// A name is no image of the folder, an image is not what was pinned, or the engine refuses.
+/// A name is no image of the folder, an archive is not what was pinned, the engine refuses, or has something
+/// else afterwards.
 pub fn load_from_folder(
     folder: &Folder,
     selection: &[Pinned<'_>],
     names: &[String],
     progress: &dyn Progress,
 ) -> Result<Vec<String>> {
-    let images: Vec<_> = selection.iter().filter(|pinned| pinned.artifact.kind == Kind::Image).collect();
-    let known = images.iter().map(|pinned| pinned.name().as_str());
+    let artifacts: Vec<_> = selection.iter().filter(|pinned| pinned.artifact.kind == Kind::Image).collect();
+    let known = artifacts.iter().map(|pinned| pinned.name().as_str());
     let chosen = choose(known, names, &format!("pack verify {}", folder.root().display()))?;
-    progress.plan(chosen.len(), images.iter().map(|pinned| pinned.pin.size).sum());
-    for pinned in images.iter().filter(|pinned| chosen.iter().any(|name| name == pinned.name().as_str())) {
+    let mut jobs = Vec::new();
+    let mut blobs = Blobs(HashMap::new());
+    for pinned in artifacts.iter().filter(|pinned| chosen.iter().any(|name| name == pinned.name().as_str())) {
         let path = folder.path_of(pinned.name());
-        let mut file = File::open(&path).doing("open the image", &path)?;
-        let (size, digest) = Digest::of_reader(&mut file).doing("read the image", &path)?;
-        if digest != pinned.pin.digest {
+        let options = Options { originals: false, ..Options::default() };
+        let analysis = analyse(&path, pinned.name().as_str(), true, &options)?;
+        if analysis.digest != pinned.pin.digest {
             return Err(Error::integrity("an image is not what the manifest pins: it was not loaded")
                 .fact("path", path.display())
                 .fact("expected", pinned.pin.digest)
-                .fact("actual", format_args!("{digest} ({size} bytes)"))
+                .fact("actual", format_args!("{} ({} bytes)", analysis.digest, analysis.size))
                 .hint("get it again with: pack download"));
         }
-        let meter = progress.start(pinned.name().as_str(), Some(size));
-        let mut engine = Engine::start(pinned.name().as_str())?;
-        let mut file = File::open(&path).doing("open the image", &path)?;
-        let mut buffer = vec![0; 1 << 20];
-        loop {
-            let n = file.read(&mut buffer).doing("read the image", &path)?;
-            if n == 0 {
-                break;
-            }
-            engine.write(&buffer[..n])?;
-            meter.add(n as u64);
-        }
-        engine.finish()?;
-        meter.done("loaded");
+        blobs.0.extend(analysis.blobs.into_iter().map(|blob| (blob.digest, blob)));
+        jobs.push(Job { name: analysis.artifact, images: analysis.images, whole: None });
     }
+    load(&jobs, &blobs, progress)?;
     Ok(chosen)
+}
+
+/// The blobs of a folder's archives.
+struct Blobs(HashMap<Digest, Blob>);
+
+impl BlobSource for Blobs {
+    fn open(&self, digest: &Digest) -> Result<Box<dyn Read + Send + '_>> {
+        match self.0.get(digest) {
+            Some(blob) => Ok(blob.open()?),
+            None => Err(Error::failed("a layer is in none of the archives").fact("blob", digest)),
+        }
+    }
+}
+
+/// The images of one artifact.
+struct Job<'a> {
+    name: String,
+    images: Vec<Image>,
+    /// The archive as it is, where the bundle carries it so.
+    whole: Option<(&'a crate::bundle::Entry, &'a Bundle)>,
+}
+
+impl Job<'_> {
+    /// The bytes that go to the engine, about.
+    fn size(&self, skip: &HashSet<Digest>) -> u64 {
+        match self.whole {
+            Some((entry, _)) => entry.size,
+            None => {
+                let mut seen = HashSet::new();
+                let layers = self.images.iter().flat_map(|image| &image.layers);
+                layers
+                    .filter(|layer| !skip.contains(&layer.diff_id) && seen.insert(layer.diff_id))
+                    .map(|layer| layer.size)
+                    .sum()
+            }
+        }
+    }
+}
+
+fn load(jobs: &[Job<'_>], blobs: &dyn BlobSource, progress: &dyn Progress) -> Result<()> {
+    let Some((first, rest)) = jobs.split_first() else { return Ok(()) };
+    let there: Vec<Vec<Digest>> = engine::all().into_iter().map(|known: Known| known.layers).collect();
+    progress.plan(jobs.len(), Some(jobs.iter().map(|job| job.size(&already(job, &there))).sum()));
+    one(first, &there, blobs, progress)?;
+    // What the first one brought is there now, whatever the engine had before.
+    let there: Vec<Vec<Digest>> = there.into_iter().chain(first.images.iter().map(diff_ids)).collect();
+    let queue = Mutex::new(rest.iter());
+    let next = || queue.lock().unwrap_or_else(|broken| broken.into_inner()).next();
+    thread::scope(|scope| {
+        let work = || {
+            while let Some(job) = next() {
+                one(job, &there, blobs, progress)?;
+            }
+            Ok(())
+        };
+        let workers: Vec<_> = (0..AT_A_TIME.min(rest.len())).map(|_| scope.spawn(work)).collect();
+        let joined =
+            workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        // Every worker is waited for; the first failure is the one told.
+        let outcomes: Vec<Result<()>> = joined.collect();
+        outcomes.into_iter().collect()
+    })
+}
+
+fn one(job: &Job<'_>, there: &[Vec<Digest>], blobs: &dyn BlobSource, progress: &dyn Progress) -> Result<()> {
+    let skip = already(job, there);
+    let meter = progress.start(&job.name, Some(job.size(&skip)));
+    match send(job, &skip, blobs, meter.as_ref()) {
+        // An engine that wants every layer gets every layer: containerd's store, or podman behind the name.
+        Err(_) if !skip.is_empty() && job.whole.is_none() => {
+            meter.expect(job.size(&HashSet::new()));
+            send(job, &HashSet::new(), blobs, meter.as_ref())?;
+        }
+        outcome => outcome?,
+    }
+    job.images.iter().try_for_each(|image| compare(&job.name, image))?;
+    meter.done("loaded");
+    Ok(())
+}
+
+fn diff_ids(image: &Image) -> Vec<Digest> {
+    image.layers.iter().map(|layer| layer.diff_id).collect()
+}
+
+/// The layers that the engine need not be sent. It keeps a layer under the chain of those below it, so one
+/// can be left out only where every image of ours has it on top of what the engine has too.
+fn already(job: &Job<'_>, there: &[Vec<Digest>]) -> HashSet<Digest> {
+    let (mut has, mut needs) = (HashSet::new(), HashSet::new());
+    for image in &job.images {
+        let chain = diff_ids(image);
+        let common = |other: &Vec<Digest>| chain.iter().zip(other).take_while(|(ours, theirs)| ours == theirs).count();
+        let shared = there.iter().map(common).max().unwrap_or(0);
+        has.extend(&chain[..shared]);
+        needs.extend(&chain[shared..]);
+    }
+    &has - &needs
+}
+
+fn send(job: &Job<'_>, skip: &HashSet<Digest>, blobs: &dyn BlobSource, meter: &dyn Meter) -> Result<()> {
+    let mut engine = Loading::start(&job.name)?;
+    let mut out = Metered { engine: &mut engine, meter, refused: false };
+    let sent = match job.whole {
+        None => export(&job.images, blobs, skip, &mut out),
+        Some((entry, bundle)) => as_it_is(BufReader::new(bundle.stream(entry)), &mut out),
+    };
+    let refused = out.refused;
+    match sent {
+        Ok(()) => engine.finish(),
+        Err(_) if refused => Err(engine.refused()),
+        Err(error) => Err(error),
+    }
+}
+
+/// An archive as it is; zstd is taken off, which no `docker load` before 23 understands.
+fn as_it_is(mut archive: BufReader<impl Read>, out: &mut dyn Write) -> Result<()> {
+    let failed = |cause: io::Error| match cause.kind() {
+        io::ErrorKind::InvalidData => Error::integrity("an image cannot be read").fact("cause", cause),
+        _ => Error::failed("an image cannot be sent to the engine").fact("cause", cause),
+    };
+    let magic = io::BufRead::fill_buf(&mut archive).map_err(failed)?;
+    let copied = if magic.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        zstd::stream::copy_decode(archive, out)
+    } else {
+        io::copy(&mut archive, out).map(drop)
+    };
+    copied.map_err(failed)
+}
+
+/// The engine must have exactly this image now.
+fn compare(artifact: &str, image: &Image) -> Result<()> {
+    let id = image.id.to_string();
+    let names: Vec<&str> =
+        if image.tags.is_empty() { vec![id.as_str()] } else { image.tags.iter().map(String::as_str).collect() };
+    for name in names {
+        let known = engine::look_up(name)?;
+        let same = known.as_ref().is_some_and(|known| {
+            known.id == id || (known.layers == diff_ids(image) && engine::keeps_images_in_containerd())
+        });
+        if !same {
+            return Err(Error::integrity("the container engine has another image than was loaded")
+                .fact("artifact", artifact)
+                .fact("image", name)
+                .fact("expected", image.id)
+                .fact("actual", known.map_or_else(|| "no such image".to_owned(), |known| known.id))
+                .hint(format_args!("see what it has: docker image inspect {name}")));
+        }
+    }
+    Ok(())
+}
+
+/// Counts what goes to the engine, and remembers whether it was the engine that took no more.
+struct Metered<'a> {
+    engine: &'a mut Loading,
+    meter: &'a dyn Meter,
+    refused: bool,
+}
+
+impl Write for Metered<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.engine.write(bytes).inspect_err(|_| self.refused = true)?;
+        self.meter.add(count as u64);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn choose<'a>(known: impl Iterator<Item = &'a str>, names: &[String], look: &str) -> Result<Vec<String>> {
@@ -92,68 +264,4 @@ fn choose<'a>(known: impl Iterator<Item = &'a str>, names: &[String], look: &str
         .filter(|name| names.is_empty() || names.iter().any(|asked| asked == name))
         .map(Into::into)
         .collect())
-}
-
-/// A `docker load` that reads an image from us.
-struct Engine {
-    child: Child,
-    image: String,
-}
-
-impl Engine {
-    fn start(image: &str) -> Result<Self> {
-        let spawned = Command::new("docker")
-            .args(["load", "--quiet"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn();
-        match spawned {
-            Ok(child) => Ok(Engine { child, image: image.to_owned() }),
-            Err(cause) => Err(Error::failed("cannot start 'docker load'")
-                .fact("image", image)
-                .fact("cause", &cause)
-                .hint("check that Docker is installed: docker version")
-                .caused_by(cause)),
-        }
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        let written = match &mut self.child.stdin {
-            Some(stdin) => stdin.write_all(bytes),
-            None => Err(io::ErrorKind::BrokenPipe.into()),
-        };
-        written.map_err(|_| self.refused())
-    }
-
-    fn finish(mut self) -> Result<()> {
-        drop(self.child.stdin.take());
-        match self.child.wait() {
-            Ok(status) if status.success() => Ok(()),
-            _ => Err(self.refused()),
-        }
-    }
-
-    /// Why the engine took no more: what it says itself.
-    fn refused(&mut self) -> Error {
-        drop(self.child.stdin.take());
-        let mut said = String::new();
-        if let Some(stderr) = &mut self.child.stderr {
-            // Half of what it says is better than nothing.
-            let _ = stderr.take(4_096).read_to_string(&mut said);
-        }
-        let _ = self.child.wait();
-        Error::failed("the container engine refused an image")
-            .fact("image", &self.image)
-            .fact("engine", said.trim())
-            .hint("check that the engine answers: docker info")
-    }
-}
-
-impl Drop for Engine {
-    fn drop(&mut self) {
-        // After an error of ours the engine must not take a half image for a whole one.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

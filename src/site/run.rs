@@ -34,12 +34,7 @@ pub fn run(bundle: &Bundle, home: &Path, args: &[OsString], signals: Signals) ->
     let files = home.join("files");
     fs::DirBuilder::new().mode(0o700).create(&files).doing("create the folder", &files)?;
     let carried = |path: &RelPath| index.artifacts.iter().any(|a| a.name == *path && a.kind != Kind::Image);
-    extract(
-        bundle,
-        |entry| carried(&entry.path) || matches!(entry.path.as_str(), FILE_NAME | SIGNATURE_NAME),
-        &files,
-        &Silent,
-    )?;
+    extract(bundle, |path| carried(path) || matches!(path.as_str(), FILE_NAME | SIGNATURE_NAME), &files, &Silent)?;
     let script = run.below(&files);
     fs::set_permissions(&script, Permissions::from_mode(0o700)).doing("set the mode of", &script)?;
     let mut command = command(&script)?;

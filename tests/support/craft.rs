@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use pack::bundle::{CarriedArtifact, Compression, Content, Plan, Source, write};
+use pack::bundle::{CarriedArtifact, Compression, Content, Form, Plan, Source, write};
 use pack::digest::Digest;
 use pack::manifest::{Kind, Manifest};
 use pack::platform::Platform;
@@ -33,6 +33,10 @@ pub fn small_bundle(path: &Path, header: &[u8], files: &[super::File]) {
             size: file.content.len() as u64,
             mode: 0o644,
             digest: Digest::of(&file.content),
+            form: Form::File,
+            kept: None,
+            images: Vec::new(),
+            blobs: Vec::new(),
         })
         .collect();
     let plan = Plan {
@@ -41,6 +45,7 @@ pub fn small_bundle(path: &Path, header: &[u8], files: &[super::File]) {
         header: header.to_vec(),
         sources,
         artifacts,
+        images: Vec::new(),
         compression: Compression::Fast,
         cores: 2,
     };

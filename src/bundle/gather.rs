@@ -1,0 +1,146 @@
+//! From a folder to what a bundle is made of: images taken apart, everything else as it is.
+
+use std::collections::HashSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use super::images::{CarriedImage, CarriedLayer, Form};
+use super::index::CarriedArtifact;
+use super::payload::{Content, Source};
+use crate::digest::Digest;
+use crate::error::{Error, IoContext, Result};
+use crate::folder::Folder;
+use crate::image::{self, Analysis, Options, analyse, layout};
+use crate::manifest::{FILE_NAME, Kind, Pinned, SIGNATURE_NAME};
+use crate::path::RelPath;
+use crate::progress::Progress;
+
+/// What a folder gives to a bundle.
+pub struct Gathered {
+    /// The files of the payload, in its order.
+    pub sources: Vec<Source>,
+    /// The artifacts that the payload's files give back.
+    pub artifacts: Vec<CarriedArtifact>,
+    /// The container images in them, each once.
+    pub images: Vec<CarriedImage>,
+}
+
+/// Reads every artifact of `selection` in `folder` and finds out how each is carried.
+///
+/// # Errors
+/// An artifact is missing or not what was pinned; an image archive is bad, or for another platform.
+pub fn gather(
+    folder: &Folder,
+    selection: &[Pinned<'_>],
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<Gathered> {
+    let mut artifacts = selection.iter().map(|pinned| carried(folder, pinned)).collect::<Result<Vec<_>>>()?;
+    let worth: Vec<&mut CarriedArtifact> =
+        artifacts.iter_mut().filter(|artifact| artifact.kind == Kind::Image || artifact.kind == Kind::Engine).collect();
+    progress.plan(worth.len(), Some(worth.iter().map(|artifact| artifact.size).sum()));
+    let mut analyses = Vec::new();
+    for artifact in worth {
+        let meter = progress.start(artifact.name.as_str(), Some(artifact.size));
+        let path = folder.path_of(&artifact.name);
+        let analysis = analyse(&path, artifact.name.as_str(), artifact.kind == Kind::Image, options)?;
+        if analysis.digest != artifact.digest {
+            return Err(Error::integrity("an artifact in the folder is not what the manifest pins")
+                .fact("path", path.display())
+                .fact("expected", artifact.digest)
+                .fact("actual", format_args!("{} ({} bytes)", analysis.digest, analysis.size))
+                .hint("get what is missing or wrong with 'pack download', then pack again"));
+        }
+        describe(artifact, &analysis);
+        meter.add(artifact.size);
+        meter.done("read");
+        analyses.push(analysis);
+    }
+    let entries = layout(&analyses)?;
+    let images: Vec<CarriedImage> = image::distinct(&analyses).iter().map(CarriedImage::from).collect();
+    let layers: HashSet<Digest> = images.iter().flat_map(|image| &image.layers).map(CarriedLayer::blob).collect();
+    artifacts.iter_mut().for_each(|artifact| artifact.blobs.retain(|blob| !layers.contains(blob)));
+    let mut sources = own_files(folder)?;
+    let file = |kinds: &[Kind]| -> Vec<Source> {
+        let chosen = artifacts.iter().filter(|artifact| artifact.form == Form::File && kinds.contains(&artifact.kind));
+        chosen.map(|artifact| from_folder(folder, artifact)).collect()
+    };
+    sources.extend(file(&[Kind::Script, Kind::Unit, Kind::Stack, Kind::File]));
+    sources.extend(file(&[Kind::Engine]));
+    for entry in entries {
+        let path: RelPath = entry.path.parse().map_err(Error::failed)?;
+        let content = match entry.source {
+            image::Source::Bytes(bytes) => Content::Bytes(bytes),
+            image::Source::Blob(blob) => Content::Stream(Box::new(move || blob.open())),
+        };
+        sources.push(Source { path, mode: 0o644, size: entry.size, digest: entry.digest, content });
+    }
+    sources.extend(file(&[Kind::Image]));
+    Ok(Gathered { sources, artifacts, images })
+}
+
+/// The artifact as it lies in the folder now. Its content is compared with the pin while it is packed.
+fn carried(folder: &Folder, pinned: &Pinned<'_>) -> Result<CarriedArtifact> {
+    let path = folder.path_of(pinned.name());
+    let hint = "get what is missing or wrong with 'pack download', then pack again";
+    let metadata = fs::metadata(&path).doing("read the artifact", &path).map_err(|error| error.hint(hint))?;
+    if !metadata.is_file() || pinned.pin.size.is_some_and(|size| size != metadata.len()) {
+        return Err(Error::integrity("an artifact in the folder is not what the manifest pins")
+            .fact("path", path.display())
+            .fact("expected", pinned.pin.size.map_or("a file".to_owned(), |size| format!("{size} bytes")))
+            .fact("actual", format_args!("{} bytes", metadata.len()))
+            .hint(hint));
+    }
+    Ok(CarriedArtifact {
+        name: pinned.name().clone(),
+        kind: pinned.artifact.kind,
+        size: metadata.len(),
+        mode: metadata.permissions().mode() & 0o777,
+        digest: pinned.pin.digest,
+        form: Form::File,
+        kept: None,
+        images: Vec::new(),
+        blobs: Vec::new(),
+    })
+}
+
+fn describe(artifact: &mut CarriedArtifact, analysis: &Analysis) {
+    artifact.images = analysis.images.iter().map(|image| image.id).collect();
+    artifact.form = match &analysis.form {
+        image::Form::Rebuilt(recipe) => {
+            artifact.blobs = recipe.blobs();
+            Form::Rebuilt
+        }
+        image::Form::Exported => Form::Exported,
+        image::Form::AsIs(why) => {
+            artifact.kept = Some(why.clone());
+            Form::File
+        }
+    };
+}
+
+/// Manifest and signature: what a site reads first.
+fn own_files(folder: &Folder) -> Result<Vec<Source>> {
+    let mut sources = Vec::new();
+    for name in [FILE_NAME, SIGNATURE_NAME] {
+        let path = folder.root().join(name);
+        if name == SIGNATURE_NAME && !path.exists() {
+            continue;
+        }
+        let content = fs::read(&path).doing("read", &path)?;
+        let path: RelPath = name.parse().map_err(Error::failed)?;
+        let (size, digest) = (content.len() as u64, Digest::of(&content));
+        sources.push(Source { path, mode: 0o644, size, digest, content: Content::Bytes(content) });
+    }
+    Ok(sources)
+}
+
+fn from_folder(folder: &Folder, artifact: &CarriedArtifact) -> Source {
+    Source {
+        path: artifact.name.clone(),
+        mode: artifact.mode,
+        size: artifact.size,
+        digest: artifact.digest,
+        content: Content::File(folder.path_of(&artifact.name)),
+    }
+}

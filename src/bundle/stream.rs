@@ -1,0 +1,75 @@
+//! Reading an entry as a stream, and blobs by their digest.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use super::images::CarriedImage;
+use super::index::{CarriedArtifact, Entry};
+use super::read::{Bundle, damaged};
+use crate::digest::Digest;
+use crate::error::Result;
+use crate::image::{self, BlobSource, Image};
+
+/// The content of an entry, a frame at a time; each is checked before it is unpacked.
+pub struct EntryReader<'a> {
+    bundle: &'a Bundle,
+    /// Where reading goes on, and where it ends, in the tar stream.
+    at: u64,
+    end: u64,
+    /// The frame at hand and where it begins in the tar stream.
+    frame: Option<(Arc<Vec<u8>>, u64)>,
+}
+
+impl Bundle {
+    /// The content of `entry`, from its begin.
+    pub fn stream<'a>(&'a self, entry: &Entry) -> EntryReader<'a> {
+        EntryReader { bundle: self, at: entry.offset, end: entry.end(), frame: None }
+    }
+
+    /// The images of an artifact, with their configs.
+    ///
+    /// # Errors
+    /// The bundle is damaged.
+    pub fn images_of(&self, artifact: &CarriedArtifact) -> Result<Vec<Image>> {
+        let with_config = |image: &CarriedImage| {
+            let mut config = Vec::new();
+            let limit = image::Limits::DEFAULT.json_bytes;
+            let read = self.open(&image.id)?.take(limit).read_to_end(&mut config);
+            read.map_err(|cause| damaged(self.path(), cause))?;
+            Ok(Image { config, ..image.without_config() })
+        };
+        let carried = self.index().images.iter().filter(|image| artifact.images.contains(&image.id));
+        carried.map(with_config).collect()
+    }
+}
+
+impl Read for EntryReader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.at >= self.end || buffer.is_empty() {
+            return Ok(0);
+        }
+        let (raw, begin) = match self.frame.take() {
+            Some((raw, begin)) if self.at < begin + raw.len() as u64 => (raw, begin),
+            // The class of the error must not be lost on the way through I/O.
+            _ => self.bundle.frame_at(self.at).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?,
+        };
+        let from = (self.at - begin) as usize;
+        let count = (raw.len() - from).min(buffer.len()).min((self.end - self.at) as usize);
+        buffer[..count].copy_from_slice(&raw[from..from + count]);
+        self.at += count as u64;
+        self.frame = Some((raw, begin));
+        Ok(count)
+    }
+}
+
+impl BlobSource for Bundle {
+    fn open(&self, digest: &Digest) -> Result<Box<dyn Read + Send + '_>> {
+        let index = self.index();
+        let entry =
+            [image::blob_path(digest), image::other_blob_path(digest)].iter().find_map(|path| index.entry(path));
+        match entry {
+            Some(entry) => Ok(Box::new(self.stream(entry))),
+            None => Err(damaged(self.path(), "it lacks a blob that its index needs").fact("blob", digest)),
+        }
+    }
+}

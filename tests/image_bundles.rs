@@ -1,0 +1,281 @@
+//! Bundles of images: every layer once, every byte back, readable by stock tools, loaded into a real engine.
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use pack::digest::Digest;
+use serde_json::Value;
+use support::images::{Layers, Made, docker_legacy, gzip, image, layer, oci, tar};
+use support::{expect, file, noise, pack, run, skip, texts, tree, write_product};
+
+const BUNDLE: &str = "probe-1.0.0-x86_64.run";
+
+/// Three images on one base, under tags that nothing else on this machine has.
+fn made(test: &str) -> Vec<Made> {
+    let base = layer(1, 400_000);
+    let tag = |name: &str| format!("pack-test-{test}-{}/{name}:1", std::process::id());
+    vec![
+        image(&tag("one"), vec![base.clone(), layer(2, 30_000)]),
+        image(&tag("two"), vec![base.clone(), layer(3, 200_000), tar(&[])]),
+        image(&tag("three"), vec![base, layer(2, 30_000), layer(4, 10_000)]),
+    ]
+}
+
+/// A product whose artifacts have each another form.
+fn product(folder: &Path, made: &[Made]) -> PathBuf {
+    let product = folder.join("probe-portable");
+    fs::create_dir_all(&product).expect("a folder");
+    let engine = gzip(&tar(&[("docker/dockerd", support::images::Member::File(&layer(9, 300_000)))]), 9);
+    write_product(
+        &product,
+        "1.0.0",
+        &[
+            file("run.sh", "script", "#!/bin/sh\nexec cat engine.tgz\n"),
+            file("engine.tgz", "engine", engine),
+            file("one.tar.gz", "image", gzip(&docker_legacy(&made[..1]), 6)),
+            file("two.tar", "image", oci(&made[1..2], Layers::Gzip, true)),
+            file("three.tar.zst", "image", zstd::bulk::compress(&docker_legacy(&made[2..]), 3).expect("memory")),
+            file("data.gz", "file", gzip(&noise(3, 1_000), 1)),
+        ],
+    );
+    product
+}
+
+fn folder(test: &str) -> (tempfile::TempDir, Vec<Made>) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let made = made(test);
+    product(folder.path(), &made);
+    (folder, made)
+}
+
+fn index(folder: &Path) -> Value {
+    let (inspected, _) = expect(0, folder, &["inspect", "--json", BUNDLE]);
+    serde_json::from_str::<Value>(&inspected).expect("JSON")
+}
+
+fn has(tool: &str) -> bool {
+    Command::new(tool).arg("--version").output().is_ok_and(|output| output.status.success())
+}
+
+fn shell(folder: &Path, line: &str) -> String {
+    let output = Command::new("sh").args(["-ec", line]).current_dir(folder).output().expect("sh runs");
+    let (out, err) = texts(&output);
+    assert!(output.status.success(), "{line}\n{out}\n{err}");
+    out
+}
+
+#[test]
+fn the_folder_comes_back_and_the_bundle_says_how() {
+    let (folder, made) = folder("back");
+    expect(0, folder.path(), &["bundle"]);
+    expect(0, folder.path(), &["verify", BUNDLE]);
+    expect(0, folder.path(), &["extract", BUNDLE, "out"]);
+    assert_eq!(tree(&folder.path().join("out")), tree(&folder.path().join("probe-portable")));
+    expect(0, folder.path(), &["verify", "out"]);
+    expect(0, folder.path(), &["extract", BUNDLE, "some", "two.tar"]);
+    let some = tree(&folder.path().join("some"));
+    assert_eq!(some.len(), 1);
+    assert!(some[0].2 == fs::read(folder.path().join("probe-portable/two.tar")).expect("read"));
+
+    let document = index(folder.path());
+    let index = &document["index"];
+    assert_eq!(index["requires"], serde_json::json!(["images"]));
+    let artifact = |name: &str| {
+        let found = index["artifacts"].as_array().expect("a list").iter().find(|one| one["name"] == name);
+        found.expect("there").clone()
+    };
+    for name in ["engine.tgz", "one.tar.gz", "two.tar"] {
+        assert_eq!(artifact(name)["form"], "rebuilt", "{name}");
+    }
+    let kept = artifact("three.tar.zst");
+    assert!(kept["form"].is_null() && kept["kept"].as_str().expect("a reason").contains("zstd"), "{kept}");
+    let paths: Vec<&str> = index["entries"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|entry| entry["path"].as_str().expect("text"))
+        .collect();
+    let base = format!("oci/blobs/sha256/{}", Digest::of(&made[0].layers[0]).hex());
+    assert_eq!(paths.iter().filter(|path| **path == base).count(), 1);
+    let (shown, _) = expect(0, folder.path(), &["inspect", BUNDLE]);
+    assert!(shown.contains(&made[0].tag) && shown.contains("shared with") && shown.contains("as it is"), "{shown}");
+    // The base is shared: it is not what either of them adds.
+    let adds = |name: &str| document["adds"][name].as_u64().expect("a number");
+    assert!(adds("one.tar.gz") < 60_000 && adds("two.tar") < 300_000, "{}", document["adds"]);
+}
+
+#[test]
+fn the_same_folder_gives_the_same_bundle() {
+    let (folder, _) = folder("same");
+    expect(0, folder.path(), &["bundle", "--threads", "1", "-o", "a.run"]);
+    expect(0, folder.path(), &["bundle", "--threads", "3", "-o", "b.run"]);
+    assert!(
+        fs::read(folder.path().join("a.run")).expect("read") == fs::read(folder.path().join("b.run")).expect("read")
+    );
+}
+
+#[test]
+fn fast_keeps_what_is_compressed_and_no_originals_gives_plain_archives() {
+    let (folder, made) = folder("ways");
+    expect(0, folder.path(), &["bundle", "--compression", "fast"]);
+    let forms = |document: Value| -> Vec<String> {
+        let artifacts = document["index"]["artifacts"].as_array().expect("a list").clone();
+        artifacts.iter().map(|one| one["form"].as_str().unwrap_or("file").to_owned()).collect()
+    };
+    assert_eq!(forms(index(folder.path())), ["file", "file", "file", "rebuilt", "file", "file"]);
+    expect(0, folder.path(), &["extract", BUNDLE, "fast"]);
+    assert_eq!(tree(&folder.path().join("fast")), tree(&folder.path().join("probe-portable")));
+
+    expect(0, folder.path(), &["bundle", "--no-originals"]);
+    assert_eq!(forms(index(folder.path())), ["file", "file", "exported", "exported", "exported", "file"]);
+    expect(0, folder.path(), &["verify", BUNDLE]);
+    expect(0, folder.path(), &["extract", BUNDLE, "plain"]);
+    let manifest = shell(folder.path(), "tar -xOf plain/three.tar.zst manifest.json");
+    assert!(manifest.contains(&made[2].tag), "{manifest}");
+}
+
+#[test]
+fn the_script_finds_the_engine_as_it_was() {
+    let (folder, _) = folder("run");
+    expect(0, folder.path(), &["bundle"]);
+    let output = Command::new("sh").arg(BUNDLE).current_dir(folder.path()).output().expect("sh runs");
+    assert!(output.stdout == fs::read(folder.path().join("probe-portable/engine.tgz")).expect("read"));
+}
+
+#[test]
+fn a_bad_image_is_told_before_anything_is_written() {
+    let (folder, mut made) = folder("bad");
+    made[0].layers[1] = layer(77, 30_000);
+    let bad = gzip(&docker_legacy(&made[..1]), 6);
+    write_product(&folder.path().join("probe-portable"), "1.0.0", &[file("one.tar.gz", "image", bad)]);
+    let (_, err) = expect(3, folder.path(), &["bundle"]);
+    assert!(err.contains("one.tar.gz") && err.contains(&made[0].tag) && err.contains("layer.tar"), "{err}");
+    assert!(!folder.path().join(BUNDLE).exists());
+}
+
+#[test]
+fn damage_is_found_and_named_by_artifact() {
+    let (folder, _) = folder("damage");
+    expect(0, folder.path(), &["bundle"]);
+    let path = folder.path().join(BUNDLE);
+    let good = fs::read(&path).expect("read");
+    let document = index(folder.path());
+    let from = document["index"]["headerSize"].as_u64().expect("a number") as usize;
+    // Every byte would take an hour; a prime's multiples hit every kind of place.
+    for at in (from..good.len()).step_by(9_973) {
+        let mut bad = good.clone();
+        bad[at] ^= 1 << (at % 8);
+        fs::write(&path, &bad).expect("written");
+        assert_eq!(run(folder.path(), &["verify", BUNDLE]).status.code(), Some(3), "at {at}");
+        let output = run(folder.path(), &["extract", BUNDLE, "damaged"]);
+        fs::create_dir_all(folder.path().join("damaged")).expect("a folder");
+        let extracted = tree(&folder.path().join("damaged"));
+        let original = tree(&folder.path().join("probe-portable"));
+        assert!(extracted.iter().all(|file| original.contains(file)), "at {at}: a wrong file under its final name");
+        assert!(output.status.code() == Some(3) || extracted == original, "at {at}");
+        let _ = fs::remove_dir_all(folder.path().join("damaged"));
+    }
+    let mut bad = good.clone();
+    bad[from + (good.len() - from) / 2] ^= 1;
+    fs::write(&path, &bad).expect("written");
+    let (out, err) = expect(3, folder.path(), &["verify", BUNDLE]);
+    assert!(out.contains(".tar") || err.contains(".tar"), "{out}{err}");
+}
+
+#[test]
+fn stock_tools_read_the_layout() {
+    if !has("skopeo") || !has("zstd") {
+        return skip("skopeo or zstd is not installed");
+    }
+    let (folder, made) = folder("stock");
+    expect(0, folder.path(), &["bundle"]);
+    let at = index(folder.path())["payloadAt"].as_u64().expect("a number");
+    shell(folder.path(), &format!("mkdir raw && cd raw && tail -c +{at} ../{BUNDLE} | zstd -dc | tar -x"));
+    for made in &made[..2] {
+        let tag = &made.tag;
+        shell(folder.path(), &format!("skopeo copy -q oci:raw/oci:{tag} docker-archive:copied.tar:{tag}"));
+        let config = shell(folder.path(), "skopeo inspect --config --raw docker-archive:copied.tar; rm copied.tar");
+        assert_eq!(config.as_bytes(), made.config);
+    }
+    shell(folder.path(), "tar -C raw/oci -c . > layout.tar");
+    let both =
+        shell(folder.path(), &format!("skopeo inspect --raw --config docker-archive:layout.tar:{}", made[1].tag));
+    assert_eq!(both.as_bytes(), made[1].config);
+}
+
+/// Removes the images of a test from the engine.
+struct Loaded<'a>(&'a [Made]);
+
+impl Drop for Loaded<'_> {
+    fn drop(&mut self) {
+        for made in self.0 {
+            let _ = Command::new("docker").args(["image", "rm", "--force", &made.tag]).output();
+        }
+    }
+}
+
+fn ids(made: &[Made]) -> Vec<String> {
+    let id = |made: &Made| {
+        let output = Command::new("docker").args(["image", "inspect", "--format", "{{.Id}}", &made.tag]).output();
+        texts(&output.expect("docker runs")).0.trim().to_owned()
+    };
+    made.iter().map(id).collect()
+}
+
+fn docker_answers() -> bool {
+    Command::new("docker").arg("info").output().is_ok_and(|output| output.status.success())
+}
+
+#[test]
+fn a_real_engine_gets_every_image_once() {
+    if !docker_answers() {
+        return skip("no Docker Engine answers");
+    }
+    let (folder, made) = folder("engine");
+    let expected: Vec<String> = made.iter().map(|made| made.id().to_string()).collect();
+    let loaded = Loaded(&made);
+    for words in [&["bundle"][..], &["bundle", "--no-originals"], &["bundle", "--compression", "fast"]] {
+        expect(0, folder.path(), words);
+        expect(0, folder.path(), &["load", BUNDLE]);
+        assert_eq!(ids(&made), expected, "{words:?}");
+        // Again, with everything there already, and after one is gone.
+        expect(0, folder.path(), &["load", BUNDLE]);
+        drop(Loaded(&made[..1]));
+        expect(0, folder.path(), &["load", BUNDLE, "one.tar.gz"]);
+        assert_eq!(ids(&made), expected, "{words:?}");
+        drop(Loaded(&made));
+    }
+    expect(0, folder.path(), &["load", "probe-portable"]);
+    assert_eq!(ids(&made), expected);
+    drop(Loaded(&made));
+    expect(0, folder.path(), &["load", "probe-portable", "two.tar"]);
+    assert_eq!(ids(&made), [String::new(), expected[1].clone(), String::new()]);
+    drop(Loaded(&made));
+
+    expect(0, folder.path(), &["bundle"]);
+    expect(0, folder.path(), &["extract", BUNDLE, "out"]);
+    let at = index(folder.path())["payloadAt"].as_u64().expect("a number");
+    shell(folder.path(), &format!("mkdir raw && cd raw && tail -c +{at} ../{BUNDLE} | zstd -dc | tar -x"));
+    shell(folder.path(), "tar -C raw/oci -c . | docker load");
+    assert_eq!(ids(&made)[..2], expected[..2]);
+    drop(loaded);
+}
+
+#[test]
+fn an_engine_that_has_something_else_afterwards_is_an_error() {
+    let (folder, _) = folder("liar");
+    expect(0, folder.path(), &["bundle"]);
+    // An engine that takes everything and keeps nothing.
+    let bin = folder.path().join("bin");
+    fs::create_dir(&bin).expect("a folder");
+    fs::write(bin.join("docker"), "#!/bin/sh\n[ \"$1\" = load ] && exec cat >/dev/null\nexit 1\n").expect("written");
+    shell(folder.path(), "chmod 755 bin/docker");
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
+    let output = pack(folder.path()).args(["load", BUNDLE]).env("PATH", path).output().expect("pack runs");
+    let (_, err) = texts(&output);
+    assert_eq!(output.status.code(), Some(3), "{err}");
+    assert!(err.contains("no such image") && err.contains("one.tar.gz"), "{err}");
+}
