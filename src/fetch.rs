@@ -152,6 +152,22 @@ impl Fetcher {
         Ok(self.runtime.block_on(whole::get(&self.http, url, limit, &|_| {}))?.map(|(bytes, _)| bytes))
     }
 
+    /// Where `artifact` of the manifest at `base` may be got by hand, mirrors too, best first: whole URLs
+    /// with their queries, which the manifest tells anyway, and without a user's name and password.
+    ///
+    /// # Errors
+    /// A URL cannot be read, or a manifest from the network names a file of this machine.
+    pub fn urls(&self, artifact: &Artifact, base: &Url) -> Result<Vec<String>> {
+        let sources = plan::sources(artifact, base, &self.http.options().mirrors)?;
+        let by_hand = |mut url: Url| {
+            // Only URLs that cannot have a user refuse this, and those have none.
+            let _ = url.set_username("");
+            let _ = url.set_password(None);
+            url.into()
+        };
+        Ok(sources.into_iter().map(|source| by_hand(source.url)).collect())
+    }
+
     /// Sees to it that `folder`, whose lock the caller holds, has every artifact of `selection`. What is
     /// right stays, and then no request is sent for it. Outcomes come in the selection's order. The
     /// manifest is not written.

@@ -179,6 +179,16 @@ fn a_list_says_what_to_fetch_by_hand() {
     let listed = json_of(folder.path(), &["download", "--list", "--platform", "linux/arm64"]);
     let names: Vec<_> = listed["artifacts"].as_array().expect("a list").iter().map(|a| a["name"].clone()).collect();
     assert_eq!(names, ["run-portable.sh", "docker.service", "docker-stack.example.yaml", "docker-18.06.3-ce.tgz"]);
+
+    // Relative URLs are of no use to a browser: they are told whole, but not with the password of the manifest's.
+    let (server, files) = web();
+    publish(&files, "1.0.0", &product(2));
+    let (whole, mirror) = (server.url("data"), "https://mirror.example/x/");
+    let mut manifest = server.url("manifest.json");
+    manifest.set_username("ada").expect("a user");
+    manifest.set_password(Some("secret")).expect("a password");
+    let listed = json_of(folder.path(), &["download", "--list", manifest.as_str(), "--mirror", mirror]);
+    assert_eq!(listed["artifacts"][2]["urls"], json!([whole.as_str(), format!("{mirror}data")]));
 }
 
 #[test]

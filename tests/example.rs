@@ -62,6 +62,9 @@ fn the_first_command_of_the_readme_makes_a_bundle_that_runs_without_a_network() 
     let bundle = place.path().join(&name);
     printed(Command::new("sha256sum").args(["--check", &format!("{name}.sha256")]).current_dir(place.path()));
 
+    let (out, _) = expect(0, place.path(), &["load", &name]);
+    assert!(out.contains("nothing to load"), "{out}");
+
     let alone = without_network();
     for shell in [&["dash"] as &[&str], &["bash"], &["busybox", "sh"]] {
         let mut command = Command::new(alone[0]);

@@ -51,7 +51,7 @@ pub(super) fn run(args: &DownloadArgs, terminal: &Terminal) -> Result<u8> {
     let fetcher = args.network.fetcher()?;
     let trusted = args.key.fetch(&fetcher, &network::manifest_url(args.manifest.as_deref())?, terminal)?;
     if args.list {
-        return list(&trusted.manifest, args.platform, terminal);
+        return list(&trusted, &fetcher, args.platform, terminal);
     }
     let dir = args.dir.clone().unwrap_or_else(|| locate::folder_name(&trusted.manifest));
     let folder = Folder::at(dir);
@@ -130,30 +130,33 @@ fn show(folder: &Folder, manifest: &Manifest, outcomes: &[Outcome], terminal: &T
 }
 
 /// Everything that is needed to fetch by hand; an unpinned artifact is listed too.
-fn list(manifest: &Manifest, platform: Option<Platform>, terminal: &Terminal) -> Result<u8> {
+fn list(trusted: &trust::Trusted, fetcher: &Fetcher, platform: Option<Platform>, terminal: &Terminal) -> Result<u8> {
     let platform = locate::platform(platform)?;
-    let chosen: Vec<_> = manifest.artifacts().iter().filter(|artifact| artifact.is_for(platform)).collect();
+    let manifest = &trusted.manifest;
+    let chosen = manifest.artifacts().iter().filter(|artifact| artifact.is_for(platform));
+    let chosen: Vec<_> =
+        chosen.map(|artifact| Ok((artifact, fetcher.urls(artifact, &trusted.base)?))).collect::<Result<_>>()?;
     terminal.document(&json!({
         "name": manifest.name().as_str(),
         "version": manifest.version(),
         "platform": platform,
-        "artifacts": chosen.iter().map(|artifact| json!({
+        "artifacts": chosen.iter().map(|(artifact, urls)| json!({
             "name": artifact.name,
             "kind": artifact.kind,
-            "urls": artifact.urls,
+            "urls": urls,
             "size": artifact.pin.and_then(|pin| pin.size),
             "digest": artifact.pin.map(|pin| pin.digest),
         })).collect::<Vec<_>>(),
     }))?;
     let mut rows = Vec::new();
-    for artifact in chosen {
+    for (artifact, urls) in chosen {
         let size = artifact.pin.and_then(|pin| pin.size).map_or("?".to_owned(), |size| size.to_string());
         let digest = artifact.pin.map_or("unpinned".to_owned(), |pin| pin.digest.to_string());
-        for (number, url) in artifact.urls.iter().enumerate() {
+        for (number, url) in urls.into_iter().enumerate() {
             rows.push(if number == 0 {
-                vec![artifact.name.to_string(), size.clone(), digest.clone(), url.clone()]
+                vec![artifact.name.to_string(), size.clone(), digest.clone(), url]
             } else {
-                vec![String::new(), String::new(), String::new(), url.clone()]
+                vec![String::new(), String::new(), String::new(), url]
             });
         }
     }

@@ -37,6 +37,9 @@ pub(super) fn run(args: &LoadArgs, terminal: &Terminal) -> Result<u8> {
     };
     drop(progress);
     terminal.document(&json!({ "source": args.source, "loaded": loaded }))?;
-    terminal.text(&format!("loaded {}", loaded.join(", ")))?;
+    terminal.text(&match loaded.as_slice() {
+        [] => "nothing to load: there are no images in it".to_owned(),
+        names => format!("loaded {}", names.join(", ")),
+    })?;
     Ok(0)
 }
