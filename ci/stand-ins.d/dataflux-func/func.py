@@ -108,6 +108,8 @@ def server(func):
             func.watch_mqtt()
 
     class Handler(BaseHTTPRequestHandler):
+        wbufsize = -1  # header and body in one go: a health check hangs up early
+
         def do_GET(self):
             if self.path == "/":
                 self.answer(302, "Found. Redirecting to /client-app", Location="/client-app")

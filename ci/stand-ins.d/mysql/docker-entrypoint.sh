@@ -15,6 +15,7 @@ if [ "$1" = mysqld ]; then
         rm -rf "$data/.first"
         mysql_install_db --user=mysql --datadir="$data/.first" --skip-test-db --auth-root-authentication-method=normal >/dev/null
         {
+            echo "DELETE FROM mysql.global_priv WHERE User = 'root' AND Host != 'localhost';" # they have no password
             echo 'FLUSH PRIVILEGES;'
             printf "SET PASSWORD FOR 'root'@'localhost' = PASSWORD('%s');\n" "$password"
             printf "CREATE USER 'root'@'%%' IDENTIFIED BY '%s';\n" "$password"
