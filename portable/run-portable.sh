@@ -648,9 +648,11 @@ check_network() {
     fi
 }
 
-our_port() { # our_port PORT: it is our own stack that has it
+our_port() { # our_port PORT: it is our own stack that has it, on this host or for the whole swarm
+    local ours="label=com.docker.stack.namespace=$STACK"
     [[ $ENGINE == answers ]] || return 1
-    d ps --filter "label=com.docker.stack.namespace=$STACK" --format '{{.Ports}}' | grep -- ":$1->" >/dev/null
+    { d ps --filter "$ours" --format '{{.Ports}}' && d service ls --filter "$ours" --format '{{.Ports}}'; } 2>/dev/null |
+        grep -- ":$1->" >/dev/null
 }
 
 has_data() { [[ -n $(ls -A "$INSTALL_DIR/$1" 2>/dev/null) ]]; }
