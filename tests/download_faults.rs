@@ -112,6 +112,25 @@ fn a_stall_ends_and_the_rest_is_fetched() {
 }
 
 #[test]
+fn bytes_that_come_again_and_again_are_no_progress() {
+    // Every attempt brings much, and none brings more than the one before: without an end to this, no other
+    // URL would ever get its turn.
+    let bytes = noise(3, 1_200_000);
+    let served = bytes.clone();
+    let server = serve(move |request| match request.path.as_str() {
+        "/good" => Reply::file(request, &served),
+        _ => Reply::whole(&served).cut_after(600_000),
+    });
+    let error = Product::of(&bytes, "cut").download(&server.url("")).expect_err("it never gets further");
+    assert_eq!(error.title(), "the connection ended before the file did");
+    assert_eq!(server.requests().len(), 2 + Product::hurried().retries, "the first one was progress");
+    let product = Product::new().with("a", &bytes, &["cut", "good"]);
+    product.download(&server.url("")).expect("the other URL has it");
+    product.assert_complete();
+    assert_eq!(server.asked_for("/good"), 1);
+}
+
+#[test]
 fn a_server_that_never_answers_is_given_up() {
     let bytes = noise(1, SIZE);
     let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");

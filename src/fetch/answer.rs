@@ -151,8 +151,9 @@ fn content_range(headers: &HeaderMap) -> Option<(Range<u64>, Option<u64>)> {
     let (first, last) = range.trim().split_once('-')?;
     let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
     let total: Option<u64> = if total == "*" { None } else { Some(total.trim().parse().ok()?) };
-    let sound = first <= last && total.is_none_or(|total| last < total);
-    sound.then(|| (first..last + 1, total))
+    let end = last.checked_add(1)?;
+    let sound = first <= last && total.is_none_or(|total| end <= total);
+    sound.then_some((first..end, total))
 }
 
 #[cfg(test)]
@@ -168,7 +169,8 @@ mod tests {
         let read = |text| content_range(&headers(header::CONTENT_RANGE, text));
         assert_eq!(read("bytes 5-9/20"), Some((5..10, Some(20))));
         assert_eq!(read("bytes 5-9/*"), Some((5..10, None)));
-        for bad in ["bytes 9-5/20", "bytes 5-20/20", "items 5-9/20", "bytes */20", "bytes -5/20", "bytes 5-9"] {
+        let overflowing = format!("bytes 5-{}/*", u64::MAX);
+        for bad in [&overflowing, "bytes 9-5/20", "bytes 5-20/20", "items 5-9/20", "bytes */20", "bytes -5/20", "bytes 5-9"] {
             assert_eq!(read(bad), None, "{bad}");
         }
     }

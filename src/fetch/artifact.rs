@@ -154,8 +154,8 @@ impl Run<'_> {
     async fn fetch(&self, pinned: &Pinned<'_>, meter: &Counting<'_>) -> Result<(Verified, Origin)> {
         let options = self.http.options();
         let list = plan::sources(pinned.artifact, self.base, &options.mirrors)?;
-        let mut sources = Sources::new(list, &self.health, options);
         let mut partial = Partial::open(self.folder, pinned.pin)?;
+        let mut sources = Sources::new(list, &self.health, options, partial.length());
         let mut wire = 0;
         meter.add(partial.length());
         let note = |line| self.note(pinned, line);
@@ -166,7 +166,7 @@ impl Run<'_> {
                     let attempt = Attempt::new(self.http, &turn, &mut partial, pinned.pin.size, meter);
                     let (tally, seen, result) = attempt.run().await;
                     wire += tally.wire;
-                    Tried { came: tally.wire, alone: tally.alone, seen, result }
+                    Tried { alone: tally.alone, seen, result }
                 }
             };
             let fault = match attempt.result {
@@ -203,7 +203,7 @@ impl Run<'_> {
                 Err(Fault::Ours(error)) => return Err(error),
                 Err(fault) => fault,
             };
-            sources.failed(&turn, fault, attempt.came, &note);
+            sources.failed(&turn, fault, partial.length(), &note);
         }
         Err(sources.into_error())
     }
@@ -236,7 +236,7 @@ impl Run<'_> {
                 )),
             }
         })();
-        Tried { came: 0, alone: true, seen: None, result }
+        Tried { alone: true, seen: None, result }
     }
 
     fn note(&self, pinned: &Pinned<'_>, line: String) {
@@ -256,8 +256,6 @@ fn other_bytes(turn: &Turn, partial: &Partial, fits: bool) -> Error {
 
 /// How one source fared in one turn.
 struct Tried {
-    /// Bytes that came over the network.
-    came: u64,
     /// Whether all bytes of the partial are from this turn.
     alone: bool,
     /// Who answered.

@@ -117,7 +117,7 @@ impl Http {
         if ask.past_caches {
             request = request.header(header::CACHE_CONTROL, "no-cache").header(header::PRAGMA, "no-cache");
         }
-        match tokio::time::timeout(self.options.stall + self.options.connect, request.send()).await {
+        match tokio::time::timeout(self.options.stall.saturating_add(self.options.connect), request.send()).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => {
                 let cause = causes(&error);

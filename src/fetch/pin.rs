@@ -49,12 +49,11 @@ impl Pinning<'_> {
     pub(super) fn pin(&self, artifact: &Artifact) -> Result<PinOf> {
         let meter = self.progress.start(artifact.name.as_str(), artifact.pin.and_then(|pin| pin.size));
         let sources = plan::sources(artifact, self.base, &self.http.options().mirrors)?;
-        let mut sources = Sources::new(sources, &self.health, self.http.options());
+        let mut sources = Sources::new(sources, &self.health, self.http.options(), 0);
         let named = |error: Error| error.fact("artifact", &artifact.name);
         let mut taken = Taken { hasher: Hasher::new(), file: None, of: None };
         let note = |line| self.progress.note(&format!("{}: {line}", artifact.name));
         while let Some(turn) = self.runtime.block_on(sources.next(&note)) {
-            let before = taken.hasher.length();
             let result = match local::at(&turn.url) {
                 Some(local) => hash_local(local, &turn, meter.as_ref()),
                 None => self.runtime.block_on(self.fetch(artifact, &turn, &mut taken, meter.as_ref())),
@@ -71,7 +70,7 @@ impl Pinning<'_> {
                     return Ok(pin);
                 }
                 Err(Fault::Ours(error)) => return Err(named(error)),
-                Err(fault) => sources.failed(&turn, fault, taken.hasher.length().saturating_sub(before), &note),
+                Err(fault) => sources.failed(&turn, fault, taken.hasher.length(), &note),
             }
         }
         Err(named(sources.into_error()))

@@ -1,7 +1,8 @@
 //! Which source to ask next, and when: rounds over all sources, with growing pauses between rounds.
 //!
-//! A source that brought something and broke is asked again at once. One that brought nothing gives way
-//! to the next; when all did, a pause follows and another round, as often as [`Options::retries`] says.
+//! A source that brought us further than ever before and broke is asked again at once. One that did not
+//! gives way to the next; when all did, a pause follows and another round, as often as
+//! [`Options::retries`] says. A file can only grow so far, so this ends, whatever the servers do.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,8 @@ use super::redact;
 use super::stale::Rung;
 use crate::error::Error;
 
-/// An attempt that brought so many bytes is progress: the count of retries begins anew.
+/// So many bytes more than were ever kept before are progress: the count of retries begins anew. Bytes
+/// that come again, from a server without ranges, are none.
 const PROGRESS: u64 = 256 << 10;
 
 /// The sources of one artifact and how each has fared.
@@ -25,6 +27,8 @@ pub(super) struct Sources<'a> {
     health: &'a Health,
     options: &'a Options,
     rounds: usize,
+    /// How many bytes were kept when progress was last counted.
+    high_water: u64,
     pauses: ExponentialBackoff,
 }
 
@@ -54,7 +58,8 @@ pub(super) struct Turn {
 }
 
 impl<'a> Sources<'a> {
-    pub(super) fn new(sources: Vec<Source>, health: &'a Health, options: &'a Options) -> Self {
+    /// `kept` is how many bytes are there already.
+    pub(super) fn new(sources: Vec<Source>, health: &'a Health, options: &'a Options, kept: u64) -> Self {
         let tried = |source| Tried {
             source,
             rung: Rung::default(),
@@ -66,7 +71,7 @@ impl<'a> Sources<'a> {
             fault: None,
         };
         let list = sources.into_iter().map(tried).collect();
-        Sources { list, health, options, rounds: 0, pauses: pauses(options) }
+        Sources { list, health, options, rounds: 0, high_water: kept, pauses: pauses(options) }
     }
 
     /// The source to ask now; waits where that is due. `None` when there is no hope left.
@@ -113,8 +118,8 @@ impl<'a> Sources<'a> {
         !std::mem::replace(&mut self.list[turn.place].mixed, true)
     }
 
-    /// The source of `turn` brought so many `bytes` and then this fault.
-    pub(super) fn failed(&mut self, turn: &Turn, fault: Fault, bytes: u64, note: &(dyn Fn(String) + Sync)) {
+    /// The source of `turn` ended in this fault; so many bytes are `kept` now, from whatever source.
+    pub(super) fn failed(&mut self, turn: &Turn, fault: Fault, kept: u64, note: &(dyn Fn(String) + Sync)) {
         let tried = &mut self.list[turn.place];
         let party = tried.source.party.clone();
         note(format!("{}: {}", redact::shown(&turn.url), fault.line()));
@@ -125,7 +130,8 @@ impl<'a> Sources<'a> {
                 tried.whole_only |= matches!(fault, Fault::WrongRange(_));
                 // To wait less than the server asks would be bad manners: it is not asked again at all.
                 tried.dead = too_long;
-                if bytes >= PROGRESS {
+                if kept.saturating_sub(self.high_water) >= PROGRESS {
+                    self.high_water = kept;
                     self.rounds = 0;
                     self.pauses = pauses(self.options);
                 } else {

@@ -55,7 +55,7 @@ async fn over_http(
     }
     let health = Health::default();
     let source = Source { url: url.clone(), party: url.origin().ascii_serialization() };
-    let mut sources = Sources::new(vec![source], &health, http.options());
+    let mut sources = Sources::new(vec![source], &health, http.options(), 0);
     while let Some(turn) = sources.next(note).await {
         match attempt(http, url, limit).await {
             Ok(got) => return Ok(Some(got)),
