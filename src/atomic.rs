@@ -6,7 +6,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, IoContext, Result};
@@ -29,14 +29,16 @@ impl WholeFile {
         let name = target.file_name().ok_or_else(|| {
             Error::usage("the output has no file name").fact("path", target.display()).hint("give the name of a file")
         })?;
-        if target.is_dir() {
-            return Err(Error::usage("the output is a folder")
+        if fs::metadata(target).is_ok_and(|there| !there.is_file()) {
+            return Err(Error::usage("something that is no file has the output's name")
                 .fact("path", target.display())
-                .hint("give the name of a file, or remove the folder"));
+                .hint("give the name of a file"));
         }
         let partial = target.with_file_name(format!(".{}.partial", name.to_string_lossy()));
         let file = lock(&partial)?;
         let partial = Scratch::new(partial);
+        // What is written may be a secret, and it may be a stranger's file of that name that was opened.
+        file.set_permissions(fs::Permissions::from_mode(0o600)).doing("set the mode of", partial.path())?;
         file.set_len(0).doing("write", partial.path())?;
         Ok(WholeFile { file, partial, target: target.to_owned() })
     }
@@ -92,8 +94,15 @@ pub fn sync_folder_of(path: &Path) -> Result<()> {
 /// It cannot be opened, or another process holds the lock.
 pub fn lock(path: &Path) -> Result<File> {
     loop {
-        let file =
-            OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path).doing("create", path)?;
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .mode(0o600)
+            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+            .open(path)
+            .doing("create", path)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

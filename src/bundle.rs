@@ -20,11 +20,12 @@ mod index;
 mod payload;
 mod read;
 mod stream;
+mod target;
 mod write;
 
 pub use compression::Compression;
 pub use damage::{Damage, Part, verify};
-pub use extract::{extract, extract_all};
+pub use extract::{extract, extract_all, prove};
 pub use gather::{Gathered, gather};
 pub use images::{CarriedImage, CarriedLayer, Form, Packed};
 pub use index::{CarriedArtifact, Entry, Frame, Index};

@@ -1,5 +1,6 @@
 //! The command line: what can be typed, and who does it. One file a command.
 
+mod authentic;
 mod bundle;
 mod cache;
 mod completions;

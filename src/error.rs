@@ -13,9 +13,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// What sort of failure this is; it decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
-    /// Network, disk, a missing file: exit code 1.
+    /// Network, disk, a missing file, a manifest that is not valid: exit code 1.
     Failed,
-    /// The command line or the manifest is wrong: exit code 2 on the command line.
+    /// The command line is wrong: exit code 2.
     Usage,
     /// A digest, size, signature or version is not what was promised: exit code 3.
     Integrity,

@@ -5,6 +5,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
+use std::thread;
+use std::time::Duration;
 
 /// Every scratch path of this process.
 static ALL: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
@@ -53,6 +55,13 @@ pub fn remove_all() {
 }
 
 fn remove(path: &Path) {
-    // Nothing better can be done when this fails; what uses scratch paths copes with leftovers.
-    let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    // Another thread may still be writing into a folder: it is tried a few times. Nothing better can be done
+    // when this fails; what uses scratch paths copes with leftovers.
+    for _ in 0..10 {
+        let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+        if removed.is_ok() || !path.exists() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
 }

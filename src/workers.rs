@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, mpsc};
 use std::thread;
 
@@ -48,7 +49,10 @@ pub fn ordered<T: Send, R: Send>(
                         Err(_) => return,
                     };
                     let Ok((number, item)) = job else { return };
-                    if report.send((number, work(item))).is_err() {
+                    // Without this, whoever waits for the item's number would wait forever.
+                    let result = catch_unwind(AssertUnwindSafe(|| work(item)))
+                        .unwrap_or_else(|_| Err(Error::failed("this is a mistake in pack").hint("please report it")));
+                    if report.send((number, result)).is_err() {
                         return;
                     }
                 }

@@ -79,6 +79,13 @@ fn the_signature_travels_from_the_server_into_the_bundle() {
     expect(0, folder.path(), &["verify", "x.run", "--pubkey", key]);
     expect(0, folder.path(), &["extract", "x.run", "out"]);
     expect(0, folder.path(), &["verify", "out", "--pubkey", key]);
+    let (_, err) = expect(0, folder.path(), &["verify", "x.run", "--pubkey", key]);
+    assert!(err.contains("not launcher and runtime"), "{err}");
+    expect(0, folder.path(), &["bundle", "-o", "x.run", "--sign", "release.key"]);
+    let (_, err) = expect(0, folder.path(), &["verify", "x.run", "--pubkey", key]);
+    assert!(!err.contains("launcher"), "with the checksum signed, the whole file is the publisher's: {err}");
+    fs::write(folder.path().join("x.run.sha256"), format!("{}  x.run\n", "0".repeat(64))).expect("written");
+    expect(3, folder.path(), &["verify", "x.run", "--pubkey", key]);
     expect(0, folder.path(), &["keygen", "other", "--no-password"]);
     expect(3, folder.path(), &["verify", "x.run", "--pubkey", "other.pub"]);
 }

@@ -1,13 +1,13 @@
-//! From a bundle back to a folder, byte for byte.
+//! From a bundle back to a folder, byte for byte; or only the proof that it would come back so.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::images::Form;
 use super::index::{CarriedArtifact, Entry};
 use super::read::{Bundle, damaged};
+use super::target::{Below, Nowhere, Placing, Target};
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, IoContext, Result};
 use crate::folder::Folder;
@@ -15,7 +15,6 @@ use crate::image::{self, Recipe};
 use crate::manifest::{FILE_NAME, SIGNATURE_NAME};
 use crate::path::RelPath;
 use crate::progress::{Meter, Progress};
-use crate::scratch::Scratch;
 
 /// Restores the whole folder: every artifact, the manifest, and what else lay beside it.
 ///
@@ -25,7 +24,10 @@ use crate::scratch::Scratch;
 pub fn extract_all(bundle: &Bundle, folder: &Folder, progress: &dyn Progress) -> Result<()> {
     let _lock = folder.lock()?;
     extract(bundle, |_| true, folder.root(), progress)?;
-    folder.write_platform(bundle.index().platform)
+    folder.write_platform(bundle.index().platform)?;
+    // Once for all files: a flush for each would take longer than everything else.
+    let root = File::open(folder.root()).doing("open the folder", folder.root())?;
+    rustix::fs::syncfs(&root).map_err(|cause| Error::io("write the folder", folder.root(), cause.into()))
 }
 
 /// Restores the files of the folder that `wanted` picks by path, nothing else.
@@ -33,6 +35,33 @@ pub fn extract_all(bundle: &Bundle, folder: &Folder, progress: &dyn Progress) ->
 /// # Errors
 /// As [`extract_all`].
 pub fn extract(bundle: &Bundle, wanted: impl Fn(&RelPath) -> bool, root: &Path, progress: &dyn Progress) -> Result<()> {
+    give_back(bundle, wanted, &Below(root), progress)
+}
+
+/// Makes every file of the folder, compares it with its digest, and keeps none of them. What
+/// [`super::verify`] says about accident, this says about intent: after it, the content is what the manifest
+/// pins, whoever wrote the index.
+///
+/// # Errors
+/// The content of a file is not what the manifest pins, or nothing in the bundle can tell.
+pub fn prove(bundle: &Bundle, progress: &dyn Progress) -> Result<()> {
+    if let Some(artifact) = bundle.index().artifacts.iter().find(|artifact| artifact.form == Form::Exported) {
+        return Err(Error::integrity(
+            "the bundle was made without its originals: they cannot be compared with their digests",
+        )
+        .fact("path", bundle.path().display())
+        .fact("artifact", &artifact.name)
+        .hint("check the signature of FILE.run.sha256, or ask for a bundle made without --no-originals"));
+    }
+    give_back(bundle, |_| true, &Nowhere, progress)
+}
+
+fn give_back(
+    bundle: &Bundle,
+    wanted: impl Fn(&RelPath) -> bool,
+    target: &dyn Target,
+    progress: &dyn Progress,
+) -> Result<()> {
     let index = bundle.index();
     let (files, made): (Vec<_>, Vec<_>) = index
         .artifacts
@@ -47,17 +76,17 @@ pub fn extract(bundle: &Bundle, wanted: impl Fn(&RelPath) -> bool, root: &Path, 
         index.entries.iter().filter(|entry| wanted(&entry.path) && is_file(&entry.path)).collect();
     let sizes = entries.iter().map(|entry| entry.size).chain(made.iter().map(|artifact| artifact.size));
     progress.plan(entries.len() + made.len(), Some(sizes.sum()));
-    restore(bundle, &entries, root, progress)?;
-    made.into_iter().try_for_each(|artifact| make(bundle, artifact, root, progress))
+    restore(bundle, &entries, target, progress)?;
+    made.into_iter().try_for_each(|artifact| make(bundle, artifact, target, progress))
 }
 
 /// Writes an artifact that is no file of the payload.
-fn make(bundle: &Bundle, artifact: &CarriedArtifact, root: &Path, progress: &dyn Progress) -> Result<()> {
-    let mut restoring = Restoring::begin(&artifact.name, artifact.size, root, progress)?;
+fn make(bundle: &Bundle, artifact: &CarriedArtifact, target: &dyn Target, progress: &dyn Progress) -> Result<()> {
+    let mut restoring = Restoring::begin(&artifact.name, artifact.size, artifact.mode, target, progress)?;
     if artifact.form == Form::Exported {
         let images = bundle.images_of(artifact)?;
         image::export(&images, bundle, &Default::default(), &mut restoring)?;
-        return restoring.finish(artifact.mode);
+        return restoring.place();
     }
     let path = image::recipe_path(&artifact.digest);
     let recipe = bundle.index().entry(&path).ok_or_else(|| damaged(bundle.path(), "it lacks a recipe"))?;
@@ -69,13 +98,13 @@ fn make(bundle: &Bundle, artifact: &CarriedArtifact, root: &Path, progress: &dyn
         return Err(damaged(bundle.path(), "a recipe in it is for another file").fact("file", &path));
     }
     image::rebuild(artifact.name.as_str(), &recipe, bundle, &mut restoring)?;
-    restoring.finish(artifact.mode)
+    restoring.place()
 }
 
-fn restore(bundle: &Bundle, entries: &[&Entry], root: &Path, progress: &dyn Progress) -> Result<()> {
-    let begin = |entry: &Entry| Restoring::begin(&entry.path, entry.size, root, progress);
+fn restore(bundle: &Bundle, entries: &[&Entry], target: &dyn Target, progress: &dyn Progress) -> Result<()> {
+    let begin = |entry: &Entry| Restoring::begin(&entry.path, entry.size, entry.mode, target, progress);
     let finish = |restoring: Restoring, entry: &Entry| match restoring.digest() {
-        actual if actual == entry.digest => restoring.finish(entry.mode),
+        actual if actual == entry.digest => restoring.place(),
         actual => Err(bundle.entry_damaged(entry, actual)),
     };
     let mut open: Option<(usize, Restoring)> = None;
@@ -105,40 +134,24 @@ fn restore(bundle: &Bundle, entries: &[&Entry], root: &Path, progress: &dyn Prog
     entries[begun..].iter().try_for_each(|entry| finish(begin(entry)?, entry))
 }
 
-/// A file on its way back: under a name of its own until it is known to be right.
+/// A file on its way back: it gets its final name when it is known to be right.
 struct Restoring {
-    file: File,
-    partial: Scratch,
-    target: PathBuf,
+    placing: Box<dyn Placing>,
+    name: String,
     hasher: Hasher,
     meter: Box<dyn Meter>,
 }
 
 impl Restoring {
-    fn begin(path: &RelPath, size: u64, root: &Path, progress: &dyn Progress) -> Result<Self> {
-        let target = path.below(root);
-        if target.is_dir() {
-            return Err(Error::failed("a folder is where a file should be")
-                .fact("path", target.display())
-                .hint("extract into an empty folder"));
-        }
-        let parent = target.parent().unwrap_or(root);
-        fs::create_dir_all(parent).doing("create the folder", parent)?;
-        let name = target.file_name().unwrap_or_default().to_string_lossy();
-        let partial = Scratch::new(parent.join(format!(".{name}.partial")));
-        let file = OpenOptions::new()
-            .create(true)
-            .write(true)
-            .truncate(true)
-            .open(partial.path())
-            .doing("create", partial.path())?;
+    fn begin(path: &RelPath, size: u64, mode: u32, target: &dyn Target, progress: &dyn Progress) -> Result<Self> {
+        let placing = target.begin(path, mode)?;
         let meter = progress.start(path.as_str(), Some(size));
-        Ok(Restoring { file, partial, target, hasher: Hasher::new(), meter })
+        Ok(Restoring { placing, name: path.to_string(), hasher: Hasher::new(), meter })
     }
 
     fn add(&mut self, piece: &[u8]) -> Result<()> {
         self.hasher.update(piece);
-        self.file.write_all(piece).doing("write", self.partial.path())?;
+        self.placing.write_all(piece).doing("write", Path::new(&self.name))?;
         self.meter.add(piece.len() as u64);
         Ok(())
     }
@@ -147,11 +160,8 @@ impl Restoring {
         self.hasher.clone().finish()
     }
 
-    fn finish(self, mode: u32) -> Result<()> {
-        let partial = self.partial.path();
-        self.file.set_permissions(Permissions::from_mode(mode)).doing("set the mode of", partial)?;
-        fs::rename(partial, &self.target).doing("put in place", &self.target)?;
-        self.partial.keep();
+    fn place(self) -> Result<()> {
+        self.placing.place()?;
         self.meter.done("extracted");
         Ok(())
     }
@@ -160,12 +170,12 @@ impl Restoring {
 /// For what is made rather than copied; whoever makes it compares its digest.
 impl Write for Restoring {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        let count = self.file.write(piece)?;
+        let count = self.placing.write(piece)?;
         self.meter.add(count as u64);
         Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        self.placing.flush()
     }
 }

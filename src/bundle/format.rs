@@ -61,8 +61,8 @@ pub(super) struct Trailer {
 pub(super) enum End {
     /// A trailer of format 1.
     Trailer(Trailer),
-    /// A trailer of a later format.
-    Format(u32),
+    /// A trailer of a later format, and what its fields would be in this one.
+    Format(u32, Trailer),
     /// Anything else.
     Other,
 }
@@ -94,17 +94,15 @@ impl Trailer {
         if !framed || take::<8>(&mut rest)? != SIGNATURE {
             return None;
         }
-        match u32::from_le_bytes(take::<4>(&mut rest)?) {
-            FORMAT => {}
-            later => return Some(End::Format(later)),
-        }
+        let format = u32::from_le_bytes(take::<4>(&mut rest)?);
         let trailer = Trailer {
             index_offset: u64::from_le_bytes(take::<8>(&mut rest)?),
             index_size: u64::from_le_bytes(take::<8>(&mut rest)?),
             index_digest: Digest::from_bytes(take::<32>(&mut rest)?),
             total: u64::from_le_bytes(take::<8>(&mut rest)?),
         };
-        rest.is_empty().then_some(End::Trailer(trailer))
+        let end = if format == FORMAT { End::Trailer(trailer) } else { End::Format(format, trailer) };
+        rest.is_empty().then_some(end)
     }
 }
 
@@ -144,7 +142,7 @@ mod tests {
     fn a_later_format_is_told_apart_from_damage() {
         let mut bytes = trailer().to_bytes();
         bytes[16] = 2;
-        assert_eq!(Trailer::read(&bytes), End::Format(2));
+        assert_eq!(Trailer::read(&bytes), End::Format(2, trailer()));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::digest::Digest;
 use crate::error::{Error, IoContext, Result};
 use crate::folder::Folder;
 use crate::image::{self, Analysis, Options, analyse, layout};
-use crate::manifest::{FILE_NAME, Kind, Pinned, SIGNATURE_NAME};
+use crate::manifest::{FILE_NAME, Kind, Manifest, Pinned, SIGNATURE_NAME};
 use crate::path::RelPath;
 use crate::progress::Progress;
 
@@ -25,12 +25,13 @@ pub struct Gathered {
     pub images: Vec<CarriedImage>,
 }
 
-/// Reads every artifact of `selection` in `folder` and finds out how each is carried.
+/// Reads every artifact of `selection`, which is `manifest`'s, in `folder` and finds out how each is carried.
 ///
 /// # Errors
 /// An artifact is missing or not what was pinned; an image archive is bad, or for another platform.
 pub fn gather(
     folder: &Folder,
+    manifest: &Manifest,
     selection: &[Pinned<'_>],
     options: &Options,
     progress: &dyn Progress,
@@ -60,7 +61,7 @@ pub fn gather(
     let images: Vec<CarriedImage> = image::distinct(&analyses).iter().map(CarriedImage::from).collect();
     let layers: HashSet<Digest> = images.iter().flat_map(|image| &image.layers).map(CarriedLayer::blob).collect();
     artifacts.iter_mut().for_each(|artifact| artifact.blobs.retain(|blob| !layers.contains(blob)));
-    let mut sources = own_files(folder)?;
+    let mut sources = own_files(folder, manifest)?;
     let file = |kinds: &[Kind]| -> Vec<Source> {
         let chosen = artifacts.iter().filter(|artifact| artifact.form == Form::File && kinds.contains(&artifact.kind));
         chosen.map(|artifact| from_folder(folder, artifact)).collect()
@@ -120,14 +121,15 @@ fn describe(artifact: &mut CarriedArtifact, analysis: &Analysis) {
 }
 
 /// Manifest and signature: what a site reads first.
-fn own_files(folder: &Folder) -> Result<Vec<Source>> {
+fn own_files(folder: &Folder, manifest: &Manifest) -> Result<Vec<Source>> {
+    // The very text that was checked, whatever became of the file since.
+    let mut own = vec![(FILE_NAME, manifest.text().as_bytes().to_vec())];
+    let signature = folder.root().join(SIGNATURE_NAME);
+    if signature.exists() {
+        own.push((SIGNATURE_NAME, fs::read(&signature).doing("read", &signature)?));
+    }
     let mut sources = Vec::new();
-    for name in [FILE_NAME, SIGNATURE_NAME] {
-        let path = folder.root().join(name);
-        if name == SIGNATURE_NAME && !path.exists() {
-            continue;
-        }
-        let content = fs::read(&path).doing("read", &path)?;
+    for (name, content) in own {
         let path: RelPath = name.parse().map_err(Error::failed)?;
         let (size, digest) = (content.len() as u64, Digest::of(&content));
         sources.push(Source { path, mode: 0o644, size, digest, content: Content::Bytes(content) });

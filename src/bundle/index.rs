@@ -13,7 +13,7 @@ use super::images::{CarriedImage, Form};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::image;
-use crate::manifest::{FILE_NAME, Kind, Limits};
+use crate::manifest::{FILE_NAME, Kind, Limits, ProductName};
 use crate::path::RelPath;
 use crate::platform::Platform;
 
@@ -134,6 +134,7 @@ impl Index {
                 .hint("use the pack inside the bundle: sh FILE.run pack verify"));
         }
         let index: Index = serde_json::from_slice(json).map_err(wrong)?;
+        index.name.parse::<ProductName>().map_err(wrong)?;
         index.check_frames(index_offset)?;
         index.check_entries()?;
         index.check_artifacts()?;
@@ -181,7 +182,9 @@ impl Index {
             if frame.offset != stored {
                 return Err(wrong(format_args!("frame {number} begins at {}, not at {stored}", frame.offset)));
             }
-            if frame.size == 0 || frame.raw_size == 0 || frame.raw_size > limits.frame_bytes {
+            // No zstd frame is longer than this for its content (ZSTD_compressBound): a reader holds both.
+            let longest = frame.raw_size.saturating_add(frame.raw_size / 128).saturating_add(1 << 10);
+            if frame.size == 0 || frame.raw_size == 0 || frame.raw_size > limits.frame_bytes || frame.size > longest {
                 return Err(wrong(format_args!("frame {number} has {} bytes for {}", frame.size, frame.raw_size)));
             }
             stored = stored.checked_add(frame.size).ok_or_else(|| wrong("a frame's size is absurd"))?;

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use super::format::{End, TRAILER_LENGTH, Trailer, find_trailer, index_json};
 use super::index::{Entry, Frame, Index};
-use crate::digest::Digest;
+use crate::digest::{Digest, Hasher};
 use crate::error::{Error, IoContext, Result};
 use crate::manifest::{FILE_NAME, Limits, Manifest};
 use crate::workers;
@@ -169,8 +169,20 @@ impl Bundle {
         wanted
     }
 
+    /// The digest of a frame's stored bytes, read in pieces.
+    pub(super) fn stored_digest(&self, frame: &Frame) -> std::io::Result<Digest> {
+        let mut hasher = Hasher::new();
+        let mut piece = vec![0; 256 << 10];
+        while hasher.length() < frame.size {
+            let count = (piece.len() as u64).min(frame.size - hasher.length()) as usize;
+            self.file.read_exact_at(&mut piece[..count], frame.offset + hasher.length())?;
+            hasher.update(&piece[..count]);
+        }
+        Ok(hasher.finish())
+    }
+
     /// A frame's stored bytes, whatever they are.
-    pub(super) fn stored(&self, frame: &Frame) -> Result<Vec<u8>> {
+    fn stored(&self, frame: &Frame) -> Result<Vec<u8>> {
         let mut stored = vec![0; frame.size as usize];
         self.file.read_exact_at(&mut stored, frame.offset).doing("read the bundle", &self.path)?;
         Ok(stored)
@@ -248,7 +260,11 @@ fn trailer(file: &File, length: u64, path: &Path) -> Result<Trailer> {
     file.read_exact_at(&mut bytes, length - kept).doing("read the bundle's end", path)?;
     let trailer = match Trailer::read(&bytes) {
         End::Trailer(trailer) => trailer,
-        End::Format(format) => {
+        // A later format would hardly have every field of this one right: then one byte is wrong.
+        End::Format(_, fields) if fields.total == length => {
+            return Err(damaged(path, "the format in its trailer is wrong"));
+        }
+        End::Format(format, _) => {
             return Err(Error::failed("the bundle has a later format than this pack reads")
                 .fact("path", path.display())
                 .fact("format", format)

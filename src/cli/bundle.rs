@@ -123,7 +123,7 @@ fn pack(args: &BundleArgs, folder: &Folder, terminal: &Terminal) -> Result<u8> {
         keep_compressed: compression.keeps_compressed(),
         ..Options::default()
     };
-    let gathered = gather(folder, &selection, &options, terminal.progress("reading").as_ref())?;
+    let gathered = gather(folder, &manifest, &selection, &options, terminal.progress("reading").as_ref())?;
     let plan = Plan {
         manifest: &manifest,
         platform,

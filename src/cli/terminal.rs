@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 pub(super) use size::bytes;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, printable};
 use crate::progress::{Progress, Silent};
 
 /// Where a command prints to, and how.
@@ -62,9 +62,13 @@ impl Terminal {
         }
     }
 
-    /// Prints a result as text, unless `--quiet` or `--json`.
+    /// Prints a result as text, unless `--quiet` or `--json`. Names in it may be a stranger's.
     pub(super) fn text(&self, text: &str) -> Result<()> {
-        if self.quiet || self.json { Ok(()) } else { self.raw(format!("{text}\n").as_bytes()) }
+        if self.quiet || self.json {
+            return Ok(());
+        }
+        let lines: Vec<String> = text.split('\n').map(printable).collect();
+        self.raw(format!("{}\n", lines.join("\n")).as_bytes())
     }
 
     /// Prints the result as a JSON document, where asked for.
@@ -105,8 +109,15 @@ impl Terminal {
             text.push_str(&format!("\n{}: {hint}", style("hint").for_stderr().green().bold()));
         }
         stderr(&text);
-        let facts: Map<String, Value> =
-            error.facts().iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into())).collect();
+        let mut facts: Map<String, Value> = Map::new();
+        for (name, value) in error.facts() {
+            // A fact that is there several times is a list.
+            match facts.get_mut(*name) {
+                None => drop(facts.insert((*name).to_owned(), value.as_str().into())),
+                Some(Value::Array(several)) => several.push(value.as_str().into()),
+                Some(one) => *one = json!([one.take(), value]),
+            }
+        }
         let document = json!({ "error": {
             "title": error.title(),
             "facts": facts,

@@ -27,7 +27,8 @@ pub(super) struct KeyArgs {
 }
 
 impl KeyArgs {
-    fn key(&self) -> Result<Option<PublicKey>> {
+    /// The key to trust, where one was given.
+    pub(super) fn key(&self) -> Result<Option<PublicKey>> {
         self.pubkey.as_deref().map(PublicKey::parse).transpose()
     }
 

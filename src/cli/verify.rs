@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::authentic;
 use super::locate;
 use super::terminal::{Terminal, bytes};
 use super::trust::KeyArgs;
@@ -69,7 +70,7 @@ fn verify_folder(path: Option<&Path>, args: &VerifyArgs, terminal: &Terminal) ->
     let hint = if rows.iter().all(|row| matches!(row.state, State::Ok | State::Unexpected)) {
         "remove what does not belong there"
     } else {
-        "get what is missing or wrong with: pack download"
+        "get what is missing or wrong with: pack download MANIFEST"
     };
     terminal.note(&format!("{wrong} of {} files are not as they should be; {hint}", rows.len()));
     Ok(Class::Integrity.exit_code())
@@ -108,6 +109,9 @@ fn verify_bundle(path: &Path, key: &KeyArgs, terminal: &Terminal) -> Result<u8> 
     let damage = check(&bundle, terminal)?;
     if damage.is_empty() {
         key.check_bundle(&bundle, &bundle.manifest()?, terminal)?;
+        if let Some(key) = key.key()? {
+            authentic::check(&key, &bundle, terminal)?;
+        }
     }
     let index = bundle.index();
     let hit = |name: &str| damage.iter().any(|damage| damage.files.iter().any(|file| file == name));
@@ -164,11 +168,11 @@ pub(super) fn damage_line(damage: &Damage) -> String {
         Part::Frame(number) => format!("frame {number}, which holds {}", damage.files.join(", ")),
     };
     format!(
-        "damaged: bytes {} to {} ({part}): expected {}, found {}",
+        "damaged: {} bytes from {} on ({part}): expected {}, found {}",
+        damage.size,
         damage.offset,
-        damage.offset + damage.size - 1,
         damage.expected,
-        damage.actual
+        damage.actual.map_or("what cannot be read".to_owned(), |actual| actual.to_string())
     )
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::thread;
 
 use rustix::process::{Pid, Signal, kill_process};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::low_level::emulate_default_handler;
@@ -22,19 +22,29 @@ static SCRIPT: Mutex<Option<Pid>> = Mutex::new(None);
 #[derive(Debug, Clone, Copy)]
 pub struct Signals(());
 
-/// Watches for SIGHUP, SIGINT and SIGTERM from now on.
+/// Watches for SIGHUP, SIGINT, SIGQUIT and SIGTERM from now on, as far as they are not ignored.
 ///
 /// # Errors
 /// The system refuses the handlers.
 pub fn watch() -> Result<Signals> {
     let cannot = |cause| Error::failed("cannot watch for signals").fact("cause", cause);
-    let mut signals = SignalsInfo::<WithOrigin>::new([SIGHUP, SIGINT, SIGTERM]).map_err(cannot)?;
+    // What our caller ignores (nohup, a background job) stays ignored, here and in the script.
+    let ignored = ignored();
+    let watched = [SIGHUP, SIGINT, SIGQUIT, SIGTERM].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
+    let mut signals = SignalsInfo::<WithOrigin>::new(watched).map_err(cannot)?;
     thread::spawn(move || {
         for origin in &mut signals {
             handle(&origin);
         }
     });
     Ok(Signals(()))
+}
+
+/// The signals this process was started to ignore, a bit each (proc(5), `SigIgn`).
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
 impl Signals {

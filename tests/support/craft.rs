@@ -14,7 +14,30 @@ const TRAILER: usize = 8 + 8 + 4 + 8 + 8 + 32 + 8;
 
 /// Writes a small bundle whose launcher and runtime are a few bytes, so that every byte can be tried.
 pub fn small_bundle(path: &Path, header: &[u8], files: &[super::File]) {
-    let text = super::manifest("1.0.0", files).to_string();
+    bundle_of(path, header, files, files);
+}
+
+/// A bundle whose manifest and index speak of `pinned`, while the payload has the content of `forged`: every
+/// frame, the index and the trailer are right for what is there.
+pub fn forged_bundle(path: &Path, pinned: &[super::File], forged: &[super::File]) {
+    bundle_of(path, b"#!/bin/sh\n# pack bundle\n", pinned, forged);
+    with_index(path, |index| {
+        for file in pinned {
+            let digest = Digest::of(&file.content).to_string();
+            for list in ["entries", "artifacts"] {
+                let key = if list == "entries" { "path" } else { "name" };
+                for item in index[list].as_array_mut().expect("a list") {
+                    if item[key] == file.name {
+                        item["digest"] = digest.as_str().into();
+                    }
+                }
+            }
+        }
+    });
+}
+
+fn bundle_of(path: &Path, header: &[u8], pinned: &[super::File], files: &[super::File]) {
+    let text = super::manifest("1.0.0", pinned).to_string();
     let manifest = Manifest::parse(text.clone(), "test").expect("valid");
     let source = |path: &str, mode, content: &[u8]| Source {
         path: path.parse().expect("a safe name"),
