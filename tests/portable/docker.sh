@@ -106,7 +106,7 @@ test_second_run_with_other_options() {
 test_backup_and_restore() {
     local dump
     verb backup
-    dump=$(ls "$INSTALL"/data/sqldump/*.sql)
+    dump=$(find "$INSTALL/data/sqldump" -name "*.sql" | sort | tail -n 1)
     [[ $dump =~ /dataflux-func-sqldump-[0-9]{8}-[0-9]{6}\.sql$ ]] || fail "the name $dump"
     [[ $(mode "$dump") == 600 ]] || fail 'the dump can be read by others'
     sql 'DELETE FROM func_task WHERE queue = 99; CREATE TABLE later (id INT)'
