@@ -279,3 +279,33 @@ fn an_engine_that_has_something_else_afterwards_is_an_error() {
     assert_eq!(output.status.code(), Some(3), "{err}");
     assert!(err.contains("no such image") && err.contains("one.tar.gz"), "{err}");
 }
+
+#[test]
+fn a_stack_file_may_ask_only_for_what_is_packed() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let product = folder.path().join("probe-portable");
+    fs::create_dir(&product).expect("a folder");
+    let archive = gzip(&docker_legacy(&[image("r.example/x/redis:5", vec![layer(1, 5_000)])]), 6);
+    let with = |stack: &str| {
+        let files = [
+            file("stack.yaml", "stack", format!("services:\n{stack}")),
+            file("redis.tar.gz", "image", archive.clone()),
+        ];
+        write_product(&product, "1.0.0", &files);
+    };
+    with("  cache: { image: 'r.example/x/redis:5' }\n");
+    expect(0, folder.path(), &["bundle"]);
+    for (stack, named) in
+        [("  cache: { image: 'r.example/x/redis:6' }\n", "redis:6"), ("  db: { image: mysql }\n", "image: mysql")]
+    {
+        with(stack);
+        let (_, err) = expect(1, folder.path(), &["bundle"]);
+        assert!(
+            err.contains("stack: stack.yaml") && err.contains(named) && err.contains("r.example/x/redis:5"),
+            "{err}"
+        );
+    }
+    with("  cache: { image: '${IMAGE}' }\n");
+    let (_, err) = expect(1, folder.path(), &["bundle"]);
+    assert!(err.contains("not literal"), "{err}");
+}

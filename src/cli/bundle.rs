@@ -11,7 +11,7 @@ use super::sign::sign_file;
 use super::terminal::{Terminal, bytes};
 use super::trust::KeyArgs;
 use super::{download, locate};
-use crate::bundle::{Compression, Plan, Written, gather, write};
+use crate::bundle::{Compression, Plan, Written, check_closure, gather, write};
 use crate::error::{IoContext, Result};
 use crate::folder::Folder;
 use crate::image::Options;
@@ -124,6 +124,7 @@ fn pack(args: &BundleArgs, folder: &Folder, terminal: &Terminal) -> Result<u8> {
         ..Options::default()
     };
     let gathered = gather(folder, &manifest, &selection, &options, terminal.progress("reading").as_ref())?;
+    check_closure(folder, &gathered)?;
     let plan = Plan {
         manifest: &manifest,
         platform,

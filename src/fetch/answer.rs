@@ -170,7 +170,9 @@ mod tests {
         assert_eq!(read("bytes 5-9/20"), Some((5..10, Some(20))));
         assert_eq!(read("bytes 5-9/*"), Some((5..10, None)));
         let overflowing = format!("bytes 5-{}/*", u64::MAX);
-        for bad in [&overflowing, "bytes 9-5/20", "bytes 5-20/20", "items 5-9/20", "bytes */20", "bytes -5/20", "bytes 5-9"] {
+        for bad in
+            [&overflowing, "bytes 9-5/20", "bytes 5-20/20", "items 5-9/20", "bytes */20", "bytes -5/20", "bytes 5-9"]
+        {
             assert_eq!(read(bad), None, "{bad}");
         }
     }
