@@ -27,12 +27,13 @@ impl Compression {
         self == Compression::Fast
     }
 
-    /// A frame's content in bytes. Frames are independent, so nothing is found twice across them; a
-    /// reader holds one a core.
+    /// A frame's content in bytes, a power of two: the window in which repetitions are found is as large.
+    /// Frames are independent, so nothing is found twice across them; a reader holds a few in memory. The
+    /// table that decided it is in `docs/format.md`.
     pub(super) fn frame_bytes(self) -> usize {
         match self {
             Compression::Fast => 4 << 20,
-            Compression::Balanced | Compression::Max => 32 << 20,
+            Compression::Balanced | Compression::Max => 64 << 20,
         }
     }
 }

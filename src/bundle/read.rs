@@ -128,7 +128,7 @@ impl Bundle {
         let wanted = self.frames_of(entries);
         let mut next = 0;
         workers::ordered(
-            workers::cores().min(wanted.len()),
+            self.cores().min(wanted.len()),
             |emit| wanted.iter().try_for_each(|&job| emit(job)),
             |(number, raw_offset)| Ok((raw_offset, self.unpack(number)?)),
             |(raw_offset, raw)| {
@@ -151,6 +151,13 @@ impl Bundle {
                 Ok(())
             },
         )
+    }
+
+    /// On how many cores frames are unpacked: two more of them than cores are in memory at a time.
+    fn cores(&self) -> usize {
+        const MEMORY: u64 = 256 << 20;
+        let largest = self.index.frames.iter().map(|frame| frame.raw_size).max().unwrap_or(1).max(1);
+        workers::cores().min((MEMORY / largest).saturating_sub(2).max(1) as usize)
     }
 
     /// Number and offset in the tar stream of every frame that holds some of `entries`.

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use zstd::zstd_safe::CParameter;
+
 use super::Compression;
 use super::format::{TRAILER_LENGTH, Trailer, index_frame};
 use super::images::{CarriedImage, Form};
@@ -61,6 +63,7 @@ pub fn write(plan: Plan<'_>, target: &Path, progress: &dyn Progress) -> Result<W
     out.write(&plan.header)?;
     let level = plan.compression.level();
     let frame_bytes = plan.compression.frame_bytes();
+    let window = frame_bytes.ilog2();
     let mut frames = Vec::new();
     let mut entries = Vec::new();
     workers::ordered(
@@ -70,7 +73,7 @@ pub fn write(plan: Plan<'_>, target: &Path, progress: &dyn Progress) -> Result<W
             Ok(())
         },
         |raw: Vec<u8>| {
-            let stored = compress(&raw, level)?;
+            let stored = compress(&raw, level, window)?;
             let digest = Digest::of(&stored);
             Ok((stored, raw.len() as u64, digest))
         },
@@ -124,9 +127,18 @@ pub fn write(plan: Plan<'_>, target: &Path, progress: &dyn Progress) -> Result<W
     Ok(Written { size: total, digest, checksum_file, index })
 }
 
-/// One independent frame with its content's size and no time or name in it.
-fn compress(raw: &[u8], level: i32) -> Result<Vec<u8>> {
-    zstd::bulk::compress(raw, level).map_err(|cause| Error::failed("cannot compress a frame").fact("cause", cause))
+/// One independent frame with its content's size and no time or name in it; a match may reach back over
+/// all of it.
+fn compress(raw: &[u8], level: i32, window: u32) -> Result<Vec<u8>> {
+    let mut compressor = zstd::bulk::Compressor::new(level).map_err(uncompressed)?;
+    for parameter in [CParameter::WindowLog(window), CParameter::EnableLongDistanceMatching(true)] {
+        compressor.set_parameter(parameter).map_err(uncompressed)?;
+    }
+    compressor.compress(raw).map_err(uncompressed)
+}
+
+fn uncompressed(cause: std::io::Error) -> Error {
+    Error::failed("cannot compress a frame").fact("cause", cause)
 }
 
 fn checksum_file(target: &Path) -> PathBuf {
