@@ -242,6 +242,8 @@ check_usage() {
     [[ -z $PORT || $PORT =~ ^[1-9][0-9]{0,4}$ && $PORT -le 65535 ]] || misuse "--port is not a port number: $PORT"
     [[ $TIMEOUT =~ ^[1-9][0-9]{0,5}$ ]] || misuse "--timeout is not a number of seconds: $TIMEOUT"
     [[ -z $ADVERTISE || $ADVERTISE =~ ^[A-Za-z0-9.:_-]+$ ]] || misuse "--advertise-addr is no address: $ADVERTISE"
+    # From a bundle this script runs in a folder of its own; the caller's paths start elsewhere.
+    [[ -z $CONFIG_FROM || $CONFIG_FROM == /* ]] || CONFIG_FROM=${PACK_PWD:-$PWD}/$CONFIG_FROM
     [[ -z $CONFIG_FROM || -r $CONFIG_FROM ]] || misuse "--config cannot be read: $CONFIG_FROM"
     if [[ -z $INSTALL_DIR ]]; then
         if [[ -e $HERE/receipt.json ]]; then INSTALL_DIR=$HERE; else INSTALL_DIR=$DEFAULT_DIR; fi

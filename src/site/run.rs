@@ -18,8 +18,8 @@ use crate::progress::Silent;
 /// Unpacks everything but the images into `home`, runs the product's script there with `args`, and gives
 /// its exit code: 128 and the signal's number when a signal ended it, as shells do.
 ///
-/// The script finds `PACK` (the runtime's path), `PACK_BUNDLE`, `PACK_NAME` and `PACK_VERSION` in its
-/// environment, its artifacts beside it, and the images with `"$PACK" load "$PACK_BUNDLE" NAME`.
+/// The script finds `PACK` (the runtime's path), `PACK_BUNDLE`, `PACK_NAME`, `PACK_VERSION` and `PACK_PWD`
+/// (the caller's folder: paths in `args` are meant from there) in its environment, its artifacts beside it, and the images with `"$PACK" load "$PACK_BUNDLE" NAME`.
 ///
 /// # Errors
 /// The bundle has no script, is damaged, or the script cannot be started.
@@ -41,6 +41,7 @@ pub fn run(bundle: &Bundle, home: &Path, args: &[OsString], signals: Signals) ->
     command
         .args(args)
         .current_dir(&files)
+        .envs(std::env::current_dir().map(|here| ("PACK_PWD", here)))
         .env("PACK", home.join("pack"))
         .env("PACK_BUNDLE", bundle.path())
         .env("PACK_NAME", &index.name)

@@ -43,7 +43,7 @@ refused() {
 
 app() { # app FIELD: what Func itself says on its page
     curl -fsS --max-time 10 "http://127.0.0.1:$PORT/client-app" |
-        python3 -c 'import json, sys; print(json.load(sys.stdin).get(sys.argv[1]))' "$1"
+        /usr/bin/python3 -c 'import json, sys; print(json.load(sys.stdin).get(sys.argv[1]))' "$1"
 }
 eventually() { # eventually EXPECTED COMMAND...
     local expected=$1 got='' i
@@ -133,7 +133,7 @@ test_set_restart_stop_logs() {
     before=$(container mysql)
     verb set LOG_LEVEL=WARNING "NOTE=it's: #1"
     [[ $(container mysql) == "$before" ]] || fail 'set restarted the database'
-    docker exec "$(container server)" python3 -c 'import yaml; c = yaml.safe_load(open("/data/user-config.yaml")); assert c["LOG_LEVEL"] == "WARNING" and c["NOTE"] == "it'\''s: #1", c'
+    docker exec "$(container server)" /usr/bin/python3 -c 'import yaml; c = yaml.safe_load(open("/data/user-config.yaml")); assert c["LOG_LEVEL"] == "WARNING" and c["NOTE"] == "it'\''s: #1", c'
     refused 1 'lock Func out' verb set MYSQL_PASSWORD=other
     refused 2 'not KEY=VALUE' verb set nonsense
     verb set LOG_LEVEL=INFO
@@ -157,7 +157,7 @@ test_bad_input_leaves_the_old_version_running() {
     # The same, and the publisher pinned it so.
     digest=$(sha256sum "$NEW/dataflux-func.tar.gz" | cut -d ' ' -f 1)
     cp "$NEW/manifest.json" "$T/manifest.json"
-    python3 - "$NEW/manifest.json" "$digest" <<'PY'
+    /usr/bin/python3 - "$NEW/manifest.json" "$digest" <<'PY'
 import json, sys
 path, digest = sys.argv[1:]
 manifest = json.load(open(path))
@@ -173,7 +173,7 @@ PY
     cp "$STAND_INS/1.0.1/dataflux-func.tar.gz" "$NEW/"
     [[ $(app version) == 1.0.0 ]] || fail 'the old version does not run'
     # A taken port.
-    python3 -m http.server 18090 >/dev/null 2>&1 &
+    /usr/bin/python3 -m http.server 18090 >/dev/null 2>&1 &
     eventually 200 curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:18090/
     refused 1 'port 18090 is taken' install "$NEW" --port 18090
     kill $!
@@ -283,7 +283,7 @@ test_online_from_a_registry() {
     cp -a "$OLD" "$T/online"
     rm "$T/online"/*.tar.gz "$T/online"/*.tgz
     sed -i 's|pubrepo.jiagouyun.com/|127.0.0.1:15000/|' "$T/online/docker-stack.example.yaml"
-    python3 - "$T/online" <<'PY'
+    /usr/bin/python3 - "$T/online" <<'PY'
 import hashlib, json, pathlib, sys
 folder = pathlib.Path(sys.argv[1])
 manifest = json.loads((folder / "manifest.json").read_text())

@@ -165,7 +165,7 @@ test_every_rendering_is_the_stack_asked_for() {
         for MINI in true false; do for MYSQL in true false; do for REDIS in true false; do for MQTT in true false; do
             render_stack node1 >"$MINI.$MYSQL.$REDIS.$MQTT.yaml"
         done; done; done; done'
-    python3 - "$T" "$FOLDER/docker-stack.example.yaml" "$INSTALL" <<'PY'
+    /usr/bin/python3 - "$T" "$FOLDER/docker-stack.example.yaml" "$INSTALL" <<'PY'
 import itertools, pathlib, sys, yaml
 folder, template = pathlib.Path(sys.argv[1]), yaml.safe_load(open(sys.argv[2]))
 FULL = ["worker-0", "worker-1-6", "worker-7", "worker-8-9"]
@@ -215,7 +215,7 @@ test_configuration_is_made_once() {
     code='ensure_secret() { :; }; settle_options; mkdir -p "$INSTALL_DIR/data"; prepare_configuration'
     in_script "$code"
     [[ $(stat -c %a "$INSTALL/data/user-config.yaml") == 600 ]] || fail mode
-    python3 - "$INSTALL/data/user-config.yaml" <<'PY'
+    /usr/bin/python3 - "$INSTALL/data/user-config.yaml" <<'PY'
 import sys, yaml
 config = yaml.safe_load(open(sys.argv[1]))
 assert len(config["SECRET"]) == len(config["MYSQL_PASSWORD"]) == 48 and config["SECRET"] != config["MYSQL_PASSWORD"]
@@ -236,7 +236,7 @@ test_a_secret_of_digits_stays_text() {
         [[ $(config_get A) == old && $(config_get B) == "q # q" && -z $(config_get C) ]]
         config_with A=0123456789 C="it'"'"'s" D=12 E=true F=1e5 G= >"$CONFIG.new"; mv "$CONFIG.new" "$CONFIG"
         [[ $(config_get C) == "it'"'"'s" && $(config_get A) == 0123456789 && -z $(config_problem "$CONFIG") ]]'
-    python3 -c 'import sys, yaml; c = yaml.safe_load(open(sys.argv[1])); assert c == {"A": "0123456789", "B": "q # q", "C": "it'\''s", "D": 12, "E": True, "F": "1e5", "G": ""}, c' "$INSTALL/data/user-config.yaml"
+    /usr/bin/python3 -c 'import sys, yaml; c = yaml.safe_load(open(sys.argv[1])); assert c == {"A": "0123456789", "B": "q # q", "C": "it'\''s", "D": 12, "E": True, "F": "1e5", "G": ""}, c' "$INSTALL/data/user-config.yaml"
 }
 
 test_a_file_is_written_whole_or_not_at_all() {
@@ -306,7 +306,7 @@ test_a_taken_port_is_named() {
     local port
     make_folder
     fake_docker 24.0.9
-    coproc LISTENER { python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1], flush=True); input()'; }
+    coproc LISTENER { /usr/bin/python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1], flush=True); input()'; }
     read -r port <&"${LISTENER[0]}"
     plan --port "$port"
     said "port $port is taken"
