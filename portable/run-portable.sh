@@ -1017,7 +1017,7 @@ pending() {
     while read -r name image; do
         replicas=$(awk -v name="$name" '$1 == name { print $2 }' <<<"$running")
         state=$(d service inspect --format '{{if .UpdateStatus}}{{.UpdateStatus.State}}{{end}}' "${STACK}_$name" 2>/dev/null || true)
-        if [[ -z $replicas || ${replicas%/*} != "${replicas#*/}" ]]; then
+        if [[ -z $replicas || ${replicas%/*} != "${replicas#*/}" || $replicas == 0/0 ]]; then
             printf '%s %s\n' "$name" "${replicas:-missing}"
         elif [[ $state == updating || $state == paused ]]; then
             printf '%s %s\n' "$name" "$state"
@@ -1084,12 +1084,15 @@ inside_answer() {
 }
 
 where_things_are() {
+    local set="bash $INSTALL_DIR/run-portable.sh set"
     say "  address        http://$(this_address):$PORT"
     say "  configuration  $CONFIG"
     say "  stack          $STACK_FILE"
     say "  log            $INSTALL_DIR/data/logs/dataflux-func.log"
     say "  dumps          $INSTALL_DIR/data/sqldump/"
     say "  resources      $INSTALL_DIR/data/resources/"
+    [[ -n $(config_get MYSQL_HOST) ]] || say "  MySQL          not set: on the set-up page, or $set MYSQL_HOST=... MYSQL_PORT=3306 MYSQL_USER=... MYSQL_PASSWORD=... MYSQL_DATABASE=..."
+    [[ -n $(config_get REDIS_HOST) ]] || say "  Redis          not set: on the set-up page, or $set REDIS_HOST=... REDIS_PORT=6379 REDIS_DATABASE=5 REDIS_PASSWORD=..."
     say "  look after it  bash $INSTALL_DIR/run-portable.sh --help"
 }
 
