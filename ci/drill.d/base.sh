@@ -4,7 +4,7 @@
 # hash of everything that goes in. Sourced by ci/drill.
 #
 # It is what an installer with nothing ticked leaves behind: systemd, a kernel, iproute2, iptables, procps,
-# logrotate, D-Bus. No Docker, no curl, no python, no ssh, no cron. Three units are the drill's own: the agent that
+# logrotate with its cron, D-Bus. No Docker, no curl, no python, no ssh. Three units are the drill's own: the agent that
 # runs what the drill sends, the network of the site (a cable that ends in a neighbour, inside the machine),
 # and the login on the serial console.
 #
@@ -19,7 +19,8 @@ base_provide() {
     suite=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME-}")
     key=$({
         printf '%s\n' "$suite" "$BASE_PACKAGES"
-        cat ci/drill.d/base.sh ci/drill.d/guest/*
+        grep -v '^ *#' ci/drill.d/base.sh
+        cat ci/drill.d/guest/*
     } | sha256sum | cut -c 1-16)
     base_dir=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/pack-drill/$key
     [[ ! -d $base_dir ]] || return 0
@@ -33,6 +34,7 @@ base_provide() {
     mkdir -p "$root"
     run_quietly debootstrap --variant=minbase --arch=amd64 --include="$BASE_PACKAGES" "$suite" "$root" "$mirror"
     base_configure "$root"
+    rm -rf -- "$base_dir.new"
     mkdir -p "$base_dir.new"
     cp -- "$root"/boot/vmlinuz-* "$base_dir.new/vmlinuz"
     cp -- "$root"/boot/initrd.img-* "$base_dir.new/initrd"

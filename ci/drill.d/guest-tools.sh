@@ -6,7 +6,7 @@ set -uo pipefail
 # http PATH [HOST [PORT]]: the status, the place it redirects to if it does, the body; one line.
 http() {
     # shellcheck disable=SC2016,SC2086 # the inner bash expands; the prefix is several words
-    timeout 20 ${NEIGHBOUR-} bash -c '
+    timeout "${PATIENCE:-20}" ${NEIGHBOUR-} bash -c '
         exec 3<>"/dev/tcp/$2/$3" && printf "GET %s HTTP/1.0\r\nHost: %s\r\n\r\n" "$1" "$2" >&3 && cat <&3
     ' http "$1" "${2:-127.0.0.1}" "${3:-$PORT}" 2>/dev/null | tr -d '\r\0' | awk '
         NR == 1 { if ($1 !~ /^HTTP/) exit; printf "%s", $2; next }
@@ -49,4 +49,37 @@ services() {
     expected=$(printf 'dataflux-func_%s 1/1\n' "$@" | sort)
     found=$(docker service ls --format '{{.Name}} {{.Replicas}}' | sort)
     [[ $found == "$expected" ]] || { diff <(echo "$expected") <(echo "$found"); return 1; }
+}
+
+# nothing_left PLACE...: no file there but those of the system's own services.
+nothing_left() {
+    local found
+    found=$(find "$@" -mindepth 1 ! -path '*/systemd-private-*' ! -name '.*-unix' 2>/dev/null)
+    [[ -z $found ]] || { printf 'left behind: %s\n' "$found"; return 1; }
+}
+
+# poll_start: asks again and again whether Func answers, in the background, each answer a line in a file.
+poll_start() {
+    poll() {
+        local answer
+        while true; do
+            answer=$(PATIENCE=30 client_app)
+            printf '%s %s\n' "$EPOCHREALTIME" "$(json version <<<"$answer")"
+            sleep 0.3
+        done
+    }
+    poll >/run/poll </dev/null 2>/dev/null &
+    echo $! >/run/poll.pid
+}
+poll_stop() { kill "$(</run/poll.pid)"; }
+
+# Of the answers since poll_start: how many were good, how many were none, the seconds from the last good
+# answer before the first failure to the next good one that stayed, and the longest time between two good ones.
+poll_result() {
+    awk 'NF == 2 { if (last) { gap = $1 - last; if (gap > longest) longest = gap }
+            if (bad && !from) from = before
+            if (bad) to = $1
+            last = before = $1; good++; bad = 0; next }
+        { none++; bad = 1 }
+        END { printf "good %d, none %d, down %.1f s, longest gap %.1f s\n", good, none, from ? to - from : 0, longest }' /run/poll
 }

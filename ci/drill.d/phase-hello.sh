@@ -7,7 +7,7 @@ phase_hello() {
     base_provide
     local bundle=hello-1.0.0-x86_64.run
     mkdir -p "$work/hello"
-    run_quietly "$pack" -q bundle examples/hello -o "$work/hello/$bundle"
+    run_quietly engineer -q bundle examples/hello -o "$work/hello/$bundle"
     make_stick 0-hello PACKHELLO "$work/hello/$bundle"
     vm_new hello
 
@@ -31,7 +31,7 @@ SCRIPT
 SCRIPT
     holds 60 'no file is left in /tmp' <<'SCRIPT'
         rm -f /root/*.run
-        [[ -z $(find /tmp /var/tmp -mindepth 1 ! -path '*/systemd-private-*' ! -name '.*-unix' -print | tee /dev/stderr) ]]
+        nothing_left /tmp /var/tmp
 SCRIPT
     vm_stop
 }

@@ -6,18 +6,19 @@
 # port whose other end is a pair of FIFOs (see guest/agent.sh); the console is a pseudo-terminal, and what
 # it prints is kept too. The disk is a plain copy of the base: whatever the machine has written when it is
 # killed stands in it, as on a disk with a cache of its own.
+# Without `tsc=reliable` every look at the clock leaves the emulated processor.
 
 vm_pid='' vm_dir='' vm_boots=0 vm_count=0 vm_output=''
 
 vm_is_up() { [[ -n $vm_pid ]] && kill -0 "$vm_pid" 2>/dev/null; }
 
-# vm_new NAME: a machine nobody has touched.
+# vm_new NAME [DISK]: a machine nobody has touched, or one with a copy of this disk.
 vm_new() {
     vm_stop
     vm_dir=$work/vm-$1
     rm -rf -- "$vm_dir"
     mkdir -p "$vm_dir"
-    cp --sparse=always -- "$base_dir/disk.raw" "$vm_dir/disk.raw"
+    cp --sparse=always -- "${2:-$base_dir/disk.raw}" "$vm_dir/disk.raw"
     vm_boot
 }
 
@@ -35,7 +36,7 @@ vm_boot() {
     qemu-system-x86_64 -name drill -nodefaults -no-user-config -display none \
         -accel tcg,thread=multi -cpu max -smp 2 -m 4096 -nic none \
         -kernel "$base_dir/vmlinuz" -initrd "$base_dir/initrd" \
-        -append 'root=LABEL=site ro console=ttyS0 panic=-1 mitigations=off' \
+        -append 'root=LABEL=site ro console=ttyS0 panic=-1 mitigations=off tsc=reliable' \
         -drive "if=none,id=disk,format=raw,cache=unsafe,discard=unmap,file=$vm_dir/disk.raw" -device virtio-blk-pci,drive=disk \
         "${arguments[@]}" -device virtio-rng-pci -device virtio-serial-pci \
         -chardev "pipe,id=agent,path=$vm_dir/agent" -device virtserialport,chardev=agent,name=drill \
@@ -124,6 +125,14 @@ vm_restart() {
     vm_send 30 <<<'systemctl reboot'
     vm_wait_ready "$1" "$boot"
     note "up again after $((SECONDS - begun)) s"
+}
+
+# vm_copy_disk FILE: as it is at this moment.
+vm_copy_disk() {
+    vm_run 120 <<<'sync'
+    kill -STOP "$vm_pid"
+    cp --sparse=always -- "$vm_dir/disk.raw" "$1"
+    kill -CONT "$vm_pid"
 }
 
 # The power goes: nothing is written any more, nothing is said goodbye.
