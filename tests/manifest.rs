@@ -74,6 +74,22 @@ fn an_error_names_the_line() {
 }
 
 #[test]
+fn no_error_about_a_url_tells_its_secrets() {
+    for (bad, told) in [
+        (json!(["a", "ftp://ada:secret@host.example/x?secret"]), "URL 2 (ftp://host.example/…) has the scheme 'ftp'"),
+        (json!(["https://ada:secret@[host/x?secret"]), "URL 1 cannot be read"),
+        (json!(["https://ada:secret@host.example:99999/x"]), "URL 1 cannot be read"),
+        (json!(["https://ada:secret@host.example/a b?secret"]), "URL 1 (https://host.example/…) has a blank"),
+        (json!([format!("https://ada:secret@h/{}", "x".repeat(9_000))]), "URL 1 (https://h/…) has 9021"),
+        (json!("https://ada:secret@host.example/x"), "urls is not a list of texts"),
+        (json!([["https://ada:secret@host.example/x"]]), "urls is not a list of texts"),
+    ] {
+        let why = reason(|m| m["artifacts"][1]["urls"] = bad.clone());
+        assert!(why.contains(told) && !why.contains("secret") && !why.contains("ada"), "{why}");
+    }
+}
+
+#[test]
 fn a_text_cut_anywhere_is_refused() {
     let text = good().to_string();
     for end in 0..text.len() {

@@ -156,7 +156,9 @@ fn artifact(source: &Source<'_>, raw: &RawValue) -> Result<Artifact> {
     if RESERVED.contains(&first.as_str()) {
         return Err(part.at(shape.name, format_args!("the name '{name}' is the folder's own")));
     }
-    let urls: Vec<String> = part.read(shape.urls.get())?;
+    // What serde says would quote a text that stands where the list should, and with it any password.
+    let urls: Vec<String> = serde_json::from_str(shape.urls.get())
+        .map_err(|_| part.at(shape.urls, "urls is not a list of texts: [\"https://…\"]"))?;
     check_urls(&urls).map_err(|why| part.at(shape.urls, why))?;
     let size: Option<u64> = shape.size.map(|size| part.read(size.get())).transpose()?;
     if let (Some(size), Some(raw)) = (size, shape.size)
@@ -209,25 +211,37 @@ fn check_names(source: &Source<'_>, artifacts: &[Artifact], raw: &[&RawValue]) -
     Ok(())
 }
 
+/// Which URL, told without the parts that may let somebody in: errors end up in logs.
+fn named(number: usize, text: &str) -> String {
+    match Url::parse(text) {
+        Ok(url) => match url.host_str() {
+            Some(host) => format!("URL {number} ({}://{host}/…)", url.scheme()),
+            None => format!("URL {number} ({}:…)", url.scheme()),
+        },
+        Err(_) => format!("URL {number}"),
+    }
+}
+
 fn check_urls(urls: &[String]) -> std::result::Result<(), String> {
     let limits = Limits::DEFAULT;
     if urls.is_empty() || urls.len() > limits.urls {
         return Err(format!("an artifact has 1 to {} URLs; this one has {}", limits.urls, urls.len()));
     }
-    for text in urls {
+    for (place, text) in urls.iter().enumerate() {
+        let name = || named(place + 1, text);
         if text.is_empty() || text.len() > limits.url_bytes {
-            return Err(format!("a URL has 1 to {} bytes; this one has {}", limits.url_bytes, text.len()));
+            return Err(format!("a URL has 1 to {} bytes; {} has {}", limits.url_bytes, name(), text.len()));
         }
         if text.chars().any(|c| c.is_control() || c.is_whitespace() || is_bidi_control(c)) {
-            return Err(format!("the URL '{}' has a blank or control character", text.escape_debug()));
+            return Err(format!("{} has a blank or control character", name()));
         }
         match Url::parse(text) {
             Ok(url) if matches!(url.scheme(), "http" | "https" | "file") => {}
             Ok(url) => {
-                return Err(format!("the URL '{text}' has the scheme '{}': use http, https or file", url.scheme()));
+                return Err(format!("{} has the scheme '{}': use http, https or file", name(), url.scheme()));
             }
             Err(url::ParseError::RelativeUrlWithoutBase) => {}
-            Err(why) => return Err(format!("the URL '{text}' cannot be read: {why}")),
+            Err(why) => return Err(format!("{} cannot be read: {why}", name())),
         }
     }
     Ok(())
