@@ -37,6 +37,9 @@ pub(super) struct BundleArgs {
     /// Download what this manifest or URL pins first
     #[arg(long, value_name = "MANIFEST|URL")]
     manifest: Option<String>,
+    /// Let an older version, or other content of the same version, replace what is in the folder
+    #[arg(long, requires = "manifest")]
+    allow_downgrade: bool,
     /// The file to write, or a folder to write it into [default: ./NAME-VERSION-ARCH.run]
     #[arg(short, long, value_name = "FILE|DIR")]
     output: Option<PathBuf>,
@@ -100,7 +103,8 @@ impl From<CompressionArg> for Compression {
 pub(super) fn run(args: &BundleArgs, terminal: &Terminal) -> Result<u8> {
     let folder = match &args.manifest {
         Some(manifest) => {
-            download::for_bundle(manifest, args.dir.as_deref(), args.platform, &args.key, &args.network, terminal)?
+            let plan = download::Plan { platform: args.platform, allow_downgrade: args.allow_downgrade };
+            download::for_bundle(manifest, args.dir.as_deref(), &plan, &args.key, &args.network, terminal)?
         }
         None => locate::folder(args.dir.as_deref())?,
     };

@@ -32,7 +32,7 @@ pub(super) struct DownloadArgs {
     /// The folder [default: ./NAME-portable]
     #[arg(long)]
     dir: Option<PathBuf>,
-    /// Fetch the artifacts of this platform [default: this machine's]
+    /// Fetch the artifacts of this platform [default: the folder's, else this machine's]
     #[arg(long)]
     platform: Option<Platform>,
     /// Only print names, URLs, sizes and digests
@@ -168,7 +168,7 @@ fn list(trusted: &trust::Trusted, fetcher: &Fetcher, platform: Option<Platform>,
 pub(super) fn for_bundle(
     manifest: &str,
     dir: Option<&Path>,
-    platform: Option<Platform>,
+    plan: &Plan,
     key: &KeyArgs,
     network: &NetworkArgs,
     terminal: &Terminal,
@@ -177,6 +177,6 @@ pub(super) fn for_bundle(
     let trusted = key.fetch(&fetcher, &network::manifest_url(Some(manifest))?, terminal)?;
     let dir = dir.map_or_else(|| locate::folder_name(&trusted.manifest), Path::to_owned);
     let folder = Folder::at(dir);
-    fill(&folder, &trusted, &fetcher, &Plan { platform, allow_downgrade: false }, terminal)?;
+    fill(&folder, &trusted, &fetcher, plan, terminal)?;
     Ok(folder)
 }

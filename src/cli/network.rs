@@ -11,15 +11,21 @@ use crate::error::{Error, IoContext, Result};
 use crate::fetch::{Fetcher, Options};
 use crate::manifest::{FILE_NAME, builtin};
 
+/// More threads or connections than this help nobody and look like an attack to servers.
+const MOST_AT_ONCE: usize = 64;
+
+/// A day in seconds: a longer stall is none that anybody waits for.
+const DAY: u64 = 24 * 60 * 60;
+
 /// How to fetch.
 #[derive(Args)]
 #[command(next_help_heading = "Network")]
 pub(super) struct NetworkArgs {
     /// How many artifacts at once
-    #[arg(long, value_name = "N", default_value_t = Options::default().jobs, value_parser = at_least_one)]
+    #[arg(long, value_name = "N", default_value_t = Options::default().jobs, value_parser = a_few)]
     jobs: usize,
     /// How many connections at most for one big artifact
-    #[arg(long, value_name = "N", default_value_t = Options::default().connections, value_parser = at_least_one)]
+    #[arg(long, value_name = "N", default_value_t = Options::default().connections, value_parser = a_few)]
     connections: usize,
     /// Ask this base URL too, after an artifact's own URLs; may be given more than once
     #[arg(long = "mirror", value_name = "BASE")]
@@ -30,7 +36,7 @@ pub(super) struct NetworkArgs {
     /// At most so many bytes a second in all; K, M and G are understood
     #[arg(long, value_name = "RATE", value_parser = rate)]
     limit_rate: Option<u64>,
-    /// Give a connection up when nothing comes for so many seconds
+    /// Give a connection up when nothing comes for so many seconds, at most a day
     #[arg(long, value_name = "SECONDS", default_value_t = Options::default().stall.as_secs())]
     stall: u64,
     /// How often to try again when nothing brings anything
@@ -50,7 +56,7 @@ impl NetworkArgs {
             mirrors: self.mirrors.iter().map(as_folder).collect(),
             cacert: self.cacert.clone(),
             limit_rate: self.limit_rate,
-            stall: Duration::from_secs(self.stall.max(1)),
+            stall: Duration::from_secs(self.stall.clamp(1, DAY)),
             retries: self.retries,
             cache: if self.no_cache { None } else { Cache::default_root() },
             ..Options::default()
@@ -64,6 +70,10 @@ pub(super) fn manifest_url(asked: Option<&str>) -> Result<Url> {
     match asked {
         Some(text) => match Url::parse(text) {
             Ok(url) if matches!(url.scheme(), "http" | "https" | "file") => Ok(url),
+            // Never a path, and not to be told as one: it may carry a password.
+            Ok(url) if url.has_host() => Err(Error::usage("a manifest cannot be had in this way")
+                .fact("scheme", url.scheme())
+                .hint("use an http, https or file URL, or a path")),
             _ => file_url(Path::new(text)),
         },
         None if Path::new(FILE_NAME).is_file() => file_url(Path::new(FILE_NAME)),
@@ -92,8 +102,9 @@ fn as_folder(base: &Url) -> Url {
     base
 }
 
-fn at_least_one(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|&count| count > 0).ok_or_else(|| "give a number from 1".to_owned())
+fn a_few(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|count| (1..=MOST_AT_ONCE).contains(count));
+    count.ok_or_else(|| format!("give a number from 1 to {MOST_AT_ONCE}"))
 }
 
 /// Bytes a second, as in `500K` or `20M` (decimal units).

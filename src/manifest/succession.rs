@@ -10,12 +10,7 @@ use crate::error::{Error, Result};
 /// # Errors
 /// Another product, a lower version, or the same version with other content: the error lists what differs.
 pub fn check(old: &Manifest, new: &Manifest) -> Result<()> {
-    if old.name() != new.name() {
-        return Err(Error::integrity("the folder holds another product")
-            .fact("expected", old.name())
-            .fact("actual", new.name())
-            .hint("use another folder: --dir DIR"));
-    }
+    check_product(old, new)?;
     if new.version() < old.version() {
         return Err(Error::integrity("this version is older than the one in the folder")
             .fact("in the folder", old.version())
@@ -31,6 +26,20 @@ pub fn check(old: &Manifest, new: &Manifest) -> Result<()> {
             .hint("ask the publisher for a version of its own; if it is meant: --allow-downgrade"));
     }
     Ok(())
+}
+
+/// Checks that `new` is of the product of `old`, of whatever version.
+///
+/// # Errors
+/// It is another product.
+pub fn check_product(old: &Manifest, new: &Manifest) -> Result<()> {
+    if old.name() == new.name() {
+        return Ok(());
+    }
+    Err(Error::integrity("the folder holds another product")
+        .fact("expected", old.name())
+        .fact("actual", new.name())
+        .hint("use another folder: --dir DIR"))
 }
 
 /// What of a product's content differs, in a sentence each. Where it can be fetched from does not count,
