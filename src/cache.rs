@@ -13,13 +13,12 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
-
-use tempfile::NamedTempFile;
+use std::time::{Duration, SystemTime};
 
 use crate::atomic::WholeFile;
 use crate::digest::Digest;
 use crate::error::{IoContext, Result};
+use crate::scratch::Scratch;
 
 /// The cache at one place; its folders are made when something is kept.
 #[derive(Debug, Clone)]
@@ -37,6 +36,47 @@ pub struct Entry {
     /// When it was last kept or taken.
     pub used: SystemTime,
 }
+
+/// A file in the cache's folder that nothing will ever ask for: a run that was killed left it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stray {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// What [`Cache::prune`] threw away.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Pruned {
+    /// What was kept until now.
+    pub entries: Vec<Entry>,
+    /// What was of no use anyway.
+    pub strays: Vec<Stray>,
+}
+
+/// A file in the cache's folder for bytes whose digest is not known yet; it goes when it is dropped, and when
+/// the process is interrupted.
+#[derive(Debug)]
+pub struct Incoming {
+    file: File,
+    scratch: Scratch,
+}
+
+impl Incoming {
+    /// The open file, to be written through.
+    pub fn file(&mut self) -> &mut File {
+        &mut self.file
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        self.scratch.path()
+    }
+}
+
+/// How long nobody must have written to a file without a digest for a name before it counts as a stray.
+const FORSAKEN: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Cache {
     /// The cache at `root`.
@@ -83,14 +123,17 @@ impl Cache {
         Ok(())
     }
 
-    /// A file in the cache's folder for bytes whose digest is not known yet; it goes when it is dropped.
+    /// Begins a file for bytes whose digest is not known yet.
     ///
     /// # Errors
     /// The disk refuses.
-    pub fn begin(&self) -> Result<NamedTempFile> {
+    pub fn begin(&self) -> Result<Incoming> {
         let shelf = self.shelf();
         fs::create_dir_all(&shelf).doing("create the folder", &shelf)?;
-        tempfile::Builder::new().prefix(".incoming-").tempfile_in(&shelf).doing("create a file in", &shelf)
+        let made = tempfile::Builder::new().prefix(".incoming-").tempfile_in(&shelf);
+        let (file, path) =
+            made.and_then(|made| made.keep().map_err(io::Error::from)).doing("create a file in", &shelf)?;
+        Ok(Incoming { file, scratch: Scratch::new(path) })
     }
 
     /// Throws away the entry for `digest`, if there is one.
@@ -99,10 +142,7 @@ impl Cache {
     /// The disk refuses.
     pub fn discard(&self, digest: &Digest) -> Result<()> {
         for path in [self.path_of(digest), self.use_of(digest)] {
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error).doing("remove", &path),
-                _ => {}
-            }
+            remove(&path)?;
         }
         Ok(())
     }
@@ -112,17 +152,9 @@ impl Cache {
     /// # Errors
     /// The cache's folder cannot be read; one that does not exist holds nothing.
     pub fn list(&self) -> Result<Vec<Entry>> {
-        let shelf = self.shelf();
-        let found = match fs::read_dir(&shelf) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            other => other.doing("list", &shelf)?,
-        };
         let mut entries = Vec::new();
-        for item in found {
-            let item = item.doing("list", &shelf)?;
-            let Some(digest) = item.file_name().to_str().and_then(|hex| format!("sha256:{hex}").parse().ok()) else {
-                continue;
-            };
+        for item in self.items()? {
+            let Some(digest) = digest_of(&item) else { continue };
             let metadata = item.metadata().doing("look at", &item.path())?;
             let used = fs::metadata(self.use_of(&digest)).or(Ok(metadata.clone())).and_then(|time| time.modified());
             entries.push(Entry { digest, size: metadata.len(), used: used.unwrap_or(SystemTime::UNIX_EPOCH) });
@@ -131,12 +163,35 @@ impl Cache {
         Ok(entries)
     }
 
-    /// Throws away what was not used since `used_before`, then what was used longest ago until at most
-    /// `keep_bytes` are left. Gives back what went.
+    /// What runs that were killed more than a day ago left behind.
+    ///
+    /// # Errors
+    /// The cache's folder cannot be read; one that does not exist holds nothing.
+    pub fn strays(&self) -> Result<Vec<Stray>> {
+        let now = SystemTime::now();
+        let mut strays = Vec::new();
+        for item in self.items()?.into_iter().filter(|item| digest_of(item).is_none()) {
+            // What is gone by now was not forsaken.
+            let Some(metadata) = item.metadata().ok().filter(fs::Metadata::is_file) else { continue };
+            let age = metadata.modified().ok().and_then(|written| now.duration_since(written).ok());
+            if age.is_some_and(|age| age > FORSAKEN) {
+                strays.push(Stray { path: item.path(), size: metadata.len() });
+            }
+        }
+        strays.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(strays)
+    }
+
+    /// Throws away all strays, what was not used since `used_before`, then what was used longest ago until
+    /// at most `keep_bytes` are left.
     ///
     /// # Errors
     /// The disk refuses.
-    pub fn prune(&self, used_before: Option<SystemTime>, keep_bytes: Option<u64>) -> Result<Vec<Entry>> {
+    pub fn prune(&self, used_before: Option<SystemTime>, keep_bytes: Option<u64>) -> Result<Pruned> {
+        let strays = self.strays()?;
+        for stray in &strays {
+            remove(&stray.path)?;
+        }
         let entries = self.list()?;
         let mut left: u64 = entries.iter().map(|entry| entry.size).sum();
         let mut gone = Vec::new();
@@ -149,7 +204,16 @@ impl Cache {
                 gone.push(entry);
             }
         }
-        Ok(gone)
+        Ok(Pruned { entries: gone, strays })
+    }
+
+    /// Everything on the shelf, whatever it is called.
+    fn items(&self) -> Result<Vec<fs::DirEntry>> {
+        let shelf = self.shelf();
+        match fs::read_dir(&shelf) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            other => other.and_then(Iterator::collect).doing("list", &shelf),
+        }
     }
 
     fn shelf(&self) -> PathBuf {
@@ -175,6 +239,18 @@ impl Cache {
     }
 }
 
+/// The digest that an entry's name tells.
+fn digest_of(item: &fs::DirEntry) -> Option<Digest> {
+    format!("sha256:{}", item.file_name().to_str()?).parse().ok()
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).doing("remove", path),
+        _ => Ok(()),
+    }
+}
+
 /// A copy that is whole or not there.
 fn copy(from: &Path, to: &Path) -> Result<()> {
     let mut source = File::open(from).doing("read", from)?;
@@ -186,7 +262,33 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
+    use std::io::Write;
+
+    #[test]
+    fn what_a_killed_run_left_goes_after_a_day() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let cache = Cache::at(folder.path());
+        let mut incoming = cache.begin().expect("begun");
+        incoming.file().write_all(b"half").expect("written");
+        let copy = cache.shelf().join(format!(".{}.partial", Digest::of(b"x").hex()));
+        fs::write(&copy, "more").expect("written");
+        assert_eq!(cache.strays().expect("listed"), [], "somebody may be working on them");
+        let day = Duration::from_secs(25 * 60 * 60);
+        for path in [incoming.path(), &copy] {
+            let file = File::options().write(true).open(path).expect("there");
+            file.set_modified(SystemTime::now() - day).expect("dated back");
+        }
+        let entry = folder.path().join("entry");
+        fs::write(&entry, "x").expect("written");
+        cache.keep(&Digest::of(b"x"), &entry).expect("kept");
+        assert_eq!(cache.strays().expect("listed").len(), 2);
+        let pruned = cache.prune(None, None).expect("pruned");
+        assert_eq!((pruned.entries.len(), pruned.strays.iter().map(|stray| stray.size).sum::<u64>()), (0, 8));
+        assert!(!incoming.path().exists() && !copy.exists());
+        assert_eq!(cache.list().expect("listed").len(), 1, "entries are no strays");
+        let fresh = cache.begin().expect("begun").path().to_owned();
+        assert!(!fresh.exists(), "it goes with its owner");
+    }
 
     #[test]
     fn what_was_used_longest_ago_goes_first() {
@@ -205,10 +307,10 @@ mod tests {
         let order: Vec<Digest> = cache.list().expect("listed").iter().map(|entry| entry.digest).collect();
         assert_eq!(order, digests);
         let gone = cache.prune(Some(now - Duration::from_secs(2_500)), None).expect("pruned");
-        assert_eq!(gone.iter().map(|entry| entry.digest).collect::<Vec<_>>(), [digests[0]]);
+        assert_eq!(gone.entries.iter().map(|entry| entry.digest).collect::<Vec<_>>(), [digests[0]]);
         cache.open(&digests[1]).expect("there: and used just now");
         let gone = cache.prune(None, Some(250)).expect("pruned");
-        assert_eq!(gone.iter().map(|entry| entry.digest).collect::<Vec<_>>(), [digests[2]]);
+        assert_eq!(gone.entries.iter().map(|entry| entry.digest).collect::<Vec<_>>(), [digests[2]]);
         assert_eq!(cache.list().expect("listed").len(), 2);
     }
 }

@@ -47,6 +47,7 @@ use tokio::runtime::Runtime;
 use url::Url;
 
 pub use options::Options;
+pub use whole::Want;
 
 use crate::cache::Cache;
 use crate::digest::Digest;
@@ -129,7 +130,13 @@ impl Fetcher {
             return Ok((Manifest::parse(builtin::text().to_owned(), "the built-in manifest")?, url.clone()));
         }
         let shown = redact::shown(url);
-        let got = self.runtime.block_on(whole::get(&self.http, url, Limits::DEFAULT.manifest_bytes, &|_| {}))?;
+        let got = self.runtime.block_on(whole::get(
+            &self.http,
+            url,
+            Limits::DEFAULT.manifest_bytes,
+            Want::Needed,
+            &|_| {},
+        ))?;
         let (bytes, base) = got.ok_or_else(|| {
             Error::failed("there is no manifest at this place")
                 .fact("url", &shown)
@@ -148,12 +155,12 @@ impl Fetcher {
     ///
     /// # Errors
     /// It cannot be had, or has more than `limit` bytes.
-    pub fn bytes(&self, url: &Url, limit: u64) -> Result<Option<Vec<u8>>> {
-        Ok(self.runtime.block_on(whole::get(&self.http, url, limit, &|_| {}))?.map(|(bytes, _)| bytes))
+    pub fn bytes(&self, url: &Url, limit: u64, want: Want) -> Result<Option<Vec<u8>>> {
+        Ok(self.runtime.block_on(whole::get(&self.http, url, limit, want, &|_| {}))?.map(|(bytes, _)| bytes))
     }
 
-    /// Where `artifact` of the manifest at `base` may be got by hand, mirrors too, best first: whole URLs
-    /// with their queries, which the manifest tells anyway, and without a user's name and password.
+    /// Where `artifact` of the manifest at `base` may be got by hand, mirrors too, best first: absolute URLs
+    /// without a user's name and password, and without the values of their queries, which may be signatures.
     ///
     /// # Errors
     /// A URL cannot be read, or a manifest from the network names a file of this machine.
@@ -163,7 +170,7 @@ impl Fetcher {
             // Only URLs that cannot have a user refuse this, and those have none.
             let _ = url.set_username("");
             let _ = url.set_password(None);
-            url.into()
+            redact::shown(&url)
         };
         Ok(sources.into_iter().map(|source| by_hand(source.url)).collect())
     }
@@ -202,22 +209,22 @@ impl Fetcher {
         let mut groups: Vec<Vec<usize>> = twins.into_values().collect();
         groups.sort();
         let sizes: Vec<u64> = groups.iter().map(|group| selection[group[0]].pin.size.unwrap_or(u64::MAX)).collect();
-        let done = self.at_once(&sizes, |group| provide_twins(&run, selection, &groups[group]))?;
+        let (done, failure) = self.at_once(&sizes, |group| provide_twins(&run, selection, &groups[group]));
+        failure.map_or(Ok(()), Err)?;
         let mut outcomes: Vec<(usize, Outcome)> = done.into_iter().flatten().collect();
         outcomes.sort_by_key(|(place, _)| *place);
         Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
     }
 
-    /// Fetches `artifacts`, each with its place in the manifest, and says what their bytes are.
-    ///
-    /// # Errors
-    /// An artifact cannot be had, or is not what a digest it already has says.
+    /// Fetches `artifacts`, each with its place in the manifest, and says what their bytes are. The error
+    /// beside the pins is of those that have none: they cannot be had, or are not what a digest they already
+    /// have says.
     pub fn pin(
         &self,
         artifacts: &[(usize, &Artifact)],
         base: &Url,
         progress: &dyn Progress,
-    ) -> Result<Vec<(usize, PinOf)>> {
+    ) -> (Vec<(usize, PinOf)>, Option<Error>) {
         progress.plan(artifacts.len(), None);
         let pinning = pin::Pinning {
             http: &self.http,
@@ -233,9 +240,9 @@ impl Fetcher {
         })
     }
 
-    /// Does `work` for every place in `sizes`, the largest first, on [`Options::jobs`] threads. After a
-    /// failure the others go on, for what they bring is not lost; only a full disk stops them.
-    fn at_once<T: Send>(&self, sizes: &[u64], work: impl Fn(usize) -> Result<T> + Sync) -> Result<Vec<T>> {
+    /// Does `work` for every place in `sizes`, the largest first, on [`Options::jobs`] threads: what was done,
+    /// and the failures as one. After a failure the others go on; only a full disk stops them.
+    fn at_once<T: Send>(&self, sizes: &[u64], work: impl Fn(usize) -> Result<T> + Sync) -> (Vec<T>, Option<Error>) {
         let mut order: Vec<usize> = (0..sizes.len()).collect();
         order.sort_by_key(|&place| std::cmp::Reverse(sizes[place]));
         let next = AtomicUsize::new(0);
@@ -264,7 +271,7 @@ impl Fetcher {
                 Err(error) => failed.push(error),
             }
         }
-        all_in_one(failed).map_or(Ok(done), Err)
+        (done, all_in_one(failed))
     }
 }
 

@@ -14,6 +14,11 @@ pub const EXTENSION: &str = "minisig";
 /// The most that a signature's text can have, in bytes.
 pub const LIMIT: u64 = 64 << 10;
 
+/// Whether `text` has the form of a signature, whoever made it.
+pub fn is_signature(text: &str) -> bool {
+    SignatureBox::from_string(text).is_ok()
+}
+
 /// A publisher's public key.
 #[derive(Debug, Clone)]
 pub struct PublicKey(minisign::PublicKey);

@@ -111,10 +111,49 @@ fn a_manifest_never_goes_back_nor_changes_under_its_version() {
     files.lock().expect("not poisoned").insert("manifest.json".into(), other.to_string().into_bytes());
     let (_, err) = expect(3, folder.path(), &["download", &url, "--dir", "probe-portable"]);
     assert!(err.contains("another product"), "{err}");
+    let (_, err) = expect(3, folder.path(), &["download", &url, "--dir", "probe-portable", "--allow-downgrade"]);
+    assert!(err.contains("another product"), "an older version is one thing, another product another: {err}");
     assert_eq!(tree(&folder.path().join("probe-portable")), before, "nothing was touched");
     publish(&files, "1.0.0", &product(3));
     expect(0, folder.path(), &["download", &url, "--allow-downgrade"]);
     expect(0, folder.path(), &["verify"]);
+    publish(&files, "0.9.0", &product(2));
+    let bundle = ["bundle", "--manifest", &url, "-o", "x.run"];
+    assert!(expect(3, folder.path(), &bundle).1.contains("--allow-downgrade"));
+    expect(0, folder.path(), &[&bundle as &[&str], &["--allow-downgrade"]].concat());
+    expect(2, folder.path(), &["bundle", "--allow-downgrade"]);
+}
+
+#[test]
+fn a_folder_with_a_broken_manifest_says_what_to_remove() {
+    let (server, files) = web();
+    publish(&files, "1.0.0", &product(2));
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let url = server.url("manifest.json").to_string();
+    expect(0, folder.path(), &["download", &url]);
+    let path = folder.path().join("probe-portable/manifest.json");
+    for broken in [&b"{ \"schemaVersion\": 1, "[..], b"\xff"] {
+        fs::write(&path, broken).expect("written");
+        let (_, err) = expect(1, folder.path(), &["download", &url]);
+        assert!(err.contains("hint:") && err.contains("remove probe-portable/manifest.json"), "{err}");
+    }
+    fs::remove_file(&path).expect("removed");
+    assert_eq!(json_of(folder.path(), &["download", &url])["wireBytes"], 0, "as the hint says");
+}
+
+#[test]
+fn numbers_beyond_reason_are_refused_or_bounded() {
+    let (server, files) = web();
+    publish(&files, "1.0.0", &product(2));
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let url = server.url("manifest.json").to_string();
+    let (_, err) = expect(2, folder.path(), &["download", "ftp://ada:secret@host.example/manifest.json"]);
+    assert!(err.contains("scheme: ftp") && !err.contains("secret"), "{err}");
+    for (option, value) in [("--jobs", "0"), ("--jobs", "65"), ("--connections", "100000"), ("--jobs", "many")] {
+        let (_, err) = expect(2, folder.path(), &["download", &url, option, value]);
+        assert!(err.contains("from 1 to 64"), "{err}");
+    }
+    expect(0, folder.path(), &["download", &url, "--jobs", "64", "--stall", &u64::MAX.to_string()]);
 }
 
 #[test]
@@ -165,7 +204,9 @@ fn lock_refuses_an_artifact_that_is_not_what_its_digest_says() {
     fs::write(&path, manifest.to_string()).expect("written");
     let (_, err) = expect(3, folder.path(), &["lock"]);
     assert!(err.contains("artifact: data") && err.contains("expected digest: sha256:"), "{err}");
-    assert_eq!(fs::read_to_string(&path).expect("read"), manifest.to_string(), "the manifest is as it was");
+    let after: Value = serde_json::from_slice(&fs::read(&path).expect("read")).expect("JSON");
+    assert_eq!(after["artifacts"][2], manifest["artifacts"][2], "what was pinned is as it was");
+    assert_eq!(after["artifacts"][1]["size"], 200_000, "and the others are pinned");
 }
 
 #[test]
@@ -189,6 +230,18 @@ fn a_list_says_what_to_fetch_by_hand() {
     manifest.set_password(Some("secret")).expect("a password");
     let listed = json_of(folder.path(), &["download", "--list", manifest.as_str(), "--mirror", mirror]);
     assert_eq!(listed["artifacts"][2]["urls"], json!([whole.as_str(), format!("{mirror}data")]));
+
+    // Lists end up in tickets and logs.
+    let mut secret: Value = support::manifest("1.0.0", &product(2));
+    let url = "https://ada:secret@host.example/data?X-Signature=secret&secret";
+    secret["artifacts"][2]["urls"] = json!([url]);
+    files.lock().expect("not poisoned").insert("manifest.json".into(), secret.to_string().into_bytes());
+    for format in [&[][..], &["--json"]] {
+        let manifest = server.url("manifest.json").to_string();
+        let (out, err) = expect(0, folder.path(), &[&["download", "--list", &manifest], format].concat());
+        assert!(out.contains("https://host.example/data?X-Signature=…") && !out.contains("secret"), "{out}");
+        assert!(!err.contains("secret"), "{err}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::fs;
 use fault::product::{Product, Watcher, noise};
 use fault::{Reply, serve};
 use pack::error::Class;
-use pack::fetch::{Fetcher, How};
+use pack::fetch::{Fetcher, How, Want};
 use pack::manifest::pin;
 
 const BIG: usize = 3 << 20;
@@ -178,8 +178,8 @@ fn a_manifest_is_based_where_it_came_from_after_redirects() {
     let (manifest, base) = fetcher.manifest(&server.url("latest")).expect("fetched");
     assert_eq!((manifest.text(), base), (text.as_str(), server.url("v1/manifest.json")));
     assert!(server.requests().iter().all(|request| request.header("cache-control") == Some("no-cache")));
-    assert_eq!(fetcher.bytes(&server.url("v1/manifest.json.minisig"), 1000).expect("an answer"), None);
-    assert!(fetcher.bytes(&server.url("v1/manifest.json"), 10).is_err(), "over the limit");
+    assert_eq!(fetcher.bytes(&server.url("v1/manifest.json.minisig"), 1000, Want::Optional).expect("an answer"), None);
+    assert!(fetcher.bytes(&server.url("v1/manifest.json"), 10, Want::Needed).is_err(), "over the limit");
     assert!(fetcher.manifest(&server.url("nothing")).is_err());
 }
 
@@ -199,7 +199,8 @@ fn pinning_reads_every_kind_of_source() {
     let fetcher = Fetcher::new(Product::hurried()).expect("a fetcher");
     let base = "file:///nowhere/manifest.json".parse().expect("a URL");
     let artifacts: Vec<_> = manifest.artifacts().iter().enumerate().collect();
-    let pins = fetcher.pin(&artifacts, &base, &pack::progress::Silent).expect("pinned");
+    let (pins, failure) = fetcher.pin(&artifacts, &base, &pack::progress::Silent);
+    assert!(failure.is_none(), "{failure:?}");
     let expected = pin::PinOf { size: bytes.len() as u64, digest: pack::digest::Digest::of(&bytes) };
     assert_eq!(pins, [(0, expected), (1, expected)]);
     assert!(server.requests().iter().all(|request| request.header("cache-control") == Some("no-cache")));

@@ -118,6 +118,57 @@ fn without_a_right_signature_no_artifact_is_asked_for() {
     expect(0, folder.path(), &["download", &url, "--pubkey", "release.pub"]);
 }
 
+/// As a release page does it: the manifest's URL leads elsewhere, to a URL with a query of its own. A
+/// signature is only at `place`; for others there is `none`.
+fn redirecting(folder: &Path, place: &'static str, none: Reply) -> Server {
+    let root = folder.join("src");
+    let read = move |name: &str| fs::read(root.join(name)).expect("read");
+    serve(move |request: &Request| match request.path.split('?').next().unwrap_or_default() {
+        "/latest/manifest.json" => Reply::redirect("/store/1f3a?signed=yes"),
+        "/store/1f3a" => Reply::file(request, &read("manifest.json")),
+        _ if request.path == place => Reply::file(request, &read("manifest.json.minisig")),
+        path if path.ends_with(".minisig") => none.clone(),
+        path => Reply::file(request, &read(path.trim_start_matches("/store/"))),
+    })
+}
+
+#[test]
+fn a_signature_lies_beside_the_url_that_was_typed_else_beside_where_it_leads() {
+    let folder = signed();
+    let (typed, led) = ("/latest/manifest.json.minisig?token=t", "/store/1f3a.minisig");
+    let page = Reply::new(200, "<html>not here</html>").header("Content-Type", "text/html");
+    for (place, none) in [(typed, Reply::new(404, "")), (led, Reply::new(403, "")), (led, page.clone())] {
+        let server = redirecting(folder.path(), place, none);
+        let url = server.url("latest/manifest.json?token=t").to_string();
+        for key in [&["--pubkey", "release.pub"][..], &[]] {
+            expect(0, folder.path(), &[&["download", &url], key].concat());
+            expect(0, folder.path(), &["verify", "--pubkey", "release.pub"]);
+        }
+        fs::remove_dir_all(folder.path().join("probe-portable")).expect("removed");
+    }
+    for status in [401, 403, 404, 410] {
+        let server = redirecting(folder.path(), "nowhere", Reply::new(status, ""));
+        let url = server.url("latest/manifest.json").to_string();
+        let (_, err) = expect(3, folder.path(), &["download", &url, "--pubkey", "release.pub"]);
+        assert!(err.contains("this is not signed"), "{status}: {err}");
+        assert_eq!((server.asked_for("/latest/manifest.json.minisig"), server.asked_for(led)), (1, 1));
+        expect(0, folder.path(), &["download", &url]);
+    }
+}
+
+#[test]
+fn without_a_key_a_signature_is_worth_one_question() {
+    let folder = signed();
+    let page = Reply::new(200, "<html>not here</html>").header("Content-Type", "text/html");
+    for (none, asked) in [(Reply::new(503, ""), 1), (Reply::new(200, "half").claiming(9), 1), (page, 2)] {
+        let server = redirecting(folder.path(), "nowhere", none);
+        expect(0, folder.path(), &["download", server.url("latest/manifest.json").as_str()]);
+        let asked_for = server.requests().iter().filter(|request| request.path.ends_with(".minisig")).count();
+        assert_eq!(asked_for, asked, "each place at most once");
+        assert!(!folder.path().join("probe-portable/manifest.json.minisig").exists());
+    }
+}
+
 #[test]
 fn the_secret_key_stays_secret() {
     let folder = tempfile::tempdir().expect("a temporary folder");

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::terminal::{Terminal, bytes};
-use crate::cache::{Cache, Entry};
+use crate::cache::{Cache, Entry, Pruned, Stray};
 use crate::error::{Error, Result};
 
 /// List or prune what is kept of earlier downloads
@@ -28,7 +28,7 @@ pub(super) struct CacheArgs {
 enum Verb {
     /// List what is kept
     List,
-    /// Throw away what is old or too much; without an option, everything
+    /// Throw away what is old or too much; without an option, everything; what killed runs left, always
     Prune(PruneArgs),
 }
 
@@ -48,7 +48,9 @@ pub(super) fn run(args: &CacheArgs, terminal: &Terminal) -> Result<u8> {
     })?;
     let cache = Cache::at(root);
     match &args.verb {
-        None | Some(Verb::List) => show(&cache, "kept", &cache.list()?, terminal)?,
+        None | Some(Verb::List) => {
+            show(&cache, "kept", &cache.list()?, &cache.strays()?, terminal)?;
+        }
         Some(Verb::Prune(prune)) => {
             let day = Duration::from_secs(24 * 60 * 60);
             let used_before = prune.older_than.and_then(|days| {
@@ -56,24 +58,33 @@ pub(super) fn run(args: &CacheArgs, terminal: &Terminal) -> Result<u8> {
             });
             let everything = prune.older_than.is_none() && prune.keep_bytes.is_none();
             let keep_bytes = if everything { Some(0) } else { prune.keep_bytes };
-            show(&cache, "removed", &cache.prune(used_before, keep_bytes)?, terminal)?;
+            let Pruned { entries, strays } = cache.prune(used_before, keep_bytes)?;
+            show(&cache, "removed", &entries, &strays, terminal)?;
         }
     }
     Ok(0)
 }
 
-fn show(cache: &Cache, word: &str, entries: &[Entry], terminal: &Terminal) -> Result<()> {
+fn show(cache: &Cache, word: &str, entries: &[Entry], strays: &[Stray], terminal: &Terminal) -> Result<()> {
     let size: u64 = entries.iter().map(|entry| entry.size).sum();
+    let left_over: u64 = strays.iter().map(|stray| stray.size).sum();
     terminal.document(&json!({
         "cache": cache.root(),
         word: entries.iter().map(document).collect::<Vec<_>>(),
         "bytes": size,
+        "leftOver": strays.len(),
+        "leftOverBytes": left_over,
     }))?;
     let rows = entries.iter().map(|entry| vec![used(entry), bytes(entry.size), entry.digest.to_string()]);
     if !entries.is_empty() {
         terminal.table(&["LAST USED", "SIZE", "DIGEST"], rows.collect())?;
     }
-    terminal.text(&format!("{}: {word} {}, {}", cache.root().display(), entries.len(), bytes(size)))
+    let mut line = format!("{}: {word} {}, {}", cache.root().display(), entries.len(), bytes(size));
+    if !strays.is_empty() {
+        let files = if strays.len() == 1 { "file" } else { "files" };
+        line.push_str(&format!("; {} {files} left over by killed runs, {}", strays.len(), bytes(left_over)));
+    }
+    terminal.text(&line)
 }
 
 fn document(entry: &Entry) -> Value {

@@ -1,8 +1,9 @@
 //! `pack lock`: the publisher pins what a manifest lists.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
@@ -10,7 +11,7 @@ use serde_json::json;
 use super::network::{self, NetworkArgs};
 use super::terminal::Terminal;
 use crate::atomic::WholeFile;
-use crate::error::{IoContext, Result};
+use crate::error::{Error, IoContext, Result};
 use crate::folder::read_manifest_text;
 use crate::manifest::pin::{PinOf, into_text};
 use crate::manifest::{Artifact, FILE_NAME, Manifest};
@@ -50,20 +51,24 @@ pub(super) fn run(args: &LockArgs, terminal: &Terminal) -> Result<u8> {
         // What is to be pinned anew is fetched as if it never was.
         .map(|(place, artifact)| (place, Artifact { pin: artifact.pin.filter(|_| !args.update), ..artifact }))
         .collect();
-    let pins = if open.is_empty() {
-        Vec::new()
+    let (pins, failure) = if open.is_empty() {
+        (Vec::new(), None)
     } else {
         let base = network::manifest_url(Some(&path.display().to_string()))?;
         let progress = terminal.progress("pinning");
         let open: Vec<(usize, &Artifact)> = open.iter().map(|(place, artifact)| (*place, artifact)).collect();
-        args.network.fetcher()?.pin(&open, &base, progress.as_ref())?
+        args.network.fetcher()?.pin(&open, &base, progress.as_ref())
     };
     let pinned = into_text(&manifest, &pins)?;
     if pinned != manifest.text() {
-        let mode = fs::metadata(&path).doing("look at the manifest", &path)?.permissions().mode() & 0o777;
-        WholeFile::write(&path, pinned.as_bytes(), mode)?;
+        replace(&path, manifest.text(), &pinned)?;
     }
     let rows = pins.iter().map(|(place, pin)| (&manifest.artifacts()[*place], pin));
+    if let Some(error) = failure {
+        // What was pinned is right whatever became of the others, and stays.
+        let names: Vec<&str> = rows.map(|(artifact, _)| artifact.name.as_str()).collect();
+        return Err(if names.is_empty() { error } else { error.fact("pinned all the same", names.join(", ")) });
+    }
     terminal.document(&json!({
         "manifest": args.manifest,
         "changed": pinned != manifest.text(),
@@ -80,4 +85,19 @@ pub(super) fn run(args: &LockArgs, terminal: &Terminal) -> Result<u8> {
         terminal.table(&["NAME", "BYTES", "DIGEST"], rows.map(cells).collect())?;
     }
     Ok(0)
+}
+
+/// Replaces the manifest at `path`, which must still have the text `old`: somebody may have edited it while
+/// its artifacts were fetched.
+fn replace(path: &Path, old: &str, new: &str) -> Result<()> {
+    // Two runs of this command do not get past here at once.
+    let mut whole = WholeFile::create(path)?;
+    if read_manifest_text(path).doing("read the manifest", path)? != old {
+        return Err(Error::failed("the manifest has changed while its artifacts were fetched")
+            .fact("manifest", path.display())
+            .hint("nothing was written: run 'pack lock' again"));
+    }
+    let mode = fs::metadata(path).doing("look at the manifest", path)?.permissions().mode() & 0o777;
+    whole.file().write_all(new.as_bytes()).doing("write", path)?;
+    whole.place(mode)
 }

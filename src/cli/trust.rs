@@ -1,7 +1,6 @@
 //! Whether a manifest may be used: its signature, its date, and what it would replace.
 
 use std::fs;
-use std::path::Path;
 
 use clap::Args;
 use jiff::Timestamp;
@@ -10,10 +9,10 @@ use url::Url;
 use super::terminal::Terminal;
 use crate::bundle::Bundle;
 use crate::error::{Error, IoContext, Result};
-use crate::fetch::Fetcher;
+use crate::fetch::{Fetcher, Want};
 use crate::folder::Folder;
 use crate::manifest::{FILE_NAME, Manifest, SIGNATURE_NAME, succession};
-use crate::signature::{EXTENSION, LIMIT, PublicKey};
+use crate::signature::{EXTENSION, LIMIT, PublicKey, is_signature};
 
 /// Which publisher to trust.
 #[derive(Args)]
@@ -38,10 +37,12 @@ impl KeyArgs {
         // A wrong key is told before anything is fetched.
         let key = self.key()?;
         let (manifest, base) = fetcher.manifest(url)?;
-        let signature = match fetch_signature(fetcher, &base) {
+        let signature = match key {
+            Some(_) => fetch_signature(fetcher, url, &base, Want::Optional)?,
             // Whether there is one matters only to whoever gave a key; else it just travels along.
-            Err(error) if key.is_some() => return Err(error),
-            other => other.unwrap_or(None),
+            None => {
+                fetch_signature(fetcher, url, &base, Want::Welcome).unwrap_or_default().filter(|it| is_signature(it))
+            }
         };
         check(key.as_ref(), manifest.text().as_bytes(), signature.as_deref(), url.path())?;
         self.check_expiry(&manifest, terminal)?;
@@ -92,13 +93,34 @@ pub(super) struct Trusted {
     pub(super) signature: Option<String>,
 }
 
-/// The signature beside a manifest, where there is one.
-fn fetch_signature(fetcher: &Fetcher, base: &Url) -> Result<Option<String>> {
-    // The manifest's own name, whatever it is, with the signature's ending.
-    let mut beside = base.clone();
-    beside.set_path(&format!("{}.{EXTENSION}", base.path()));
-    let bytes = fetcher.bytes(&beside, LIMIT)?;
-    Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+/// The signature beside the manifest at `url`; where there is none, beside where a redirect led (`base`). One
+/// that is none (a page that says so, with a status of success) is given back only when nothing else is there.
+fn fetch_signature(fetcher: &Fetcher, url: &Url, base: &Url, want: Want) -> Result<Option<String>> {
+    let mut places = vec![beside(url)];
+    if base != url {
+        // The query of a redirect's target is often a signature of its very path, and lets nothing else in.
+        let mut bare = base.clone();
+        bare.set_query(None);
+        places.push(beside(&bare));
+    }
+    let mut found = None;
+    for place in places {
+        let Some(bytes) = fetcher.bytes(&place, LIMIT, want)? else { continue };
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if is_signature(&text) {
+            return Ok(Some(text));
+        }
+        found = found.or(Some(text));
+    }
+    Ok(found)
+}
+
+/// The manifest's own name, whatever it is, with the signature's ending.
+fn beside(manifest: &Url) -> Url {
+    let mut beside = manifest.clone();
+    beside.set_path(&format!("{}.{EXTENSION}", manifest.path()));
+    beside.set_fragment(None);
+    beside
 }
 
 fn check(key: Option<&PublicKey>, content: &[u8], signature: Option<&str>, what: &str) -> Result<()> {
@@ -109,15 +131,19 @@ fn check(key: Option<&PublicKey>, content: &[u8], signature: Option<&str>, what:
     }
 }
 
-/// Checks that `new` may take the place of what is in the folder.
+/// Checks that `new` may take the place of what is in the folder: of another product never, of a newer
+/// version or other content of the same one only with `allow_downgrade`.
 pub(super) fn check_succession(folder: &Folder, new: &Manifest, allow_downgrade: bool) -> Result<Option<Manifest>> {
-    let Some(old) = folder.manifest()? else { return Ok(None) };
-    if !allow_downgrade {
-        succession::check(&old, new).map_err(|error| error.fact("folder", display(folder.root())))?;
-    }
+    let old = folder.manifest().map_err(|error| {
+        let path = folder.root().join(FILE_NAME);
+        error.fact("folder", folder.root().display()).hint(format_args!(
+            "what the folder holds cannot be told: remove {} and run the same command again; artifacts that are \
+             right stay and are not fetched again",
+            path.display()
+        ))
+    })?;
+    let Some(old) = old else { return Ok(None) };
+    let check = if allow_downgrade { succession::check_product } else { succession::check };
+    check(&old, new).map_err(|error| error.fact("folder", folder.root().display()))?;
     Ok(Some(old))
-}
-
-fn display(path: &Path) -> String {
-    path.display().to_string()
 }

@@ -52,6 +52,8 @@ pub(super) enum Fault {
     WrongRange(Box<Seen>),
     /// A complete answer that is not what was pinned: stale, or another file altogether.
     Wrong(Box<Wrong>),
+    /// An answer whose head says that its body is not the file.
+    Unfit(Error),
     /// A local file is not there.
     NotThere {
         /// Its URL.
@@ -101,7 +103,7 @@ impl Fault {
                 _ => Verdict::Fatal,
             },
             Fault::WrongRange(_) => Verdict::Transient(None),
-            Fault::Redirect { .. } | Fault::NotThere { .. } | Fault::Local(_) => Verdict::Fatal,
+            Fault::Redirect { .. } | Fault::Unfit(_) | Fault::NotThere { .. } | Fault::Local(_) => Verdict::Fatal,
             Fault::Wrong(_) => Verdict::Stale,
         }
     }
@@ -113,6 +115,11 @@ impl Fault {
             Fault::Status(seen) => matches!(seen.status, 404 | 410),
             _ => false,
         }
+    }
+
+    /// Whether the server keeps the file from us, if there is one: some say so of every file that is not there.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, Fault::Status(seen) if matches!(seen.status, 401 | 403))
     }
 
     /// Whether it is the bytes that are wrong, rather than the way to them.
@@ -136,7 +143,7 @@ impl Fault {
     /// The error, when nothing else helped.
     pub(super) fn into_error(self) -> Error {
         match self {
-            Fault::Ours(error) | Fault::Local(error) => error,
+            Fault::Ours(error) | Fault::Unfit(error) | Fault::Local(error) => error,
             other => other.describe(),
         }
     }
@@ -144,7 +151,7 @@ impl Fault {
     fn describe(&self) -> Error {
         const AGAIN: &str = "run the same command again: what came so far is kept and not fetched twice";
         match self {
-            Fault::Ours(error) | Fault::Local(error) => Error::failed(error.title()),
+            Fault::Ours(error) | Fault::Unfit(error) | Fault::Local(error) => Error::failed(error.title()),
             Fault::Link { url, cause, untrusted: true } => Error::failed("the server's certificate is not trusted")
                 .fact("url", url)
                 .fact("cause", cause)

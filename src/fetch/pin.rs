@@ -1,14 +1,15 @@
 //! Fetching what nobody pinned yet: the one step that trusts a first answer, so it takes care whose.
 //!
-//! Caches are told to keep out; an answer whose end is uncertain is not accepted; a web page in place of
-//! an archive (a login page, an error dressed as a success) is refused. What came is kept in the cache.
+//! Caches are told to keep out; an answer whose end is uncertain is not accepted; neither is one in a coding
+//! nobody asked for, nor a web page in place of the file (a login page, an error dressed as a success):
+//! then the next source is asked. What came is kept in the cache.
 
 use std::io::Write;
 
-use tempfile::NamedTempFile;
 use tokio::runtime::Handle;
 use url::Url;
 
+use super::answer::Answer;
 use super::fault::Fault;
 use super::health::Health;
 use super::http::{Ask, Http};
@@ -16,11 +17,11 @@ use super::local::{self, Local};
 use super::plan;
 use super::redact;
 use super::retry::{Sources, Turn};
-use crate::cache::Cache;
+use crate::cache::{Cache, Incoming};
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, IoContext, Result};
 use crate::manifest::pin::PinOf;
-use crate::manifest::{Artifact, Kind, Limits};
+use crate::manifest::{Artifact, Limits};
 use crate::progress::{Meter, Progress};
 
 /// What all artifacts of a run share.
@@ -36,7 +37,7 @@ pub(super) struct Pinning<'a> {
 /// The bytes so far: hashed, and written down where there is a cache to keep them.
 struct Taken {
     hasher: Hasher,
-    file: Option<NamedTempFile>,
+    file: Option<Incoming>,
     /// Which state of which file these bytes are a part of.
     of: Option<(Url, String)>,
 }
@@ -107,12 +108,8 @@ impl Pinning<'_> {
             apart: false,
         };
         let mut answer = self.http.get(&url, &ask).await?;
-        let page = answer.seen.fact("content-type").is_some_and(|kind| kind.starts_with("text/html"));
-        if page && matches!(artifact.kind, Kind::Engine | Kind::Image) {
-            let error = Error::failed("the server sent a web page in place of the file");
-            return Err(Fault::Ours(
-                answer.seen.add_to(error).hint("check the URL in a browser, and any login it asks for"),
-            ));
+        if let Some(error) = unfit(artifact, &answer) {
+            return Err(Fault::Unfit(error));
         }
         if answer.start != taken.hasher.length() || answer.seen.status == 200 {
             meter.retract(taken.hasher.length());
@@ -128,7 +125,7 @@ impl Pinning<'_> {
                 return Err(Fault::Ours(answer.seen.add_to(error).fact("limit", Limits::DEFAULT.artifact_bytes)));
             }
             if let Some(file) = &mut taken.file {
-                file.write_all(&piece).doing("write", file.path())?;
+                file.file().write_all(&piece).doing("write", file.path())?;
             }
             taken.hasher.update(&piece);
             meter.add(piece.len() as u64);
@@ -141,7 +138,7 @@ impl Pinning<'_> {
         Err(Fault::Cut { seen: Box::new(answer.seen.clone()), came: answer.came(), cause: cause.into() })
     }
 
-    fn begin(&self, artifact: &Artifact) -> Result<Option<NamedTempFile>> {
+    fn begin(&self, artifact: &Artifact) -> Result<Option<Incoming>> {
         let Some(cache) = self.cache else { return Ok(None) };
         match cache.begin() {
             Ok(file) => Ok(Some(file)),
@@ -151,6 +148,25 @@ impl Pinning<'_> {
             }
         }
     }
+}
+
+/// Why this answer's body cannot be the file that the publisher means.
+fn unfit(artifact: &Artifact, answer: &Answer<'_>) -> Option<Error> {
+    let kind = answer.seen.fact("content-type").unwrap_or_default().to_ascii_lowercase();
+    let name = artifact.name.as_str().to_ascii_lowercase();
+    let is_page = kind.starts_with("text/html") || kind.starts_with("application/xhtml+xml");
+    let (error, hint) = if is_page && !name.ends_with(".html") && !name.ends_with(".htm") {
+        let title = "the server sent a web page in place of the file";
+        (Error::failed(title), "check the URL in a browser, and any login it asks for")
+    } else if answer.coding().is_some() && artifact.pin.is_none() {
+        // Where the digest is known it says which bytes are meant; else these would be pinned, and a server
+        // that sends the file as it is would have other ones.
+        let title = "the server sent the file in a coding that was not asked for";
+        (Error::failed(title), "turn that off on the server for this file, or give another URL")
+    } else {
+        return None;
+    };
+    Some(answer.seen.add_to(error).hint(hint))
 }
 
 fn hash_local(local: Local, turn: &Turn, meter: &dyn Meter) -> Result<PinOf, Fault> {

@@ -14,6 +14,17 @@ use super::redact;
 use super::retry::Sources;
 use crate::error::{Error, IoContext, Result};
 
+/// How much a small file is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Want {
+    /// Nothing goes on without it.
+    Needed,
+    /// It may be there or not; a server that refuses it, as many do with what is not there, has none.
+    Optional,
+    /// As [`Want::Optional`], and not worth a second try.
+    Welcome,
+}
+
 /// All bytes of `url` and the URL they came from after redirects; `None` when it is not there.
 ///
 /// # Errors
@@ -22,6 +33,7 @@ pub(super) async fn get(
     http: &Http,
     url: &Url,
     limit: u64,
+    want: Want,
     note: &(dyn Fn(String) + Sync),
 ) -> Result<Option<(Vec<u8>, Url)>> {
     let found = match local::at(url) {
@@ -34,7 +46,7 @@ pub(super) async fn get(
                 Ok(Some(bytes))
             }),
         },
-        None => return over_http(http, url, limit, note).await,
+        None => return over_http(http, url, limit, want, note).await,
     }?;
     match found {
         Some(bytes) if bytes.len() as u64 > limit => Err(too_large(url, limit)),
@@ -46,6 +58,7 @@ async fn over_http(
     http: &Http,
     url: &Url,
     limit: u64,
+    want: Want,
     note: &(dyn Fn(String) + Sync),
 ) -> Result<Option<(Vec<u8>, Url)>> {
     if !matches!(url.scheme(), "http" | "https") {
@@ -55,12 +68,17 @@ async fn over_http(
     }
     let health = Health::default();
     let source = Source { url: url.clone(), party: url.origin().ascii_serialization() };
-    let mut sources = Sources::new(vec![source], &health, http.options(), 0);
+    let mut options = http.options().clone();
+    if want == Want::Welcome {
+        options.retries = 0;
+    }
+    let mut sources = Sources::new(vec![source], &health, &options, 0);
     while let Some(turn) = sources.next(note).await {
         match attempt(http, url, limit).await {
             Ok(got) => return Ok(Some(got)),
             Err(Fault::Ours(error)) => return Err(error),
             Err(fault) if fault.is_absence() => return Ok(None),
+            Err(fault) if fault.is_refusal() && want != Want::Needed => return Ok(None),
             Err(fault) => sources.failed(&turn, fault, 0, note),
         }
     }
