@@ -133,8 +133,9 @@ fn another_run_fetches_only_what_lies_between() {
     assert!(came > 1 << 20);
     let outcomes = product.download_with(&server.url(""), spread()).expect("downloaded");
     product.assert_complete();
-    // What a lane took over from another may have been on its way already.
-    assert!(outcomes[0].wire_bytes + came <= (BIG + (512 << 10)) as u64, "{} + {came}", outcomes[0].wire_bytes);
+    // `came` is what the server sent: where a connection broke, some of it was still on its way, more on a
+    // busy machine. Most of it must have been kept all the same.
+    assert!(outcomes[0].wire_bytes + came / 2 <= BIG as u64, "{} of {BIG} after {came}", outcomes[0].wire_bytes);
 }
 
 #[test]

@@ -130,6 +130,8 @@ fn fast_keeps_what_is_compressed_and_no_originals_gives_plain_archives() {
     assert_eq!(tree(&folder.path().join("fast")), tree(&folder.path().join("probe-portable")));
 
     expect(0, folder.path(), &["bundle", "--no-originals"]);
+    let (out, _) = expect(0, folder.path(), &["verify", BUNDLE]);
+    assert!(out.contains("comes back as a plain docker archive"), "{out}");
     assert_eq!(forms(index(folder.path())), ["file", "file", "exported", "exported", "exported", "file"]);
     expect(0, folder.path(), &["verify", BUNDLE]);
     expect(0, folder.path(), &["extract", BUNDLE, "plain"]);

@@ -9,7 +9,7 @@ use super::authentic;
 use super::locate;
 use super::terminal::{Terminal, bytes};
 use super::trust::KeyArgs;
-use crate::bundle::{self, Bundle, Damage, Part};
+use crate::bundle::{self, Bundle, Damage, Form, Part};
 use crate::error::{Class, Result};
 use crate::folder::{self, Row, State};
 use crate::platform::Platform;
@@ -127,6 +127,7 @@ fn verify_bundle(path: &Path, key: &KeyArgs, terminal: &Terminal) -> Result<u8> 
             "state": state(artifact.name.as_str()),
             "size": artifact.size,
             "digest": artifact.digest,
+            "comesBackExactly": artifact.form != Form::Exported,
         })).collect::<Vec<_>>(),
         "damage": damage.iter().map(damage_document).collect::<Vec<_>>(),
     }))?;
@@ -136,7 +137,11 @@ fn verify_bundle(path: &Path, key: &KeyArgs, terminal: &Terminal) -> Result<u8> 
     let header_state = if damage.iter().any(|damage| damage.part == Part::Header) { "damaged" } else { "ok" };
     let mut rows = vec![row(header_state, "(launcher and runtime)", index.header_size, index.header_digest.short())];
     rows.extend(index.artifacts.iter().map(|artifact| {
-        row(state(artifact.name.as_str()), artifact.name.as_str(), artifact.size, artifact.digest.short())
+        let detail = match artifact.form {
+            Form::Exported => "comes back as a plain docker archive".to_owned(),
+            Form::File | Form::Rebuilt => artifact.digest.short(),
+        };
+        row(state(artifact.name.as_str()), artifact.name.as_str(), artifact.size, detail)
     }));
     terminal.table(&["STATE", "NAME", "SIZE", "DIGEST"], rows)?;
     if damage.is_empty() {
