@@ -575,6 +575,11 @@ check_engine() {
             check_engine_runs
             ;;
     esac
+    # Docker takes the kernel's word that AppArmor is on, and then starts no container without the parser.
+    if grep -q Y /sys/module/apparmor/parameters/enabled 2>/dev/null && ! command -v apparmor_parser >/dev/null; then
+        finding error "AppArmor is on in this kernel, but apparmor_parser is missing: Docker could start no container" \
+            "install the system's package apparmor; or boot with apparmor=0"
+    fi
     case $SWARM in
         inactive | active) ;;
         worker) finding error "this host is a worker of a swarm; a stack is deployed on a manager" \
@@ -951,7 +956,7 @@ EOF
     printf '%s:%s\n' "$(config_get MQTT_USERNAME)" "$password" |
         docker run --rm -i --network none --entrypoint sh "$image" \
             -c 'cat >/tmp/p && mosquitto_passwd -U /tmp/p && cat /tmp/p' |
-        write_file "$INSTALL_DIR/mosquitto/passwd" 644
+        write_file "$INSTALL_DIR/mosquitto/passwd" 644 || true
     [[ -s $INSTALL_DIR/mosquitto/passwd ]] || { rm -f "$INSTALL_DIR/mosquitto/passwd"; die "mosquitto_passwd of $image made nothing"; }
 }
 

@@ -3,14 +3,14 @@
 # The bare site: a Debian of this machine's own release, made once and kept outside the work tree under a
 # hash of everything that goes in. Sourced by ci/drill.
 #
-# It is what an installer with nothing ticked leaves behind: systemd, a kernel, iproute2, iptables, procps,
+# It is what an installer with nothing ticked leaves behind: systemd, a kernel, AppArmor, iproute2, iptables, procps,
 # logrotate with its cron, D-Bus. No Docker, no curl, no python, no ssh. Three units are the drill's own: the agent that
 # runs what the drill sends, the network of the site (a cable that ends in a neighbour, inside the machine),
 # and the login on the serial console.
 #
 # The kernel is Debian's cloud kernel, small and without usb-storage: the stick is a virtio disk.
 
-readonly BASE_PACKAGES=linux-image-cloud-amd64,systemd-sysv,udev,kmod,dbus,iproute2,iptables,procps,logrotate,e2fsprogs
+readonly BASE_PACKAGES=linux-image-cloud-amd64,systemd-sysv,udev,kmod,dbus,apparmor,iproute2,iptables,procps,logrotate,e2fsprogs
 
 # Sets base_dir: disk.raw, vmlinuz and initrd lie there; makes them when they are not there yet.
 base_provide() {
