@@ -9,7 +9,7 @@ use std::process::Command;
 
 use serde_json::Value;
 use support::mounts::Tmpfs;
-use support::{expect, file, noise, pack, run, small_product, texts, tree, write_product};
+use support::{expect, file, interruptible, noise, run, small_product, texts, tree, write_product};
 
 const BUNDLE: &str = "probe-1.0.0-x86_64.run";
 
@@ -167,8 +167,9 @@ fn an_interrupted_pack_leaves_nothing_half_named() {
     let product = folder.path().join("probe-portable");
     fs::create_dir(&product).expect("a folder");
     write_product(&product, "1.0.0", &[file("noise", "file", noise(5, 64 << 20))]);
-    let mut child =
-        pack(folder.path()).args(["bundle", "--compression", "max", "--threads", "1"]).spawn().expect("runs");
+    let mut command = interruptible(support::PACK);
+    command.args(["bundle", "--compression", "max", "--threads", "1"]).current_dir(folder.path());
+    let mut child = command.spawn().expect("runs");
     while !folder.path().join(format!(".{BUNDLE}.partial")).exists() {
         assert!(child.try_wait().expect("asked").is_none(), "it ended before it began to write");
     }

@@ -10,7 +10,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use support::mounts::Tmpfs;
-use support::{expect, file, small_product, texts, write_product};
+use support::{expect, file, interruptible, small_product, texts, write_product};
 
 const SHELLS: [&[&str]; 3] = [&["dash"], &["bash"], &["busybox", "sh"]];
 
@@ -52,7 +52,7 @@ fn site_with(script: &'static str) -> Site {
 
 impl Site {
     fn command(&self, shell: &[&str]) -> Command {
-        let mut command = Command::new(shell[0]);
+        let mut command = interruptible(shell[0]);
         command.args(&shell[1..]).arg(&self.bundle).current_dir(&self.stick);
         command.env_remove("PACK_TMPDIR").env("TMPDIR", &self.tmp).stdin(Stdio::null());
         command
@@ -238,6 +238,23 @@ fn signals_reach_the_script_and_its_exit_code_comes_out() {
             site.nothing_is_left();
         }
     }
+}
+
+#[test]
+fn what_the_caller_ignores_stays_ignored() {
+    let site = site_with(WAITS);
+    let mut command = Command::new("env");
+    command.args(["--ignore-signal=HUP,INT", "dash"]).arg(&site.bundle).env("TMPDIR", &site.tmp);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("runs");
+    let mut out = std::io::BufReader::new(child.stdout.take().expect("a pipe"));
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut out, &mut line).expect("read");
+    for signal in ["-HUP", "-INT", "-TERM"] {
+        let killed = Command::new("kill").args([signal, &child.id().to_string()]).status();
+        assert!(killed.expect("kill runs").success());
+    }
+    assert_eq!(child.wait().expect("ended").code(), Some(42), "only SIGTERM arrives");
+    site.nothing_is_left();
 }
 
 #[test]

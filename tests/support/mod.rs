@@ -26,6 +26,14 @@ pub fn pack(folder: &Path) -> Command {
     command
 }
 
+/// `program` with the signals that a test sends at their default: a job in the background of a script is
+/// started with SIGINT ignored, and what is ignored stays so.
+pub fn interruptible(program: &str) -> Command {
+    let mut command = Command::new("env");
+    command.args(["--default-signal=HUP,INT,TERM", program]);
+    command
+}
+
 /// Runs `pack` with `words` in `folder`.
 pub fn run(folder: &Path, words: &[&str]) -> Output {
     pack(folder).args(words).output().expect("pack runs")
