@@ -59,7 +59,7 @@ Verbs
   doctor                    look for the known causes of trouble, name the remedies
 
 Everywhere: --install-dir DIR, --yes (answer yes to questions), --help.
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a file is not what the manifest says.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a file is not what the manifest says, or an older version.
 EOF
 }
 
@@ -538,13 +538,14 @@ check_files() {
             finding note "$name has no digest in manifest.json, its bytes are not checked" \
                 "the publisher runs: pack lock"
         elif [[ -z ${PACK_BUNDLE:-} && sha256:$(sha256 "$file") != "$digest" ]]; then
-            CORRUPT=yes
+            INTEGRITY=yes
             finding error "$name is damaged or not of this version: its digest is not $digest" \
                 "fetch it again: pack download, or copy it again"
         fi
     done
     CURRENT=$(json_value "$RECEIPT" version)
     if [[ -n $CURRENT && $DOWNGRADE == no ]] && newer "$CURRENT" "$new"; then
+        INTEGRITY=yes
         finding error "version $CURRENT is installed, this is the older $new" \
             "take the newer bundle; if you must, with a database dump of the older version at hand: --allow-downgrade"
     fi
@@ -765,7 +766,7 @@ take_lock() {
 }
 
 verb_install() {
-    CORRUPT=no
+    INTEGRITY=no
     settle_options
     preflight
     step "Plan"
@@ -773,7 +774,7 @@ verb_install() {
     step "Findings"
     print_findings
     if ((${#ERRORS[@]})); then
-        fail "$([[ $CORRUPT == no ]] && echo 1 || echo 3)" "${#ERRORS[@]} finding(s) above stand in the way; nothing was changed" \
+        fail "$([[ $INTEGRITY == no ]] && echo 1 || echo 3)" "${#ERRORS[@]} finding(s) above stand in the way; nothing was changed" \
             "remedy them and type the same command again"
     fi
     [[ $DRY_RUN == no ]] || { say; say "Nothing was changed (--dry-run)."; return 0; }
@@ -1154,15 +1155,19 @@ dump_database() {
     local partial count file
     partial=$(mktemp "$INSTALL_DIR/data/sqldump/.dump.XXXXXX") || return 1
     TEMPORARY+=("$partial")
-    DUMP=$INSTALL_DIR/data/sqldump/$STACK-sqldump-$(date +%Y%m%d-%H%M%S).sql
     sql mysqldump --single-transaction --routines --triggers --events --hex-blob "$(config_get MYSQL_DATABASE)" >"$partial" || return 1
     complete_dump "$partial" || { say "the dump is not complete" >&2; return 1; }
+    DUMP=$INSTALL_DIR/data/sqldump/$STACK-sqldump-$(date +%Y%m%d-%H%M%S).sql
+    while [[ -e $DUMP ]]; do # a dump of the same second is another one, and may be what is being restored
+        sleep 0.2
+        DUMP=$INSTALL_DIR/data/sqldump/$STACK-sqldump-$(date +%Y%m%d-%H%M%S).sql
+    done
     mv -- "$partial" "$DUMP"
     say "$DUMP ($(stat -c %s "$DUMP") bytes)"
     count=$(find "$INSTALL_DIR/data/sqldump" -maxdepth 1 -name "$STACK-sqldump-*.sql" | wc -l)
     for file in "$INSTALL_DIR/data/sqldump/$STACK"-sqldump-*.sql; do # in order of time, as their names are
         ((count-- > KEEP_DUMPS)) || break
-        rm -f -- "$file"
+        [[ $file -ef ${RESTORED-} ]] || rm -f -- "$file"
     done
 }
 complete_dump() { tail -c 300 -- "$1" | grep '^-- Dump completed' >/dev/null; }
@@ -1283,6 +1288,7 @@ verb_restore() {
     [[ $(config_get MYSQL_HOST) == mysql ]] || die "the database is on $(config_get MYSQL_HOST), not built in" \
         "restore it there: mysql -h ... $database < $file"
     ask "Replace the database with $file? The present one is dumped first."
+    RESTORED=$file # the oldest dump may be the one that is wanted
     dump_database || die "the present database cannot be dumped; nothing was changed" "$ME doctor"
     pause_func
     step "Trying $file in a scratch database"

@@ -51,7 +51,8 @@ for tool in "$sum" gzip head mktemp tail; do
     command -v "$tool" >/dev/null 2>&1 || fail 1 "the program '$tool' is not on this machine" "hint: install it, then try again"
 done
 
-runtime() { tail -c "+$runtime_at" "$self" | head -c "$runtime_size"; }
+# head ends first: tail has nothing worth saying about that, also where SIGPIPE is ignored.
+runtime() { tail -c "+$runtime_at" "$self" 2>/dev/null | head -c "$runtime_size"; }
 
 actual=$(runtime | "$sum")
 [ "$actual" = "$packed_sum" ] || fail 3 'the bundle is damaged: its runtime is not what was packed' \

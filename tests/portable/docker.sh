@@ -251,7 +251,7 @@ test_update() {
     [[ $(docker ps --filter label=com.docker.stack.namespace=dataflux-func --format '{{.Image}}' | grep -c ':1.0.0$') == 0 ]] || fail 'a service of the old version still runs'
     (($(find "$INSTALL/data/sqldump" -name '*.sql' | wc -l) > dumps)) || fail 'there is no dump from before the update'
     [[ $(sql "SELECT COUNT(*) FROM func_task WHERE queue = 99") == 1 ]] || fail 'the row is gone'
-    refused 1 'version 1.0.1 is installed, this is the older 1.0.0' install "$OLD"
+    refused 3 'version 1.0.1 is installed, this is the older 1.0.0' install "$OLD"
     install "$OLD" --allow-downgrade
     eventually 1.0.0 app version
     install "$NEW"
