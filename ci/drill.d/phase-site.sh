@@ -178,7 +178,7 @@ SCRIPT
     note "while it was updated: $(grep -o 'down [0-9.]* s' <<<"$vm_output") from the last good answer to the next good one"
     holds 60 'the options of the first run still hold: all services, MQTT too' <<<"services $all_services mosquitto"
     row_stands
-    ends 600 1 '1.0.0 over 1.0.1 is refused' <<<"sh /media/stick/$first"
+    ends 600 3 '1.0.0 over 1.0.1 is refused' <<<"sh /media/stick/$first"
     said older 'and it says why'
     holds 60 '1.0.1 still runs' <<'SCRIPT'
         [[ $(client_app | json version) == 1.0.1 ]] && nothing_left /tmp /var/tmp /dev/shm
