@@ -20,6 +20,7 @@ mod images;
 mod index;
 mod payload;
 mod read;
+mod spare;
 mod stream;
 mod target;
 mod write;

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use tar::{Builder, EntryType, Header};
 
 use super::index::Entry;
+use super::spare::Spare;
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, IoContext, Result};
 use crate::path::RelPath;
@@ -47,18 +48,20 @@ pub enum Content {
     Stream(Box<Open>),
 }
 
-/// Writes `sources` as a tar stream and emits it in pieces of `frame_bytes`, the last one shorter.
+/// Writes `sources` as a tar stream and emits it in pieces of `frame_bytes`, the last one shorter; the pieces
+/// are buffers of `spare`.
 ///
 /// # Errors
 /// A source cannot be read, or is not what its size and digest promise.
 pub(super) fn stream(
     sources: &[Source],
     frame_bytes: usize,
+    spare: &Spare,
     progress: &dyn Progress,
     emit: &mut dyn FnMut(Vec<u8>) -> Result<()>,
 ) -> Result<Vec<Entry>> {
-    let mut builder =
-        Builder::new(Cutter { piece: Vec::with_capacity(frame_bytes), frame_bytes, position: 0, emit, failed: None });
+    let piece = spare.take(frame_bytes);
+    let mut builder = Builder::new(Cutter { piece, frame_bytes, spare, position: 0, emit, failed: None });
     let mut entries = Vec::with_capacity(sources.len());
     for source in sources {
         let outcome = append(&mut builder, source, progress);
@@ -140,6 +143,7 @@ fn append(builder: &mut Builder<Cutter<'_>>, source: &Source, progress: &dyn Pro
 struct Cutter<'a> {
     piece: Vec<u8>,
     frame_bytes: usize,
+    spare: &'a Spare,
     position: u64,
     emit: &'a mut dyn FnMut(Vec<u8>) -> Result<()>,
     failed: Option<Error>,
@@ -168,7 +172,7 @@ impl Cutter<'_> {
 
     fn cut_if_full(&mut self) {
         if self.piece.len() == self.frame_bytes {
-            let piece = std::mem::replace(&mut self.piece, Vec::with_capacity(self.frame_bytes));
+            let piece = std::mem::replace(&mut self.piece, self.spare.take(self.frame_bytes));
             if let Err(reason) = (self.emit)(piece) {
                 self.failed = Some(reason);
             }

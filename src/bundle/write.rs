@@ -11,6 +11,7 @@ use super::format::{TRAILER_LENGTH, Trailer, index_frame};
 use super::images::{CarriedImage, Form};
 use super::index::{CarriedArtifact, Frame, IMAGES, Index};
 use super::payload::{self, Source};
+use super::spare::Spare;
 use crate::atomic::WholeFile;
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, IoContext, Result};
@@ -64,22 +65,28 @@ pub fn write(plan: Plan<'_>, target: &Path, progress: &dyn Progress) -> Result<W
     let level = plan.compression.level();
     let frame_bytes = plan.compression.frame_bytes();
     let window = frame_bytes.ilog2();
+    let spare = Spare::default();
     let mut frames = Vec::new();
     let mut entries = Vec::new();
     workers::ordered(
         plan.cores,
         |emit| {
-            entries = payload::stream(&plan.sources, frame_bytes, progress, emit)?;
+            entries = payload::stream(&plan.sources, frame_bytes, &spare, progress, emit)?;
             Ok(())
         },
         |raw: Vec<u8>| {
-            let stored = compress(&raw, level, window)?;
+            let mut stored = spare.take(zstd::zstd_safe::compress_bound(raw.len()));
+            compress(&raw, &mut stored, level, window)?;
             let digest = Digest::of(&stored);
-            Ok((stored, raw.len() as u64, digest))
+            let raw_size = raw.len() as u64;
+            spare.give(raw);
+            Ok((stored, raw_size, digest))
         },
         |(stored, raw_size, digest)| {
             frames.push(Frame { offset: out.position(), size: stored.len() as u64, raw_size, digest });
-            out.write(&stored)
+            out.write(&stored)?;
+            spare.give(stored);
+            Ok(())
         },
     )?;
     let index = Index {
@@ -127,14 +134,20 @@ pub fn write(plan: Plan<'_>, target: &Path, progress: &dyn Progress) -> Result<W
     Ok(Written { size: total, digest, checksum_file, index })
 }
 
+/// The window's size (a power of two) from which on long distances are searched by themselves.
+const LONG: u32 = 24;
+
 /// One independent frame with its content's size and no time or name in it; a match may reach back over
 /// all of it.
-fn compress(raw: &[u8], level: i32, window: u32) -> Result<Vec<u8>> {
+fn compress(raw: &[u8], stored: &mut Vec<u8>, level: i32, window: u32) -> Result<()> {
+    // A context of its own for each frame: what it holds must not depend on what was compressed before.
     let mut compressor = zstd::bulk::Compressor::new(level).map_err(uncompressed)?;
-    for parameter in [CParameter::WindowLog(window), CParameter::EnableLongDistanceMatching(true)] {
-        compressor.set_parameter(parameter).map_err(uncompressed)?;
+    compressor.set_parameter(CParameter::WindowLog(window)).map_err(uncompressed)?;
+    // A small window is searched whole anyway.
+    if window > LONG {
+        compressor.set_parameter(CParameter::EnableLongDistanceMatching(true)).map_err(uncompressed)?;
     }
-    compressor.compress(raw).map_err(uncompressed)
+    compressor.compress_to_buffer(raw, stored).map(drop).map_err(uncompressed)
 }
 
 fn uncompressed(cause: std::io::Error) -> Error {

@@ -10,6 +10,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
 use crate::platform::Platform;
+use crate::workers;
 
 /// The launcher's length in bytes: fixed, so that the numbers in its text do not depend on each other.
 const LAUNCHER_SIZE: usize = 5_120;
@@ -19,8 +20,7 @@ const LAUNCHER_SIZE: usize = 5_120;
 /// # Errors
 /// The launcher's text does not fit into its fixed size.
 pub fn header(manifest: &Manifest, platform: Platform, runtime: &Runtime, effort: u32) -> Result<Vec<u8>> {
-    let packed =
-        gzip(runtime.bytes(), effort).map_err(|cause| Error::failed("cannot pack the runtime").fact("cause", cause))?;
+    let packed = gzip(runtime.bytes(), effort)?;
     let fields = [
         ("@NAME@", manifest.name().to_string()),
         ("@VERSION@", manifest.version().to_string()),
@@ -50,11 +50,26 @@ pub fn header(manifest: &Manifest, platform: Platform, runtime: &Runtime, effort
     Ok(header)
 }
 
-/// Gzip (RFC 1952) with no name and no time in it.
-fn gzip(bytes: &[u8], effort: u32) -> std::io::Result<Vec<u8>> {
-    let mut encoder = GzBuilder::new().write(Vec::new(), Compression::new(effort));
-    encoder.write_all(bytes)?;
-    encoder.finish()
+/// Gzip (RFC 1952) with no name and no time in it, packed on all cores: a member for every piece, which any
+/// gunzip takes for one file.
+fn gzip(bytes: &[u8], effort: u32) -> Result<Vec<u8>> {
+    const PIECE: usize = 2 << 20;
+    let member = |piece: &[u8]| {
+        let mut encoder = GzBuilder::new().write(Vec::new(), Compression::new(effort));
+        let packed = encoder.write_all(piece).and_then(|()| encoder.finish());
+        packed.map_err(|cause| Error::failed("cannot pack the runtime").fact("cause", cause))
+    };
+    let mut packed = Vec::new();
+    workers::ordered(
+        workers::cores(),
+        |emit| bytes.chunks(PIECE).try_for_each(emit),
+        member,
+        |piece| {
+            packed.extend(piece);
+            Ok(())
+        },
+    )?;
+    Ok(packed)
 }
 
 /// What POSIX `cksum` prints for `bytes`: the CRC over content and length, and the length.
