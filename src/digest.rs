@@ -21,13 +21,24 @@ impl Digest {
     ///
     /// # Errors
     /// Whatever the reader fails with, `Interrupted` excepted.
-    pub fn of_reader(mut reader: impl Read) -> io::Result<(u64, Self)> {
+    pub fn of_reader(reader: impl Read) -> io::Result<(u64, Self)> {
+        Self::of_reader_watched(reader, |_| ())
+    }
+
+    /// As [`Digest::of_reader`]; tells `watch` of the number of bytes each time some were taken in.
+    ///
+    /// # Errors
+    /// Whatever the reader fails with, `Interrupted` excepted.
+    pub fn of_reader_watched(mut reader: impl Read, mut watch: impl FnMut(u64)) -> io::Result<(u64, Self)> {
         let mut hasher = Hasher::new();
         let mut buffer = vec![0; 256 * 1024];
         loop {
             match reader.read(&mut buffer) {
                 Ok(0) => return Ok((hasher.length(), hasher.finish())),
-                Ok(n) => hasher.update(&buffer[..n]),
+                Ok(n) => {
+                    hasher.update(&buffer[..n]);
+                    watch(n as u64);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }

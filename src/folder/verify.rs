@@ -7,7 +7,7 @@ use std::path::Path;
 use walkdir::WalkDir;
 
 use super::{Folder, is_own};
-use crate::digest::{Digest, Hasher};
+use crate::digest::Digest;
 use crate::error::{Error, Result, printable};
 use crate::manifest::Pinned;
 use crate::progress::{Meter, Progress};
@@ -129,22 +129,8 @@ fn examine(path: &Path, pinned: &Pinned<'_>, meter: &dyn Meter, row: &mut Row) -
         Some(size) if metadata.len() > size => return Ok(State::Mismatch),
         _ => {}
     }
-    let mut file = File::open(path)?;
-    let mut hasher = Hasher::new();
-    let mut buffer = vec![0; 256 * 1024];
-    loop {
-        match io::Read::read(&mut file, &mut buffer) {
-            Ok(0) => break,
-            Ok(n) => {
-                hasher.update(&buffer[..n]);
-                meter.add(n as u64);
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    row.actual_size = Some(hasher.length());
-    let digest = hasher.finish();
+    let (size, digest) = Digest::of_reader_watched(File::open(path)?, |bytes| meter.add(bytes))?;
+    row.actual_size = Some(size);
     row.actual_digest = Some(digest);
     Ok(if digest == pinned.pin.digest { State::Ok } else { State::Mismatch })
 }
