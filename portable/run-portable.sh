@@ -22,7 +22,6 @@ readonly HERE
 readonly SELF=$HERE/${BASH_SOURCE[0]##*/}
 # How this run is repeated. A bundle has put the script into a directory that is gone afterwards.
 if [[ -n ${PACK_BUNDLE:-} ]]; then ME="sh $PACK_BUNDLE"; else ME="bash $SELF"; fi
-readonly ME
 
 usage() {
     cat <<EOF
@@ -50,7 +49,8 @@ Verbs
   logs [SERVICE] [-f]       last lines of Func's log, or of a service's output; -f follows
   backup                    dump the database into {install dir}/data/sqldump, keep $KEEP_DUMPS
   restore FILE              put a dump back (the present state is dumped first)
-  set KEY=VALUE...          change Func's configuration, then restart
+  set KEY[=VALUE]...        change Func's configuration, then restart; a value left out is asked for, or read from
+                            standard input: a password on the command line is everybody's
   external [--mysql mysql://USER[:PASSWORD]@HOST[:PORT]/DATABASE]
            [--redis redis://[:PASSWORD@]HOST[:PORT][/NUMBER]]
                             move to an external MySQL 5.7, an external Redis 4 or newer, or both;
@@ -71,6 +71,7 @@ step() { printf '\n== %s\n' "$*"; }
 # fail CODE WHAT [LINE...]: the lines are facts and, last, what to type next.
 fail() {
     local code=$1 line
+    TOLD=yes
     printf '\nerror: %s\n' "$2" >&2
     shift 2
     for line in "$@"; do printf '  %s\n' "$line" >&2; done
@@ -89,12 +90,17 @@ ask() { # ask QUESTION: yes, or the end of the run
 
 # Removed on every exit; whatever is not finished never had its final name.
 TEMPORARY=()
-INTERRUPTED=''
+INTERRUPTED='' TOLD=''
 clean_up() {
-    local file
+    local code=$1 file
     for file in ${TEMPORARY[@]+"${TEMPORARY[@]}"}; do rm -rf -- "$file"; done
     resume_func
-    [[ -z $INTERRUPTED ]] || printf '\ninterrupted; the same command may be run again\n' >&2
+    if [[ -n $INTERRUPTED ]]; then
+        printf '\ninterrupted; the same command may be run again\n' >&2
+    elif [[ $code -ne 0 && $code -ne 141 && -z $TOLD ]]; then # 141: the reader of our output left
+        printf '\nerror: a command that is expected to work failed (exit %s; 124: it did not answer in time)\n' "$code" >&2
+        printf '  what it said is above, if anything; look: systemctl status docker; then the same command again\n' >&2
+    fi
 }
 on_signal() {
     INTERRUPTED=yes
@@ -112,6 +118,12 @@ write_file() {
         die "cannot write $1" "what was there before is unchanged; is the disk full? df -h ${1%/*}"
 }
 
+# write_text PATH MODE TEXT: for what a command made, so that the file is not written when that command failed.
+write_text() {
+    [[ -n $3 ]] || die "there is nothing to write to $1" "what was there before is unchanged; the same command again"
+    write_file "$1" "$2" <<<"$3"
+}
+
 # 192 bits from the kernel's generator.
 random_hex() {
     local hex
@@ -124,8 +136,8 @@ sha256() { sha256sum -- "$1" | cut -d ' ' -f 1; }
 
 # newer A B: semantic version A is newer than B; a pre-release is older than its release.
 newer() {
-    local a=${1%%+*} b=${2%%+*}
-    a=${a/-/\~} b=${b/-/\~}
+    local a=${1%%+*} b=${2%%+*} tilde='~'
+    a=${a/-/$tilde} b=${b/-/$tilde}
     [[ $a != "$b" && $(printf '%s\n%s\n' "$a" "$b" | sort -V | tail -n 1) == "$a" ]]
 }
 
@@ -246,20 +258,32 @@ check_usage() {
     [[ -z $CONFIG_FROM || $CONFIG_FROM == /* ]] || CONFIG_FROM=${PACK_PWD:-$PWD}/$CONFIG_FROM
     [[ -z $CONFIG_FROM || -r $CONFIG_FROM ]] || misuse "--config cannot be read: $CONFIG_FROM"
     if [[ -z $INSTALL_DIR ]]; then
-        if [[ -e $HERE/receipt.json ]]; then INSTALL_DIR=$HERE; else INSTALL_DIR=$DEFAULT_DIR; fi
+        INSTALL_DIR=$DEFAULT_DIR
+        # The copy that an installation leaves behind, one that broke off too; the folder it came from has none of these.
+        [[ ! -e $HERE/receipt.json && ! -e $HERE/docker-stack.yaml && ! -e $HERE/data/user-config.yaml ]] || INSTALL_DIR=$HERE
     fi
     while [[ $INSTALL_DIR == */ ]]; do INSTALL_DIR=${INSTALL_DIR%/}; done
     # These characters need no quoting anywhere this path ends up: YAML, logrotate, a shell.
     [[ $INSTALL_DIR =~ ^(/[A-Za-z0-9._-]+)+$ && ! $INSTALL_DIR =~ /\.\.?(/|$) ]] ||
         misuse "--install-dir must be an absolute path of letters, digits, '.', '_' and '-': ${INSTALL_DIR:-/}"
+    # What is to be typed next works as it is printed, for another directory too.
+    [[ $INSTALL_DIR == "$DEFAULT_DIR" || $INSTALL_DIR == "$HERE" ]] || ME+=" --install-dir $INSTALL_DIR"
     RECEIPT=$INSTALL_DIR/receipt.json
     CONFIG=$INSTALL_DIR/data/user-config.yaml
     STACK_FILE=$INSTALL_DIR/docker-stack.yaml
 }
 
-# What was not given stays as the receipt says; without a receipt, the default.
+# What was not given stays as the receipt says; without a receipt, as the stack file has it; else the default.
 settle_options() {
-    local source=$CONFIG host
+    local source=$CONFIG host services
+    if [[ ! -e $RECEIPT && -r $STACK_FILE ]]; then
+        services=" $(services_in "$STACK_FILE" | cut -d ' ' -f 1 | paste -s -d ' ') "
+        [[ $services == *' worker '* ]] && MINI=${MINI:-true}
+        [[ $services == *' mysql '* ]] || MYSQL=${MYSQL:-false}
+        [[ $services == *' redis '* ]] || REDIS=${REDIS:-false}
+        [[ $services == *' mosquitto '* ]] && MQTT=${MQTT:-true}
+        PORT=${PORT:-$(published_port)}
+    fi
     [[ -z $CONFIG_FROM ]] || source=$CONFIG_FROM
     host=$(config_get MYSQL_HOST "$source")
     [[ -z $host || $host == mysql ]] || MYSQL=${MYSQL:-false} # connected to an external one
@@ -330,20 +354,36 @@ case $(uname -m) in
 esac
 readonly ARCH
 
-# pin_of NAME size|digest: what the manifest says about an artifact for this architecture.
-pin_of() {
-    tr -d ' \t\r\n' <"$HERE/manifest.json" | tr '{' '\n' | awk -v name="\"name\":\"$1\"" -v arch="\"linux/$ARCH\"" '
-        index($0, name) && (!index($0, "\"platform\":") || index($0, "\"platform\":" arch))' |
-        sed -n 's/.*"'"$2"'":"\{0,1\}\([a-z0-9:]*\).*/\1/p' | sed -n 1p
+# artifact_value MARK KEY: what the manifest says under KEY about the artifact for this architecture that has MARK.
+artifact_value() {
+    tr -d ' \t\r\n' <"$HERE/manifest.json" | tr '{' '\n' | awk -v mark="$1" -v arch="\"linux/$ARCH\"" '
+        index($0, mark) && (!index($0, "\"platform\":") || index($0, "\"platform\":" arch))' |
+        sed -n 's/.*"'"$2"'":"\{0,1\}\([A-Za-z0-9:._-]*\).*/\1/p' | sed -n 1p
 }
 
-# engine_file: the one engine archive that came with us.
+# pin_of NAME size|digest
+pin_of() { artifact_value "\"name\":\"$1\"" "$2"; }
+
+# only_elsewhere NAME: the manifest has that artifact, but not for this architecture.
+only_elsewhere() {
+    [[ -z $(pin_of "$1" name) ]] && tr -d ' \t\r\n' <"$HERE/manifest.json" | grep -F "\"name\":\"$1\"" >/dev/null
+}
+
+# engine_file: where the carried engine archive lies. It is large and seldom needed: `pack` takes it out of the bundle
+# only for a host without Docker, see provide_engine.
 engine_file() {
-    local file
-    for file in "$HERE"/docker-*.tgz; do
-        [[ ! -f $file ]] || printf '%s' "$file"
-        return 0
-    done
+    local name
+    name=$(artifact_value '"kind":"engine"' name)
+    printf '%s' "${name:+$HERE/$name}"
+}
+
+provide_engine() {
+    local file output
+    file=$(engine_file)
+    [[ -n $file && ! -f $file && -n ${PACK_BUNDLE:-} ]] || return 0
+    output=$("$PACK" extract -q "$PACK_BUNDLE" "$HERE" "${file##*/}" 2>&1) ||
+        finding error "the engine archive ${file##*/} cannot be taken out of the bundle: $(paste -s -d ' ' <<<"$output")" \
+            "room in ${HERE%/*}? df -h ${HERE%/*}; is the bundle whole? sh $PACK_BUNDLE pack verify"
 }
 
 # version: the product's version that is to be installed.
@@ -354,30 +394,40 @@ version() { printf '%s' "${PACK_VERSION:-$(json_value "$HERE/manifest.json" vers
 # config_get KEY [FILE]: a value without its quotes.
 config_get() {
     [[ -r ${2:-$CONFIG} ]] || return 0
-    sed -n "s/^$1[[:space:]]*:[[:space:]]*//p" "${2:-$CONFIG}" | tail -n 1 | sed 's/[[:space:]]*$//' |
-        sed -e "s/^'\(.*\)'\$/\1/;t" -e 's/^"\(.*\)"$/\1/;t' -e 's/[[:space:]]#.*//' \
-            -e 's/^null$//;s/^~$//' | sed -e "s/''/'/g"
+    sed -n "s/^[\"']\{0,1\}$1[\"']\{0,1\}[[:space:]]*:[[:space:]]*//p" "${2:-$CONFIG}" | tail -n 1 | sed -E -e 's/[[:space:]]+$//' \
+        -e "/^'(([^']|'')*)'([[:space:]]+#.*)?\$/{s//\1/;s/''/'/g;b" -e '}' \
+        -e '/^"(([^"\\]|\\.)*)"([[:space:]]+#.*)?$/{s//\1/;s/\\(["\\])/\1/g;b' -e '}' \
+        -e 's/(^|[[:space:]]+)#.*//;s/^(null|~)$//'
 }
 
-yaml_value() { # numbers and booleans plain, everything else quoted: a secret of digits stays text
-    if [[ $1 =~ ^(0|[1-9][0-9]{0,8}|true|false|null)$ ]]; then
-        printf '%s' "$1"
+# yaml_value KEY VALUE: numbers and booleans plain, everything else quoted: a secret of digits stays text.
+yaml_value() {
+    local quote="'" twice="''" # in variables: bash 4.2 takes quotes in a replacement for themselves
+    if [[ $2 =~ ^(0|[1-9][0-9]{0,8}|true|false|null)$ && ! $1 =~ (PASSWORD|SECRET|TOKEN|USER|USERNAME)$ ]]; then
+        printf '%s' "$2"
     else
-        printf "'%s'" "${1//\'/\'\'}"
+        printf "'%s'" "${2//$quote/$twice}"
     fi
+}
+
+# config_set KEY=VALUE...: these lines of the configuration are replaced or added; the file stays whole.
+config_set() {
+    local text
+    text=$(config_with "$@") || die "the new configuration could not be made" "$CONFIG is unchanged; the same command again"
+    write_text "$CONFIG" 600 "$text"
 }
 
 # config_with KEY=VALUE...: the configuration with these lines replaced or added.
 config_with() {
     local text pair key line
-    text=$([[ ! -e $CONFIG ]] || cat "$CONFIG")
+    text=$([[ ! -e $CONFIG ]] || cat "$CONFIG") || return 1
     for pair in "$@"; do
         key=${pair%%=*}
-        line="$key: $(yaml_value "${pair#*=}")"
+        line="$key: $(yaml_value "$key" "${pair#*=}")" || return 1
         text=$(printf '%s\n' "$text" | LINE=$line awk -v key="$key" '
-            $0 ~ "^" key "[ \t]*:" { if (!done) print ENVIRON["LINE"]; done = 1; next }
+            $0 ~ "^[\"\047]?" key "[\"\047]?[ \t]*:" { if (!done) print ENVIRON["LINE"]; done = 1; next }
             { print }
-            END { if (!done) print ENVIRON["LINE"] }')
+            END { if (!done) print ENVIRON["LINE"] }') || return 1
     done
     printf '%s\n' "$text"
 }
@@ -385,11 +435,10 @@ config_with() {
 # config_problem FILE: the first line that Func could not read, or nothing. Func's configuration is flat.
 config_problem() {
     awk '/^[ \t]*(#.*)?$/ || /^---[ \t]*$/ { next }
-        /^[ ]*\t/ { print "line " NR " begins with a tab: " $0; exit }
+        /^[ ]*\t/ { print "line " NR " begins with a tab"; exit }
         /^[ ]+|^- / { next }
-        !/^["\047]?[A-Za-z_][A-Za-z0-9_]*["\047]?[ ]*:([ ]|$)/ { print "line " NR " is not KEY: VALUE: " $0; exit }
-        { key = $0; sub(/[ ]*:.*/, "", key); if (seen[key]++) { print "line " NR " has " key " once more"; exit } }' "$1" |
-        sed -E 's/(PASSWORD|SECRET)([^:]*:).*/\1\2 .../'
+        !/^["\047]?[A-Za-z_][A-Za-z0-9_]*["\047]?[ ]*:([ ]|$)/ { print "line " NR " is not KEY: VALUE"; exit }
+        { key = $0; sub(/[ ]*:.*/, "", key); gsub(/["\047]/, "", key); if (seen[key]++) { print "line " NR " has " key " once more"; exit } }' "$1"
 }
 
 # ---------------------------------------------------------------- Docker
@@ -419,6 +468,9 @@ look_at_docker() {
 
 need_stack() { # the verbs other than install need what install made
     [[ $(id -u) -eq 0 ]] || die "this needs root" "type: sudo $ME $VERB"
+    [[ -e $CONFIG && -e $STACK_FILE || ! -e $INSTALL_DIR/run-portable.sh ]] ||
+        die "the installation in $INSTALL_DIR did not come to its end" \
+            "type the command that installs again, from the bundle or folder; it goes on where it was, and no password is lost"
     [[ -e $CONFIG && -e $STACK_FILE ]] || die "DataFlux Func is not installed in $INSTALL_DIR" \
         "if it is elsewhere: $ME $VERB --install-dir DIR"
     look_at_docker
@@ -469,6 +521,8 @@ check_host() {
     local cores memory need_cores=2 need_memory=4 kernel
     [[ $MINI == false ]] || need_cores=1 need_memory=2
     [[ $(id -u) -eq 0 ]] || finding error "this run has no root rights" "sudo $ME ..."
+    [[ $ARCH == amd64 || $ARCH == arm64 ]] ||
+        finding error "this host's architecture is $ARCH; the product is for amd64 and arm64" "use another host"
     cores=$(nproc 2>/dev/null || grep -c '^processor' /proc/cpuinfo)
     ((cores >= need_cores)) || finding error "$cores CPU core, $need_cores are needed" \
         "a larger host, or --mini (1 core)"
@@ -480,8 +534,7 @@ check_host() {
     at_least "${kernel%%-*}" 3.10 ||
         finding error "Linux $kernel is too old for Docker" \
             "use a system with Linux 3.10 or newer (CentOS 7.6, Ubuntu 16.04)"
-    check_space /var/lib/docker "$(images_need)" "the images"
-    check_space "$INSTALL_DIR" 1024 "configuration, data and logs"
+    check_space
     if command -v getenforce >/dev/null && [[ $(getenforce) == Enforcing ]]; then
         finding note "SELinux is enforcing" \
             "if containers may not read $INSTALL_DIR: chcon -R -t container_file_t $INSTALL_DIR (CentOS 7: svirt_sandbox_file_t)"
@@ -504,15 +557,28 @@ images_need() {
     printf '%s' $((total * 3 / 1000000 + 500))
 }
 
-check_space() { # check_space PATH MB FOR
-    local path=$1 free
-    if [[ $path == /var/lib/docker && $ENGINE == answers ]]; then
-        path=$(d info --format '{{.DockerRootDir}}' 2>/dev/null || printf '%s' "$path")
+# Docker's directory and ours have room enough: each on its disk, or both on one.
+check_space() {
+    local docker=/var/lib/docker ours images
+    [[ $ENGINE != answers ]] || docker=$(d info --format '{{.DockerRootDir}}' 2>/dev/null || printf '%s' "$docker")
+    docker=$(existing "$docker") ours=$(existing "$INSTALL_DIR") images=$(images_need)
+    if [[ $(df -P "$docker" | sed -n '2s/ .*//p') == "$(df -P "$ours" | sed -n '2s/ .*//p')" ]]; then
+        check_free "$docker" $((images + 1024)) "the images, configuration, data and logs"
+    else
+        check_free "$docker" "$images" "the images"
+        check_free "$ours" 1024 "configuration, data and logs"
     fi
+}
+existing() { # existing PATH: it, or the closest directory above that is there
+    local path=$1
     while [[ ! -d $path ]]; do path=${path%/*} path=${path:-/}; done
-    free=$(df -Pm "$path" | awk 'NR == 2 { print $4 }')
-    ((free >= $2)) || finding error "$free MB free at $path, about $2 MB are needed for $3" \
-        "make room there (df -h $path; docker system df), or --install-dir on a larger disk"
+    printf '%s' "$path"
+}
+check_free() { # check_free DIRECTORY MB FOR
+    local free
+    free=$(df -Pm "$1" | awk 'NR == 2 { print $4 }')
+    ((free >= $2)) || finding error "$free MB free at $1, about $2 MB are needed for $3" \
+        "make room there (df -h $1; docker system df), or --install-dir on a larger disk"
 }
 
 # check_files: what the plan needs is here and is what the manifest says. `pack` has checked a bundle already.
@@ -526,13 +592,21 @@ check_files() {
     new=$(version)
     [[ -n $new ]] || finding error "manifest.json names no version" "fetch the folder again: pack download"
     [[ -n ${PACK_BUNDLE:-} || $ONLINE == yes ]] || mapfile -t names < <(wanted_images | cut -d ' ' -f 2)
-    [[ $ENGINE != absent ]] || names+=("$(basename "$(engine_file)")" docker.service)
+    if [[ $ENGINE == absent ]]; then
+        provide_engine
+        file=$(engine_file)
+        names+=(docker.service)
+        [[ -n ${PACK_BUNDLE:-} && -n $file ]] || names+=("${file##*/}") # from a bundle, provide_engine has said it
+    fi
     names+=(docker-stack.example.yaml)
     for name in "${names[@]}"; do
         file=$HERE/$name
         digest=$(pin_of "$name" digest)
-        if [[ ! -f $file ]]; then
-            finding error "${name:-the engine archive docker-*.tgz} is not in $HERE" \
+        if [[ -n $name ]] && only_elsewhere "$name"; then
+            finding error "$name is for another architecture; this host is linux/$ARCH" \
+                "take the bundle or the folder for linux/$ARCH: pack download --platform linux/$ARCH"
+        elif [[ ! -f $file ]]; then
+            finding error "${name:-the engine archive} is not in $HERE" \
                 "fetch it: pack download; or copy the folder again"
         elif [[ -z $digest ]]; then
             finding note "$name has no digest in manifest.json, its bytes are not checked" \
@@ -596,11 +670,11 @@ engine_binary() { tar -xzOf "$(engine_file)" "docker/$1" 2>/dev/null || true; }
 # The carried engine is started for its version alone: proof of architecture, libraries and intact bytes.
 check_engine_runs() {
     local place found=''
-    [[ -n $(engine_file) ]] || return 0 # check_files has said so
+    [[ -f $(engine_file) ]] || return 0 # check_files has said so
     for place in "${TMPDIR:-/tmp}" /var/tmp /root; do # some of them may be mounted noexec
         ENGINE_STAGE=$(mktemp -d "$place/docker.XXXXXX" 2>/dev/null) || continue
         TEMPORARY+=("$ENGINE_STAGE")
-        tar -xzf "$(engine_file)" -C "$ENGINE_STAGE" --no-same-owner 2>/dev/null || break
+        tar -xzf "$(engine_file)" -C "$ENGINE_STAGE" --no-same-owner 2>/dev/null || continue # or full
         found=$("$ENGINE_STAGE/docker/dockerd" --version 2>/dev/null | sed -n 's/.*version \([0-9][^, ]*\).*/\1/p') || true
         [[ -z $found ]] || break
     done
@@ -656,18 +730,38 @@ check_network() {
     fi
 }
 
-our_port() { # our_port PORT: it is our own stack that has it, on this host or for the whole swarm
+# our_port PORT: it is our own stack that has it, on this host or for the whole swarm. A container that is just being
+# started, as after a reboot, holds its port before `docker ps` has it: then what the service is to publish counts.
+our_port() {
     local ours="label=com.docker.stack.namespace=$STACK"
     [[ $ENGINE == answers ]] || return 1
-    { d ps --filter "$ours" --format '{{.Ports}}' && d service ls --filter "$ours" --format '{{.Ports}}'; } 2>/dev/null |
-        grep -- ":$1->" >/dev/null
+    {
+        d ps --filter "$ours" --format '{{.Ports}}' && d service ls --filter "$ours" --format '{{.Ports}}'
+        d service ls --quiet --filter "$ours" | xargs -r timeout 60 docker service inspect \
+            --format '{{range .Spec.EndpointSpec.Ports}}:{{.PublishedPort}}->{{"\n"}}{{end}}'
+    } 2>/dev/null | grep -- ":$1->" >/dev/null
 }
 
 has_data() { [[ -n $(ls -A "$INSTALL_DIR/$1" 2>/dev/null) ]]; }
 
+# running_dir: the install dir of the stack that Docker has now.
+running_dir() {
+    local mount
+    [[ $ENGINE == answers && $SWARM == active ]] || return 0
+    mount=$(d service inspect --format '{{range .Spec.TaskTemplate.ContainerSpec.Mounts}}{{.Source}}{{"\n"}}{{end}}' \
+        "${STACK}_server" 2>/dev/null | grep '/data$' | sed -n 1p) || true
+    printf '%s' "${mount%/data}"
+}
+
 # check_state: a part of what is installed that got lost is never replaced by something new.
 check_state() {
-    local problem='' from=$CONFIG entry foreign=''
+    local problem='' from=$CONFIG entry foreign='' elsewhere
+    elsewhere=$(running_dir)
+    if [[ -n $elsewhere && $elsewhere != "$INSTALL_DIR" ]]; then
+        finding error "DataFlux Func is installed in $elsewhere, and a host has one" \
+            "the same command with --install-dir $elsewhere; or remove that one first: bash $elsewhere/run-portable.sh uninstall"
+        return 0 # what is in this directory does not matter then
+    fi
     if [[ -n $CONFIG_FROM ]]; then
         from=$CONFIG_FROM
         if [[ -z $(config_get SECRET "$from") ]]; then
@@ -676,6 +770,10 @@ check_state() {
         if [[ $MYSQL == true ]] && has_data mysql && [[ $(config_get MYSQL_PASSWORD) != "$(config_get MYSQL_PASSWORD "$from")" ]]; then
             finding error "$CONFIG_FROM has another MySQL password than the data in $INSTALL_DIR/mysql" \
                 "move the first host to external databases first (verb external), then take its configuration"
+        fi
+        if [[ $(config_get MYSQL_HOST "$from") == mysql || $(config_get REDIS_HOST "$from") == redis ]]; then
+            finding warning "$CONFIG_FROM names built-in databases: this host gets empty ones of its own, it does not share the first one's" \
+                "for a pair, first on the other host: run-portable.sh external --mysql URL --redis URL"
         fi
     fi
     if [[ ! -e $from ]]; then
@@ -690,6 +788,14 @@ check_state() {
     else
         problem=$(config_problem "$from")
         [[ -z $problem ]] || finding error "$from cannot be read: $problem" "correct that line"
+        if [[ -z $(config_get SECRET "$from") && -z $CONFIG_FROM && ( -e $RECEIPT || -e $STACK_FILE ) ]]; then
+            finding error "$from has no SECRET any more; with a new one, what Func encrypted could not be read" \
+                "put the line back from a backup of the file (the one before the last change may be $CONFIG.previous)"
+        fi
+        if [[ $MQTT == true && -z $(config_get MQTT_PASSWORD "$from") && -s $INSTALL_DIR/mosquitto/passwd ]]; then
+            finding error "$from has no MQTT_PASSWORD, but the broker has one: $INSTALL_DIR/mosquitto/passwd" \
+                "put the line back from a backup of the file; or for a new password: rm $INSTALL_DIR/mosquitto/passwd"
+        fi
         if [[ $MYSQL == true && -z $(config_get MYSQL_PASSWORD "$from") ]] && has_data mysql; then
             finding error "$from has no MYSQL_PASSWORD, but there is data in $INSTALL_DIR/mysql" \
                 "put the line back from a backup of the file"
@@ -756,7 +862,7 @@ this_address() {
 
 # Only one run at a time changes this host. The lock ends with the process, however it ends.
 take_lock() {
-    local place=/run/lock
+    local place=/run # not /run/lock, where anybody may write
     [[ -d $place ]] || place=/var/run
     exec {LOCK}>>"$place/$STACK-portable.lock"
     flock -n "$LOCK" || die "another run of this script is at work on this host" \
@@ -765,9 +871,12 @@ take_lock() {
     rm -f -- "$INSTALL_DIR"/*.tmp.?????? "$INSTALL_DIR"/data/*.tmp.?????? "$INSTALL_DIR"/data/sqldump/.dump.??????
 }
 
+BUNDLE_DIGEST=''
 verb_install() {
     INTEGRITY=no
     settle_options
+    # What is found must still be so when it is acted upon.
+    [[ $DRY_RUN == yes || $(id -u) -ne 0 ]] || take_lock
     preflight
     step "Plan"
     print_plan
@@ -778,7 +887,7 @@ verb_install() {
             "remedy them and type the same command again"
     fi
     [[ $DRY_RUN == no ]] || { say; say "Nothing was changed (--dry-run)."; return 0; }
-    take_lock
+    [[ -z ${PACK_BUNDLE:-} ]] || BUNDLE_DIGEST=$(sha256 "$PACK_BUNDLE")
     prepare_engine
     prepare_swarm
     provide_images
@@ -786,8 +895,8 @@ verb_install() {
     prepare_configuration
     save_before_update
     write_stack
-    write_receipt
     deploy
+    write_receipt
     wait_until_ready
     write_receipt "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
     step "DataFlux Func $(version) runs"
@@ -810,7 +919,8 @@ prepare_engine() {
             ;;
     esac
     systemctl daemon-reload
-    systemctl enable docker >/dev/null 2>&1 || true
+    systemctl enable docker >/dev/null 2>&1 ||
+        say "systemctl enable docker failed: after a reboot, Docker and with it Func will not start by itself" >&2
     systemctl start docker || die "Docker does not start" "journalctl -u docker -n 50" "then the same command again"
     wait_for_docker
 }
@@ -850,7 +960,6 @@ provide_images() {
     manifest=$(sha256 "$HERE/manifest.json")
     while read -r reference artifact; do
         id=$(image_id "$reference")
-        OLD_IMAGES+=("$reference $id")
         if [[ $ONLINE == yes ]]; then
             say "pulling $reference"
             docker pull -q "$reference" >/dev/null 2>&1 || output=$(docker pull "$reference" 2>&1) ||
@@ -881,7 +990,6 @@ provide_images() {
         say "$reference  $(image_id "$reference")"
     done < <(wanted_images)
 }
-OLD_IMAGES=()
 
 images_failed() {
     die "loading the images failed" "$1" "free: $(df -Ph "$(d info --format '{{.DockerRootDir}}' 2>/dev/null || echo /)" | awk 'NR == 2 { print $4 " at " $6 }')" \
@@ -927,7 +1035,7 @@ prepare_configuration() {
     if [[ $MQTT == true && -z $(config_get MQTT_PASSWORD) ]]; then
         add+=(MQTT_HOST=mosquitto MQTT_PORT=1883 MQTT_USERNAME=dataflux_func "MQTT_PASSWORD=$(random_hex)")
     fi
-    if ((${#add[@]})); then config_with "${add[@]}" | write_file "$CONFIG" 600; fi
+    if ((${#add[@]})); then config_set "${add[@]}"; fi
     chmod 600 "$CONFIG"
     say "$CONFIG ($(if ((${#add[@]})); then echo "written"; else echo "kept"; fi))"
     ensure_secret
@@ -943,77 +1051,103 @@ ensure_secret() {
 }
 
 prepare_mosquitto() {
-    local image password
     (umask 022 && mkdir -p "$INSTALL_DIR/mosquitto/config")
     [[ -e $INSTALL_DIR/mosquitto/config/mosquitto.conf ]] || write_file "$INSTALL_DIR/mosquitto/config/mosquitto.conf" 644 <<'EOF'
 listener 1883
 allow_anonymous false
 password_file /mosquitto/passwd
 EOF
-    [[ ! -s $INSTALL_DIR/mosquitto/passwd ]] || return 0
-    image=$(wanted_images | awk '$2 == "eclipse-mosquitto.tar.gz" { print $1 }')
-    password=$(config_get MQTT_PASSWORD)
+    [[ -s $INSTALL_DIR/mosquitto/passwd && $(stat -c %a "$INSTALL_DIR/mosquitto/passwd") == 600 ]] ||
+        mosquitto_password "$(wanted_images | awk '$2 == "eclipse-mosquitto.tar.gz" { print $1 }')"
+}
+
+# mosquitto_password IMAGE: the broker takes user and password of the configuration.
+mosquitto_password() {
+    local made
     # The broker's own tool makes the hash; the password reaches it on standard input, not in the process list.
-    printf '%s:%s\n' "$(config_get MQTT_USERNAME)" "$password" |
-        docker run --rm -i --network none --entrypoint sh "$image" \
-            -c 'cat >/tmp/p && mosquitto_passwd -U /tmp/p && cat /tmp/p' |
-        write_file "$INSTALL_DIR/mosquitto/passwd" 644 || true
-    [[ -s $INSTALL_DIR/mosquitto/passwd ]] || { rm -f "$INSTALL_DIR/mosquitto/passwd"; die "mosquitto_passwd of $image made nothing"; }
+    made=$(printf '%s:%s\n' "$(config_get MQTT_USERNAME)" "$(config_get MQTT_PASSWORD)" |
+        docker run --rm -i --network none --entrypoint sh "$1" \
+            -c 'cat >/tmp/p && mosquitto_passwd -U /tmp/p && id -u mosquitto && cat /tmp/p') || made=''
+    [[ $made =~ ^[0-9]+$'\n'. ]] || die "mosquitto_passwd of $1 made nothing" "docker run --rm --entrypoint mosquitto_passwd $1 -h"
+    write_text "$INSTALL_DIR/mosquitto/passwd" 600 "${made#*$'\n'}"
+    chown "${made%%$'\n'*}" "$INSTALL_DIR/mosquitto/passwd" # the broker's user, and nobody else, reads it
 }
 
 # Before another version changes the database, a dump of it; only possible while the old version runs.
 save_before_update() {
-    [[ -n $CURRENT && $CURRENT != "$(version)" && $MYSQL == true && -n $(container_of mysql) ]] || return 0
+    [[ -n $CURRENT && $CURRENT != "$(version)" ]] || return 0
+    if [[ $(config_get MYSQL_HOST) != mysql || -z $(container_of mysql) ]]; then
+        say "No dump before the update: $([[ $(config_get MYSQL_HOST) == mysql ]] && echo "MySQL does not run now" || echo "the database is not built in")."
+        return 0
+    fi
     step "Database dump before the update"
     dump_database || die "the dump before the update failed" "nothing was changed yet but the loaded images; $ME doctor"
 }
 
 write_stack() {
+    local stack
     if [[ -e $STACK_FILE && -n $(json_value "$RECEIPT" stack) && $(json_value "$RECEIPT" stack) != "sha256:$(sha256 "$STACK_FILE")" ]]; then
         write_file "$STACK_FILE.$(date +%Y%m%d-%H%M%S)" 600 <"$STACK_FILE"
-        say "$STACK_FILE was edited by hand; that version is kept beside it, with the date in its name"
+        say "$STACK_FILE is not as the last installation left it; that version is kept beside it, with the date in its name"
     fi
-    render_stack "$NODE_ID" | write_file "$STACK_FILE" 600
+    stack=$(render_stack "$NODE_ID") || die "the stack file could not be made of $HERE/docker-stack.example.yaml" "the same command again"
+    write_text "$STACK_FILE" 600 "$stack"
 }
 
 # write_receipt [TIME]: what is deployed. `ready` is when all of it was first seen running.
 write_receipt() {
-    local reference artifact ready bundle=''
-    [[ -z ${PACK_BUNDLE:-} ]] || bundle=$(sha256 "$PACK_BUNDLE")
+    local text
+    text=$(receipt "${1:-}") || die "the receipt could not be made" "what was installed runs; $ME doctor"
+    write_text "$RECEIPT" 644 "$text"
+}
+receipt() {
+    local reference artifact images='' ready
     ready=$(json_value "$RECEIPT" ready)
-    {
-        printf '{\n  "name": "%s",\n  "version": "%s",\n' "$STACK" "$(version)"
-        printf '  "manifest": "sha256:%s",\n' "$(sha256 "$HERE/manifest.json")"
-        [[ -z $bundle ]] || printf '  "bundle": "sha256:%s",\n' "$bundle"
-        printf '  "deployed": "%s",\n  "ready": "%s",\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "${ready:-${1:-}}"
-        printf '  "stack": "sha256:%s",\n' "$(sha256 "$STACK_FILE")"
-        printf '  "options": { "mini": %s, "port": %s, "mysql": %s, "redis": %s, "mqtt": %s },\n' "$MINI" "$PORT" "$MYSQL" "$REDIS" "$MQTT"
-        printf '  "images": {'
-        wanted_images | while read -r reference artifact; do printf '\n    "%s": "%s",' "$reference" "$(image_id "$reference")"; done | sed '$s/,$//'
-        printf '\n  }\n}\n'
-    } | write_file "$RECEIPT" 644
+    printf '{\n  "name": "%s",\n  "version": "%s",\n' "$STACK" "$(version)"
+    printf '  "manifest": "sha256:%s",\n' "$(sha256 "$HERE/manifest.json")"
+    [[ -z $BUNDLE_DIGEST ]] || printf '  "bundle": "sha256:%s",\n' "$BUNDLE_DIGEST"
+    printf '  "deployed": "%s",\n  "ready": "%s",\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "${ready:-$1}"
+    printf '  "stack": "sha256:%s",\n' "$(sha256 "$STACK_FILE")"
+    printf '  "options": { "mini": %s, "port": %s, "mysql": %s, "redis": %s, "mqtt": %s },\n' "$MINI" "$PORT" "$MYSQL" "$REDIS" "$MQTT"
+    while read -r reference artifact; do images+=$'\n'"    \"$reference\": \"$(image_id "$reference")\","; done < <(wanted_images)
+    printf '  "images": {%s\n  }\n}\n' "${images%,}"
 }
 
 # ---------------------------------------------------------------- deploying and waiting
 
 # Services are updated in place: Docker reads and checks the whole file before it changes anything.
 deploy() {
-    local output entry name image
+    local output name stale
     step "Deploying $STACK"
+    stale=$(stale_services)
     output=$(docker stack deploy --prune --resolve-image never -c "$STACK_FILE" "$STACK" 2>&1) ||
         die "Docker did not accept $STACK_FILE" "$(tail -n 3 <<<"$output")" \
             "what ran before still runs; correct that file and type: bash $INSTALL_DIR/run-portable.sh restart" \
             "or have it written anew: run install again"
-    # The same reference, loaded with other bytes: Swarm sees no difference, so it is told.
-    for entry in ${OLD_IMAGES[@]+"${OLD_IMAGES[@]}"}; do
-        [[ ${entry#* } == "" || ${entry#* } == "$(image_id "${entry% *}")" ]] && continue
-        while read -r name image; do
-            [[ $image != "${entry% *}" ]] || restart_service "$name"
-        done < <(services_in "$STACK_FILE")
-    done
+    for name in $stale; do restart_service "$name"; done
+    RESTARTED=" $(paste -s -d ' ' <<<"$stale") "
+}
+RESTARTED=''
+
+# Services whose reference stays while its image was loaded with other bytes: Swarm sees no difference, so it is told.
+stale_services() {
+    local name image container
+    while read -r name image; do
+        [[ $(d service inspect --format '{{.Spec.TaskTemplate.ContainerSpec.Image}}' "${STACK}_$name" 2>/dev/null) == "$image" ]] || continue
+        container=$(container_of "$name")
+        [[ -z $container || $(d inspect --format '{{.Image}}' "$container") == "$(image_id "$image")" ]] || printf '%s\n' "$name"
+    done < <(services_in "$STACK_FILE")
 }
 
-restart_service() { d service update --detach --force "${STACK}_$1" >/dev/null; }
+# Right after a deployment Swarm may still be writing the service itself ("update out of sequence").
+restart_service() {
+    local try output
+    for try in 1 2 3 4 5; do
+        output=$(d service update --detach --force "${STACK}_$1" 2>&1) && return 0
+        sleep "$try"
+    done
+    die "the service $1 cannot be restarted" "$(tail -n 1 <<<"$output")" "$ME restart"
+}
 
 # pending: what has not reached its replicas or is being updated, a line each.
 pending() {
@@ -1025,7 +1159,7 @@ pending() {
         state=$(d service inspect --format '{{if .UpdateStatus}}{{.UpdateStatus.State}}{{end}}' "${STACK}_$name" 2>/dev/null || true)
         if [[ -z $replicas || ${replicas%/*} != "${replicas#*/}" || $replicas == 0/0 ]]; then
             printf '%s %s\n' "$name" "${replicas:-missing}"
-        elif [[ $state == updating || $state == paused ]]; then
+        elif [[ $state == updating ]]; then
             printf '%s %s\n' "$name" "$state"
         fi
     done < <(services_in "$STACK_FILE")
@@ -1041,7 +1175,7 @@ wait_until_ready() {
             say "  $((SECONDS - start)) s: $(paste -s -d ',' <<<"$now" | sed 's/,/, /g')"
             before=$now shown=$SECONDS
         fi
-        if ((SECONDS > deadline)) || [[ $now == *" paused"* ]]; then
+        if ((SECONDS > deadline)); then
             show_failures "$now"
             die "not every service runs: $(paste -s -d ',' <<<"$now")" "the data is unchanged in place" \
                 "bash $INSTALL_DIR/run-portable.sh doctor names causes; then the same command again"
@@ -1049,10 +1183,10 @@ wait_until_ready() {
         sleep 2
     done
     say "  every service runs; asking http://127.0.0.1:$PORT/"
-    until answer=$(http_answer 127.0.0.1 "$PORT") && [[ -n $answer ]]; do
+    until answer=$(http_answer 127.0.0.1 "$PORT") && [[ $answer =~ ^HTTP/[0-9.]+\ [23] ]]; do
         if ((SECONDS > deadline)); then
             show_http_failure
-            die "http://127.0.0.1:$PORT/ does not answer" "bash $INSTALL_DIR/run-portable.sh doctor"
+            die "http://127.0.0.1:$PORT/ does not answer as it should: ${answer:-nothing}" "bash $INSTALL_DIR/run-portable.sh doctor"
         fi
         sleep 2
     done
@@ -1097,8 +1231,8 @@ where_things_are() {
     say "  log            $INSTALL_DIR/data/logs/dataflux-func.log"
     say "  dumps          $INSTALL_DIR/data/sqldump/"
     say "  resources      $INSTALL_DIR/data/resources/"
-    [[ -n $(config_get MYSQL_HOST) ]] || say "  MySQL          not set: on the set-up page, or $set MYSQL_HOST=... MYSQL_PORT=3306 MYSQL_USER=... MYSQL_PASSWORD=... MYSQL_DATABASE=..."
-    [[ -n $(config_get REDIS_HOST) ]] || say "  Redis          not set: on the set-up page, or $set REDIS_HOST=... REDIS_PORT=6379 REDIS_DATABASE=5 REDIS_PASSWORD=..."
+    [[ -n $(config_get MYSQL_HOST) ]] || say "  MySQL          not set: on the set-up page, or $set MYSQL_HOST=... MYSQL_PORT=3306 MYSQL_USER=... MYSQL_DATABASE=... MYSQL_PASSWORD (it is asked for)"
+    [[ -n $(config_get REDIS_HOST) ]] || say "  Redis          not set: on the set-up page, or $set REDIS_HOST=... REDIS_PORT=6379 REDIS_DATABASE=5 REDIS_PASSWORD= (or REDIS_PASSWORD: it is asked for)"
     say "  look after it  bash $INSTALL_DIR/run-portable.sh --help"
 }
 
@@ -1107,7 +1241,7 @@ where_things_are() {
 # sql_at HOST PORT USER PASSWORD TOOL [ARG...]: MySQL's own client, in the built-in server's container or, for
 # another server, in a throwaway one. The password goes through the environment, never the process list.
 sql_at() {
-    local host=$1 port=$2 user=$3 container
+    local host=$1 port=$2 user=$3 container image
     local -x MYSQL_PWD=$4
     shift 4
     if [[ $host == mysql ]]; then
@@ -1115,7 +1249,8 @@ sql_at() {
         [[ -n $container ]] || { say "the built-in MySQL does not run" >&2; return 1; }
         docker exec -i -e MYSQL_PWD "$container" "$1" --user="$user" --default-character-set=utf8mb4 "${@:2}"
     else
-        docker run --rm -i --network host -e MYSQL_PWD --entrypoint "$1" "$(client_image mysql)" \
+        image=$(client_image mysql) || return 1
+        docker run --rm -i --network host -e MYSQL_PWD --entrypoint "$1" "$image" \
             --host="$host" --port="$port" --user="$user" --default-character-set=utf8mb4 "${@:2}"
     fi
 }
@@ -1125,7 +1260,7 @@ sql() {
 }
 
 redis_at() { # redis_at HOST PORT PASSWORD [ARG...]
-    local host=$1 port=$2 container
+    local host=$1 port=$2 container image
     local -x REDISCLI_AUTH=$3
     shift 3
     if [[ $host == redis ]]; then
@@ -1133,8 +1268,8 @@ redis_at() { # redis_at HOST PORT PASSWORD [ARG...]
         [[ -n $container ]] || { say "the built-in Redis does not run" >&2; return 1; }
         timeout 20 docker exec -i "$container" redis-cli "$@"
     else
-        timeout 20 docker run --rm -i --network host -e REDISCLI_AUTH --entrypoint redis-cli \
-            "$(client_image redis)" -h "$host" -p "$port" "$@"
+        image=$(client_image redis) || return 1
+        timeout 20 docker run --rm -i --network host -e REDISCLI_AUTH --entrypoint redis-cli "$image" -h "$host" -p "$port" "$@"
     fi
 }
 redis() {
@@ -1145,8 +1280,10 @@ redis() {
 client_image() { # client_image mysql|redis: the image that came with the product also has the client
     local image
     image=$(d image ls --format '{{.Repository}}:{{.Tag}}' | grep "/$1:" | sed -n 1p) || true
-    [[ -n $image ]] ||
-        die "the image of $1 is not on this host, and with it no client" "docker load -i $1.tar.gz"
+    if [[ -z $image ]]; then
+        say "no client of $1 is here, it comes with its image: sh x.run pack load $1.tar.gz; from the folder: docker load -i $1.tar.gz" >&2
+        return 1
+    fi
     printf '%s' "$image"
 }
 
@@ -1174,11 +1311,14 @@ complete_dump() { tail -c 300 -- "$1" | grep '^-- Dump completed' >/dev/null; }
 
 # Func's own services stand still while its database is replaced; clean_up starts them again, whatever happens.
 PAUSED=()
+HALF_RESTORED='' # the dump of what was there, while something else is being put in its place
 pause_func() {
     local name replicas stop=() deadline=$((SECONDS + 120))
     while read -r name replicas; do
         case $name in mysql | redis | mosquitto) continue ;; esac
-        PAUSED+=("${STACK}_$name=${replicas#*/}") stop+=("${STACK}_$name=0")
+        replicas=${replicas#*/}
+        ((replicas > 0)) || replicas=1 # a restoring that was killed left them stopped
+        PAUSED+=("${STACK}_$name=$replicas") stop+=("${STACK}_$name=0")
     done < <(running_services)
     ((${#stop[@]})) || return 0
     d service scale --detach "${stop[@]}" >/dev/null
@@ -1189,6 +1329,10 @@ pause_func() {
 }
 resume_func() {
     ((${#PAUSED[@]})) || return 0
+    if [[ -n $HALF_RESTORED ]]; then
+        printf '\nFunc is stopped, for its database is not whole. Put the state before it back: %s restore %s\n' "$ME" "$HALF_RESTORED" >&2
+        return 0
+    fi
     d service scale --detach "${PAUSED[@]}" >/dev/null || say "start Func again: docker service scale ${PAUSED[*]}" >&2
     PAUSED=()
 }
@@ -1197,8 +1341,9 @@ resume_func() {
 
 # What an edited stack file publishes counts, not what the receipt says.
 published_port() {
-    awk '/^  [^ #]/ { service = $1 } service == "server:" && match($0, /published: *[0-9]+/) {
-        print substr($0, RSTART + 10, RLENGTH - 10) + 0; exit }' "$STACK_FILE"
+    awk '/^  [^ #]/ { service = $1 }
+        service == "server:" && match($0, /published: *[0-9]+/) { print substr($0, RSTART + 10, RLENGTH - 10) + 0; exit }
+        service == "server:" && match($0, /[0-9]+:8088(\/tcp)?["\047]?[ \t]*(#.*)?$/) { print substr($0, RSTART) + 0; exit }' "$STACK_FILE"
 }
 begin() { # begin [lock]: what every verb but install starts with
     settle_options
@@ -1229,13 +1374,15 @@ verb_restart() {
     [[ -z $problem ]] || die "$CONFIG cannot be read: $problem" "what runs was not touched; correct that line"
     node=$(sed -n 's/.*node\.id == \([a-z0-9]*\).*/\1/p' "$STACK_FILE" | sed -n 1p)
     if [[ -n $node && $node != "$NODE_ID" ]]; then # the swarm was left and made anew
-        sed "s/node\.id == $node/node.id == $NODE_ID/" "$STACK_FILE" | write_file "$STACK_FILE" 600
+        write_text "$STACK_FILE" 600 "$(sed "s/node\.id == $node/node.id == $NODE_ID/" "$STACK_FILE")"
     fi
     grep -q '^  mysql:' "$STACK_FILE" || MYSQL=false
     ensure_secret
-    names=$(running_services | cut -d ' ' -f 1)
+    names=" $(running_services | cut -d ' ' -f 1 | paste -s -d ' ') "
     deploy
-    for problem in $names; do restart_service "$problem"; done
+    for problem in $(services_in "$STACK_FILE" | cut -d ' ' -f 1); do # one that was taken out of the file is gone by now
+        [[ $names != *" $problem "* || $RESTARTED == *" $problem "* ]] || restart_service "$problem"
+    done
     wait_until_ready
 }
 
@@ -1288,6 +1435,7 @@ verb_restore() {
     [[ $(config_get MYSQL_HOST) == mysql ]] || die "the database is on $(config_get MYSQL_HOST), not built in" \
         "restore it there: mysql -h ... $database < $file"
     ask "Replace the database with $file? The present one is dumped first."
+    sql mysql -e "CREATE DATABASE IF NOT EXISTS \`$database\`" || die "MySQL does not take commands; nothing was changed" "$ME doctor"
     RESTORED=$file # the oldest dump may be the one that is wanted
     dump_database || die "the present database cannot be dumped; nothing was changed" "$ME doctor"
     pause_func
@@ -1298,33 +1446,56 @@ verb_restore() {
         die "$file cannot be imported" "the database was not changed"
     }
     step "Restoring"
+    HALF_RESTORED=$DUMP
     { sql mysql -e "DROP DATABASE \`${database}_trial\`; DROP DATABASE \`$database\`;
         CREATE DATABASE \`$database\` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci" &&
         sql mysql "$database" <"$file"; } || die "the import broke off" \
             "put the state before it back: $ME restore $DUMP"
+    HALF_RESTORED=''
     resume_func
     wait_until_ready
 }
 
 verb_set() {
-    local pair problem name
+    local index pair name broker restart=''
     begin lock
-    for pair in "${ARGS[@]}"; do
+    for index in "${!ARGS[@]}"; do
+        pair=${ARGS[index]}
+        if [[ $pair =~ ^[A-Z_][A-Z0-9_]*$ ]]; then
+            value_from_input "$pair"
+            pair+="=$VALUE"
+            ARGS[index]=$pair
+        fi
         [[ $pair =~ ^[A-Z_][A-Z0-9_]*=[^[:cntrl:]]*$ ]] || misuse "not KEY=VALUE: ${pair%%=*}"
         [[ ${pair%%=*} != MYSQL_PASSWORD || $(config_get MYSQL_HOST) != mysql ]] ||
             die "the built-in MySQL keeps its password; changing it here would only lock Func out" "nothing was changed"
     done
     write_file "$CONFIG.previous" 600 <"$CONFIG"
-    config_with "${ARGS[@]}" | write_file "$CONFIG" 600
+    config_set "${ARGS[@]}"
     say "$CONFIG written; the one before: $CONFIG.previous"
+    broker=$(services_in "$STACK_FILE" | sed -n 's/^mosquitto //p')
+    if [[ " ${ARGS[*]}" == *' MQTT_'* && $(config_get MQTT_HOST) == mosquitto && -n $broker ]]; then
+        if ! (mosquitto_password "$broker"); then
+            write_file "$CONFIG" 600 <"$CONFIG.previous"
+            die "the broker did not take the new password: $CONFIG is as it was" "see above; then the same command again"
+        fi
+        restart='mosquitto '
+    fi
     for name in $(running_services | cut -d ' ' -f 1); do
-        case $name in mysql | redis | mosquitto) ;; *) restart_service "$name" ;; esac
+        case $name in mysql | redis | mosquitto) [[ $restart != "$name " ]] || restart_service "$name" ;; *) restart_service "$name" ;; esac
     done
     [[ -z $(running_services) ]] && { say "the stack is stopped; $ME restart starts it"; return 0; }
     wait_until_ready
 }
 
-decode() { local text=${1//\\/\\\\}; printf '%b' "${text//%/\\x}"; }
+# value_from_input KEY: VALUE, typed without echo, or from standard input: on the command line everybody could read it.
+value_from_input() {
+    VALUE=''
+    if [[ -t 0 ]]; then read -r -s -p "$1: " VALUE && echo >&2; else IFS= read -r VALUE || true; fi
+    [[ -n $VALUE ]] || die "no value came for $1" "$ME set $1=VALUE, or: $ME set $1 <FILE"
+}
+
+decode() { local text=${1//\\/\\\\} x='\x'; printf '%b' "${text//%/$x}"; }
 
 secret_from() { # secret_from VARIABLE WHAT: a password that was not in the URL
     local value=${!1:-}
@@ -1334,7 +1505,7 @@ secret_from() { # secret_from VARIABLE WHAT: a password that was not in the URL
 
 # 4.10: the databases move out; the built-in ones go only when everything has arrived.
 verb_external() {
-    local my=() re=() pairs=() version tables database drop='' keep name
+    local my=() re=() pairs=() version tables database drop='' keep name stack
     [[ -n $TO_MYSQL$TO_REDIS ]] || misuse "external needs --mysql URL, --redis URL, or both"
     begin lock
     if [[ -n $TO_MYSQL ]]; then
@@ -1391,8 +1562,9 @@ verb_external() {
     for name in $(services_in "$STACK_FILE" | cut -d ' ' -f 1); do [[ $drop == *" $name "* ]] || keep+="$name "; done
     write_file "$CONFIG.previous" 600 <"$CONFIG"
     write_file "$STACK_FILE.previous" 600 <"$STACK_FILE"
-    config_with "${pairs[@]}" | write_file "$CONFIG" 600
-    keep_services "$STACK_FILE.previous" "$keep" | write_file "$STACK_FILE" 600
+    stack=$(keep_services "$STACK_FILE.previous" "$keep") || die "the new stack file could not be made" "nothing was changed"
+    config_set "${pairs[@]}"
+    write_text "$STACK_FILE" 600 "$stack"
     deploy
     resume_func
     wait_until_ready
@@ -1400,12 +1572,16 @@ verb_external() {
 }
 
 verb_uninstall() {
-    local entry
+    local entry foreign=''
     [[ $(id -u) -eq 0 ]] || die "this needs root" "sudo $ME uninstall"
-    for entry in "$INSTALL_DIR"/*; do
-        case ${entry##*/} in data | mysql | redis | mosquitto | receipt.json* | docker-stack.* | run-portable.sh*) ;;
-            *) [[ ! -e $entry ]] || die "$entry is not ours; is $INSTALL_DIR the install dir?" "nothing was changed; --install-dir DIR" ;; esac
+    for entry in "$INSTALL_DIR"/* "$INSTALL_DIR"/.[!.]*; do
+        case ${entry##*/} in
+            data | mysql | redis | mosquitto | receipt.json* | docker-stack.* | run-portable.sh*) ;;
+            *) [[ ! -e $entry || ${entry##*/} == lost+found ]] || foreign+="${entry##*/} " ;;
+        esac
     done
+    [[ $PURGE == no || -z $foreign || -e $STACK_FILE ]] || die "$INSTALL_DIR has other things and no stack file; is it the install dir? ($foreign)" \
+        "nothing was changed; --install-dir DIR"
     if [[ $PURGE == yes ]]; then
         ask "Remove DataFlux Func and DELETE ALL ITS DATA in $INSTALL_DIR?"
     else
@@ -1425,10 +1601,18 @@ verb_uninstall() {
     fi
     rm -f "/etc/logrotate.d/$STACK"
     if [[ $PURGE == yes && -d $INSTALL_DIR ]]; then
-        # What is mounted there, such as resources shared with another host, is not ours to delete.
-        rm -rf --one-file-system -- "$INSTALL_DIR" || die "parts of $INSTALL_DIR are left, see above" \
-            "mounted there? umount it, then rm -r $INSTALL_DIR"
+        # What is mounted there, such as resources shared with another host, is not ours to delete; nor is what else lies there.
+        for entry in "$INSTALL_DIR"/{data,mysql,redis,mosquitto,receipt.json*,docker-stack.*,run-portable.sh*}; do
+            [[ -e $entry ]] || continue
+            if [[ $(stat -c %d "$entry") != "$(stat -c %d "$INSTALL_DIR")" ]]; then
+                foreign+="${entry##*/} (mounted) "
+            else
+                rm -rf --one-file-system -- "$entry" || foreign+="${entry##*/} (see above) "
+            fi
+        done
+        rmdir "$INSTALL_DIR" 2>/dev/null || true # a file system of its own, or with somebody else's files in it
         say "removed, data included. Docker stays."
+        [[ -z $foreign ]] || say "Not ours to delete, and still in $INSTALL_DIR: $foreign"
     else
         say "removed. Data and configuration are in $INSTALL_DIR; install takes them up again. Docker stays."
     fi
@@ -1450,6 +1634,10 @@ hint() { printf '  note  %s\n' "$*"; }
 verb_doctor() {
     local log=$INSTALL_DIR/data/logs/dataflux-func.log outcome name rest answer host port queue length free
     begin
+    step "5.1 The installation"
+    check "it came to its end" "$([[ -n $(json_value "$RECEIPT" ready) ]] || echo "it was interrupted, or not everything ever ran")" \
+        "type the command that installs again, from the bundle or folder; it goes on where it was"
+
     step "The host"
     for name in "$(d info --format '{{.DockerRootDir}}')" "$INSTALL_DIR"; do
         free=$(df -Pm "$name" | awk 'NR == 2 { print $4 }')
@@ -1477,8 +1665,12 @@ verb_doctor() {
     if [[ -n $host ]]; then
         [[ $host == mysql ]] || check "MySQL $host:$port in reach" "$(reach "$host" "$port")" \
             "firewall, security group, allowed addresses of that server"
-        outcome=$(sql mysql -N -B -e 'SELECT 1' "$(config_get MYSQL_DATABASE)" 2>&1 | grep -v '^1$' | tail -n 1) || true
-        check "MySQL lets Func in" "$outcome" "MYSQL_USER, MYSQL_PASSWORD, MYSQL_DATABASE in $CONFIG must be the server's"
+        if [[ $host != mysql ]] && ! outcome=$(client_image mysql 2>&1); then
+            hint "MySQL was not asked whether it lets Func in: $outcome"
+        else
+            outcome=$(sql mysql -N -B -e 'SELECT 1' "$(config_get MYSQL_DATABASE)" 2>&1 | grep -v '^1$' | tail -n 1) || true
+            check "MySQL lets Func in" "$outcome" "MYSQL_USER, MYSQL_PASSWORD, MYSQL_DATABASE in $CONFIG must be the server's"
+        fi
     else
         hint "no MySQL is configured: open http://$(this_address):$PORT and set it up"
     fi
@@ -1486,11 +1678,15 @@ verb_doctor() {
     if [[ -n $host ]]; then
         [[ $host == redis ]] || check "Redis $host:$port in reach" "$(reach "$host" "$port")" \
             "firewall, security group, allowed addresses of that server"
-        outcome=$(redis ping 2>&1 | tail -n 1) || true
-        check "Redis answers" "${outcome#PONG}" "REDIS_HOST, REDIS_PORT, REDIS_PASSWORD in $CONFIG; $ME restart"
-        outcome=$(redis info cluster 2>/dev/null | grep -c cluster_enabled:1) || true
-        check "Redis is no cluster" "$([[ $outcome == 1 ]] && echo "it is one")" \
-            "Func does not support a Redis cluster; use a single one: $ME external --redis URL"
+        if [[ $host != redis ]] && ! outcome=$(client_image redis 2>&1); then
+            hint "Redis was not asked: $outcome"
+        else
+            outcome=$(redis ping 2>&1 | tail -n 1) || true
+            check "Redis answers" "${outcome#PONG}" "REDIS_HOST, REDIS_PORT, REDIS_PASSWORD in $CONFIG; $ME restart"
+            outcome=$(redis info cluster 2>/dev/null | grep -c cluster_enabled:1) || true
+            check "Redis is no cluster" "$([[ $outcome == 1 ]] && echo "it is one")" \
+                "Func does not support a Redis cluster; use a single one: $ME external --redis URL"
+        fi
     fi
 
     step "5.3 Started, but not in reach"
@@ -1535,7 +1731,7 @@ verb_doctor() {
 reach() { timeout 5 bash -c 'exec 3<>"/dev/tcp/$1/$2"' reach "$1" "$2" 2>/dev/null || echo "no connection"; }
 
 main() {
-    trap clean_up EXIT
+    trap 'clean_up $?' EXIT
     trap 'on_signal 130' INT
     trap 'on_signal 143' TERM
     parse "$@"

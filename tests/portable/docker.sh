@@ -136,7 +136,8 @@ test_set_restart_stop_logs() {
     docker exec "$(container server)" /usr/bin/python3 -c 'import yaml; c = yaml.safe_load(open("/data/user-config.yaml")); assert c["LOG_LEVEL"] == "WARNING" and c["NOTE"] == "it'\''s: #1", c'
     refused 1 'lock Func out' verb set MYSQL_PASSWORD=other
     refused 2 'not KEY=VALUE' verb set nonsense
-    verb set LOG_LEVEL=INFO
+    verb set LOG_LEVEL <<<INFO
+    grep -q "^LOG_LEVEL: 'INFO'$" "$INSTALL/data/user-config.yaml" || fail 'a value from standard input was not taken'
     verb restart
     [[ $(container mysql) != "$before" ]] || fail 'restart left the database alone'
     verb stop
@@ -195,7 +196,7 @@ PY
     umount "$DIR/full"
     # Another run at the same time.
     (
-        exec 9>>/run/lock/dataflux-func-portable.lock
+        exec 9>>/run/dataflux-func-portable.lock
         flock 9
         refused 1 'another run' install "$OLD"
     )
@@ -205,6 +206,7 @@ PY
 test_lost_halves() {
     mv "$INSTALL/data/user-config.yaml" "$T/"
     refused 1 'with the passwords is lost' install "$OLD"
+    refused 1 "is installed in $INSTALL, and a host has one" bash "$OLD/run-portable.sh" --install-dir "$DIR/elsewhere" --port 18089
     mv "$T/user-config.yaml" "$INSTALL/data/"
     verb stop
     mv "$INSTALL/mysql" "$T/"
@@ -245,7 +247,7 @@ test_update() {
     unset PACK PACK_BUNDLE PACK_NAME PACK_VERSION
     [[ $(cat "$T/loaded") == dataflux-func.tar.gz* ]] || fail "loaded: $(cat "$T/loaded")"
     grep "\"bundle\": \"sha256:$(sha256sum "$T/x.run" | cut -d ' ' -f 1)\"" "$INSTALL/receipt.json" || fail 'the receipt does not name the bundle'
-    grep -q 'was edited by hand' "$T/output" || fail 'the edit went unnoticed'
+    grep -q 'is not as the last installation left it' "$T/output" || fail 'the edit went unnoticed'
     grep -q 'edited by hand' "$INSTALL"/docker-stack.yaml.2* || fail 'the edited file was not kept'
     eventually 1.0.1 app version
     [[ $(docker ps --filter label=com.docker.stack.namespace=dataflux-func --format '{{.Image}}' | grep -c ':1.0.0$') == 0 ]] || fail 'a service of the old version still runs'
