@@ -91,8 +91,20 @@ pub fn sync_folder_of(path: &Path) -> Result<()> {
 /// Opens `path` and holds the only lock on it.
 ///
 /// # Errors
-/// It cannot be opened, or another process holds the lock.
+/// It cannot be opened, or another process holds the lock or a share of it.
 pub fn lock(path: &Path) -> Result<File> {
+    lock_as(path, File::try_lock)
+}
+
+/// Opens `path` and holds a share of the lock on it: others may have one too, and nobody has it all.
+///
+/// # Errors
+/// It cannot be opened, or another process holds the lock.
+pub fn lock_shared(path: &Path) -> Result<File> {
+    lock_as(path, File::try_lock_shared)
+}
+
+fn lock_as(path: &Path, take: fn(&File) -> std::result::Result<(), TryLockError>) -> Result<File> {
     loop {
         let file = OpenOptions::new()
             .create(true)
@@ -103,7 +115,7 @@ pub fn lock(path: &Path) -> Result<File> {
             .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
             .open(path)
             .doing("create", path)?;
-        match file.try_lock() {
+        match take(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(Error::failed("another pack is working here")

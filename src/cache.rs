@@ -3,6 +3,7 @@
 //! ```text
 //! $XDG_CACHE_HOME/pack/
 //!   sha256/<digest>    the bytes
+//!   sha256/.incoming-… bytes that nobody has pinned yet
 //!   used/<digest>      an empty file; its time of change says when the bytes were last used
 //! ```
 //!
@@ -10,15 +11,18 @@
 //! what its name says is thrown away. Where the file system allows, an entry shares its blocks with the
 //! folder's file, so keeping an artifact costs no space and no time.
 
+mod incoming;
+
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+pub use incoming::{Edition, Incoming};
+
 use crate::atomic::WholeFile;
 use crate::digest::Digest;
 use crate::error::{IoContext, Result};
-use crate::scratch::Scratch;
 
 /// The cache at one place; its folders are made when something is kept.
 #[derive(Debug, Clone)]
@@ -37,7 +41,7 @@ pub struct Entry {
     pub used: SystemTime,
 }
 
-/// A file in the cache's folder that nothing will ever ask for: a run that was killed left it.
+/// A file in the cache's folder that nobody has touched for a day: a run that was interrupted left it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stray {
     /// Where it is.
@@ -55,27 +59,8 @@ pub struct Pruned {
     pub strays: Vec<Stray>,
 }
 
-/// A file in the cache's folder for bytes whose digest is not known yet; it goes when it is dropped, and when
-/// the process is interrupted.
-#[derive(Debug)]
-pub struct Incoming {
-    file: File,
-    scratch: Scratch,
-}
-
-impl Incoming {
-    /// The open file, to be written through.
-    pub fn file(&mut self) -> &mut File {
-        &mut self.file
-    }
-
-    /// Its path.
-    pub fn path(&self) -> &Path {
-        self.scratch.path()
-    }
-}
-
-/// How long nobody must have written to a file without a digest for a name before it counts as a stray.
+/// How long nobody must have written to a file without a digest for a name before it counts as a stray: until
+/// then somebody may be at work on it, or about to go on with it.
 const FORSAKEN: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Cache {
@@ -123,17 +108,36 @@ impl Cache {
         Ok(())
     }
 
-    /// Begins a file for bytes whose digest is not known yet.
+    /// What came so far of the file at the URL with this digest, which nobody has pinned yet.
+    ///
+    /// # Errors
+    /// The disk refuses, or another run is fetching it.
+    pub fn incoming(&self, url: &Digest) -> Result<Incoming> {
+        let shelf = self.shelf();
+        fs::create_dir_all(&shelf).doing("create the folder", &shelf)?;
+        Incoming::at(self.incoming_path(url))
+    }
+
+    /// Removes what came so far of the file at that URL, unless another run is fetching it.
+    pub fn forget_incoming(&self, url: &Digest) {
+        let path = self.incoming_path(url);
+        if path.exists()
+            && let Ok(mut incoming) = Incoming::at(path)
+        {
+            incoming.discard();
+        }
+    }
+
+    /// Keeps what came under the digest that it has.
     ///
     /// # Errors
     /// The disk refuses.
-    pub fn begin(&self) -> Result<Incoming> {
-        let shelf = self.shelf();
-        fs::create_dir_all(&shelf).doing("create the folder", &shelf)?;
-        let made = tempfile::Builder::new().prefix(".incoming-").tempfile_in(&shelf);
-        let (file, path) =
-            made.and_then(|made| made.keep().map_err(io::Error::from)).doing("create a file in", &shelf)?;
-        Ok(Incoming { file, scratch: Scratch::new(path) })
+    pub fn take(&self, incoming: Incoming) -> Result<()> {
+        let digest = incoming.digest();
+        if incoming.place(&self.path_of(&digest))? {
+            self.touch(&digest);
+        }
+        Ok(())
     }
 
     /// Throws away the entry for `digest`, if there is one.
@@ -163,7 +167,7 @@ impl Cache {
         Ok(entries)
     }
 
-    /// What runs that were killed more than a day ago left behind.
+    /// What runs that were interrupted more than a day ago left behind.
     ///
     /// # Errors
     /// The cache's folder cannot be read; one that does not exist holds nothing.
@@ -224,6 +228,10 @@ impl Cache {
         self.shelf().join(digest.hex())
     }
 
+    fn incoming_path(&self, url: &Digest) -> PathBuf {
+        self.shelf().join(format!(".incoming-{}", url.hex()))
+    }
+
     fn use_of(&self, digest: &Digest) -> PathBuf {
         self.root.join("used").join(digest.hex())
     }
@@ -262,32 +270,34 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
 
     #[test]
     fn what_a_killed_run_left_goes_after_a_day() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let cache = Cache::at(folder.path());
-        let mut incoming = cache.begin().expect("begun");
-        incoming.file().write_all(b"half").expect("written");
+        let url = Digest::of(b"a URL");
+        let mut incoming = cache.incoming(&url).expect("begun");
+        let edition = Edition { place: url, size: None, validator: "\"x\"".to_owned() };
+        incoming.restart(Some(edition)).expect("begun");
+        incoming.append(b"half").expect("written");
+        drop(incoming);
+        let half = cache.shelf().join(format!(".incoming-{}", url.hex()));
         let copy = cache.shelf().join(format!(".{}.partial", Digest::of(b"x").hex()));
         fs::write(&copy, "more").expect("written");
         assert_eq!(cache.strays().expect("listed"), [], "somebody may be working on them");
         let day = Duration::from_secs(25 * 60 * 60);
-        for path in [incoming.path(), &copy] {
+        for path in [&half, &half.with_extension("journal"), &copy] {
             let file = File::options().write(true).open(path).expect("there");
             file.set_modified(SystemTime::now() - day).expect("dated back");
         }
         let entry = folder.path().join("entry");
         fs::write(&entry, "x").expect("written");
         cache.keep(&Digest::of(b"x"), &entry).expect("kept");
-        assert_eq!(cache.strays().expect("listed").len(), 2);
+        assert_eq!(cache.strays().expect("listed").len(), 3);
         let pruned = cache.prune(None, None).expect("pruned");
-        assert_eq!((pruned.entries.len(), pruned.strays.iter().map(|stray| stray.size).sum::<u64>()), (0, 8));
-        assert!(!incoming.path().exists() && !copy.exists());
+        assert_eq!((pruned.entries.len(), pruned.strays.len()), (0, 3));
+        assert!(!half.exists() && !copy.exists());
         assert_eq!(cache.list().expect("listed").len(), 1, "entries are no strays");
-        let fresh = cache.begin().expect("begun").path().to_owned();
-        assert!(!fresh.exists(), "it goes with its owner");
     }
 
     #[test]

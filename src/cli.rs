@@ -25,7 +25,7 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use crate::error::{Class, Result};
+use crate::error::{Class, Error, Result};
 use crate::site::Signals;
 use terminal::Terminal;
 
@@ -96,12 +96,18 @@ pub fn main() -> ExitCode {
 
 /// Runs one command line; its exit code.
 fn run(words: Vec<OsString>, signals: Signals) -> u8 {
+    // What follows '--' is somebody else's.
+    let json = words.iter().take_while(|word| *word != "--").any(|word| word == "--json");
     let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version come this way too. Nobody is left to tell when even this cannot be printed.
             let _ = error.print();
-            return if error.use_stderr() { Class::Usage.exit_code() } else { 0 };
+            if !error.use_stderr() {
+                return 0;
+            }
+            Terminal::new(json, false, false).error_document(&wrong_usage(&error));
+            return Class::Usage.exit_code();
         }
     };
     let terminal = Terminal::new(cli.output.json, cli.output.quiet, cli.output.verbose);
@@ -112,6 +118,14 @@ fn run(words: Vec<OsString>, signals: Signals) -> u8 {
             error.class().exit_code()
         }
     }
+}
+
+/// What clap says in its first paragraph.
+fn wrong_usage(error: &clap::Error) -> Error {
+    let text = error.render().to_string();
+    let paragraph: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    let title = paragraph.join(" ");
+    Error::usage(title.strip_prefix("error: ").unwrap_or(&title)).hint("pack --help, or pack COMMAND --help")
 }
 
 fn dispatch(command: Command, terminal: &Terminal, signals: Signals) -> Result<u8> {

@@ -79,18 +79,37 @@ impl Error {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 "the disk is full: free some space (see 'df -h'), then run the same command again"
             }
+            io::ErrorKind::FileTooLarge => {
+                "the file system takes no file this large (FAT32 ends at 4 GiB): format the stick as exFAT or ext4"
+            }
+            io::ErrorKind::NotADirectory => "a part of that path is no folder: move it away, or choose another place",
             io::ErrorKind::PermissionDenied => {
                 "check who owns the file or folder with 'ls -ld', or run as a user who may use it"
             }
             io::ErrorKind::NotFound => "check the path with 'ls'",
             io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only: choose another place",
-            _ => "",
+            io::ErrorKind::IsADirectory => "that is a folder: name a file",
+            io::ErrorKind::InvalidFilename => "a name is too long or not allowed on that file system: choose another",
+            io::ErrorKind::InvalidData => "the file is not the text it should be: check that it is the right one",
+            io::ErrorKind::ExecutableFileBusy | io::ErrorKind::ResourceBusy => {
+                "another program uses it: wait until it is done, then run the same command again"
+            }
+            _ => match cause.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
+                Some(rustix::io::Errno::IO) => {
+                    "the disk or stick may be failing: see 'dmesg', and copy the file again or use another stick"
+                }
+                Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => {
+                    "too many files are open: allow more with 'ulimit -n 4096', then run the same command again"
+                }
+                Some(rustix::io::Errno::LOOP) => "a symbolic link leads back to itself: see it with 'ls -l'",
+                _ => "look at it with 'ls -ld', then run the same command again",
+            },
         };
-        let error = Self::failed(format_args!("cannot {doing}"))
+        Self::failed(format_args!("cannot {doing}"))
             .fact("path", path.display())
             .fact("cause", &cause)
-            .caused_by(cause);
-        if hint.is_empty() { error } else { error.hint(hint) }
+            .caused_by(cause)
+            .hint(hint)
     }
 
     /// Adds a fact: a short name (`path`, `url`, `expected`, `actual`, …) and its value.
@@ -114,6 +133,11 @@ impl Error {
     /// What sort of failure this is.
     pub fn class(&self) -> Class {
         self.0.class
+    }
+
+    /// What kind of I/O error is behind it, where one is.
+    pub fn io_kind(&self) -> Option<io::ErrorKind> {
+        self.0.source.as_ref()?.downcast_ref::<io::Error>().map(io::Error::kind)
     }
 
     /// One sentence: what happened.
@@ -171,12 +195,15 @@ impl<T> IoContext<T> for io::Result<T> {
 /// comes from a server is cut after 2,000 characters.
 pub fn printable(text: &str) -> String {
     const LONGEST: usize = 2_000;
-    let mut shown: String =
-        text.chars().take(LONGEST).map(|c| if c.is_control() || is_bidi_control(c) { '\u{fffd}' } else { c }).collect();
-    if text.chars().nth(LONGEST).is_some() {
-        shown.push('…');
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => inert(&text[..end]) + "…",
+        None => inert(text),
     }
-    shown
+}
+
+/// As [`printable`], and not cut: for what has a limit of its own, such as a URL of a manifest.
+pub fn inert(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() || is_bidi_control(c) { '\u{fffd}' } else { c }).collect()
 }
 
 /// Whether `c` is one of Unicode's explicit directional marks, embeddings, overrides or isolates (UAX #9).
@@ -194,6 +221,29 @@ mod tests {
         assert_eq!(error.title(), "a\u{fffd}[2Jb");
         assert_eq!(error.fact_named("url"), Some("x\u{fffd}\u{fffd}y\u{fffd}z"));
         assert_eq!(error.hint_text(), Some("h\u{fffd}"));
+    }
+
+    #[test]
+    fn a_file_too_large_for_the_stick_says_what_to_do() {
+        let error = Error::io("write", Path::new("x"), io::Error::from(io::ErrorKind::FileTooLarge));
+        assert!(error.hint_text().is_some_and(|hint| hint.contains("exFAT")));
+        assert_eq!(error.io_kind(), Some(io::ErrorKind::FileTooLarge));
+    }
+
+    #[test]
+    fn every_io_error_has_a_hint() {
+        for code in 1..=133 {
+            let error = Error::io("read", Path::new("x"), io::Error::from_raw_os_error(code));
+            assert!(error.hint_text().is_some_and(|hint| !hint.is_empty()), "{error}");
+        }
+        let hint = |errno: rustix::io::Errno| {
+            let error = Error::io("read", Path::new("x"), errno.into());
+            error.hint_text().unwrap_or_default().to_owned()
+        };
+        assert!(hint(rustix::io::Errno::IO).contains("dmesg"));
+        assert!(hint(rustix::io::Errno::ISDIR).contains("name a file"));
+        assert!(hint(rustix::io::Errno::NAMETOOLONG).contains("too long"));
+        assert!(hint(rustix::io::Errno::ROFS).contains("read-only"));
     }
 
     #[test]

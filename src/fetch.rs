@@ -38,6 +38,7 @@ mod throttle;
 mod whole;
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -121,22 +122,17 @@ impl Fetcher {
     }
 
     /// The manifest at `url` (`http`, `https`, `file`, or [`builtin::BASE`]) and the URL that its relative
-    /// URLs resolve against: where it came from after redirects.
+    /// URLs resolve against: where it came from after redirects. `note` gets a line for each attempt that failed.
     ///
     /// # Errors
     /// It cannot be had, or is not valid.
-    pub fn manifest(&self, url: &Url) -> Result<(Manifest, Url)> {
+    pub fn manifest(&self, url: &Url, note: &(dyn Fn(String) + Sync)) -> Result<(Manifest, Url)> {
         if url.as_str() == builtin::BASE {
             return Ok((Manifest::parse(builtin::text().to_owned(), "the built-in manifest")?, url.clone()));
         }
         let shown = redact::shown(url);
-        let got = self.runtime.block_on(whole::get(
-            &self.http,
-            url,
-            Limits::DEFAULT.manifest_bytes,
-            Want::Needed,
-            &|_| {},
-        ))?;
+        let got =
+            self.runtime.block_on(whole::get(&self.http, url, Limits::DEFAULT.manifest_bytes, Want::Needed, note))?;
         let (bytes, base) = got.ok_or_else(|| {
             Error::failed("there is no manifest at this place")
                 .fact("url", &shown)
@@ -155,24 +151,20 @@ impl Fetcher {
     ///
     /// # Errors
     /// It cannot be had, or has more than `limit` bytes.
-    pub fn bytes(&self, url: &Url, limit: u64, want: Want) -> Result<Option<Vec<u8>>> {
-        Ok(self.runtime.block_on(whole::get(&self.http, url, limit, want, &|_| {}))?.map(|(bytes, _)| bytes))
+    pub fn bytes(&self, url: &Url, limit: u64, want: Want, note: &(dyn Fn(String) + Sync)) -> Result<Option<Vec<u8>>> {
+        Ok(self.runtime.block_on(whole::get(&self.http, url, limit, want, note))?.map(|(bytes, _)| bytes))
     }
 
-    /// Where `artifact` of the manifest at `base` may be got by hand, mirrors too, best first: absolute URLs
-    /// without a user's name and password, and without the values of their queries, which may be signatures.
+    /// Where `artifact` of the manifest at `base` may be got by hand, mirrors too, best first: absolute URLs.
+    /// Unless `whole` they come without a user's name and password, and without the values of their queries,
+    /// which may be signatures.
     ///
     /// # Errors
     /// A URL cannot be read, or a manifest from the network names a file of this machine.
-    pub fn urls(&self, artifact: &Artifact, base: &Url) -> Result<Vec<String>> {
+    pub fn urls(&self, artifact: &Artifact, base: &Url, whole: bool) -> Result<Vec<String>> {
         let sources = plan::sources(artifact, base, &self.http.options().mirrors)?;
-        let by_hand = |mut url: Url| {
-            // Only URLs that cannot have a user refuse this, and those have none.
-            let _ = url.set_username("");
-            let _ = url.set_password(None);
-            redact::shown(&url)
-        };
-        Ok(sources.into_iter().map(|source| by_hand(source.url)).collect())
+        let by_hand = |url: &Url| if whole { url.to_string() } else { redact::shown(&redact::bare(url)) };
+        Ok(sources.iter().map(|source| by_hand(&source.url)).collect())
     }
 
     /// Sees to it that `folder`, whose lock the caller holds, has every artifact of `selection`. What is
@@ -299,11 +291,7 @@ fn provide_twins(run: &artifact::Run<'_>, selection: &[Pinned<'_>], group: &[usi
 }
 
 fn is_disk_full(error: &Error) -> bool {
-    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
-    let full = |cause: &std::io::Error| {
-        matches!(cause.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
-    };
-    cause.is_some_and(full)
+    matches!(error.io_kind(), Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
 }
 
 /// The worst of several errors, which names the others.

@@ -34,6 +34,9 @@ use crate::platform::Platform;
 /// The folder's own sub-folder.
 const OWN: &str = ".pack";
 
+/// The lock's file in it.
+const LOCK: &str = "lock";
+
 /// A folder of artifacts; it need not exist yet.
 #[derive(Debug, Clone)]
 pub struct Folder {
@@ -44,6 +47,26 @@ pub struct Folder {
 #[derive(Debug)]
 pub struct Lock {
     _held: File,
+}
+
+/// The right to read a folder that nobody changes meanwhile, which several may have; given back when dropped.
+#[derive(Debug)]
+pub struct ReadLock {
+    held: Option<File>,
+    /// The folder's own sub-folder, where it was made for this lock: whoever only reads leaves no trace.
+    made: Option<PathBuf>,
+}
+
+impl Drop for ReadLock {
+    fn drop(&mut self) {
+        let (Some(held), Some(made)) = (&self.held, &self.made) else { return };
+        // Others may share the lock, or have begun to write meanwhile: then it is theirs now.
+        let alone = held.try_lock().is_ok() && fs::read_dir(made).is_ok_and(|entries| entries.count() == 1);
+        if alone && fs::remove_file(made.join(LOCK)).is_ok() {
+            // When somebody was quicker, it is not empty and stays.
+            let _ = fs::remove_dir(made);
+        }
+    }
 }
 
 impl Folder {
@@ -67,9 +90,33 @@ impl Folder {
     /// # Errors
     /// The folder cannot be made, or another run is writing into it.
     pub fn lock(&self) -> Result<Lock> {
-        let partials = self.root.join(OWN).join("partial");
+        let partials = self.partials();
         fs::create_dir_all(&partials).doing("create the folder", &partials)?;
-        atomic::lock(&self.root.join(OWN).join("lock")).map(|held| Lock { _held: held })
+        atomic::lock(&self.root.join(OWN).join(LOCK)).map(|held| Lock { _held: held })
+    }
+
+    /// Keeps everybody from writing into the folder, which must have a manifest. Where no lock can be made (a
+    /// read-only or full file system, a folder of somebody else's), it goes on without.
+    ///
+    /// # Errors
+    /// There is no manifest, or another run is writing into the folder.
+    pub fn lock_for_reading(&self) -> Result<ReadLock> {
+        // Nothing is made in a folder that is none of ours.
+        self.expect_manifest()?;
+        let own = self.root.join(OWN);
+        let made = Some(own.clone()).filter(|own| !own.exists());
+        let ready = fs::create_dir_all(&own).doing("create the folder", &own);
+        match ready.and_then(|()| atomic::lock_shared(&own.join(LOCK))) {
+            Ok(held) => Ok(ReadLock { held: Some(held), made }),
+            Err(error) if cannot_be_made(&error) => {
+                if let Some(made) = made {
+                    // A full disk may have had room for the folder and none for the file in it.
+                    let _ = fs::remove_dir(made);
+                }
+                Ok(ReadLock { held: None, made: None })
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The manifest in the folder; `None` where there is none.
@@ -80,7 +127,7 @@ impl Folder {
         let path = self.root.join(FILE_NAME);
         match read_manifest_text(&path) {
             Ok(text) => Manifest::parse(text, &path.display().to_string()).map(Some),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
             Err(error) => Err(Error::io("read the manifest", &path, error)),
         }
     }
@@ -150,9 +197,14 @@ impl Folder {
         WholeFile::write(&own.join("platform"), format!("{platform}\n").as_bytes(), 0o644)
     }
 
+    /// Where files lie that have not their final names yet; whoever holds the write lock may write there.
+    pub fn partials(&self) -> PathBuf {
+        self.root.join(OWN).join("partial")
+    }
+
     /// Where the partial of that digest lies, or would lie.
     fn partial_path(&self, digest: &Digest) -> PathBuf {
-        self.root.join(OWN).join("partial").join(digest.hex())
+        self.partials().join(digest.hex())
     }
 
     /// Removes partials that none of `wanted` asks for: left over from another version.
@@ -160,7 +212,7 @@ impl Folder {
     /// # Errors
     /// The folder cannot be read or a file not removed.
     pub fn drop_partials_except(&self, wanted: &[Digest]) -> Result<()> {
-        let partials = self.root.join(OWN).join("partial");
+        let partials = self.partials();
         let wanted: Vec<String> = wanted.iter().map(Digest::hex).collect();
         for entry in fs::read_dir(&partials).doing("list", &partials)? {
             let entry = entry.doing("list", &partials)?;
@@ -171,6 +223,12 @@ impl Folder {
         }
         Ok(())
     }
+}
+
+/// Whether a file could not be made for reasons that keep everybody like us from making one.
+fn cannot_be_made(error: &Error) -> bool {
+    use io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    matches!(error.io_kind(), Some(PermissionDenied | QuotaExceeded | ReadOnlyFilesystem | StorageFull))
 }
 
 /// Whether a path below the root is the folder's own rather than an artifact.

@@ -29,6 +29,9 @@ pub const SCHEMA_VERSION: u64 = 1;
 pub const FILE_NAME: &str = "manifest.json";
 /// The name of the manifest's signature beside it.
 pub const SIGNATURE_NAME: &str = "manifest.json.minisig";
+/// How the name of a file begins and ends that is being extracted: no artifact has such a name, so one that is
+/// left over can be removed.
+pub const EXTRACTING: [&str; 2] = [".pack-extract-", ".partial"];
 
 /// A version of a product, as its publisher wrote it down.
 #[derive(Debug, Clone)]

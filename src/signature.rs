@@ -2,7 +2,7 @@
 //! ours, and we verify its.
 
 use std::fs;
-use std::io::Cursor;
+use std::io::{Cursor, Read};
 use std::path::Path;
 
 use minisign::{ErrorKind, KeyPair, PublicKeyBox, SecretKeyBox, SignatureBox};
@@ -17,6 +17,11 @@ pub const LIMIT: u64 = 64 << 10;
 /// Whether `text` has the form of a signature, whoever made it.
 pub fn is_signature(text: &str) -> bool {
     SignatureBox::from_string(text).is_ok()
+}
+
+/// Whether `text` can only be meant as the name of a file: base64 has no dot, and a key's text lines or spaces.
+fn is_file_name(text: &str) -> bool {
+    Path::new(text).extension().is_some() && !text.contains(char::is_whitespace)
 }
 
 /// A publisher's public key.
@@ -34,14 +39,18 @@ impl PublicKey {
         }
         let path = Path::new(text);
         let no_key = || {
-            Error::usage("this is no public key")
-                .fact("key", text)
-                .hint("give a key that begins with RW, or the .pub file that 'pack keygen' or minisign wrote")
+            let error = Error::usage("this is no public key");
+            // A file's name is shown; what may be a secret key, or a part of one, never is.
+            let error = if is_file_name(text) { error.fact("path", text) } else { error };
+            error.hint("give a key that begins with RW, or the .pub file that 'pack keygen' or minisign wrote")
         };
-        if !path.is_file() {
+        if !path.exists() || path.is_dir() {
             return Err(no_key());
         }
-        let content = fs::read_to_string(path).doing("read the public key", path)?;
+        // It may be a pipe, as in `--pubkey <(command)`, or a device that never ends.
+        let mut content = String::new();
+        let read = fs::File::open(path).and_then(|file| file.take(LIMIT).read_to_string(&mut content));
+        read.doing("read the public key", path)?;
         PublicKeyBox::from_string(&content).and_then(PublicKeyBox::into_public_key).map(PublicKey).map_err(|_| no_key())
     }
 

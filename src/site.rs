@@ -3,6 +3,7 @@
 mod engine;
 mod launcher;
 mod load;
+mod order;
 mod run;
 mod runtime;
 mod signals;

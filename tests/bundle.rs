@@ -5,11 +5,10 @@ mod support;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
 
 use serde_json::Value;
 use support::mounts::Tmpfs;
-use support::{expect, file, interruptible, noise, run, small_product, texts, tree, write_product};
+use support::{expect, file, interruptible, noise, run, shell, small_product, texts, tree, write_product};
 
 const BUNDLE: &str = "probe-1.0.0-x86_64.run";
 
@@ -17,13 +16,6 @@ fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
     small_product(folder.path());
     folder
-}
-
-fn shell(folder: &Path, line: &str) -> String {
-    let output = Command::new("sh").args(["-c", line]).current_dir(folder).output().expect("sh runs");
-    let (out, err) = texts(&output);
-    assert!(output.status.success(), "{line}\n{out}\n{err}");
-    out
 }
 
 #[test]
@@ -37,6 +29,27 @@ fn a_folder_comes_back_byte_for_byte_with_its_modes() {
     expect(0, folder.path(), &["verify", "out"]);
     expect(0, folder.path(), &["verify", BUNDLE]);
     assert!(shell(folder.path(), &format!("sha256sum -c {BUNDLE}.sha256")).contains("OK"));
+}
+
+#[test]
+fn it_says_what_to_do_with_the_bundle_and_counts_in_english() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let product = folder.path().join("probe-portable");
+    fs::create_dir(&product).expect("a folder");
+    write_product(&product, "1.0.0", &[file("data", "file", "x")]);
+    let (out, _) = expect(0, folder.path(), &["bundle"]);
+    assert!(out.contains(&format!("sh {BUNDLE} pack extract DIR")) && !out.contains("run it on site"), "{out}");
+    assert!(out.contains(": 1 artifact, "), "{out}");
+    assert!(expect(0, folder.path(), &["verify"]).0.contains(": 1 artifact, all ok"));
+    assert!(expect(0, folder.path(), &["inspect", BUNDLE]).0.contains(" in 1 frame, "));
+    assert!(expect(0, folder.path(), &["extract", BUNDLE, "out"]).0.contains("out: 1 file of probe"));
+    fs::write(product.join("data"), "").expect("written");
+    let (out, err) = expect(3, folder.path(), &["verify"]);
+    assert!(out.contains("0 of 1 byte\n") && err.contains("1 of 1 file;"), "{out}{err}");
+    fs::write(product.join("data"), "x").expect("written");
+    write_product(&product, "1.0.0", &[file("data", "file", "x"), file("run.sh", "script", "#!/bin/sh\n")]);
+    let (out, _) = expect(0, folder.path(), &["bundle"]);
+    assert!(out.contains(&format!("run it on site with: sh {BUNDLE}")) && out.contains(": 2 artifacts, "), "{out}");
 }
 
 #[test]
@@ -86,6 +99,24 @@ fn some_files_come_back_alone() {
     assert_eq!(names, [Path::new("conf/app.yaml"), Path::new("empty")]);
     let (_, err) = expect(1, folder.path(), &["extract", BUNDLE, "out", "nobody"]);
     assert!(err.contains("the bundle has no such file") && err.contains("pack inspect"), "{err}");
+}
+
+#[test]
+fn extracting_removes_nothing_that_it_did_not_make() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let product = folder.path().join("probe-portable");
+    fs::create_dir(&product).expect("a folder");
+    write_product(&product, "1.0.0", &[file("a", "file", "a"), file(".pack-backup", "file", "b")]);
+    expect(0, folder.path(), &["bundle"]);
+    let out = folder.path().join("out");
+    expect(0, folder.path(), &["extract", BUNDLE, "out"]);
+    let kept = [".pack-abcdef", ".pack-extract-notes", ".pack-extract-.partial", "abcdefabcdef.partial"];
+    kept.iter().for_each(|name| fs::write(out.join(name), "kept").expect("written"));
+    expect(0, folder.path(), &["extract", BUNDLE, "out", "a"]);
+    expect(0, folder.path(), &["extract", BUNDLE, "out"]);
+    for name in kept.iter().chain(&[".pack-backup", "a"]) {
+        assert!(out.join(name).exists(), "{name} was removed");
+    }
 }
 
 #[test]
@@ -141,12 +172,17 @@ fn a_full_disk_leaves_the_old_bundle_as_it_was() {
     let folder = folder();
     let Some(small) = Tmpfs::mount(&folder.path().join("small"), "size=5m") else { return };
     let path = small.path().join(BUNDLE);
-    fs::write(&path, "old").expect("written");
+    for ending in ["", ".sha256", ".sha256.minisig"] {
+        fs::write(format!("{}{ending}", path.display()), format!("old{ending}")).expect("written");
+    }
     fs::write(small.path().join("ballast"), noise(1, 2 << 20)).expect("written");
     let (_, err) = expect(1, folder.path(), &["bundle", "-o", "small/"]);
     assert!(err.contains("the disk is full") && err.contains(BUNDLE), "{err}");
-    assert_eq!(fs::read(&path).expect("read"), b"old");
-    assert_eq!(fs::read_dir(small.path()).expect("read").count(), 2, "no partial is left");
+    for ending in ["", ".sha256", ".sha256.minisig"] {
+        let content = fs::read_to_string(format!("{}{ending}", path.display())).expect("read");
+        assert_eq!(content, format!("old{ending}"));
+    }
+    assert_eq!(fs::read_dir(small.path()).expect("read").count(), 4, "no partial is left");
 }
 
 #[test]
@@ -179,4 +215,27 @@ fn an_interrupted_pack_leaves_nothing_half_named() {
     let left: Vec<_> =
         fs::read_dir(folder.path()).expect("read").map(|entry| entry.expect("read").file_name()).collect();
     assert_eq!(left, ["probe-portable"]);
+}
+
+#[test]
+fn a_bundle_does_not_come_to_lie_in_the_folder_that_is_packed() {
+    let folder = folder();
+    let product = folder.path().join("probe-portable");
+    expect(0, &product, &["bundle"]);
+    expect(0, folder.path(), &["verify", BUNDLE]);
+    for output in ["x.run", "conf/", "../probe-portable/x.run"] {
+        let (_, err) = expect(2, &product, &["bundle", "-o", output]);
+        assert!(err.contains("would lie in the folder") && err.contains("hint:"), "{err}");
+    }
+    expect(2, folder.path(), &["bundle", "-o", "probe-portable"]);
+    expect(0, &product, &["verify", "."]);
+    let (_, err) = expect(1, folder.path(), &["bundle", "-o", "missing/x.run"]);
+    assert!(err.contains("is not there") && err.contains("mkdir -p missing"), "{err}");
+}
+
+#[test]
+fn inspecting_a_folder_says_what_to_do_with_it() {
+    let folder = folder();
+    let (_, err) = expect(1, folder.path(), &["inspect", "probe-portable"]);
+    assert!(err.contains("pack verify probe-portable") && err.contains("pack bundle probe-portable"), "{err}");
 }

@@ -146,7 +146,7 @@ fn two_frames_swapped_are_found() {
 #[test]
 fn an_index_that_contradicts_itself_is_refused() {
     type Change = fn(&mut serde_json::Value);
-    let changes: [(&str, Change); 14] = [
+    let changes: [(&str, Change); 17] = [
         ("a path outside", |index| index["entries"][1]["path"] = "../evil".into()),
         ("an absolute path", |index| index["entries"][1]["path"] = "/etc/passwd".into()),
         ("an entry beyond the payload", |index| index["entries"][1]["size"] = (1u64 << 40).into()),
@@ -163,6 +163,21 @@ fn an_index_that_contradicts_itself_is_refused() {
         ("an absurd size", |index| index["rawSize"] = u64::MAX.into()),
         ("no frames", |index| index["frames"] = json!([])),
         ("an artifact that is not there", |index| index["artifacts"][0]["name"] = "nobody".into()),
+        ("two artifacts of one name", |index| index["artifacts"][1] = index["artifacts"][0].clone()),
+        ("an artifact over the manifest", |index| {
+            let mut image = index["artifacts"][0].clone();
+            let recipe =
+                format!(".pack/rebuild/{}.recipe", image["digest"].as_str().expect("text").replace("sha256:", ""));
+            (image["name"], image["form"]) = ("manifest.json".into(), "rebuilt".into());
+            index["entries"][1]["path"] = recipe.into();
+            index["artifacts"] = json!([image]);
+            index["run"] = json!(null);
+        }),
+        ("a layer of an absurd size", |index| {
+            let digest = index["headerDigest"].clone();
+            let layer = json!({ "diffId": digest, "size": u64::MAX });
+            index["images"] = json!([{ "tags": [], "id": digest, "platform": "linux/amd64", "layers": [layer] }]);
+        }),
         ("no manifest", |index| index["entries"][0]["path"] = "other.json".into()),
     ];
     for (what, change) in changes {

@@ -56,6 +56,24 @@ fn wrong_usage_is_two() {
 }
 
 #[test]
+fn wrong_usage_is_a_document_too() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (words, said) in [
+        (&["verify", "--nonsense", "--json"][..], "--nonsense"),
+        (&["--json", "extract"], "<BUNDLE>"),
+        (&["--json"], "subcommand"),
+    ] {
+        let (out, err) = expect(2, folder.path(), words);
+        let document: Value = serde_json::from_str(&out).expect("JSON");
+        assert_eq!(document["error"]["exitCode"], 2);
+        assert!(document["error"]["title"].as_str().is_some_and(|title| title.contains(said)), "{out}");
+        assert!(err.contains("Usage: pack"), "{err}");
+    }
+    let (out, _) = expect(2, folder.path(), &["verify", "--nonsense", "--", "--json"]);
+    assert!(out.is_empty(), "what follows '--' is no option");
+}
+
+#[test]
 fn an_error_has_title_facts_and_hint_and_is_a_document_too() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (out, err) = expect(1, folder.path(), &["inspect", "--json", "nobody.run"]);

@@ -1,7 +1,5 @@
 //! `pack lock` and `pack download` as they are typed, against a real HTTP server.
 
-#[path = "support/fault/mod.rs"]
-mod fault;
 mod support;
 
 use std::collections::BTreeMap;
@@ -9,8 +7,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use fault::{Reply, Request, Server, serve};
 use serde_json::{Value, json};
+use support::fault::{Reply, Request, Server, serve};
 use support::{File, expect, file, manifest, noise, tree};
 
 type Files = Arc<Mutex<BTreeMap<String, Vec<u8>>>>;
@@ -142,6 +140,17 @@ fn a_folder_with_a_broken_manifest_says_what_to_remove() {
 }
 
 #[test]
+fn a_file_where_the_folder_should_be_is_told_and_kept() {
+    let (server, files) = web();
+    publish(&files, "1.0.0", &product(2));
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    fs::write(folder.path().join("probe-portable"), "mine").expect("written");
+    let (_, err) = expect(1, folder.path(), &["download", server.url("manifest.json").as_str()]);
+    assert!(err.contains("a part of that path is no folder") && err.contains("path: probe-portable/"), "{err}");
+    assert_eq!(fs::read(folder.path().join("probe-portable")).expect("read"), b"mine");
+}
+
+#[test]
 fn numbers_beyond_reason_are_refused_or_bounded() {
     let (server, files) = web();
     publish(&files, "1.0.0", &product(2));
@@ -210,6 +219,22 @@ fn lock_refuses_an_artifact_that_is_not_what_its_digest_says() {
 }
 
 #[test]
+fn a_server_that_is_down_for_a_moment_is_told_while_the_manifest_is_waited_for() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let manifest = support::manifest("1.0.0", &product(1)).to_string();
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    let server = serve(move |request: &Request| {
+        match (request.path.as_str(), asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
+            (_, 0) => Reply::new(503, "later"),
+            ("/manifest.json", _) => Reply::whole(manifest.as_bytes()),
+            _ => Reply::new(404, ""),
+        }
+    });
+    let (_, err) = expect(0, folder.path(), &["download", "--list", server.url("manifest.json").as_str()]);
+    assert!(err.contains("manifest: ") && err.contains("503"), "{err}");
+}
+
+#[test]
 fn a_list_says_what_to_fetch_by_hand() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (out, _) = expect(0, folder.path(), &["download", "--list"]);
@@ -233,7 +258,9 @@ fn a_list_says_what_to_fetch_by_hand() {
 
     // Lists end up in tickets and logs.
     let mut secret: Value = support::manifest("1.0.0", &product(2));
-    let url = "https://ada:secret@host.example/data?X-Signature=secret&secret";
+    // Whole is whole: with a session's token a presigned URL has thousands of characters.
+    let url = format!("https://ada:secret@host.example/data?X-Signature=secret{}&secret", "t".repeat(3_000));
+    let url = url.as_str();
     secret["artifacts"][2]["urls"] = json!([url]);
     files.lock().expect("not poisoned").insert("manifest.json".into(), secret.to_string().into_bytes());
     for format in [&[][..], &["--json"]] {
@@ -241,7 +268,13 @@ fn a_list_says_what_to_fetch_by_hand() {
         let (out, err) = expect(0, folder.path(), &[&["download", "--list", &manifest], format].concat());
         assert!(out.contains("https://host.example/data?X-Signature=…") && !out.contains("secret"), "{out}");
         assert!(!err.contains("secret"), "{err}");
+        // Whoever asks for them gets URLs that work as they are.
+        let (out, _) =
+            expect(0, folder.path(), &[&["download", "--list", "--show-credentials", &manifest], format].concat());
+        assert!(out.contains(url), "{out}");
     }
+    let (_, err) = expect(2, folder.path(), &["download", "--show-credentials"]);
+    assert!(err.contains("--list"), "{err}");
 }
 
 #[test]

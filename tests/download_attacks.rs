@@ -1,15 +1,15 @@
 //! The attacks of docs/security.md that no other test shows, and that document's word held.
 
-#[path = "support/fault/mod.rs"]
-mod fault;
+mod support;
 
 use std::fs;
 use std::path::Path;
 
-use fault::product::{Product, noise};
-use fault::{Reply, serve};
 use pack::error::Class;
 use pack::fetch::{Fetcher, Want};
+use support::fault::product::Product;
+use support::fault::{Reply, serve};
+use support::noise;
 
 const SIZE: usize = 100_000;
 
@@ -32,10 +32,10 @@ fn arbitrary_content() {
 fn an_endless_manifest() {
     let server = serve(|_| Reply::new(200, "{ \"schemaVersion\": 1, ").endless());
     let fetcher = Fetcher::new(Product::hurried()).expect("a fetcher");
-    let error = fetcher.manifest(&server.url("manifest.json")).expect_err("endless");
+    let error = fetcher.manifest(&server.url("manifest.json"), &drop).expect_err("endless");
     assert_eq!(error.title(), "the file is too large for what it should be");
     assert!(server.sent() < 40 << 20, "{}", server.sent());
-    assert!(fetcher.bytes(&server.url("manifest.json.minisig"), 1_000, Want::Optional).is_err());
+    assert!(fetcher.bytes(&server.url("manifest.json.minisig"), 1_000, Want::Optional, &drop).is_err());
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn a_manifest_is_asked_for_past_caches() {
     let text = Product::of(b"x", "a").text();
     let server = serve(move |_| Reply::new(200, text.as_str()));
     let fetcher = Fetcher::new(Product::hurried()).expect("a fetcher");
-    fetcher.manifest(&server.url("manifest.json")).expect("valid");
+    fetcher.manifest(&server.url("manifest.json"), &drop).expect("valid");
     let asked = server.requests().remove(0);
     assert_eq!((asked.header("cache-control"), asked.header("pragma")), (Some("no-cache"), Some("no-cache")));
 }

@@ -1,16 +1,16 @@
 //! Nothing twice: artifacts come from the cache, which is believed no more than a server.
 
-#[path = "support/fault/mod.rs"]
-mod fault;
+mod support;
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use fault::product::{Product, Watcher, noise};
-use fault::{Reply, Server, serve};
 use pack::cache::Cache;
 use pack::digest::Digest;
 use pack::fetch::{Fetcher, How, Options};
+use support::fault::product::{Product, Watcher};
+use support::fault::{Reply, Server, serve};
+use support::noise;
 
 const SIZE: usize = 400_000;
 

@@ -1,22 +1,22 @@
 //! Servers that fail, lie and dawdle: each ends in the right bytes or a clear error, never a wrong file.
 
-#[path = "support/fault/mod.rs"]
-mod fault;
+mod support;
 
 use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-use fault::product::{Product, Watcher, fact, noise};
-use fault::{Reply, Server, serve};
 use pack::error::{Class, Error};
 use pack::fetch::Options;
 use proptest::prelude::*;
+use support::fault::product::{Product, Watcher, fact};
+use support::fault::{Reply, Request, Server, serve};
+use support::noise;
 
 const SIZE: usize = 200_000;
 
 /// Downloads one artifact from a server with this script; the product, the server and how it ended.
-fn one(script: impl Fn(&fault::Request, &[u8]) -> Reply + Send + 'static) -> (Product, Server, Result<(), Error>) {
+fn one(script: impl Fn(&Request, &[u8]) -> Reply + Send + 'static) -> (Product, Server, Result<(), Error>) {
     let bytes = noise(1, SIZE);
     let served = bytes.clone();
     let server = serve(move |request| script(request, &served));
@@ -28,7 +28,7 @@ fn one(script: impl Fn(&fault::Request, &[u8]) -> Reply + Send + 'static) -> (Pr
     (product, server, result)
 }
 
-fn failure(script: impl Fn(&fault::Request, &[u8]) -> Reply + Send + 'static) -> (Server, Error) {
+fn failure(script: impl Fn(&Request, &[u8]) -> Reply + Send + 'static) -> (Server, Error) {
     let (product, server, result) = one(script);
     assert!(!product.path("a").exists());
     (server, result.expect_err("it cannot work"))

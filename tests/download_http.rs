@@ -1,15 +1,15 @@
 //! Downloads over HTTP that go well: what is asked, what is kept, what is resumed.
 
-#[path = "support/fault/mod.rs"]
-mod fault;
+mod support;
 
 use std::fs;
 
-use fault::product::{Product, Watcher, noise};
-use fault::{Reply, serve};
 use pack::error::Class;
 use pack::fetch::{Fetcher, How, Want};
 use pack::manifest::pin;
+use support::fault::product::{Product, Watcher};
+use support::fault::{Reply, serve};
+use support::noise;
 
 const BIG: usize = 3 << 20;
 
@@ -175,12 +175,15 @@ fn a_manifest_is_based_where_it_came_from_after_redirects() {
         _ => Reply::new(404, ""),
     });
     let fetcher = Fetcher::new(Product::hurried()).expect("a fetcher");
-    let (manifest, base) = fetcher.manifest(&server.url("latest")).expect("fetched");
+    let (manifest, base) = fetcher.manifest(&server.url("latest"), &drop).expect("fetched");
     assert_eq!((manifest.text(), base), (text.as_str(), server.url("v1/manifest.json")));
     assert!(server.requests().iter().all(|request| request.header("cache-control") == Some("no-cache")));
-    assert_eq!(fetcher.bytes(&server.url("v1/manifest.json.minisig"), 1000, Want::Optional).expect("an answer"), None);
-    assert!(fetcher.bytes(&server.url("v1/manifest.json"), 10, Want::Needed).is_err(), "over the limit");
-    assert!(fetcher.manifest(&server.url("nothing")).is_err());
+    assert_eq!(
+        fetcher.bytes(&server.url("v1/manifest.json.minisig"), 1000, Want::Optional, &drop).expect("an answer"),
+        None
+    );
+    assert!(fetcher.bytes(&server.url("v1/manifest.json"), 10, Want::Needed, &drop).is_err(), "over the limit");
+    assert!(fetcher.manifest(&server.url("nothing"), &drop).is_err());
 }
 
 #[test]

@@ -1,18 +1,19 @@
 //! Manners: proxies, certificates, credentials, HTTP/2, rate limits.
 
-#[path = "support/fault/mod.rs"]
-mod fault;
-#[path = "support/nginx.rs"]
-mod nginx;
+mod support;
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::mpsc;
 
-use fault::product::{Product, fact, noise};
-use fault::{Reply, Request, Server, serve};
-use nginx::Nginx;
 use pack::fetch::{Fetcher, Options};
+use support::fault::product::{Product, fact};
+use support::fault::{Reply, Request, Server, serve};
+use support::nginx::Nginx;
+use support::noise;
 use url::Url;
 
 const SIZE: usize = 300_000;
@@ -20,12 +21,18 @@ const USER: &str = "Basic bWU6czNjcmV0"; // me:s3cret
 
 /// Runs `pack download` on a manifest of one artifact at `url`, with nothing in its environment but `variables`.
 fn command(product: &Product, url: &str, variables: &[(&str, &str)]) -> Output {
+    command_with(product, url, variables, &[])
+}
+
+/// As [`command`], with more options.
+fn command_with(product: &Product, url: &str, variables: &[(&str, &str)], options: &[&str]) -> Output {
     let folder = product.scratch.path();
     let manifest = folder.join("manifest.json");
     fs::write(&manifest, product.text().replace("URL", url)).expect("written");
     let output = Command::new(env!("CARGO_BIN_EXE_pack"))
         .args(["download", "--no-cache", "--retries", "1", "--dir"])
         .arg(folder.join("folder"))
+        .args(options)
         .arg(&manifest)
         .current_dir(folder)
         .env_clear()
@@ -133,7 +140,7 @@ fn credentials_of_a_url_stay_with_their_origin_through_redirects() {
 /// nginx with TLS and HTTP/2 that serves `a` and redirects `/down` to plain HTTP.
 fn secure(bytes: &[u8]) -> Option<(Nginx, Url)> {
     let nginx = Nginx::start(2, |root: &Path, ports: &[u16]| {
-        nginx::certificates(root);
+        support::nginx::certificates(root);
         fs::write(root.join("a"), bytes).expect("written");
         format!(
             "server {{ listen 127.0.0.1:{0} ssl http2; ssl_certificate {root}/cert.pem; ssl_certificate_key {root}/key.pem;\n\
@@ -173,6 +180,150 @@ fn https_never_leads_down_to_http() {
     let error = Product::of(&bytes, "down").download_with(&base, options).expect_err("refused");
     assert!(fact(&error, "cause").contains("from https down to"), "{error}");
     assert!(!nginx.log().contains("GET /a"), "the plain URL was not even asked");
+}
+
+/// A SOCKS5 proxy (RFC 1928) that takes everybody to `origin`, and tells the names that it was asked for.
+fn socks_proxy(origin: String) -> (std::net::SocketAddr, mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let (tell, names) = mpsc::channel();
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let (mut client, tell, origin) = (client.expect("a client"), tell.clone(), origin.clone());
+            std::thread::spawn(move || {
+                let methods = take(&client, 2)?[1];
+                take(&client, methods.into())?;
+                client.write_all(&[5, 0])?;
+                // Version, "connect", reserved, "a name follows", its length.
+                let head = take(&client, 5)?;
+                assert_eq!(head[..4], [5, 1, 0, 3], "names are left to the proxy");
+                let name = take(&client, usize::from(head[4]) + 2)?;
+                tell.send(String::from_utf8_lossy(&name[..name.len() - 2]).into_owned()).expect("somebody listens");
+                client.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0])?;
+                let mut server = TcpStream::connect(origin)?;
+                let (mut up, mut down) = (client.try_clone()?, server.try_clone()?);
+                std::thread::spawn(move || std::io::copy(&mut up, &mut server));
+                std::io::copy(&mut down, &mut client)
+            });
+        }
+    });
+    (address, names)
+}
+
+fn take(mut stream: &TcpStream, count: usize) -> std::io::Result<Vec<u8>> {
+    let mut bytes = vec![0; count];
+    stream.read_exact(&mut bytes).map(|()| bytes)
+}
+
+#[test]
+fn a_socks_proxy_is_as_good_as_any() {
+    let origin = file_server();
+    let (address, names) = socks_proxy(origin.address());
+    let product = Product::of(&noise(1, SIZE), "URL");
+    let proxy = format!("socks5h://{address}");
+    let output = command(&product, "http://origin.invalid/a", &[("all_proxy", &proxy)]);
+    assert!(output.status.success(), "{}", said(&output));
+    product.assert_complete();
+    assert_eq!(names.recv().expect("asked"), "origin.invalid");
+    assert_eq!(origin.requests()[0].path, "/a");
+}
+
+/// A proxy that opens tunnels to `origin` for those who give [`USER`], wherever they want to go (RFC 9110,
+/// section 9.3.6), and tells every line that it was asked before the tunnel stood.
+fn tunnel_proxy(origin: String) -> (std::net::SocketAddr, mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let (tell, lines) = mpsc::channel();
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let (mut client, tell, origin) = (client.expect("a client"), tell.clone(), origin.clone());
+            std::thread::spawn(move || {
+                let mut welcome = false;
+                // Byte by byte: what follows the head belongs to the tunnel.
+                loop {
+                    let mut line = Vec::new();
+                    while !line.ends_with(b"\r\n") {
+                        line.extend(take(&client, 1)?);
+                    }
+                    let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+                    if line.is_empty() {
+                        break;
+                    }
+                    let header = line.split_once(": ");
+                    welcome |= header
+                        .is_some_and(|(name, value)| name.eq_ignore_ascii_case("proxy-authorization") && value == USER);
+                    tell.send(line).expect("somebody listens");
+                }
+                if !welcome {
+                    let refusal = "407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"x\"";
+                    return write!(client, "HTTP/1.1 {refusal}\r\nContent-Length: 0\r\n\r\n").map(|()| 0);
+                }
+                client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
+                let mut server = TcpStream::connect(origin)?;
+                let (mut up, mut down) = (client.try_clone()?, server.try_clone()?);
+                std::thread::spawn(move || std::io::copy(&mut up, &mut server));
+                std::io::copy(&mut down, &mut client)
+            });
+        }
+    });
+    (address, lines)
+}
+
+#[test]
+fn https_goes_through_a_proxys_tunnel_and_the_proxys_password_is_never_shown() {
+    let bytes = noise(1, SIZE);
+    let Some((nginx, _)) = secure(&bytes) else { return };
+    let (address, lines) = tunnel_proxy(format!("127.0.0.1:{}", nginx.port(0)));
+    let product = Product::of(&bytes, "URL");
+    let authority = nginx.path("ca.pem");
+    let trusting = ["--cacert", authority.to_str().expect("text")];
+    // Nobody listens on that port: only the proxy leads to the server.
+    let run = |user: &str, options: &[&str]| {
+        let proxy = format!("http://{user}@{address}");
+        command_with(&product, "https://localhost:1/a?token=t0ken", &[("https_proxy", &proxy)], options)
+    };
+
+    let refused = run("me:wr0ng", &trusting);
+    let text = said(&refused);
+    assert_eq!(refused.status.code(), Some(1), "{text}");
+    assert!(text.contains("proxy") && !text.contains("wr0ng"), "{text}");
+
+    let untrusted = run("me:s3cret", &[]);
+    let text = said(&untrusted);
+    assert_eq!(untrusted.status.code(), Some(1), "{text}");
+    assert!(text.contains("--cacert") && !text.contains("s3cret"), "the tunnel changes nothing about trust: {text}");
+
+    let output = run("me:s3cret", &trusting);
+    let text = said(&output);
+    assert!(output.status.success(), "{text}");
+    assert!(!text.contains("s3cret") && !text.contains("t0ken"), "{text}");
+    product.assert_complete();
+    assert!(nginx.log().contains("GET /a?token=t0ken HTTP/2.0\" 200"), "{}", nginx.log());
+    let lines: Vec<String> = lines.try_iter().collect();
+    assert!(lines.iter().any(|line| line == "CONNECT localhost:1 HTTP/1.1"), "{lines:?}");
+    assert!(!lines.iter().any(|line| line.contains("t0ken")), "the proxy learns only where to: {lines:?}");
+    let own = product.path(".pack");
+    let kept = Command::new("grep").args(["-rl", "-e", "s3cret", "-e", "t0ken"]).arg(&own).output().expect("grep runs");
+    assert!(kept.stdout.is_empty(), "no credentials are written down: {}", said(&kept));
+}
+
+#[test]
+fn as_many_artifacts_come_at_once_as_jobs_says_and_no_more() {
+    for jobs in [1, 3] {
+        // Nothing is sent before so many are asked for at once; then all goes slowly, so that one more is seen.
+        let server = serve(move |request| {
+            let bytes = noise(request.path.len() as u64, SIZE);
+            Reply::file(request, &bytes).once_open(jobs).drip(SIZE / 20, std::time::Duration::from_millis(4))
+        });
+        let product = (2..12).fold(Product::new(), |product, n| {
+            let name = "x".repeat(n as usize - 1);
+            product.with(&name, &noise(n, SIZE), &[server.url(&name).as_str()])
+        });
+        let output = command_with(&product, "", &[], &["--jobs", &jobs.to_string()]);
+        assert!(output.status.success(), "{}", said(&output));
+        product.assert_complete();
+        assert_eq!((server.requests().len(), server.most_open()), (10, jobs));
+    }
 }
 
 #[test]

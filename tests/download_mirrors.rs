@@ -1,14 +1,14 @@
 //! URLs in order, then mirrors; who failed is not asked first again.
 
-#[path = "support/fault/mod.rs"]
-mod fault;
+mod support;
 
 use std::fs;
 
-use fault::product::{Product, fact, noise};
-use fault::{Reply, serve};
 use pack::error::Class;
 use pack::fetch::Options;
+use support::fault::product::{Product, fact};
+use support::fault::{Reply, serve};
+use support::noise;
 
 const SIZE: usize = 300_000;
 

@@ -12,6 +12,7 @@ use pack::digest::Digest;
 use pack::error::{Class, Error, Result};
 use pack::image::{Analysis, Blob, BlobSource, Entry, Form, Options, Source, analyse, export, layout, rebuild};
 use pack::platform::Platform;
+use pack::progress::Silent;
 use support::images::{Layers, Made, Member, docker_archive, docker_legacy, gzip, image, image_for, layer, oci, tar};
 use support::noise;
 
@@ -40,7 +41,7 @@ fn options() -> Options {
 fn analyse_bytes(folder: &Path, name: &str, bytes: &[u8], options: &Options) -> Result<Analysis> {
     let path = folder.join(name);
     fs::write(&path, bytes).expect("written");
-    analyse(&path, name, true, options)
+    analyse(&path, name, true, options, &Silent)
 }
 
 fn refused(bytes: &[u8]) -> Error {
@@ -346,11 +347,11 @@ fn an_engine_tarball_comes_back_and_what_is_no_gzip_is_kept() {
     let engine = gzip(&tar(&[("docker/dockerd", Member::File(&layer(5, 5_000_000)))]), 9);
     let path = folder.path().join("docker.tgz");
     fs::write(&path, &engine).expect("written");
-    let analysis = analyse(&path, "docker.tgz", false, &options()).expect("read");
+    let analysis = analyse(&path, "docker.tgz", false, &options(), &Silent).expect("read");
     assert_comes_back(&analysis, &engine);
     for bytes in [&b"plain"[..], &engine[..engine.len() - 3], &[]] {
         fs::write(&path, bytes).expect("written");
-        let analysis = analyse(&path, "docker.tgz", false, &options()).expect("read");
+        let analysis = analyse(&path, "docker.tgz", false, &options(), &Silent).expect("read");
         assert!(matches!(analysis.form, Form::AsIs(_)));
         assert_eq!(analysis.digest, Digest::of(bytes));
     }

@@ -9,7 +9,7 @@ use std::process::Command;
 use pack::digest::Digest;
 use serde_json::Value;
 use support::images::{Layers, Made, docker_legacy, gzip, image, layer, oci, tar};
-use support::{expect, file, noise, pack, run, skip, texts, tree, write_product};
+use support::{expect, file, noise, pack, run, shell, skip, texts, tree, write_product};
 
 const BUNDLE: &str = "probe-1.0.0-x86_64.run";
 
@@ -33,7 +33,11 @@ fn product(folder: &Path, made: &[Made]) -> PathBuf {
         &product,
         "1.0.0",
         &[
-            file("run.sh", "script", "#!/bin/sh\nexec cat engine.tgz\n"),
+            file(
+                "run.sh",
+                "script",
+                "#!/bin/sh\nls\nmkdir out && \"$PACK\" extract -q \"$PACK_BUNDLE\" out engine.tgz && cat out/engine.tgz\n",
+            ),
             file("engine.tgz", "engine", engine),
             file("one.tar.gz", "image", gzip(&docker_legacy(&made[..1]), 6)),
             file("two.tar", "image", oci(&made[1..2], Layers::Gzip, true)),
@@ -58,13 +62,6 @@ fn index(folder: &Path) -> Value {
 
 fn has(tool: &str) -> bool {
     Command::new(tool).arg("--version").output().is_ok_and(|output| output.status.success())
-}
-
-fn shell(folder: &Path, line: &str) -> String {
-    let output = Command::new("sh").args(["-ec", line]).current_dir(folder).output().expect("sh runs");
-    let (out, err) = texts(&output);
-    assert!(output.status.success(), "{line}\n{out}\n{err}");
-    out
 }
 
 #[test]
@@ -140,11 +137,16 @@ fn fast_keeps_what_is_compressed_and_no_originals_gives_plain_archives() {
 }
 
 #[test]
-fn the_script_finds_the_engine_as_it_was() {
+fn the_script_asks_for_the_engine_and_gets_it_as_it_was() {
     let (folder, _) = folder("run");
     expect(0, folder.path(), &["bundle"]);
     let output = Command::new("sh").arg(BUNDLE).current_dir(folder.path()).output().expect("sh runs");
-    assert!(output.stdout == fs::read(folder.path().join("probe-portable/engine.tgz")).expect("read"));
+    let engine = fs::read(folder.path().join("probe-portable/engine.tgz")).expect("read");
+    let rest = output
+        .stdout
+        .strip_prefix(b"data.gz\nmanifest.json\nrun.sh\n")
+        .expect("neither engine nor images lie there unasked");
+    assert!(rest == engine, "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]
@@ -276,7 +278,8 @@ fn an_engine_that_has_something_else_afterwards_is_an_error() {
     fs::write(bin.join("docker"), "#!/bin/sh\n[ \"$1\" = load ] && exec cat >/dev/null\nexit 1\n").expect("written");
     shell(folder.path(), "chmod 755 bin/docker");
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
-    let output = pack(folder.path()).args(["load", BUNDLE]).env("PATH", path).output().expect("pack runs");
+    let output =
+        pack(folder.path()).args(["load", BUNDLE, "one.tar.gz"]).env("PATH", path).output().expect("pack runs");
     let (_, err) = texts(&output);
     assert_eq!(output.status.code(), Some(3), "{err}");
     assert!(err.contains("no such image") && err.contains("one.tar.gz"), "{err}");

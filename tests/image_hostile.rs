@@ -9,6 +9,7 @@ use std::io::Read;
 use pack::digest::Digest;
 use pack::error::{Error, Result};
 use pack::image::{BlobSource, Form, Limits, Options, Recipe, analyse, rebuild};
+use pack::progress::Silent;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use support::images::{Layers, docker_legacy, gzip, image, layer, oci};
@@ -78,7 +79,7 @@ proptest! {
         let bytes = changed(archives().swap_remove(which), &changes);
         fs::write(&path, &bytes).expect("written");
         for holds_images in [true, false] {
-            match analyse(&path, "a.tar", holds_images, &Options::default()) {
+            match analyse(&path, "a.tar", holds_images, &Options::default(), &Silent) {
                 Ok(analysis) => {
                     prop_assert_eq!(analysis.digest, Digest::of(&bytes));
                     if let Form::Rebuilt(recipe) = &analysis.form {
@@ -101,7 +102,7 @@ proptest! {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("a.tar");
         fs::write(&path, archives().swap_remove(0)).expect("written");
-        let analysis = analyse(&path, "a.tar", true, &Options::default()).expect("valid");
+        let analysis = analyse(&path, "a.tar", true, &Options::default(), &Silent).expect("valid");
         let Form::Rebuilt(recipe) = &analysis.form else { panic!("{:?}", analysis.form) };
         let limits = Limits { text_bytes: 1 << 20, ..Limits::DEFAULT };
         if let Ok(recipe) = Recipe::from_bytes(&changed(recipe.to_bytes(), &changes), &limits) {

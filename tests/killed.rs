@@ -1,7 +1,5 @@
 //! `kill -9` at random moments: the next run finishes, and nothing wrong ever carries a final name.
 
-#[path = "support/fault/mod.rs"]
-mod fault;
 mod support;
 
 use std::fs;
@@ -9,8 +7,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use fault::{Reply, Request, serve};
 use pack::digest::Digest;
+use support::fault::{Reply, Request, serve};
 use support::{PACK, expect, file, manifest, noise, pack, write_product};
 
 const TIMES: u64 = 50;
@@ -109,4 +107,48 @@ fn a_killed_bundle_is_finished_by_the_next() {
         fs::read_dir(folder.path()).expect("read").map(|entry| entry.expect("read").file_name()).collect();
     left.sort();
     assert_eq!(left, ["probe-portable", "x.run", "x.run.sha256"], "what a killed run left is gone");
+}
+
+#[test]
+fn a_killed_extraction_is_finished_by_the_next_and_leaves_nothing() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let product = folder.path().join("probe-portable");
+    fs::create_dir(&product).expect("a folder");
+    write_product(&product, "1.0.0", &[file("a", "file", vec![0; 192 << 20]), file("c/d", "file", noise(3, 1 << 20))]);
+    expect(0, folder.path(), &["bundle", "--compression", "fast", "-o", "x.run"]);
+    let out = folder.path().join("out");
+    let half_made = |place: &Path| {
+        let entries = fs::read_dir(place).into_iter().flatten().flatten();
+        entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(".pack-extract-")).count()
+    };
+    for (words, place) in [(&["extract", "x.run", "out"][..], ".pack/partial"), (&["extract", "x.run", "out", "a"], "")]
+    {
+        let place = out.join(place);
+        // Stopped in the middle of its work; where it was done before the signal came, once more.
+        let mut child = loop {
+            let mut child = pack(folder.path()).args(words).stderr(Stdio::null()).spawn().expect("runs");
+            while half_made(&place) == 0 && child.try_wait().expect("asked").is_none() {}
+            support::shell(folder.path(), &format!("kill -STOP {} || true", child.id()));
+            if half_made(&place) == 1 {
+                break child;
+            }
+            child.kill().expect("killed");
+            child.wait().expect("ended");
+            let _ = fs::remove_dir_all(&out);
+        };
+        // What another run works on stays.
+        expect(0, folder.path(), &["extract", "x.run", "out", "c/d"]);
+        assert_eq!(half_made(&place), 1, "the other run took it for left over");
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+        if words.len() == 3 {
+            let (rows, _) = expect(3, folder.path(), &["verify", "out"]);
+            assert!(!rows.contains("unexpected"), "{rows}");
+        }
+        expect(0, folder.path(), words);
+        assert_eq!((half_made(&place), half_made(&out)), (0, 0));
+        expect(0, folder.path(), &["extract", "x.run", "out"]);
+        expect(0, folder.path(), &["verify", "out"]);
+        fs::remove_dir_all(&out).expect("removed");
+    }
 }

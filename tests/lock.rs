@@ -1,15 +1,13 @@
 //! `pack lock` believes a server's first answer: so not any answer, and not at the cost of what is right.
 
-#[path = "support/fault/mod.rs"]
-mod fault;
 mod support;
 
 use std::fs;
 use std::path::Path;
 
-use fault::{Reply, Request, Server, serve};
 use pack::digest::Digest;
 use serde_json::{Value, json};
+use support::fault::{Reply, Request, Server, serve};
 use support::{expect, noise};
 
 const SIZE: usize = 50_000;

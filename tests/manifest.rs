@@ -123,6 +123,13 @@ fn names_that_could_do_harm_are_refused() {
         let why = reason(|m| m["artifacts"][1]["name"] = name.into());
         assert!(why.contains("folder's own"), "{name:?}: {why}");
     }
+    for name in [".pack-extract-a1B2c3D4e5F6.partial", ".Pack-Extract-x.Partial"] {
+        let why = reason(|m| m["artifacts"][1]["name"] = name.into());
+        assert!(why.contains("folder's own"), "{name:?}: {why}");
+    }
+    let mut near = good();
+    near["artifacts"][1]["name"] = ".pack-backup".into();
+    Manifest::parse(near.to_string(), "test.json").expect("nobody else's name");
     assert!(reason(|m| m["name"] = "../probe".into()).contains("a product's name"));
 }
 

@@ -1,7 +1,5 @@
 //! Signed manifests: ours for the stock `minisign`, its for us, and nothing fetched on a wrong one.
 
-#[path = "support/fault/mod.rs"]
-mod fault;
 mod support;
 
 use std::fs;
@@ -10,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use fault::{Reply, Request, Server, serve};
+use support::fault::{Reply, Request, Server, serve};
 use support::{expect, file, pack, skip, texts, write_product};
 
 /// A folder with a product in `src`, a pair of keys, and what is signed with them.
@@ -84,10 +82,106 @@ fn the_signature_travels_from_the_server_into_the_bundle() {
     expect(0, folder.path(), &["bundle", "-o", "x.run", "--sign", "release.key"]);
     let (_, err) = expect(0, folder.path(), &["verify", "x.run", "--pubkey", key]);
     assert!(!err.contains("launcher"), "with the checksum signed, the whole file is the publisher's: {err}");
-    fs::write(folder.path().join("x.run.sha256"), format!("{}  x.run\n", "0".repeat(64))).expect("written");
+    let sums = folder.path().join("x.run.sha256");
+    let right = fs::read(&sums).expect("read");
+    fs::write(&sums, format!("{}  x.run\n", "0".repeat(64))).expect("written");
     expect(3, folder.path(), &["verify", "x.run", "--pubkey", key]);
+    fs::write(&sums, right).expect("written");
+    expect(0, folder.path(), &["verify", "x.run", "--pubkey", key]);
     expect(0, folder.path(), &["keygen", "other", "--no-password"]);
-    expect(3, folder.path(), &["verify", "x.run", "--pubkey", "other.pub"]);
+    let (_, err) = expect(3, folder.path(), &["verify", "x.run", "--pubkey", "other.pub"]);
+    assert!(err.contains("it was made with another key"), "{err}");
+}
+
+#[test]
+fn a_new_bundle_is_not_held_to_an_old_ones_signature() {
+    let folder = signed();
+    expect(0, folder.path(), &["bundle", "src", "-o", "x.run", "--sign", "release.key"]);
+    write_product(&folder.path().join("src"), "1.0.1", &[file("data", "file", "other"), file("run.sh", "script", "")]);
+    expect(0, folder.path(), &["sign", "src/manifest.json", "--key", "release.key"]);
+    expect(0, folder.path(), &["bundle", "src", "-o", "x.run"]);
+    assert!(!folder.path().join("x.run.sha256.minisig").exists());
+    expect(0, folder.path(), &["verify", "x.run", "--pubkey", "release.pub"]);
+    support::shell(folder.path(), "sha256sum -c x.run.sha256");
+}
+
+#[test]
+fn a_key_that_cannot_sign_is_told_before_anything_is_packed() {
+    let folder = signed();
+    support::shell(folder.path(), &format!("echo sesame | {} keygen locked", support::PACK));
+    let (_, err) = expect(1, folder.path(), &["bundle", "src", "-o", "x.run", "--sign", "nobody.key"]);
+    assert!(err.contains("nobody.key"), "{err}");
+    let line = format!("echo wrong | {} bundle src -o x.run --sign locked.key", support::PACK);
+    let output = Command::new("sh").args(["-c", &line]).current_dir(folder.path()).output().expect("runs");
+    assert!(output.status.code() == Some(1) && texts(&output).1.contains("the password is wrong"));
+    assert!(!folder.path().join("x.run").exists() && !folder.path().join("x.run.sha256").exists());
+    support::shell(folder.path(), &line.replace("wrong", "sesame"));
+    expect(0, folder.path(), &["verify", "x.run", "--pubkey", "locked.pub"]);
+}
+
+#[test]
+fn a_folder_without_a_right_signature_is_not_packed() {
+    let folder = signed();
+    expect(0, folder.path(), &["keygen", "other", "--no-password"]);
+    for source in [&["src"][..], &["--manifest", "src"]] {
+        let refused = |key: &str, why: &str| {
+            let (_, err) = expect(3, folder.path(), &[&["bundle", "-o", "x.run", "--pubkey", key], source].concat());
+            assert!(err.contains(why), "{err}");
+            assert!(!folder.path().join("x.run").exists() && !folder.path().join("probe-portable").exists());
+        };
+        refused("other.pub", "it was made with another key");
+        let signature = folder.path().join("src/manifest.json.minisig");
+        let right = fs::read(&signature).expect("read");
+        fs::remove_file(&signature).expect("removed");
+        refused("release.pub", "this is not signed");
+        fs::write(&signature, right).expect("written");
+    }
+    expect(0, folder.path(), &["bundle", "src", "-o", "x.run", "--pubkey", "release.pub"]);
+}
+
+#[test]
+fn a_secret_key_given_for_the_public_one_is_not_printed() {
+    let folder = signed();
+    let text = fs::read_to_string(folder.path().join("release.key")).expect("read");
+    let secret = text.lines().nth(1).expect("two lines");
+    for given in [&text, secret, &secret[..100], &text.replace('\n', " "), "release.key"] {
+        let (out, err) = expect(2, folder.path(), &["verify", "src", "--json", "--pubkey", given]);
+        assert!(!err.contains(&secret[..40]) && !out.contains(&secret[..40]), "{err}");
+    }
+    let (_, err) = expect(2, folder.path(), &["verify", "src", "--pubkey", "relase.pub"]);
+    assert!(err.contains("path: relase.pub"), "{err}");
+}
+
+#[test]
+fn a_signed_checksum_is_enough_for_a_bundle_of_an_unsigned_manifest() {
+    let folder = signed();
+    fs::remove_file(folder.path().join("src/manifest.json.minisig")).expect("removed");
+    expect(0, folder.path(), &["bundle", "src", "-o", "x.run", "--sign", "release.key"]);
+    expect(0, folder.path(), &["verify", "x.run", "--pubkey", "release.pub"]);
+    fs::remove_file(folder.path().join("x.run.sha256.minisig")).expect("removed");
+    let (_, err) = expect(3, folder.path(), &["verify", "x.run", "--pubkey", "release.pub"]);
+    assert!(err.contains("this is not signed") && err.contains("manifest.json in x.run"), "{err}");
+}
+
+#[test]
+fn a_signature_that_is_no_text_is_a_wrong_one_and_without_a_key_nobodys_business() {
+    let folder = signed();
+    fs::write(folder.path().join("src/manifest.json.minisig"), b"\xff\xfe").expect("written");
+    let (_, err) = expect(3, folder.path(), &["verify", "src", "--pubkey", "release.pub"]);
+    assert!(err.contains("it is no minisign signature"), "{err}");
+    expect(0, folder.path(), &["verify", "src"]);
+}
+
+#[test]
+fn a_key_may_come_out_of_a_pipe() {
+    let folder = signed();
+    let pack = |words: &str| {
+        support::shell(folder.path(), &format!("cat release.pub | {} {words} --pubkey /dev/stdin", support::PACK))
+    };
+    pack("bundle --manifest src -o x.run");
+    assert!(pack("verify x.run").contains("accounted for"));
+    pack("verify src");
+    pack("download src --dir other");
 }
 
 #[test]

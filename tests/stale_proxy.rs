@@ -1,17 +1,15 @@
 //! Yesterday's object: a real caching proxy that holds old content in front of an origin that changed.
 
-#[path = "support/fault/mod.rs"]
-mod fault;
-#[path = "support/nginx.rs"]
-mod nginx;
+mod support;
 
 use std::path::Path;
 
-use fault::product::{Product, Watcher, fact, noise};
-use fault::{Reply, Server, serve};
-use nginx::Nginx;
 use pack::error::Class;
 use pack::fetch::{How, Options};
+use support::fault::product::{Product, Watcher, fact};
+use support::fault::{Reply, Server, serve};
+use support::nginx::Nginx;
+use support::noise;
 
 const SIZE: usize = 300_000;
 

@@ -33,7 +33,8 @@ impl Compression {
     pub(super) fn frame_bytes(self) -> usize {
         match self {
             Compression::Fast => 4 << 20,
-            Compression::Balanced | Compression::Max => 64 << 20,
+            Compression::Balanced => 32 << 20,
+            Compression::Max => 64 << 20,
         }
     }
 }

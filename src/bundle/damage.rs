@@ -1,5 +1,7 @@
 //! Checking every byte of a bundle, and saying what a wrong one belongs to.
 
+use std::cmp::Reverse;
+
 use super::index::Index;
 use super::read::Bundle;
 use crate::digest::Digest;
@@ -37,42 +39,38 @@ pub struct Damage {
 /// opened, and all of them lie end to end, so that no byte of the file is left out.
 ///
 /// # Errors
-/// The file cannot be read. Damage is the result, empty when there is none.
+/// None of the bundle's: damage, and what cannot be read, is the result, which is empty when there is none.
 pub fn verify(bundle: &Bundle, progress: &dyn Progress) -> Result<Vec<Damage>> {
     let index = bundle.index();
     let meter = progress.start("bundle", Some(index.header_size + index.payload_size()));
+    let header = (Part::Header, 0, index.header_size, index.header_digest);
+    let frames = index.frames.iter().enumerate();
+    let mut parts: Vec<_> =
+        frames.map(|(at, frame)| (Part::Frame(at), frame.offset, frame.size, frame.digest)).collect();
+    parts.push(header);
+    // The largest first, so that no core has a large one left when the others have nothing.
+    parts.sort_by_key(|&(_, offset, size, _)| (Reverse(size), offset));
     let mut damage = Vec::new();
-    let actual = bundle.header_digest()?;
-    if actual != index.header_digest {
-        let (size, expected) = (index.header_size, index.header_digest);
-        damage.push(Damage { part: Part::Header, offset: 0, size, expected, actual: Some(actual), files: Vec::new() });
-    }
-    meter.add(index.header_size);
     workers::ordered(
         workers::cores(),
-        |emit| (0..index.frames.len()).try_for_each(emit),
-        |number| {
-            let frame = &index.frames[number];
+        |emit| parts.iter().try_for_each(|&part| emit(part)),
+        |(part, offset, size, expected)| {
             // A stick that drops bits often fails to read as well: that is damage, and the rest is looked at.
-            let actual = bundle.stored_digest(frame).ok();
-            meter.add(frame.size);
-            Ok((number, actual))
+            let actual = bundle.stored_digest(offset, size, |count| meter.add(count)).ok();
+            Ok((part, offset, size, expected, actual))
         },
-        |(number, actual)| {
-            let frame = &index.frames[number];
-            if actual != Some(frame.digest) {
-                damage.push(Damage {
-                    part: Part::Frame(number),
-                    offset: frame.offset,
-                    size: frame.size,
-                    expected: frame.digest,
-                    actual,
-                    files: files_in(index, number),
-                });
+        |(part, offset, size, expected, actual)| {
+            if actual != Some(expected) {
+                let files = match part {
+                    Part::Header => Vec::new(),
+                    Part::Frame(number) => files_in(index, number),
+                };
+                damage.push(Damage { part, offset, size, expected, actual, files });
             }
             Ok(())
         },
     )?;
+    damage.sort_by_key(|damage| damage.offset);
     meter.done(if damage.is_empty() { "ok" } else { "damaged" });
     Ok(damage)
 }

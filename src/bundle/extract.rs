@@ -4,9 +4,10 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
+use super::frames::damaged;
 use super::images::Form;
 use super::index::{CarriedArtifact, Entry};
-use super::read::{Bundle, damaged};
+use super::read::Bundle;
 use super::target::{Below, Nowhere, Placing, Target};
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, IoContext, Result};
@@ -23,19 +24,37 @@ use crate::progress::{Meter, Progress};
 /// new one is complete and right.
 pub fn extract_all(bundle: &Bundle, folder: &Folder, progress: &dyn Progress) -> Result<()> {
     let _lock = folder.lock()?;
-    extract(bundle, |_| true, folder.root(), progress)?;
+    give_back(bundle, |_| true, &Below::new(folder.root(), folder.partials()), progress)?;
     folder.write_platform(bundle.index().platform)?;
-    // Once for all files: a flush for each would take longer than everything else.
-    let root = File::open(folder.root()).doing("open the folder", folder.root())?;
-    rustix::fs::syncfs(&root).map_err(|cause| Error::io("write the folder", folder.root(), cause.into()))
+    sync(folder.root())
 }
 
-/// Restores the files of the folder that `wanted` picks by path, nothing else.
+/// Restores the files of the folder that `wanted` picks by path, nothing else, and puts them on the disk.
+///
+/// # Errors
+/// As [`extract_all`].
+pub fn extract_some(
+    bundle: &Bundle,
+    wanted: impl Fn(&RelPath) -> bool,
+    root: &Path,
+    progress: &dyn Progress,
+) -> Result<()> {
+    extract(bundle, wanted, root, progress)?;
+    sync(root)
+}
+
+/// As [`extract_some`], for files that need not outlive a power cut.
 ///
 /// # Errors
 /// As [`extract_all`].
 pub fn extract(bundle: &Bundle, wanted: impl Fn(&RelPath) -> bool, root: &Path, progress: &dyn Progress) -> Result<()> {
-    give_back(bundle, wanted, &Below(root), progress)
+    give_back(bundle, wanted, &Below::new(root, root.to_owned()), progress)
+}
+
+/// Puts all files on the disk at once: a flush for each would take longer than everything else.
+fn sync(root: &Path) -> Result<()> {
+    let folder = File::open(root).doing("open the folder", root)?;
+    rustix::fs::syncfs(&folder).map_err(|cause| Error::io("write the folder", root, cause.into()))
 }
 
 /// Makes every file of the folder, compares it with its digest, and keeps none of them. What
@@ -170,7 +189,9 @@ impl Restoring {
 /// For what is made rather than copied; whoever makes it compares its digest.
 impl Write for Restoring {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        let count = self.placing.write(piece)?;
+        // What the disk refuses must not be taken for a fault of what is written.
+        let refused = |cause: io::Error| io::Error::new(cause.kind(), Error::io("write", Path::new(&self.name), cause));
+        let count = self.placing.write(piece).map_err(refused)?;
         self.meter.add(count as u64);
         Ok(count)
     }

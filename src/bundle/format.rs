@@ -5,6 +5,7 @@
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
+use crate::manifest::Limits;
 
 /// Magic of the skippable frame that holds the index.
 const INDEX_MAGIC: u32 = 0x184D_2A5A;
@@ -23,10 +24,15 @@ pub(super) const TRAILER_LENGTH: u64 = (SKIPPABLE_HEAD + 8 + 4 + 8 + 8 + 32 + 8)
 /// Wraps the index's JSON into its skippable frame.
 ///
 /// # Errors
-/// The index is larger than a skippable frame can be.
+/// The frame is larger than a reader takes.
 pub(super) fn index_frame(json: &[u8]) -> Result<Vec<u8>> {
-    let length = u32::try_from(json.len()).map_err(|_| {
-        Error::failed("the bundle's index is too large").fact("size", json.len()).hint("pack fewer files")
+    let limit = Limits::DEFAULT.index_bytes;
+    let fits = (json.len() + SKIPPABLE_HEAD) as u64 <= limit;
+    let length = u32::try_from(json.len()).ok().filter(|_| fits).ok_or_else(|| {
+        Error::failed("the bundle's index is too large for any pack to read")
+            .fact("size", json.len() + SKIPPABLE_HEAD)
+            .fact("limit", limit)
+            .hint("split the product into two manifests, or put its many small files into an archive")
     })?;
     let mut frame = Vec::with_capacity(SKIPPABLE_HEAD + json.len());
     frame.extend(INDEX_MAGIC.to_le_bytes());
@@ -136,6 +142,15 @@ mod tests {
         for length in 0..bytes.len() {
             assert_eq!(Trailer::read(&bytes[..length]), End::Other);
         }
+    }
+
+    #[test]
+    fn an_index_that_no_reader_takes_is_not_framed() {
+        let most = Limits::DEFAULT.index_bytes as usize - SKIPPABLE_HEAD;
+        let frame = index_frame(&vec![b' '; most]).expect("framed");
+        assert_eq!(frame.len() as u64, Limits::DEFAULT.index_bytes);
+        let error = index_frame(&vec![b' '; most + 1]).expect_err("too large");
+        assert!(error.title().contains("too large") && error.hint_text().is_some(), "{error}");
     }
 
     #[test]

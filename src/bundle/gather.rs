@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use super::images::{CarriedImage, CarriedLayer, Form};
+use super::images::{CarriedImage, Form};
 use super::index::CarriedArtifact;
 use super::payload::{Content, Source};
 use crate::digest::Digest;
@@ -44,7 +44,8 @@ pub fn gather(
     for artifact in worth {
         let meter = progress.start(artifact.name.as_str(), Some(artifact.size));
         let path = folder.path_of(&artifact.name);
-        let analysis = analyse(&path, artifact.name.as_str(), artifact.kind == Kind::Image, options)?;
+        let holds_images = artifact.kind == Kind::Image;
+        let analysis = analyse(&path, artifact.name.as_str(), holds_images, options, meter.as_ref())?;
         if analysis.digest != artifact.digest {
             return Err(Error::integrity("an artifact in the folder is not what the manifest pins")
                 .fact("path", path.display())
@@ -53,14 +54,21 @@ pub fn gather(
                 .hint("get what is missing or wrong with 'pack download', then pack again"));
         }
         describe(artifact, &analysis);
-        meter.add(artifact.size);
         meter.done("read");
         analyses.push(analysis);
     }
     let entries = layout(&analyses)?;
     let images: Vec<CarriedImage> = image::distinct(&analyses).iter().map(CarriedImage::from).collect();
-    let layers: HashSet<Digest> = images.iter().flat_map(|image| &image.layers).map(CarriedLayer::blob).collect();
-    artifacts.iter_mut().for_each(|artifact| artifact.blobs.retain(|blob| !layers.contains(blob)));
+    for artifact in &mut artifacts {
+        let usual =
+            |(id, tags): (&Digest, &Vec<String>)| images.iter().any(|image| image.id == *id && image.tags == *tags);
+        if artifact.images.iter().zip(&artifact.tags).all(usual) {
+            artifact.tags = Vec::new();
+        }
+    }
+    let paths: HashSet<&str> = entries.iter().map(|entry| entry.path.as_str()).collect();
+    let is_no_layer = |blob: &Digest| paths.contains(image::other_blob_path(blob).as_str());
+    artifacts.iter_mut().for_each(|artifact| artifact.blobs.retain(is_no_layer));
     let mut sources = own_files(folder, manifest)?;
     let file = |kinds: &[Kind]| -> Vec<Source> {
         let chosen = artifacts.iter().filter(|artifact| artifact.form == Form::File && kinds.contains(&artifact.kind));
@@ -101,12 +109,14 @@ fn carried(folder: &Folder, pinned: &Pinned<'_>) -> Result<CarriedArtifact> {
         form: Form::File,
         kept: None,
         images: Vec::new(),
+        tags: Vec::new(),
         blobs: Vec::new(),
     })
 }
 
 fn describe(artifact: &mut CarriedArtifact, analysis: &Analysis) {
     artifact.images = analysis.images.iter().map(|image| image.id).collect();
+    artifact.tags = analysis.images.iter().map(|image| image.tags.clone()).collect();
     artifact.form = match &analysis.form {
         image::Form::Rebuilt(recipe) => {
             artifact.blobs = recipe.blobs();

@@ -3,7 +3,7 @@
 //! Reading one checks everything that can be checked without the payload: frames that lie end to end,
 //! entries inside the stream and apart from each other, artifacts that are there.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 
 use semver::Version;
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::images::{CarriedImage, Form};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::image;
+use crate::image::{self, Image};
 use crate::manifest::{FILE_NAME, Kind, Limits, ProductName};
 use crate::path::RelPath;
 use crate::platform::Platform;
@@ -115,6 +115,10 @@ pub struct CarriedArtifact {
     /// The IDs of the container images in it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<Digest>,
+    /// The names it gives them, a list for each of `images`; none at all where they are all the names that
+    /// the images have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<Vec<String>>,
     /// The blobs it is rebuilt from besides the layers of its images.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blobs: Vec<Digest>,
@@ -137,6 +141,7 @@ impl Index {
         index.name.parse::<ProductName>().map_err(wrong)?;
         index.check_frames(index_offset)?;
         index.check_entries()?;
+        index.check_sizes()?;
         index.check_artifacts()?;
         Ok(index)
     }
@@ -144,6 +149,16 @@ impl Index {
     /// The entry of that path.
     pub fn entry(&self, path: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.path.as_str() == path)
+    }
+
+    /// The container images in an artifact, under the names that it gives them; their configs are empty.
+    pub fn images_of(&self, artifact: &CarriedArtifact) -> Vec<Image> {
+        let of_artifact = |image: &CarriedImage| {
+            let place = artifact.images.iter().position(|id| *id == image.id)?;
+            let tags = artifact.tags.get(place).unwrap_or(&image.tags).clone();
+            Some(Image { tags, ..image.without_config() })
+        };
+        self.images.iter().filter_map(of_artifact).collect()
     }
 
     /// What of the folder an entry is for: the file itself, or the artifacts that are made from it.
@@ -224,13 +239,30 @@ impl Index {
         Ok(())
     }
 
+    /// What is made need not lie in the payload in its own size: sums of these sizes must not wrap around.
+    fn check_sizes(&self) -> Result<()> {
+        let layers = self.images.iter().flat_map(|image| &image.layers);
+        let layers = layers.flat_map(|layer| [layer.size, layer.blob_size()]);
+        let mut sizes = self.artifacts.iter().map(|artifact| artifact.size).chain(layers);
+        match sizes.find(|&size| size > Limits::DEFAULT.artifact_bytes) {
+            Some(size) => Err(wrong(format_args!("an artifact or a layer has {size} bytes"))),
+            None => Ok(()),
+        }
+    }
+
     fn check_artifacts(&self) -> Result<()> {
         let entries: HashMap<&RelPath, &Entry> = self.entries.iter().map(|entry| (&entry.path, entry)).collect();
         let has = |path: &str, size: Option<u64>| {
             let path: Option<RelPath> = path.parse().ok();
             path.and_then(|path| entries.get(&path)).is_some_and(|entry| size.is_none_or(|size| entry.size == size))
         };
+        let mut names = HashSet::new();
         for artifact in &self.artifacts {
+            // What is made must not come out over what is copied, nor one artifact over another.
+            let is_copied = artifact.form == Form::File;
+            if !names.insert(&artifact.name) || (!is_copied && entries.contains_key(&artifact.name)) {
+                return Err(wrong(format_args!("two files of the folder have the name '{}'", artifact.name)));
+            }
             let carried = match artifact.form {
                 Form::File => entries.get(&artifact.name).is_some_and(|entry| {
                     entry.size == artifact.size && entry.digest == artifact.digest && entry.mode == artifact.mode
@@ -244,10 +276,16 @@ impl Index {
             };
             let of_images = artifact.images.iter().all(|id| {
                 let image = self.images.iter().find(|image| image.id == *id);
-                image.is_some_and(|image| artifact.form == Form::File || whole(image))
+                image.is_some_and(|image| is_copied || whole(image))
             });
+            let of_tags = artifact.tags.is_empty() || artifact.tags.len() == artifact.images.len();
+            let of_tags = of_tags
+                && artifact.images.iter().zip(&artifact.tags).all(|(id, tags)| {
+                    let image = self.images.iter().find(|image| image.id == *id);
+                    image.is_some_and(|image| tags.iter().all(|tag| image.tags.contains(tag)))
+                });
             let of_blobs = artifact.blobs.iter().all(|blob| has(&image::other_blob_path(blob), None));
-            let carried = carried && of_images && of_blobs && artifact.mode <= 0o777;
+            let carried = carried && of_images && of_tags && of_blobs && artifact.mode <= 0o777;
             if !carried {
                 return Err(wrong(format_args!(
                     "'{}' is not in the payload as the artifact it should be",

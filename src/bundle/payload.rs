@@ -20,6 +20,8 @@ use crate::progress::Progress;
 const MTIME: u64 = 315_532_800;
 /// The unit of a tar stream, in bytes.
 const BLOCK: u64 = 512;
+/// A source with more bytes than this is large.
+const LARGE: u64 = 1 << 20;
 
 /// One file for the payload.
 pub struct Source {
@@ -48,8 +50,9 @@ pub enum Content {
     Stream(Box<Open>),
 }
 
-/// Writes `sources` as a tar stream and emits it in pieces of `frame_bytes`, the last one shorter; the pieces
-/// are buffers of `spare`.
+/// Writes `sources` as a tar stream and emits it in pieces of `frame_bytes`; the pieces are buffers of `spare`.
+/// Shorter are the last one and the one before the first large source: what a site reads first need not be
+/// unpacked together with what it may not read at all.
 ///
 /// # Errors
 /// A source cannot be read, or is not what its size and digest promise.
@@ -63,7 +66,11 @@ pub(super) fn stream(
     let piece = spare.take(frame_bytes);
     let mut builder = Builder::new(Cutter { piece, frame_bytes, spare, position: 0, emit, failed: None });
     let mut entries = Vec::with_capacity(sources.len());
-    for source in sources {
+    let first_large = sources.iter().position(|source| source.size > LARGE);
+    for (place, source) in sources.iter().enumerate() {
+        if first_large == Some(place) {
+            builder.get_mut().cut();
+        }
         let outcome = append(&mut builder, source, progress);
         // An error of the cutter comes out of the tar crate as I/O; the reason itself is the better word.
         match builder.get_mut().failed.take() {
@@ -172,10 +179,17 @@ impl Cutter<'_> {
 
     fn cut_if_full(&mut self) {
         if self.piece.len() == self.frame_bytes {
-            let piece = std::mem::replace(&mut self.piece, self.spare.take(self.frame_bytes));
-            if let Err(reason) = (self.emit)(piece) {
-                self.failed = Some(reason);
-            }
+            self.cut();
+        }
+    }
+
+    fn cut(&mut self) {
+        if self.piece.is_empty() {
+            return;
+        }
+        let piece = std::mem::replace(&mut self.piece, self.spare.take(self.frame_bytes));
+        if let Err(reason) = (self.emit)(piece) {
+            self.failed = Some(reason);
         }
     }
 

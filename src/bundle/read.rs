@@ -1,29 +1,31 @@
 //! Opening a bundle and reading any part of it, each frame checked before it is unpacked.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::path::Path;
+use std::sync::Arc;
 
 use super::format::{End, TRAILER_LENGTH, Trailer, find_trailer, index_json};
-use super::index::{Entry, Frame, Index};
+use super::frames::{Frames, Packed, damaged};
+use super::index::{Entry, Index};
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, IoContext, Result};
 use crate::manifest::{FILE_NAME, Limits, Manifest};
 use crate::workers;
 
+/// What unpacking may take, in bytes, with 20 MiB left for everything else of the 300 MiB that a site is promised.
+const MEMORY: u64 = 280 << 20;
 /// How much of a file's end is searched for a trailer that something was appended to.
 const SEARCHED: u64 = 1 << 20;
+/// How much is read at a time where nothing but a digest is wanted.
+const PIECE: u64 = 256 << 10;
 
 /// An open bundle whose trailer and index are right.
 #[derive(Debug)]
 pub struct Bundle {
-    file: File,
-    path: PathBuf,
-    index: Index,
-    /// The frame that was unpacked last.
-    last: Mutex<Option<(usize, Arc<Vec<u8>>)>>,
+    packed: Arc<Packed>,
+    /// For those who read entries as streams.
+    pub(super) frames: Frames,
 }
 
 impl Bundle {
@@ -35,7 +37,13 @@ impl Bundle {
         let file = File::open(path).doing("open the bundle", path)?;
         let length = file.metadata().doing("look at the bundle", path)?;
         if !length.is_file() {
-            return Err(Error::failed("this is no bundle: not a regular file").fact("path", path.display()));
+            let error = Error::failed("this is no bundle: not a regular file").fact("path", path.display());
+            return Err(if length.is_dir() {
+                let path = path.display();
+                error.hint(format_args!("for a folder: pack verify {path}, or make a bundle of it: pack bundle {path}"))
+            } else {
+                error.hint("name the FILE.run that 'pack bundle' made")
+            });
         }
         let length = length.len();
         let trailer = trailer(&file, length, path)?;
@@ -50,17 +58,18 @@ impl Bundle {
         }
         let json = index_json(&frame).ok_or_else(|| damaged(path, "its index is not in a frame of its own"))?;
         let index = Index::read(json, trailer.index_offset).map_err(|error| error.fact("path", path.display()))?;
-        Ok(Bundle { file, path: path.to_owned(), index, last: Mutex::new(None) })
+        let packed = Arc::new(Packed::new(file, path.to_owned(), index));
+        Ok(Bundle { frames: Frames::new(packed.clone()), packed })
     }
 
     /// What the bundle holds.
     pub fn index(&self) -> &Index {
-        &self.index
+        &self.packed.index
     }
 
     /// The bundle's file.
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.packed.path
     }
 
     /// The bundle's length in bytes.
@@ -68,7 +77,7 @@ impl Bundle {
     /// # Errors
     /// The system will not say.
     pub fn length(&self) -> Result<u64> {
-        Ok(self.file.metadata().doing("look at the bundle", &self.path)?.len())
+        Ok(self.packed.file.metadata().doing("look at the bundle", self.path())?.len())
     }
 
     /// The manifest the bundle was made from.
@@ -76,22 +85,24 @@ impl Bundle {
     /// # Errors
     /// It is damaged, or does not say what the index says: then the bundle was not made by `pack`.
     pub fn manifest(&self) -> Result<Manifest> {
-        let entry = self.index.entry(FILE_NAME).ok_or_else(|| damaged(&self.path, "it has no manifest.json"))?;
+        let entry =
+            self.packed.index.entry(FILE_NAME).ok_or_else(|| damaged(self.path(), "it has no manifest.json"))?;
         let text = String::from_utf8(self.content(entry, Limits::DEFAULT.manifest_bytes)?)
-            .map_err(|_| damaged(&self.path, "its manifest.json is no UTF-8"))?;
-        let manifest = Manifest::parse(text, &format!("{} in {}", FILE_NAME, self.path.display()))?;
-        let selection = manifest.select(self.index.platform)?;
-        let bound = selection.len() == self.index.artifacts.len()
-            && selection.iter().zip(&self.index.artifacts).all(|(pinned, carried)| {
+            .map_err(|_| damaged(self.path(), "its manifest.json is no UTF-8"))?;
+        let manifest = Manifest::parse(text, &format!("{} in {}", FILE_NAME, self.path().display()))?;
+        let selection = manifest.select(self.packed.index.platform)?;
+        let bound = selection.len() == self.packed.index.artifacts.len()
+            && selection.iter().zip(&self.packed.index.artifacts).all(|(pinned, carried)| {
                 *pinned.name() == carried.name
                     && pinned.pin.digest == carried.digest
                     && pinned.pin.size.is_none_or(|size| size == carried.size)
             });
-        let named = manifest.name().as_str() == self.index.name && *manifest.version() == self.index.version;
-        if bound && named && manifest.run() == self.index.run.as_ref() {
+        let named =
+            manifest.name().as_str() == self.packed.index.name && *manifest.version() == self.packed.index.version;
+        if bound && named && manifest.run() == self.packed.index.run.as_ref() {
             Ok(manifest)
         } else {
-            Err(damaged(&self.path, "its manifest and its index do not say the same"))
+            Err(damaged(self.path(), "its manifest and its index do not say the same"))
         }
     }
 
@@ -102,7 +113,7 @@ impl Bundle {
     pub fn content(&self, entry: &Entry, limit: u64) -> Result<Vec<u8>> {
         if entry.size > limit {
             return Err(Error::failed("a file in the bundle is larger than it can be")
-                .fact("path", self.path.display())
+                .fact("path", self.path().display())
                 .fact("file", &entry.path)
                 .fact("size", entry.size)
                 .fact("limit", limit));
@@ -130,7 +141,7 @@ impl Bundle {
         workers::ordered(
             self.cores().min(wanted.len()),
             |emit| wanted.iter().try_for_each(|&job| emit(job)),
-            |(number, raw_offset)| Ok((raw_offset, self.unpack(number)?)),
+            |(number, raw_offset)| Ok((raw_offset, self.packed.unpack(number)?)),
             |(raw_offset, raw)| {
                 let raw_end = raw_offset + raw.len() as u64;
                 // Entries that end in this frame are passed; the last one may go on in the next.
@@ -153,18 +164,20 @@ impl Bundle {
         )
     }
 
-    /// On how many cores frames are unpacked: two more of them than cores are in memory at a time.
+    /// On how many cores frames are unpacked, so that unpacking stays within [`MEMORY`]: two unpacked frames more
+    /// than cores are in memory at a time, and a stored one a core.
     fn cores(&self) -> usize {
-        const MEMORY: u64 = 256 << 20;
-        let largest = self.index.frames.iter().map(|frame| frame.raw_size).max().unwrap_or(1).max(1);
-        workers::cores().min((MEMORY / largest).saturating_sub(2).max(1) as usize)
+        let frames = &self.packed.index.frames;
+        let raw = frames.iter().map(|frame| frame.raw_size).max().unwrap_or(1).max(1);
+        let stored = frames.iter().map(|frame| frame.size).max().unwrap_or(1).max(1);
+        workers::cores().min((MEMORY.saturating_sub(2 * raw) / (raw + stored)).max(1) as usize)
     }
 
     /// Number and offset in the tar stream of every frame that holds some of `entries`.
     fn frames_of(&self, entries: &[&Entry]) -> Vec<(usize, u64)> {
         let mut wanted = Vec::new();
         let mut raw_offset = 0;
-        for (number, frame) in self.index.frames.iter().enumerate() {
+        for (number, frame) in self.packed.index.frames.iter().enumerate() {
             let raw_end = raw_offset + frame.raw_size;
             let first = entries.partition_point(|entry| entry.end() <= raw_offset);
             let holds = |entry: &&Entry| entry.size > 0 && entry.offset < raw_end && entry.end() > raw_offset;
@@ -176,89 +189,27 @@ impl Bundle {
         wanted
     }
 
-    /// The digest of a frame's stored bytes, read in pieces.
-    pub(super) fn stored_digest(&self, frame: &Frame) -> std::io::Result<Digest> {
+    /// The digest of `size` of the file's bytes from `offset` on, read in pieces; `watch` is told of each.
+    pub(super) fn stored_digest(&self, offset: u64, size: u64, watch: impl Fn(u64)) -> std::io::Result<Digest> {
         let mut hasher = Hasher::new();
-        let mut piece = vec![0; 256 << 10];
-        while hasher.length() < frame.size {
-            let count = (piece.len() as u64).min(frame.size - hasher.length()) as usize;
-            self.file.read_exact_at(&mut piece[..count], frame.offset + hasher.length())?;
-            hasher.update(&piece[..count]);
+        let mut piece = vec![0; PIECE.min(size) as usize];
+        while hasher.length() < size {
+            let count = PIECE.min(size - hasher.length());
+            let piece = &mut piece[..count as usize];
+            self.packed.file.read_exact_at(piece, offset + hasher.length())?;
+            hasher.update(piece);
+            watch(count);
         }
         Ok(hasher.finish())
     }
 
-    /// A frame's stored bytes, whatever they are.
-    fn stored(&self, frame: &Frame) -> Result<Vec<u8>> {
-        let mut stored = vec![0; frame.size as usize];
-        self.file.read_exact_at(&mut stored, frame.offset).doing("read the bundle", &self.path)?;
-        Ok(stored)
-    }
-
-    /// The unpacked frame that holds byte `at` of the tar stream, and where it begins there. The last one
-    /// is kept: small entries lie many in one frame.
-    pub(super) fn frame_at(&self, at: u64) -> Result<(Arc<Vec<u8>>, u64)> {
-        let mut begin = 0;
-        for (number, frame) in self.index.frames.iter().enumerate() {
-            if at < begin + frame.raw_size {
-                let mut last = self.last.lock().unwrap_or_else(|broken| broken.into_inner());
-                if let Some((known, raw)) = &*last
-                    && *known == number
-                {
-                    return Ok((raw.clone(), begin));
-                }
-                *last = None;
-                let raw = Arc::new(self.unpack(number)?);
-                *last = Some((number, raw.clone()));
-                return Ok((raw, begin));
-            }
-            begin += frame.raw_size;
-        }
-        Err(damaged(&self.path, format_args!("its payload ends before byte {at}")))
-    }
-
-    fn unpack(&self, number: usize) -> Result<Vec<u8>> {
-        let frame = &self.index.frames[number];
-        let stored = self.stored(frame)?;
-        let actual = Digest::of(&stored);
-        if actual != frame.digest {
-            return Err(damaged(&self.path, format_args!("frame {number} is not what the index says"))
-                .fact("offset", frame.offset)
-                .fact("expected", frame.digest)
-                .fact("actual", actual));
-        }
-        let raw = zstd::bulk::decompress(&stored, frame.raw_size as usize).unwrap_or_default();
-        if raw.len() as u64 == frame.raw_size {
-            Ok(raw)
-        } else {
-            Err(damaged(&self.path, format_args!("frame {number} does not unpack to what the index says"))
-                .fact("offset", frame.offset))
-        }
-    }
-
-    /// The digest of everything before the payload.
-    pub(super) fn header_digest(&self) -> Result<Digest> {
-        let mut file = &self.file;
-        file.seek(SeekFrom::Start(0)).doing("read the bundle", &self.path)?;
-        let (_, digest) = Digest::of_reader(file.take(self.index.header_size)).doing("read the bundle", &self.path)?;
-        Ok(digest)
-    }
-
     /// The error for an entry whose frames are right and whose digest is not.
     pub(super) fn entry_damaged(&self, entry: &Entry, actual: Digest) -> Error {
-        damaged(&self.path, "a file in it is not what the index says")
+        damaged(self.path(), "a file in it is not what the index says")
             .fact("file", &entry.path)
             .fact("expected", entry.digest)
             .fact("actual", actual)
     }
-}
-
-/// The error for a bundle whose bytes are wrong.
-pub(super) fn damaged(path: &Path, why: impl std::fmt::Display) -> Error {
-    Error::integrity("the bundle is damaged")
-        .fact("path", path.display())
-        .fact("reason", why)
-        .hint("copy it again from where it was made, and compare there and here: sha256sum -c FILE.run.sha256")
 }
 
 fn trailer(file: &File, length: u64, path: &Path) -> Result<Trailer> {

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard};
 
 /// Buffers that nobody uses now.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Spare(Mutex<Vec<Vec<u8>>>);
 
 impl Spare {

@@ -3,9 +3,9 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use super::images::CarriedImage;
+use super::frames::damaged;
 use super::index::{CarriedArtifact, Entry};
-use super::read::{Bundle, damaged};
+use super::read::Bundle;
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::image::{self, BlobSource, Image};
@@ -31,15 +31,14 @@ impl Bundle {
     /// # Errors
     /// The bundle is damaged.
     pub fn images_of(&self, artifact: &CarriedArtifact) -> Result<Vec<Image>> {
-        let with_config = |image: &CarriedImage| {
+        let with_config = |image: Image| {
             let mut config = Vec::new();
             let limit = image::Limits::DEFAULT.json_bytes;
             let read = self.open(&image.id)?.take(limit).read_to_end(&mut config);
             read.map_err(|cause| damaged(self.path(), cause))?;
-            Ok(Image { config, ..image.without_config() })
+            Ok(Image { config, ..image })
         };
-        let carried = self.index().images.iter().filter(|image| artifact.images.contains(&image.id));
-        carried.map(with_config).collect()
+        self.index().images_of(artifact).into_iter().map(with_config).collect()
     }
 }
 
@@ -48,10 +47,16 @@ impl Read for EntryReader<'_> {
         if self.at >= self.end || buffer.is_empty() {
             return Ok(0);
         }
-        let (raw, begin) = match self.frame.take() {
-            Some((raw, begin)) if self.at < begin + raw.len() as u64 => (raw, begin),
+        // A frame that was read is let go before the next is asked for.
+        let at_hand = self.frame.take().filter(|(raw, begin)| self.at < begin + raw.len() as u64);
+        let (raw, begin) = match at_hand {
+            Some(at_hand) => at_hand,
             // The class of the error must not be lost on the way through I/O.
-            _ => self.bundle.frame_at(self.at).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?,
+            None => self
+                .bundle
+                .frames
+                .at(self.at, self.end)
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?,
         };
         let from = (self.at - begin) as usize;
         let count = (raw.len() - from).min(buffer.len()).min((self.end - self.at) as usize);

@@ -1,11 +1,12 @@
 //! Where a bundle's files go when they are given back: into a folder, or nowhere when they are only proven.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, IoContext, Result};
+use crate::manifest::EXTRACTING;
 use crate::path::RelPath;
 use crate::scratch::Scratch;
 
@@ -21,23 +22,78 @@ pub(super) trait Placing: Write {
     fn place(self: Box<Self>) -> Result<()>;
 }
 
-/// Below this folder.
-pub(super) struct Below<'a>(pub(super) &'a Path);
+/// How many random characters are in the name of a file that has not its final one yet: none that somebody gave
+/// their own file.
+const RANDOM: usize = 12;
+
+/// Below a folder.
+pub(super) struct Below<'a> {
+    root: &'a Path,
+    /// Where files lie until they are complete, on the same file system.
+    partials: PathBuf,
+}
+
+impl<'a> Below<'a> {
+    /// Below `root`; files lie in `partials` until they are complete. Removes what runs that were killed left.
+    pub(super) fn new(root: &'a Path, partials: PathBuf) -> Self {
+        remove_left_over(root);
+        if partials != root {
+            remove_left_over(&partials);
+        }
+        Below { root, partials }
+    }
+
+    /// A new file that nobody else has open or could have put there (O_EXCL), whatever else runs here. Its lock
+    /// says that somebody still works on it.
+    fn partial(&self) -> Result<(File, Scratch)> {
+        let folder = &self.partials;
+        fs::create_dir_all(folder).doing("create the folder", folder)?;
+        let [begin, end] = EXTRACTING;
+        loop {
+            let made = tempfile::Builder::new().prefix(begin).suffix(end).rand_bytes(RANDOM).tempfile_in(folder);
+            let made = made.doing("create a file in", folder)?;
+            let (file, path) = made.keep().map_err(|error| Error::io("keep a file in", folder, error.error))?;
+            let partial = Scratch::new(path);
+            // A file system without locks has nobody who takes it for left over either; who has the lock before us
+            // does so now, or has done so before it was ours.
+            if !matches!(file.try_lock(), Err(TryLockError::WouldBlock)) && partial.path().exists() {
+                return Ok((file, partial));
+            }
+        }
+    }
+}
+
+/// Removes the files of [`Below::partial`] in `folder` that nobody works on any more.
+fn remove_left_over(folder: &Path) {
+    let [begin, end] = EXTRACTING;
+    // What cannot be listed or removed does no harm but take up room.
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let random = name.to_str().and_then(|name| name.strip_prefix(begin)?.strip_suffix(end));
+        let ours = random.is_some_and(|rest| rest.len() == RANDOM && rest.chars().all(|c| c.is_ascii_alphanumeric()));
+        // Neither a link's target nor a pipe is opened.
+        if ours
+            && entry.file_type().is_ok_and(|kind| kind.is_file())
+            && let Ok(file) = File::open(entry.path())
+            && file.try_lock().is_ok()
+        {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
 
 impl Target for Below<'_> {
     fn begin(&self, path: &RelPath, mode: u32) -> Result<Box<dyn Placing>> {
-        let target = path.below(self.0);
+        let target = path.below(self.root);
         if target.is_dir() {
             return Err(Error::failed("a folder is where a file should be")
                 .fact("path", target.display())
                 .hint("extract into an empty folder"));
         }
-        let parent = target.parent().unwrap_or(self.0);
+        let parent = target.parent().unwrap_or(self.root);
         fs::create_dir_all(parent).doing("create the folder", parent)?;
-        // A new file that nobody else has open or could have put there (O_EXCL), whatever else runs here.
-        let made = tempfile::Builder::new().prefix(".pack-").tempfile_in(parent).doing("create a file in", parent)?;
-        let (file, path) = made.keep().map_err(|error| Error::io("keep a file in", parent, error.error))?;
-        Ok(Box::new(InFolder { file, partial: Scratch::new(path), target, mode }))
+        let (file, partial) = self.partial()?;
+        Ok(Box::new(InFolder { file, partial, target, mode }))
     }
 }
 
@@ -90,5 +146,38 @@ impl Write for Nowhere {
 impl Placing for Nowhere {
     fn place(self: Box<Self>) -> Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_not_taken_for_left_over_while_it_is_made() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let below = Below::new(folder.path(), folder.path().to_owned());
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !over.load(Ordering::Relaxed) {
+                        remove_left_over(folder.path());
+                    }
+                });
+            }
+            let lost = (0..5_000).filter(|_| {
+                let (_file, partial) = below.partial().expect("made");
+                // Time for one who has it open to remove it.
+                std::thread::yield_now();
+                remove_left_over(folder.path());
+                !partial.path().exists()
+            });
+            let lost = lost.count();
+            over.store(true, Ordering::Relaxed);
+            assert_eq!(lost, 0);
+        });
     }
 }

@@ -53,10 +53,11 @@ pub struct Written {
     pub index: Index,
 }
 
-/// Writes the bundle `target` and `target.sha256` beside it.
+/// Writes the bundle `target` and `target.sha256` beside it; a signature of an older checksum is removed.
 ///
 /// # Errors
-/// A source is not what the plan says, or the disk refuses; `target` then still has its old content.
+/// A source is not what the plan says, or the disk refuses. After an error before the new bundle has its name,
+/// `target` and what lies beside it still have their old content.
 pub fn write(plan: Plan<'_>, target: &Path, progress: &dyn Progress) -> Result<Written> {
     progress.plan(plan.sources.len(), Some(plan.sources.iter().map(|source| source.size).sum()));
     let mut whole = WholeFile::create(target)?;
@@ -120,17 +121,23 @@ pub fn write(plan: Plan<'_>, target: &Path, progress: &dyn Progress) -> Result<W
     let trailer = Trailer { index_offset, index_size, index_digest: Digest::of(&frame), total };
     out.write(&trailer.to_bytes())?;
     let digest = out.hasher.finish();
-    let checksum_file = checksum_file(target);
-    // A checksum of the old bundle beside the new one would be worse than none.
-    match std::fs::remove_file(&checksum_file) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(Error::io("remove the old checksum", &checksum_file, error));
-        }
-        _ => {}
-    }
-    whole.place(0o755)?;
+    let checksum_file = beside(target, ".sha256");
     let name = target.file_name().unwrap_or_default().to_string_lossy();
-    WholeFile::write(&checksum_file, format!("{}  {name}\n", digest.hex()).as_bytes(), 0o644)?;
+    let mut checksum = WholeFile::create(&checksum_file)?;
+    let line = format!("{}  {name}\n", digest.hex());
+    checksum.file().write_all(line.as_bytes()).doing("write the checksum", &checksum_file)?;
+    whole.place(0o755)?;
+    // The old bundle's checksum or signature beside the new one would be worse than none; until the new one
+    // has the name, they belong to what is there.
+    for old in [&beside(target, ".sha256.minisig"), &checksum_file] {
+        match std::fs::remove_file(old) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io("remove what belonged to the old bundle", old, error));
+            }
+            _ => {}
+        }
+    }
+    checksum.place(0o644)?;
     Ok(Written { size: total, digest, checksum_file, index })
 }
 
@@ -154,9 +161,9 @@ fn uncompressed(cause: std::io::Error) -> Error {
     Error::failed("cannot compress a frame").fact("cause", cause)
 }
 
-fn checksum_file(target: &Path) -> PathBuf {
+fn beside(target: &Path, ending: &str) -> PathBuf {
     let mut path = target.as_os_str().to_owned();
-    path.push(".sha256");
+    path.push(ending);
     path.into()
 }
 

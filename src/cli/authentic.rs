@@ -4,16 +4,23 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use super::terminal::Terminal;
+use super::trust::Trust;
 use crate::bundle::{self, Bundle};
 use crate::digest::Digest;
 use crate::error::{Error, IoContext, Result};
 use crate::signature::{EXTENSION, PublicKey};
 
-/// Checks what a key can tell about a bundle whose manifest's signature was found right: that the content
-/// is what that manifest pins, and, where the checksum beside the file is signed, that launcher and runtime
-/// are the publisher's too.
-pub(super) fn check(key: &PublicKey, bundle: &Bundle, terminal: &Terminal) -> Result<()> {
-    if signed_as_a_whole(key, bundle.path())? {
+/// Checks what a key can tell about a bundle that has no damage: where the checksum beside the file is signed,
+/// that every byte of it is the publisher's; else that its manifest is, and its content what that pins.
+pub(super) fn check(trust: &Trust, bundle: &Bundle, terminal: &Terminal) -> Result<()> {
+    let manifest = bundle.manifest()?;
+    if let Some(key) = trust.key()
+        && signed_as_a_whole(key, bundle.path())?
+    {
+        return trust.check_expiry(&manifest, terminal);
+    }
+    trust.check_bundle(bundle, &manifest, terminal)?;
+    if trust.key().is_none() {
         return Ok(());
     }
     {

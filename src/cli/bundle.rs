@@ -8,15 +8,16 @@ use serde_json::json;
 
 use super::network::NetworkArgs;
 use super::sign::sign_file;
-use super::terminal::{Terminal, bytes};
-use super::trust::KeyArgs;
-use super::{download, locate};
+use super::terminal::{Terminal, bytes, counted};
+use super::trust::{KeyArgs, Trust};
+use super::{download, locate, password};
 use crate::bundle::{Compression, Plan, Written, check_closure, gather, write};
-use crate::error::{IoContext, Result};
+use crate::error::{Error, IoContext, Result};
 use crate::folder::Folder;
 use crate::image::Options;
 use crate::manifest::Manifest;
 use crate::platform::Platform;
+use crate::signature::SecretKey;
 use crate::site::{self, Runtime};
 use crate::workers;
 
@@ -40,7 +41,8 @@ pub(super) struct BundleArgs {
     /// Let an older version, or other content of the same version, replace what is in the folder
     #[arg(long, requires = "manifest")]
     allow_downgrade: bool,
-    /// The file to write, or a folder to write it into [default: ./NAME-VERSION-ARCH.run]
+    /// The file to write, or a folder to write it into [default: NAME-VERSION-ARCH.run here, or beside the folder
+    /// when that is here]
     #[arg(short, long, value_name = "FILE|DIR")]
     output: Option<PathBuf>,
     /// How hard to compress
@@ -101,20 +103,37 @@ impl From<CompressionArg> for Compression {
 }
 
 pub(super) fn run(args: &BundleArgs, terminal: &Terminal) -> Result<u8> {
-    let folder = match &args.manifest {
+    let trust = args.key.read()?;
+    // Packing may take long: a wrong key or password is told before.
+    let signer = args.sign.as_deref().map(|key| SecretKey::read(key, password::ask)).transpose()?;
+    let signer = signer.as_ref();
+    match &args.manifest {
         Some(manifest) => {
             let plan = download::Plan { platform: args.platform, allow_downgrade: args.allow_downgrade };
-            download::for_bundle(manifest, args.dir.as_deref(), &plan, &args.key, &args.network, terminal)?
+            let (folder, _held) =
+                download::for_bundle(manifest, args.dir.as_deref(), &plan, &trust, &args.network, terminal)?;
+            pack(args, &folder, &trust, signer, terminal)
         }
-        None => locate::folder(args.dir.as_deref())?,
-    };
-    pack(args, &folder, terminal)
+        None => {
+            let folder = locate::folder(args.dir.as_deref())?;
+            let _held = folder.lock_for_reading()?;
+            pack(args, &folder, &trust, signer, terminal)
+        }
+    }
 }
 
-fn pack(args: &BundleArgs, folder: &Folder, terminal: &Terminal) -> Result<u8> {
+/// Packs the folder, which nobody changes meanwhile.
+fn pack(
+    args: &BundleArgs,
+    folder: &Folder,
+    trust: &Trust,
+    signer: Option<&SecretKey>,
+    terminal: &Terminal,
+) -> Result<u8> {
     let manifest = folder.expect_manifest()?;
-    args.key.check_folder(folder, &manifest, terminal)?;
+    trust.check_folder(folder, &manifest, terminal)?;
     let platform = locate::platform_of(folder, args.platform)?;
+    let target = outside(folder, args.output.as_deref(), target(args.output.as_deref(), &manifest, platform))?;
     let selection = manifest.select(platform)?;
     let runtime = match &args.runtime {
         Some(path) => Runtime::from_file(path, platform)?,
@@ -139,12 +158,11 @@ fn pack(args: &BundleArgs, folder: &Folder, terminal: &Terminal) -> Result<u8> {
         compression,
         cores: args.threads.unwrap_or_else(workers::cores),
     };
-    let target = target(args.output.as_deref(), &manifest, platform);
     let written = {
         let progress = terminal.progress("packing");
         write(plan, &target, progress.as_ref())?
     };
-    let signature = args.sign.as_deref().map(|key| sign(&written, key)).transpose()?;
+    let signature = signer.map(|key| sign(&written, key)).transpose()?;
     let carried: u64 = written.index.artifacts.iter().map(|artifact| artifact.size).sum();
     terminal.document(&json!({
         "bundle": target,
@@ -159,20 +177,23 @@ fn pack(args: &BundleArgs, folder: &Folder, terminal: &Terminal) -> Result<u8> {
         "artifacts": written.index.artifacts.len(),
     }))?;
     terminal.text(&format!(
-        "{}: {} artifacts, {} in {} ({} for the runtime)\n{}",
+        "{}: {}, {} in {} ({} for the runtime)\n{}",
         target.display(),
-        written.index.artifacts.len(),
+        counted(written.index.artifacts.len() as u64, "artifact"),
         bytes(carried),
         bytes(written.size),
         bytes(written.index.header_size),
         written.digest
     ))?;
-    terminal.text(&format!("run it on site with: sh {}", target.display()))?;
+    terminal.text(&match manifest.run() {
+        Some(_) => format!("run it on site with: sh {}", target.display()),
+        None => format!("it runs nothing; take the files out on site with: sh {} pack extract DIR", target.display()),
+    })?;
     Ok(0)
 }
 
 /// Signs the checksum beside the bundle; the signature's path.
-fn sign(written: &Written, key: &Path) -> Result<PathBuf> {
+fn sign(written: &Written, key: &SecretKey) -> Result<PathBuf> {
     let content = fs::read(&written.checksum_file).doing("read the checksum", &written.checksum_file)?;
     let comment = format!("{} {} {}", written.index.name, written.index.version, written.index.platform);
     sign_file(&written.checksum_file, &content, key, &comment)
@@ -185,5 +206,29 @@ fn target(asked: Option<&Path>, manifest: &Manifest, platform: Platform) -> Path
         None => PathBuf::from(name),
         Some(path) if path.is_dir() || path.as_os_str().to_string_lossy().ends_with('/') => path.join(name),
         Some(path) => path.to_owned(),
+    }
+}
+
+/// `target`, unless it would land inside the folder that is packed, where it would be an unexpected file: then
+/// beside the folder, or nowhere when that very place was asked for.
+fn outside(folder: &Folder, asked: Option<&Path>, target: PathBuf) -> Result<PathBuf> {
+    let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Packing may take long: that there is no such place is told before.
+    if !parent.is_dir() {
+        return Err(Error::failed("the folder for the bundle is not there")
+            .fact("output", target.display())
+            .hint(format_args!("make it: mkdir -p {}; or name another place with -o", parent.display())));
+    }
+    let parent = parent.canonicalize().doing("find the folder", parent)?;
+    let root = folder.root().canonicalize().doing("find the folder", folder.root())?;
+    if !parent.starts_with(&root) {
+        return Ok(target);
+    }
+    match (asked, root.parent(), target.file_name()) {
+        (None, Some(beside), Some(name)) => Ok(beside.join(name)),
+        _ => Err(Error::usage("the bundle would lie in the folder that is packed")
+            .fact("output", target.display())
+            .fact("folder", folder.root().display())
+            .hint("name a place outside of the folder with -o, or leave -o out to write beside it")),
     }
 }

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::terminal::{Terminal, bytes};
+use super::terminal::{Terminal, bytes, counted};
 use crate::cache::{Cache, Entry, Pruned, Stray};
 use crate::error::{Error, Result};
 
@@ -28,7 +28,7 @@ pub(super) struct CacheArgs {
 enum Verb {
     /// List what is kept
     List,
-    /// Throw away what is old or too much; without an option, everything; what killed runs left, always
+    /// Throw away what is old or too much; without an option, everything; what interrupted runs left a day ago, always
     Prune(PruneArgs),
 }
 
@@ -81,8 +81,8 @@ fn show(cache: &Cache, word: &str, entries: &[Entry], strays: &[Stray], terminal
     }
     let mut line = format!("{}: {word} {}, {}", cache.root().display(), entries.len(), bytes(size));
     if !strays.is_empty() {
-        let files = if strays.len() == 1 { "file" } else { "files" };
-        line.push_str(&format!("; {} {files} left over by killed runs, {}", strays.len(), bytes(left_over)));
+        let files = counted(strays.len() as u64, "file");
+        line.push_str(&format!("; {files} left over by interrupted runs, {}", bytes(left_over)));
     }
     terminal.text(&line)
 }

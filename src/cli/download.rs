@@ -8,10 +8,10 @@ use serde_json::json;
 use super::locate;
 use super::network::{self, NetworkArgs};
 use super::terminal::{Terminal, bytes};
-use super::trust::{self, KeyArgs};
+use super::trust::{self, KeyArgs, Trust};
 use crate::error::Result;
 use crate::fetch::{Fetcher, How, Outcome};
-use crate::folder::Folder;
+use crate::folder::{Folder, Lock};
 use crate::manifest::Manifest;
 use crate::platform::Platform;
 
@@ -22,9 +22,11 @@ Examples:
   pack download                                    ./manifest.json, else the one built in
   pack download https://example.com/manifest.json  from a server
   pack download --list                             what to fetch by hand
+  pack download --list --show-credentials          with URLs that work as they are, secrets and all
   pack download --mirror https://mirror.example.com/files/
 
-Run it again after an interruption: what came so far is not fetched twice.")]
+Run it again after an interruption: what came so far is not fetched twice. Proxies come from http_proxy,
+https_proxy, all_proxy (SOCKS too) and no_proxy.")]
 pub(super) struct DownloadArgs {
     /// The manifest, or its URL [default: ./manifest.json, else the one built in]
     #[arg(value_name = "MANIFEST|URL")]
@@ -35,9 +37,13 @@ pub(super) struct DownloadArgs {
     /// Fetch the artifacts of this platform [default: the folder's, else this machine's]
     #[arg(long)]
     platform: Option<Platform>,
-    /// Only print names, URLs, sizes and digests
+    /// Only print names, URLs, sizes and digests, to fetch by other means. User, password and the values of
+    /// queries are left out of the URLs
     #[arg(long)]
     list: bool,
+    /// With --list: print the URLs whole, so that signed ones work. Keep that list as secret as a password
+    #[arg(long, requires = "list")]
+    show_credentials: bool,
     /// Let an older version, or other content of the same version, replace what is in the folder
     #[arg(long)]
     allow_downgrade: bool,
@@ -48,15 +54,17 @@ pub(super) struct DownloadArgs {
 }
 
 pub(super) fn run(args: &DownloadArgs, terminal: &Terminal) -> Result<u8> {
+    // A wrong key is told before anything is fetched.
+    let trust = args.key.read()?;
     let fetcher = args.network.fetcher()?;
-    let trusted = args.key.fetch(&fetcher, &network::manifest_url(args.manifest.as_deref())?, terminal)?;
+    let trusted = trust.fetch(&fetcher, &network::manifest_url(args.manifest.as_deref())?, terminal)?;
     if args.list {
-        return list(&trusted, &fetcher, args.platform, terminal);
+        return list(&trusted, &fetcher, args, terminal);
     }
     let dir = args.dir.clone().unwrap_or_else(|| locate::folder_name(&trusted.manifest));
     let folder = Folder::at(dir);
     let plan = Plan { platform: args.platform, allow_downgrade: args.allow_downgrade };
-    let outcomes = fill(&folder, &trusted, &fetcher, &plan, terminal)?;
+    let (_, outcomes) = fill(&folder, &trusted, &fetcher, &plan, terminal)?;
     show(&folder, &trusted.manifest, &outcomes, terminal)?;
     Ok(0)
 }
@@ -69,14 +77,15 @@ pub(super) struct Plan {
     pub(super) allow_downgrade: bool,
 }
 
-/// Sees to it that the folder holds what the manifest pins, and nothing of the version before.
+/// Sees to it that the folder holds what the manifest pins, and nothing of the version before. The lock says
+/// that it stays so.
 pub(super) fn fill(
     folder: &Folder,
     trusted: &trust::Trusted,
     fetcher: &Fetcher,
     plan: &Plan,
     terminal: &Terminal,
-) -> Result<Vec<Outcome>> {
+) -> Result<(Lock, Vec<Outcome>)> {
     let manifest = &trusted.manifest;
     let platform = locate::platform_of(folder, plan.platform)?;
     let selection = manifest.select(platform)?;
@@ -95,7 +104,7 @@ pub(super) fn fill(
     }
     folder.write_platform(platform)?;
     folder.write_manifest(manifest, trusted.signature.as_deref())?;
-    Ok(outcomes)
+    Ok((lock, outcomes))
 }
 
 fn show(folder: &Folder, manifest: &Manifest, outcomes: &[Outcome], terminal: &Terminal) -> Result<()> {
@@ -130,12 +139,13 @@ fn show(folder: &Folder, manifest: &Manifest, outcomes: &[Outcome], terminal: &T
 }
 
 /// Everything that is needed to fetch by hand; an unpinned artifact is listed too.
-fn list(trusted: &trust::Trusted, fetcher: &Fetcher, platform: Option<Platform>, terminal: &Terminal) -> Result<u8> {
-    let platform = locate::platform(platform)?;
+fn list(trusted: &trust::Trusted, fetcher: &Fetcher, args: &DownloadArgs, terminal: &Terminal) -> Result<u8> {
+    let platform = locate::platform(args.platform)?;
     let manifest = &trusted.manifest;
     let chosen = manifest.artifacts().iter().filter(|artifact| artifact.is_for(platform));
-    let chosen: Vec<_> =
-        chosen.map(|artifact| Ok((artifact, fetcher.urls(artifact, &trusted.base)?))).collect::<Result<_>>()?;
+    let chosen: Vec<_> = chosen
+        .map(|artifact| Ok((artifact, fetcher.urls(artifact, &trusted.base, args.show_credentials)?)))
+        .collect::<Result<_>>()?;
     terminal.document(&json!({
         "name": manifest.name().as_str(),
         "version": manifest.version(),
@@ -169,14 +179,14 @@ pub(super) fn for_bundle(
     manifest: &str,
     dir: Option<&Path>,
     plan: &Plan,
-    key: &KeyArgs,
+    trust: &Trust,
     network: &NetworkArgs,
     terminal: &Terminal,
-) -> Result<Folder> {
+) -> Result<(Folder, Lock)> {
     let fetcher = network.fetcher()?;
-    let trusted = key.fetch(&fetcher, &network::manifest_url(Some(manifest))?, terminal)?;
+    let trusted = trust.fetch(&fetcher, &network::manifest_url(Some(manifest))?, terminal)?;
     let dir = dir.map_or_else(|| locate::folder_name(&trusted.manifest), Path::to_owned);
     let folder = Folder::at(dir);
-    fill(&folder, &trusted, &fetcher, plan, terminal)?;
-    Ok(folder)
+    let (lock, _) = fill(&folder, &trusted, &fetcher, plan, terminal)?;
+    Ok((folder, lock))
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::terminal::Terminal;
-use crate::bundle::{Bundle, extract, extract_all};
+use super::terminal::{Terminal, counted};
+use crate::bundle::{Bundle, extract_all, extract_some};
 use crate::error::{Error, Result};
 use crate::folder::Folder;
 use crate::manifest::{FILE_NAME, SIGNATURE_NAME};
@@ -45,11 +45,22 @@ pub(super) fn run(args: &ExtractArgs, terminal: &Terminal) -> Result<u8> {
     if args.names.is_empty() {
         extract_all(&bundle, &Folder::at(&args.dir), progress.as_ref())?;
     } else {
-        extract(&bundle, |path| args.names.iter().any(|name| name == path.as_str()), &args.dir, progress.as_ref())?;
+        extract_some(
+            &bundle,
+            |path| args.names.iter().any(|name| name == path.as_str()),
+            &args.dir,
+            progress.as_ref(),
+        )?;
     }
     drop(progress);
     let count = if args.names.is_empty() { index.artifacts.len() } else { args.names.len() };
     terminal.document(&json!({ "bundle": args.bundle, "folder": args.dir, "files": count }))?;
-    terminal.text(&format!("{}: {count} files of {} {}", args.dir.display(), index.name, index.version))?;
+    terminal.text(&format!(
+        "{}: {} of {} {}",
+        args.dir.display(),
+        counted(count as u64, "file"),
+        index.name,
+        index.version
+    ))?;
     Ok(0)
 }

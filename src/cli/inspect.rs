@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::terminal::{Terminal, bytes};
+use super::terminal::{Terminal, bytes, counted};
 use crate::bundle::{Bundle, CarriedArtifact, CarriedImage, Form, Index};
 use crate::digest::Digest;
 use crate::error::Result;
@@ -41,7 +41,7 @@ pub(super) fn run(args: &InspectArgs, terminal: &Terminal) -> Result<u8> {
         "adds": index.artifacts.iter().map(|one| (one.name.to_string(), added(index, one).into())).collect::<Map<_, _>>(),
     }))?;
     terminal.text(&format!(
-        "{} {} for {}\n\nbundle    {}\nsize      {} ({} bytes)\nruntime   {}\npayload   {} in {} frames, {} unpacked\nrun       {}\npacked by {}\n",
+        "{} {} for {}\n\nbundle    {}\nsize      {} ({} bytes)\nruntime   {}\npayload   {} in {}, {} unpacked\nrun       {}\npacked by {}\n",
         index.name,
         index.version,
         index.platform,
@@ -50,7 +50,7 @@ pub(super) fn run(args: &InspectArgs, terminal: &Terminal) -> Result<u8> {
         bundle.length()?,
         bytes(index.header_size),
         bytes(index.payload_size()),
-        index.frames.len(),
+        counted(index.frames.len() as u64, "frame"),
         bytes(index.raw_size),
         index.run.as_ref().map_or("nothing", |run| run.as_str()),
         index.packed_by,
@@ -107,7 +107,7 @@ fn images(index: &Index, terminal: &Terminal) -> Result<()> {
         let shown = |digest: &Digest| if terminal.verbose() { digest.to_string() } else { digest.short() };
         let name = if image.tags.is_empty() { "(no tag)".to_owned() } else { image.tags.join(", ") };
         let size = image.layers.iter().map(|layer| layer.size).sum();
-        rows.push(vec![name, bytes(size), format!("{} layers", image.layers.len()), shown(&image.id)]);
+        rows.push(vec![name, bytes(size), counted(image.layers.len() as u64, "layer"), shown(&image.id)]);
         for layer in &image.layers {
             let others: Vec<&str> = sharers(index, &layer.diff_id)
                 .filter(|other| other.id != image.id)

@@ -25,7 +25,7 @@ Examples:
   pack lock --update           pin everything anew, for a new version
 
 The publisher's step, and the only one that trusts a first answer. Everything else in the file stays as
-it is; run twice, it changes nothing.")]
+it is; run twice, it changes nothing. Run it again after an interruption: it goes on where it was.")]
 pub(super) struct LockArgs {
     /// The manifest
     #[arg(default_value = FILE_NAME)]

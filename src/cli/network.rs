@@ -50,17 +50,24 @@ pub(super) struct NetworkArgs {
 impl NetworkArgs {
     /// A fetcher as asked for.
     pub(super) fn fetcher(&self) -> Result<Fetcher> {
-        Fetcher::new(Options {
+        Fetcher::new(self.options())
+    }
+
+    fn options(&self) -> Options {
+        let usual = Options::default();
+        Options {
             jobs: self.jobs,
             connections: self.connections,
+            // One big artifact alone gets as many connections as were asked for.
+            extra_connections: usual.extra_connections.max(self.connections - 1),
             mirrors: self.mirrors.iter().map(as_folder).collect(),
             cacert: self.cacert.clone(),
             limit_rate: self.limit_rate,
             stall: Duration::from_secs(self.stall.clamp(1, DAY)),
             retries: self.retries,
             cache: if self.no_cache { None } else { Cache::default_root() },
-            ..Options::default()
-        })
+            ..usual
+        }
     }
 }
 
@@ -122,4 +129,29 @@ fn rate(text: &str) -> Result<u64, String> {
     };
     let rate = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(factor)).filter(|&rate| rate > 0);
     rate.ok_or_else(|| "give bytes a second, such as 500K or 20M".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        network: NetworkArgs,
+    }
+
+    #[test]
+    fn one_artifact_gets_the_connections_asked_for() {
+        let extra = |words: &[&str]| {
+            let words = [&["pack"], words].concat();
+            let options = Command::try_parse_from(words).expect("right words").network.options();
+            (options.connections, options.extra_connections)
+        };
+        assert_eq!(extra(&[]), (8, 16));
+        assert_eq!(extra(&["--connections", "64"]), (64, 63));
+        assert_eq!(extra(&["--connections", "1"]), (1, 16));
+    }
 }

@@ -41,15 +41,16 @@ pub(super) fn run(args: &SignArgs, terminal: &Terminal) -> Result<u8> {
             .hint(format_args!("pack lock {}", args.manifest.display())));
     }
     let comment = format!("{} {}", manifest.name(), manifest.version());
-    let signature = sign_file(&args.manifest, manifest.text().as_bytes(), &args.key, &comment)?;
+    let key = SecretKey::read(&args.key, password::ask)?;
+    let signature = sign_file(&args.manifest, manifest.text().as_bytes(), &key, &comment)?;
     terminal.document(&json!({ "manifest": args.manifest, "signature": signature, "comment": comment }))?;
     terminal.text(&format!("{}: {comment}", signature.display()))?;
     Ok(0)
 }
 
 /// Writes the signature of `content` beside `path`; the signature's path.
-pub(super) fn sign_file(path: &Path, content: &[u8], key: &Path, comment: &str) -> Result<PathBuf> {
-    let signature = SecretKey::read(key, password::ask)?.sign(content, comment)?;
+pub(super) fn sign_file(path: &Path, content: &[u8], key: &SecretKey, comment: &str) -> Result<PathBuf> {
+    let signature = key.sign(content, comment)?;
     let mut target = path.as_os_str().to_owned();
     target.push(format!(".{EXTENSION}"));
     let target = PathBuf::from(target);

@@ -12,9 +12,9 @@ use console::style;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-pub(super) use size::bytes;
+pub(super) use size::{bytes, counted};
 
-use crate::error::{Error, Result, printable};
+use crate::error::{Error, Result, inert};
 use crate::progress::{Progress, Silent};
 
 /// Where a command prints to, and how.
@@ -67,7 +67,7 @@ impl Terminal {
         if self.quiet || self.json {
             return Ok(());
         }
-        let lines: Vec<String> = text.split('\n').map(printable).collect();
+        let lines: Vec<String> = text.split('\n').map(inert).collect();
         self.raw(format!("{}\n", lines.join("\n")).as_bytes())
     }
 
@@ -109,6 +109,11 @@ impl Terminal {
             text.push_str(&format!("\n{}: {hint}", style("hint").for_stderr().green().bold()));
         }
         stderr(&text);
+        self.error_document(error);
+    }
+
+    /// An error as a document, where asked for.
+    pub(super) fn error_document(&self, error: &Error) {
         let mut facts: Map<String, Value> = Map::new();
         for (name, value) in error.facts() {
             // A fact that is there several times is a list.

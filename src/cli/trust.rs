@@ -1,6 +1,7 @@
 //! Whether a manifest may be used: its signature, its date, and what it would replace.
 
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 
 use clap::Args;
 use jiff::Timestamp;
@@ -26,25 +27,38 @@ pub(super) struct KeyArgs {
 }
 
 impl KeyArgs {
+    /// What was asked for, with the key, which may come out of a pipe: it is read here and once.
+    pub(super) fn read(&self) -> Result<Trust> {
+        let key = self.pubkey.as_deref().map(PublicKey::parse).transpose()?;
+        Ok(Trust { key, strict: self.strict })
+    }
+}
+
+/// What a manifest must stand up to.
+pub(super) struct Trust {
+    key: Option<PublicKey>,
+    strict: bool,
+}
+
+impl Trust {
     /// The key to trust, where one was given.
-    pub(super) fn key(&self) -> Result<Option<PublicKey>> {
-        self.pubkey.as_deref().map(PublicKey::parse).transpose()
+    pub(super) fn key(&self) -> Option<&PublicKey> {
+        self.key.as_ref()
     }
 
     /// The manifest at `url`, its base URL, and its signature where there is one: fetched, and checked as
     /// asked for before anything else is.
     pub(super) fn fetch(&self, fetcher: &Fetcher, url: &Url, terminal: &Terminal) -> Result<Trusted> {
-        // A wrong key is told before anything is fetched.
-        let key = self.key()?;
-        let (manifest, base) = fetcher.manifest(url)?;
-        let signature = match key {
-            Some(_) => fetch_signature(fetcher, url, &base, Want::Optional)?,
+        let note = |line: String| terminal.note(&format!("manifest: {line}"));
+        let (manifest, base) = fetcher.manifest(url, &note)?;
+        let signature = match self.key {
+            Some(_) => fetch_signature(fetcher, url, &base, Want::Optional, &note)?,
             // Whether there is one matters only to whoever gave a key; else it just travels along.
-            None => {
-                fetch_signature(fetcher, url, &base, Want::Welcome).unwrap_or_default().filter(|it| is_signature(it))
-            }
+            None => fetch_signature(fetcher, url, &base, Want::Welcome, &note)
+                .unwrap_or_default()
+                .filter(|it| is_signature(it)),
         };
-        check(key.as_ref(), manifest.text().as_bytes(), signature.as_deref(), url.path())?;
+        check(self.key(), manifest.text().as_bytes(), signature.as_deref(), url.path())?;
         self.check_expiry(&manifest, terminal)?;
         Ok(Trusted { manifest, base, signature })
     }
@@ -52,10 +66,17 @@ impl KeyArgs {
     /// Checks the manifest of a folder as asked for.
     pub(super) fn check_folder(&self, folder: &Folder, manifest: &Manifest, terminal: &Terminal) -> Result<()> {
         let path = folder.root().join(SIGNATURE_NAME);
-        let signature =
-            if path.is_file() { Some(fs::read_to_string(&path).doing("read the signature", &path)?) } else { None };
+        // Without a key it is nobody's business here.
+        let signature = if self.key.is_some() && path.is_file() {
+            let mut bytes = Vec::new();
+            let read = File::open(&path).and_then(|file| file.take(LIMIT).read_to_end(&mut bytes));
+            read.doing("read the signature", &path)?;
+            Some(String::from_utf8_lossy(&bytes).into_owned())
+        } else {
+            None
+        };
         let signed = folder.root().join(FILE_NAME).display().to_string();
-        check(self.key()?.as_ref(), manifest.text().as_bytes(), signature.as_deref(), &signed)?;
+        check(self.key(), manifest.text().as_bytes(), signature.as_deref(), &signed)?;
         self.check_expiry(manifest, terminal)
     }
 
@@ -66,11 +87,12 @@ impl KeyArgs {
             None => None,
         };
         let signed = format!("{FILE_NAME} in {}", bundle.path().display());
-        check(self.key()?.as_ref(), manifest.text().as_bytes(), signature.as_deref(), &signed)?;
+        check(self.key(), manifest.text().as_bytes(), signature.as_deref(), &signed)?;
         self.check_expiry(manifest, terminal)
     }
 
-    fn check_expiry(&self, manifest: &Manifest, terminal: &Terminal) -> Result<()> {
+    /// Warns of a manifest whose date has passed, or refuses it, as asked for.
+    pub(super) fn check_expiry(&self, manifest: &Manifest, terminal: &Terminal) -> Result<()> {
         let Some(expires) = manifest.expires().filter(|expires| *expires < Timestamp::now()) else { return Ok(()) };
         if self.strict {
             return Err(Error::integrity("the manifest has expired")
@@ -95,7 +117,13 @@ pub(super) struct Trusted {
 
 /// The signature beside the manifest at `url`; where there is none, beside where a redirect led (`base`). One
 /// that is none (a page that says so, with a status of success) is given back only when nothing else is there.
-fn fetch_signature(fetcher: &Fetcher, url: &Url, base: &Url, want: Want) -> Result<Option<String>> {
+fn fetch_signature(
+    fetcher: &Fetcher,
+    url: &Url,
+    base: &Url,
+    want: Want,
+    note: &(dyn Fn(String) + Sync),
+) -> Result<Option<String>> {
     let mut places = vec![beside(url)];
     if base != url {
         // The query of a redirect's target is often a signature of its very path, and lets nothing else in.
@@ -105,7 +133,7 @@ fn fetch_signature(fetcher: &Fetcher, url: &Url, base: &Url, want: Want) -> Resu
     }
     let mut found = None;
     for place in places {
-        let Some(bytes) = fetcher.bytes(&place, LIMIT, want)? else { continue };
+        let Some(bytes) = fetcher.bytes(&place, LIMIT, want, note)? else { continue };
         let text = String::from_utf8_lossy(&bytes).into_owned();
         if is_signature(&text) {
             return Ok(Some(text));

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::authentic;
 use super::locate;
-use super::terminal::{Terminal, bytes};
-use super::trust::KeyArgs;
+use super::terminal::{Terminal, bytes, counted};
+use super::trust::{KeyArgs, Trust};
 use crate::bundle::{self, Bundle, Damage, Form, Part};
 use crate::error::{Class, Result};
 use crate::folder::{self, Row, State};
@@ -36,17 +36,18 @@ pub(super) struct VerifyArgs {
 }
 
 pub(super) fn run(args: &VerifyArgs, terminal: &Terminal) -> Result<u8> {
+    let trust = args.key.read()?;
     match &args.target {
-        Some(path) if !path.is_dir() => verify_bundle(path, &args.key, terminal),
-        target => verify_folder(target.as_deref(), args, terminal),
+        Some(path) if !path.is_dir() => verify_bundle(path, &trust, terminal),
+        target => verify_folder(target.as_deref(), args.platform, &trust, terminal),
     }
 }
 
-fn verify_folder(path: Option<&Path>, args: &VerifyArgs, terminal: &Terminal) -> Result<u8> {
+fn verify_folder(path: Option<&Path>, platform: Option<Platform>, trust: &Trust, terminal: &Terminal) -> Result<u8> {
     let folder = locate::folder(path)?;
     let manifest = folder.expect_manifest()?;
-    args.key.check_folder(&folder, &manifest, terminal)?;
-    let platform = locate::platform_of(&folder, args.platform)?;
+    trust.check_folder(&folder, &manifest, terminal)?;
+    let platform = locate::platform_of(&folder, platform)?;
     let rows = {
         let progress = terminal.progress("verifying");
         folder::verify(&folder, &manifest.select(platform)?, progress.as_ref())?
@@ -63,7 +64,8 @@ fn verify_folder(path: Option<&Path>, args: &VerifyArgs, terminal: &Terminal) ->
     terminal.table(&["STATE", "NAME", "SIZE", "DETAIL"], rows.iter().map(row_cells).collect())?;
     let wrong = rows.iter().filter(|row| row.state != State::Ok).count();
     if good {
-        let all = format!("{} {}: {} artifacts, all ok", manifest.name(), manifest.version(), rows.len());
+        let all =
+            format!("{} {}: {}, all ok", manifest.name(), manifest.version(), counted(rows.len() as u64, "artifact"));
         terminal.text(&all)?;
         return Ok(0);
     }
@@ -72,7 +74,7 @@ fn verify_folder(path: Option<&Path>, args: &VerifyArgs, terminal: &Terminal) ->
     } else {
         "get what is missing or wrong with: pack download MANIFEST"
     };
-    terminal.note(&format!("{wrong} of {} files are not as they should be; {hint}", rows.len()));
+    terminal.note(&format!("not as it should be: {wrong} of {}; {hint}", counted(rows.len() as u64, "file")));
     Ok(Class::Integrity.exit_code())
 }
 
@@ -88,11 +90,13 @@ fn row_document(row: &Row) -> Value {
 
 fn row_cells(row: &Row) -> Vec<String> {
     let detail = match row.state {
-        State::Truncated => format!("{} of {} bytes", row.actual_size.unwrap_or(0), row.expected_size.unwrap_or(0)),
+        State::Truncated => {
+            format!("{} of {}", row.actual_size.unwrap_or(0), counted(row.expected_size.unwrap_or(0), "byte"))
+        }
         State::Mismatch => match (row.expected_digest, row.actual_digest) {
             (Some(expected), Some(actual)) => format!("expected {expected}, found {actual}"),
             _ => match (row.expected_size, row.actual_size) {
-                (Some(expected), Some(actual)) => format!("expected {expected} bytes, found {actual}"),
+                (Some(expected), Some(actual)) => format!("expected {}, found {actual}", counted(expected, "byte")),
                 _ => "not a regular file".to_owned(),
             },
         },
@@ -104,14 +108,11 @@ fn row_cells(row: &Row) -> Vec<String> {
     vec![row.state.as_str().to_owned(), row.name.clone(), size, detail]
 }
 
-fn verify_bundle(path: &Path, key: &KeyArgs, terminal: &Terminal) -> Result<u8> {
+fn verify_bundle(path: &Path, trust: &Trust, terminal: &Terminal) -> Result<u8> {
     let bundle = Bundle::open(path)?;
     let damage = check(&bundle, terminal)?;
     if damage.is_empty() {
-        key.check_bundle(&bundle, &bundle.manifest()?, terminal)?;
-        if let Some(key) = key.key()? {
-            authentic::check(&key, &bundle, terminal)?;
-        }
+        authentic::check(trust, &bundle, terminal)?;
     }
     let index = bundle.index();
     let hit = |name: &str| damage.iter().any(|damage| damage.files.iter().any(|file| file == name));
@@ -173,8 +174,8 @@ pub(super) fn damage_line(damage: &Damage) -> String {
         Part::Frame(number) => format!("frame {number}, which holds {}", damage.files.join(", ")),
     };
     format!(
-        "damaged: {} bytes from {} on ({part}): expected {}, found {}",
-        damage.size,
+        "damaged: {} from {} on ({part}): expected {}, found {}",
+        counted(damage.size, "byte"),
         damage.offset,
         damage.expected,
         damage.actual.map_or("what cannot be read".to_owned(), |actual| actual.to_string())

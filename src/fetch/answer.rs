@@ -19,11 +19,11 @@ pub(super) struct Answer<'a> {
     response: Response,
     /// What its head says.
     pub(super) seen: Seen,
-    /// Where the body's first byte belongs in the file.
-    pub(super) start: u64,
     /// The whole file's size, where the head tells it.
     pub(super) total: Option<u64>,
     came: u64,
+    /// What [`Answer::begins`] waited for, until it is taken.
+    ahead: Option<bytes::Bytes>,
     window: Window,
 }
 
@@ -36,7 +36,7 @@ impl<'a> Answer<'a> {
         asked: Option<u64>,
     ) -> Result<Self, Fault> {
         let seen = Seen::of(&response);
-        let (start, total) = match seen.status {
+        let total = match seen.status {
             206 => {
                 let (range, total) = match content_range(response.headers()) {
                     Some(range) => range,
@@ -45,12 +45,12 @@ impl<'a> Answer<'a> {
                 if asked != Some(range.start) {
                     return Err(Fault::WrongRange(Box::new(seen)));
                 }
-                (range.start, total)
+                total
             }
-            200 => (0, declared_length(&response)),
+            200 => declared_length(&response),
             _ => return Err(Fault::Status(Box::new(seen))),
         };
-        Ok(Answer { options, throttle, response, seen, start, total, came: 0, window: Window::default() })
+        Ok(Answer { options, throttle, response, seen, total, came: 0, ahead: None, window: Window::default() })
     }
 
     /// The URL that answered, after redirects.
@@ -71,6 +71,22 @@ impl<'a> Answer<'a> {
         text(header::ETAG).filter(|tag| tag.starts_with('"')).or_else(|| text(header::LAST_MODIFIED))
     }
 
+    /// A validator that no other state of the file has: a strong `ETag`, or a `Last-Modified` that was a minute
+    /// old when the server answered, so that no second change can have had the same (RFC 9110, section 8.8.2.2,
+    /// and RFC 7232, which said how long).
+    pub(super) fn strong_validator(&self) -> Option<String> {
+        let date = |name| {
+            let value = self.response.headers().get(name)?.to_str().ok()?;
+            httpdate::parse_http_date(value).ok()
+        };
+        let settled = || {
+            let age = date(header::DATE)?.duration_since(date(header::LAST_MODIFIED)?).ok()?;
+            (age >= Duration::from_secs(60)).then_some(())
+        };
+        let validator = self.validator()?;
+        (validator.starts_with('"') || settled().is_some()).then_some(validator)
+    }
+
     /// Whether the end of the body is the server's word rather than perhaps a broken connection: HTTP/1
     /// without a length or chunks just closes (RFC 9112, section 6.3).
     pub(super) fn end_is_certain(&self) -> bool {
@@ -85,8 +101,17 @@ impl<'a> Answer<'a> {
         self.seen.fact("content-encoding").filter(|coding| !coding.eq_ignore_ascii_case("identity"))
     }
 
+    /// Waits for the first bytes of the body, which stay to be taken; `false` when there are none.
+    pub(super) async fn begins(&mut self) -> Result<bool, Fault> {
+        self.ahead = self.piece().await?;
+        Ok(self.ahead.is_some())
+    }
+
     /// The next bytes; `None` at the end.
     pub(super) async fn piece(&mut self) -> Result<Option<bytes::Bytes>, Fault> {
+        if let Some(piece) = self.ahead.take() {
+            return Ok(Some(piece));
+        }
         let options = self.options;
         let began = Instant::now();
         let piece = match tokio::time::timeout(options.stall, self.response.chunk()).await {

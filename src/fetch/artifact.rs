@@ -21,7 +21,7 @@ use crate::cache::Cache;
 use crate::digest::Digest;
 use crate::error::{Error, IoContext, Result};
 use crate::folder::{self, Folder, Partial, State, Verified};
-use crate::manifest::Pinned;
+use crate::manifest::{Pin, Pinned};
 use crate::progress::{Meter, Progress};
 
 /// What all artifacts of a run share.
@@ -161,12 +161,12 @@ impl Run<'_> {
         let note = |line| self.note(pinned, line);
         while let Some(turn) = sources.next(&note).await {
             let attempt = match local::at(&turn.url) {
-                Some(local) => self.copy(&turn, local, &mut partial, meter),
+                Some(local) => self.copy(&turn, local, pinned.pin, &mut partial, meter),
                 None => {
                     let attempt = Attempt::new(self.http, &turn, &mut partial, pinned.pin.size, meter);
                     let (tally, seen, result) = attempt.run().await;
                     wire += tally.wire;
-                    Tried { alone: tally.alone, seen, result }
+                    Tried { alone: tally.alone, wrote: tally.wire > 0, seen, result }
                 }
             };
             let fault = match attempt.result {
@@ -195,7 +195,8 @@ impl Run<'_> {
                         }
                     }
                 }
-                Err(fault @ Fault::Wrong(_)) => {
+                // A head that tells of another file says nothing against the bytes that were there before it.
+                Err(fault @ Fault::Wrong(_)) if attempt.wrote => {
                     meter.retract(partial.length());
                     partial.restart()?;
                     fault
@@ -209,24 +210,44 @@ impl Run<'_> {
     }
 
     /// A source on this machine, read on this very thread.
-    fn copy(&self, turn: &Turn, local: Local, partial: &mut Partial, meter: &dyn Meter) -> Tried {
+    fn copy(&self, turn: &Turn, local: Local, pin: Pin, partial: &mut Partial, meter: &dyn Meter) -> Tried {
         let result = (|| {
-            meter.retract(partial.length());
-            partial.restart()?;
             let absent = || Fault::NotThere { url: redact::shown(&turn.url) };
+            let begin_again = |partial: &mut Partial| {
+                meter.retract(partial.length());
+                partial.restart()
+            };
             let poured = match local {
                 Local::File(path) => {
-                    let file = match File::open(&path) {
+                    let mut file = match File::open(&path) {
                         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(absent()),
                         other => other.doing("read", &path).map_err(Fault::Local)?,
                     };
+                    if partial.length() > 0 {
+                        // What came before is given up only for something that is certainly better.
+                        let (size, digest) = Digest::of_reader(&file).doing("read", &path).map_err(Fault::Local)?;
+                        if digest != pin.digest {
+                            return Err(Fault::Local(other_bytes(turn, format!("{size} bytes"))));
+                        }
+                        file.rewind().doing("read", &path).map_err(Fault::Local)?;
+                    }
+                    begin_again(partial)?;
                     pour(file, partial, meter)
                 }
-                Local::BuiltIn(bytes) => pour(bytes.ok_or_else(absent)?, partial, meter),
+                Local::BuiltIn(bytes) => {
+                    let bytes = bytes.ok_or_else(absent)?;
+                    begin_again(partial)?;
+                    pour(bytes, partial, meter)
+                }
             };
             match poured {
                 Ok(true) if partial.is_pinned()? => Ok(()),
-                Ok(fits) => Err(Fault::Local(other_bytes(turn, partial, fits))),
+                Ok(all) => {
+                    let size = format!("{}{} bytes", if all { "" } else { "more than " }, partial.length());
+                    // No other source may go on behind bytes of another file.
+                    begin_again(partial)?;
+                    Err(Fault::Local(other_bytes(turn, size)))
+                }
                 Err(Poured::Write(error)) => Err(Fault::Ours(error)),
                 Err(Poured::Read(error)) => Err(Fault::Local(
                     Error::failed("the file cannot be read")
@@ -236,7 +257,7 @@ impl Run<'_> {
                 )),
             }
         })();
-        Tried { alone: true, seen: None, result }
+        Tried { alone: true, wrote: true, seen: None, result }
     }
 
     fn note(&self, pinned: &Pinned<'_>, line: String) {
@@ -245,9 +266,7 @@ impl Run<'_> {
 }
 
 /// The error for a local file that is not the one the manifest pins.
-fn other_bytes(turn: &Turn, partial: &Partial, fits: bool) -> Error {
-    let size =
-        if fits { format!("{} bytes", partial.length()) } else { format!("more than {} bytes", partial.length()) };
+fn other_bytes(turn: &Turn, size: String) -> Error {
     Error::integrity("the file is not the one the manifest pins")
         .fact("url", redact::shown(&turn.url))
         .fact("actual size", size)
@@ -258,6 +277,8 @@ fn other_bytes(turn: &Turn, partial: &Partial, fits: bool) -> Error {
 struct Tried {
     /// Whether all bytes of the partial are from this turn.
     alone: bool,
+    /// Whether any of them is.
+    wrote: bool,
     /// Who answered.
     seen: Option<Seen>,
     result: Result<(), Fault>,

@@ -2,9 +2,9 @@
 //!
 //! Caches are told to keep out; an answer whose end is uncertain is not accepted; neither is one in a coding
 //! nobody asked for, nor a web page in place of the file (a login page, an error dressed as a success):
-//! then the next source is asked. What came is kept in the cache.
-
-use std::io::Write;
+//! then the next source is asked. What came is kept in the cache, and so is what came so far: a later run goes
+//! on from there, but only from the same place, with a word of the server's that this is the same state of the
+//! same file. There is no digest to find two halves that do not belong together.
 
 use tokio::runtime::Handle;
 use url::Url;
@@ -17,8 +17,8 @@ use super::local::{self, Local};
 use super::plan;
 use super::redact;
 use super::retry::{Sources, Turn};
-use crate::cache::{Cache, Incoming};
-use crate::digest::{Digest, Hasher};
+use crate::cache::{Cache, Edition, Incoming};
+use crate::digest::Digest;
 use crate::error::{Error, IoContext, Result};
 use crate::manifest::pin::PinOf;
 use crate::manifest::{Artifact, Limits};
@@ -34,12 +34,10 @@ pub(super) struct Pinning<'a> {
     pub(super) progress: &'a dyn Progress,
 }
 
-/// The bytes so far: hashed, and written down where there is a cache to keep them.
+/// What came so far, and the URL it was asked for under.
 struct Taken {
-    hasher: Hasher,
-    file: Option<Incoming>,
-    /// Which state of which file these bytes are a part of.
-    of: Option<(Url, String)>,
+    url: Url,
+    incoming: Incoming,
 }
 
 impl Pinning<'_> {
@@ -50,28 +48,32 @@ impl Pinning<'_> {
     pub(super) fn pin(&self, artifact: &Artifact) -> Result<PinOf> {
         let meter = self.progress.start(artifact.name.as_str(), artifact.pin.and_then(|pin| pin.size));
         let sources = plan::sources(artifact, self.base, &self.http.options().mirrors)?;
+        let urls: Vec<Url> = sources.iter().map(|source| source.url.clone()).collect();
         let mut sources = Sources::new(sources, &self.health, self.http.options(), 0);
         let named = |error: Error| error.fact("artifact", &artifact.name);
-        let mut taken = Taken { hasher: Hasher::new(), file: None, of: None };
+        let mut taken: Option<Taken> = None;
         let note = |line| self.progress.note(&format!("{}: {line}", artifact.name));
         while let Some(turn) = self.runtime.block_on(sources.next(&note)) {
             let result = match local::at(&turn.url) {
                 Some(local) => hash_local(local, &turn, meter.as_ref()),
-                None => self.runtime.block_on(self.fetch(artifact, &turn, &mut taken, meter.as_ref())),
+                None => {
+                    let url = turn.rung.url(&turn.url);
+                    let taken = self.taken(artifact, &mut taken, url, meter.as_ref());
+                    self.runtime.block_on(self.fetch(artifact, &turn, taken, meter.as_ref()))
+                }
             };
             match result {
                 Ok(pin) => {
                     self.judge(artifact, &turn, pin).map_err(named)?;
-                    if let (Some(cache), Some(file)) = (self.cache, taken.file)
-                        && let Err(error) = cache.keep(&pin.digest, file.path())
-                    {
-                        note(format!("not kept in the cache: {error}"));
-                    }
+                    self.keep(artifact, taken, pin, &urls);
                     meter.done("pinned");
                     return Ok(pin);
                 }
                 Err(Fault::Ours(error)) => return Err(named(error)),
-                Err(fault) => sources.failed(&turn, fault, taken.hasher.length(), &note),
+                Err(fault) => {
+                    let kept = taken.as_ref().map_or(0, |taken| taken.incoming.length());
+                    sources.failed(&turn, fault, kept, &note);
+                }
             }
         }
         Err(named(sources.into_error()))
@@ -91,63 +93,120 @@ impl Pinning<'_> {
             .hint("if the new bytes are meant, pin them with: pack lock --update"))
     }
 
+    /// What came so far from `url`: in this run, else in an earlier one, else nothing.
+    fn taken<'a>(
+        &self,
+        artifact: &Artifact,
+        held: &'a mut Option<Taken>,
+        url: Url,
+        meter: &dyn Meter,
+    ) -> &'a mut Incoming {
+        let before = held.take();
+        let taken = match before {
+            Some(taken) if taken.url == url => taken,
+            before => {
+                meter.retract(before.map_or(0, |other| other.incoming.length()));
+                let incoming = self.incoming(artifact, &url);
+                meter.add(incoming.length());
+                Taken { url, incoming }
+            }
+        };
+        &mut held.insert(taken).incoming
+    }
+
+    fn incoming(&self, artifact: &Artifact, url: &Url) -> Incoming {
+        let opened = self.cache.map(|cache| cache.incoming(&digest_of(url))).transpose();
+        let incoming = opened.unwrap_or_else(|error| {
+            self.progress.note(&format!("{}: not kept in the cache: {error}", artifact.name));
+            None
+        });
+        incoming.unwrap_or_else(Incoming::nowhere)
+    }
+
+    /// Puts what came into the cache if it is what was pinned, and removes what else the artifact's URLs had sent
+    /// of it: a file of this machine may have been pinned after a server sent a part.
+    fn keep(&self, artifact: &Artifact, taken: Option<Taken>, pin: PinOf, urls: &[Url]) {
+        let Some(cache) = self.cache else { return };
+        if let Some(Taken { mut incoming, .. }) = taken {
+            if (incoming.length(), incoming.digest()) != (pin.size, pin.digest) {
+                incoming.discard();
+            } else if let Err(error) = cache.take(incoming) {
+                self.progress.note(&format!("{}: not kept in the cache: {error}", artifact.name));
+            }
+        }
+        for url in urls {
+            // Where another run is at work on it, it is that one's.
+            cache.forget_incoming(&digest_of(url));
+        }
+    }
+
     async fn fetch(
         &self,
         artifact: &Artifact,
         turn: &Turn,
-        taken: &mut Taken,
+        taken: &mut Incoming,
         meter: &dyn Meter,
     ) -> Result<PinOf, Fault> {
         let url = turn.rung.url(&turn.url);
-        let known =
-            taken.of.as_ref().filter(|(of, _)| *of == url && !turn.whole_only).map(|(_, validator)| validator.clone());
-        let ask = Ask {
-            range: known.is_some().then(|| (taken.hasher.length(), None)),
-            if_range: known,
-            past_caches: true,
-            apart: false,
-        };
-        let mut answer = self.http.get(&url, &ask).await?;
+        let known = taken.edition().filter(|_| taken.length() > 0 && !turn.whole_only).cloned();
+        let mut answer = self.ask(&url, known.as_ref(), taken.length()).await?;
+        let goes_on = |known: &Edition| edition(&url, &answer).is_some_and(|edition| edition.is_same(known));
+        if known.is_some_and(|known| answer.seen.status == 206 && !goes_on(&known)) {
+            // It took no notice of If-Range, or does not say which state of the file this is a part of.
+            answer = self.ask(&url, None, 0).await?;
+        }
         if let Some(error) = unfit(artifact, &answer) {
             return Err(Fault::Unfit(error));
         }
-        if answer.start != taken.hasher.length() || answer.seen.status == 200 {
-            meter.retract(taken.hasher.length());
-            *taken = Taken { hasher: Hasher::new(), file: self.begin(artifact)?, of: None };
+        // What is there is not given up for a head alone, however good: it may be all that a server sends.
+        if answer.seen.status == 200 && (answer.begins().await? || answer.end_is_certain()) {
+            meter.retract(taken.length());
+            taken.restart(edition(&url, &answer))?;
         }
-        taken.of = answer.validator().map(|validator| (url, validator));
         if let Some(total) = answer.total {
             meter.expect(total);
         }
         while let Some(piece) = answer.piece().await? {
-            if taken.hasher.length() + piece.len() as u64 > Limits::DEFAULT.artifact_bytes {
+            if taken.length() + piece.len() as u64 > Limits::DEFAULT.artifact_bytes {
+                taken.discard();
                 let error = Error::failed("the file is larger than an artifact may be");
                 return Err(Fault::Ours(answer.seen.add_to(error).fact("limit", Limits::DEFAULT.artifact_bytes)));
             }
-            if let Some(file) = &mut taken.file {
-                file.file().write_all(&piece).doing("write", file.path())?;
-            }
-            taken.hasher.update(&piece);
+            taken.append(&piece)?;
             meter.add(piece.len() as u64);
         }
-        let came = taken.hasher.length();
+        let came = taken.length();
         if answer.end_is_certain() && answer.total.is_none_or(|total| total == came) {
-            return Ok(PinOf { size: came, digest: taken.hasher.clone().finish() });
+            return Ok(PinOf { size: came, digest: taken.digest() });
         }
         let cause = "the server does not say how long the file is: nobody can tell whether all of it came";
         Err(Fault::Cut { seen: Box::new(answer.seen.clone()), came: answer.came(), cause: cause.into() })
     }
 
-    fn begin(&self, artifact: &Artifact) -> Result<Option<Incoming>> {
-        let Some(cache) = self.cache else { return Ok(None) };
-        match cache.begin() {
-            Ok(file) => Ok(Some(file)),
-            Err(error) => {
-                self.progress.note(&format!("{}: not kept in the cache: {error}", artifact.name));
-                Ok(None)
-            }
-        }
+    /// Asks for all of the file, or, where an edition is known, for what follows the first `held` bytes of it.
+    async fn ask(&self, url: &Url, known: Option<&Edition>, held: u64) -> Result<Answer<'_>, Fault> {
+        let ask = Ask {
+            range: known.map(|_| (held, None)),
+            if_range: known.map(|edition| edition.validator.clone()),
+            past_caches: true,
+            apart: false,
+        };
+        self.http.get(url, &ask).await
     }
+}
+
+/// Which state of which file the answer to `asked` is of, where it tells one from every other.
+fn edition(asked: &Url, answer: &Answer<'_>) -> Option<Edition> {
+    let mut place = redact::bare(answer.url());
+    if place != redact::bare(asked) {
+        // Where a redirect leads, the query is often a signature that is another one each time.
+        place.set_query(None);
+    }
+    Some(Edition { place: digest_of(&place), size: answer.total, validator: answer.strong_validator()? })
+}
+
+fn digest_of(url: &Url) -> Digest {
+    Digest::of(url.as_str().as_bytes())
 }
 
 /// Why this answer's body cannot be the file that the publisher means.

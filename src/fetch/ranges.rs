@@ -110,11 +110,11 @@ impl<'a> Attempt<'a> {
     async fn first_lane(&self) -> Result<(), Fault> {
         let ask = {
             let state = &mut *self.state.borrow_mut();
-            if self.turn.whole_only {
-                state.restart()?;
-            }
             let limit = state.size.unwrap_or(state.partial.limit());
-            let Some(gap) = state.partial.gaps(limit).into_iter().next() else { return Ok(()) };
+            let gaps = state.partial.gaps(limit);
+            // What is there is not given up for the asking.
+            let first = if self.turn.whole_only { Some(0..limit) } else { gaps.into_iter().next() };
+            let Some(gap) = first else { return Ok(()) };
             state.lanes[0] = gap.clone();
             let to = Some(gap.end).filter(|end| *end < limit);
             let whole = gap.start == 0 && to.is_none();
@@ -128,6 +128,9 @@ impl<'a> Attempt<'a> {
         };
         let mut answer = self.http.get(&self.url, &ask).await?;
         self.take_head(&mut answer)?;
+        if answer.begins().await? {
+            self.begin(&answer)?;
+        }
         self.pour(0, &mut answer).await?;
         drop(answer);
         self.further_ranges(0).await
@@ -142,9 +145,7 @@ impl<'a> Attempt<'a> {
         {
             return Err(wrong(answer, format!("{total} bytes")));
         }
-        if answer.start != state.lanes[0].start || answer.seen.status == 200 {
-            // The server sends the whole file although a part was asked for: begin again with it.
-            state.restart()?;
+        if answer.seen.status == 200 {
             state.lanes[0] = 0..state.size.unwrap_or(state.partial.limit());
         }
         if let (None, Some(total)) = (state.size, answer.total) {
@@ -157,6 +158,16 @@ impl<'a> Attempt<'a> {
                 state.meter.expect(total);
                 state.lanes[0].end = state.lanes[0].end.min(total);
             }
+        }
+        Ok(())
+    }
+
+    /// The first answer's body has begun to come. Only now is what is there given up for a whole file, asked for
+    /// or not: a head alone, however good, may be all that a server sends.
+    fn begin(&self, answer: &Answer<'_>) -> Result<(), Fault> {
+        let state = &mut *self.state.borrow_mut();
+        if answer.seen.status == 200 {
+            state.restart()?;
         }
         state.validator = answer.validator();
         state.partial.set_origin(self.origin(state.validator.clone()))?;

@@ -5,12 +5,8 @@ use url::Url;
 /// The URL without user, password, fragment and the values of its query, any of which may be a secret
 /// (a signed URL carries its signature there).
 pub(super) fn shown(url: &Url) -> String {
-    let mut bare = url.clone();
+    let mut bare = bare(url);
     let hidden = !url.username().is_empty() || url.password().is_some();
-    // Only URLs that cannot have a user refuse this, and those have none.
-    let _ = bare.set_username("");
-    let _ = bare.set_password(None);
-    bare.set_fragment(None);
     if let Some(query) = url.query() {
         let names: Vec<String> = query
             .split('&')
@@ -23,6 +19,16 @@ pub(super) fn shown(url: &Url) -> String {
         return with_user(format!("{bare}?{}", names.join("&")), hidden);
     }
     with_user(bare.into(), hidden)
+}
+
+/// The URL without user, password and fragment: what names the file.
+pub(super) fn bare(url: &Url) -> Url {
+    let mut bare = url.clone();
+    // Only URLs that cannot have a user refuse this, and those have none.
+    let _ = bare.set_username("");
+    let _ = bare.set_password(None);
+    bare.set_fragment(None);
+    bare
 }
 
 fn with_user(text: String, hidden: bool) -> String {

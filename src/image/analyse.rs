@@ -3,18 +3,22 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::archive::{ArchiveReader, Compression, Fault};
+use super::blob::{Blob, Place, add};
 use super::gzip::{self, Records, Scan};
 use super::hashing::HashingReader;
 use super::limits::Limits;
+use super::prove::{Gzips, prove};
 use super::recipe::{Part, Recipe};
 use super::resolve::{Resolver, bad};
-use super::text::{Outer, Text, unpacked};
-use super::{Image, Stored};
+use super::text::{Outer, Text};
+use super::{Image, Layer, Stored};
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, IoContext, Result};
 use crate::platform::Platform;
+use crate::progress::Meter;
 
 /// Corrections may take so much of the stream they are for; with more, nothing would be gained.
 const MOST_CORRECTIONS: u64 = 50;
@@ -67,53 +71,26 @@ pub struct Analysis {
     pub blobs: Vec<Blob>,
 }
 
-/// A blob of an artifact.
-#[derive(Debug, Clone)]
-pub struct Blob {
-    /// Its digest.
-    pub digest: Digest,
-    /// Its size, in bytes.
-    pub size: u64,
-    place: Place,
-}
-
-#[derive(Debug, Clone)]
-struct Place {
-    text: std::sync::Arc<Text>,
-    offset: u64,
-    /// What lies there, when the blob is what is under its compression.
-    packed: Option<(Compression, u64)>,
-}
-
-impl Blob {
-    /// Its content, read from the artifact.
-    ///
-    /// # Errors
-    /// The artifact cannot be read any more.
-    pub fn open(&self) -> Result<Box<dyn Read + Send>> {
-        let Place { text, offset, packed } = &self.place;
-        text.open(*offset)
-            .and_then(|reader| match packed {
-                Some((compression, size)) => unpacked(Box::new(reader.take(*size)), *compression),
-                None => Ok(Box::new(reader.take(self.size)) as Box<dyn Read + Send>),
-            })
-            .doing("read", &text.path)
-    }
-}
-
 /// Reads the artifact at `path` to its end and finds out how it is carried. `holds_images` says that it
-/// must be an archive of images; of another artifact only its gzip compression is looked through.
+/// must be an archive of images; of another artifact only its gzip compression is looked through. `meter`
+/// counts the artifact's bytes as they are read.
 ///
 /// # Errors
 /// It cannot be read; or it is to hold images and is cut short, damaged, hostile, has a layer that is not
 /// what its image's config says, or an image of another platform.
-pub fn analyse(path: &Path, artifact: &str, holds_images: bool, options: &Options) -> Result<Analysis> {
+pub fn analyse(
+    path: &Path,
+    artifact: &str,
+    holds_images: bool,
+    options: &Options,
+    meter: &dyn Meter,
+) -> Result<Analysis> {
     let mut first = [0; 6];
     let mut file = File::open(path).doing("open", path)?;
     let read = io::copy(&mut (&mut file).take(6), &mut &mut first[..]).doing("read", path)?;
     let outer = Outer::of(&first[..read as usize]);
     drop(file);
-    let task = Task { path, artifact, outer, options };
+    let task = Task { path, artifact, outer, options, meter, read: AtomicU64::new(0) };
     if holds_images { task.images() } else { task.other() }
 }
 
@@ -122,6 +99,24 @@ struct Task<'a> {
     artifact: &'a str,
     outer: Outer,
     options: &'a Options,
+    meter: &'a dyn Meter,
+    /// What the meter was told.
+    read: AtomicU64,
+}
+
+/// The artifact's file; what is read of it is told to the meter.
+struct Metered<'a> {
+    file: File,
+    task: &'a Task<'a>,
+}
+
+impl Read for Metered<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        self.task.meter.add(count as u64);
+        self.task.read.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
 }
 
 /// An artifact's content was read once.
@@ -144,14 +139,20 @@ impl Task<'_> {
         }
     }
 
+    /// The artifact's file, from its begin; whatever was read of it before is read again.
+    fn open(&self) -> Result<Metered<'_>> {
+        self.meter.retract(self.read.swap(0, Ordering::Relaxed));
+        Ok(Metered { file: File::open(self.path).doing("open", self.path)?, task: self })
+    }
+
     fn wants_records(&self) -> bool {
         self.options.originals && !self.options.keep_compressed
     }
 
     /// Reads the artifact to its end and gives its content to `on_text`.
     fn see(&self, on_text: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<Seen> {
-        let file = File::open(self.path).doing("open", self.path)?;
-        let length = file.metadata().doing("read", self.path)?.len();
+        let file = self.open()?;
+        let length = file.file.metadata().doing("read", self.path)?.len();
         let limits = self.options.limits;
         let text = Text { path: self.path.to_owned(), outer: self.outer, points: Vec::new(), limits };
         let fault = |cause: &io::Error| self.fault(cause);
@@ -183,7 +184,12 @@ impl Task<'_> {
     fn images(&self) -> Result<Analysis> {
         let mut archive = ArchiveReader::new(self.options.limits);
         let told = |fault| bad(self.artifact, fault);
-        let seen = self.see(&mut |text| archive.feed(text).map_err(told))?;
+        let seen = self.see(&mut |text| archive.feed(text).map_err(told)).map_err(|error| match archive.at() {
+            Some(member) if error.fact_named("reason").is_some() && error.fact_named("member").is_none() => {
+                error.fact("member", member)
+            }
+            _ => error,
+        })?;
         let (members, mut parts) = archive.finish().map_err(told)?;
         let limits = self.options.limits;
         let resolver = Resolver { artifact: self.artifact, members: &members, platform: self.options.platform, limits };
@@ -224,7 +230,7 @@ impl Task<'_> {
                 self.small(layer.stored, &members, &text, &mut blobs);
             }
         }
-        self.take_off_compression(&mut images, &mut parts, &mut blobs)?;
+        let gzips = self.take_off_compression(&mut images, &mut parts, &mut blobs)?;
         if !self.options.originals {
             let needed: Vec<Digest> =
                 images.iter().flat_map(|image| &image.layers).map(|layer| layer.stored.digest).collect();
@@ -236,7 +242,21 @@ impl Task<'_> {
             _ => parts,
         };
         let recipe = Recipe { size: seen.size, digest: seen.digest, parts };
-        Ok(self.analysis(seen.size, seen.digest, images, Form::Rebuilt(recipe), blobs))
+        let content = text.open(0).doing("read", self.path)?;
+        let proof = prove(&recipe, &gzips, Some(content), &limits);
+        Ok(self.rebuilt(images, recipe, blobs, proof))
+    }
+
+    /// The analysis with a recipe, if that is proved.
+    fn rebuilt(&self, images: Vec<Image>, recipe: Recipe, blobs: Vec<Blob>, proof: Result<(), String>) -> Analysis {
+        let (size, digest) = (recipe.size, recipe.digest);
+        match proof {
+            Ok(()) => self.analysis(size, digest, images, Form::Rebuilt(recipe), blobs),
+            Err(why) => {
+                let why = format!("its recipe cannot be used: {why}");
+                self.analysis(size, digest, images, Form::AsIs(why), Vec::new())
+            }
+        }
     }
 
     fn analysis(&self, size: u64, digest: Digest, images: Vec<Image>, form: Form, blobs: Vec<Blob>) -> Analysis {
@@ -258,7 +278,8 @@ impl Task<'_> {
 
     /// Layers that are compressed inside the archive are carried without that, where it can be put on again
     /// exactly, or where that is not asked for.
-    fn take_off_compression(&self, images: &mut [Image], parts: &mut [Part], blobs: &mut Vec<Blob>) -> Result<()> {
+    fn take_off_compression(&self, images: &mut [Image], parts: &mut [Part], blobs: &mut Vec<Blob>) -> Result<Gzips> {
+        let mut gzips = Gzips::new();
         let mut outcomes: Vec<(Digest, Option<Vec<super::recipe::Record>>)> = Vec::new();
         for layer in images.iter_mut().flat_map(|image| &mut image.layers) {
             let Some(compression) = layer.stored.compression else { continue };
@@ -267,7 +288,7 @@ impl Task<'_> {
             let at = match known {
                 Some(at) => at,
                 None => {
-                    outcomes.push((packed.digest, self.layer_records(compression, packed, blobs)?));
+                    outcomes.push((packed.digest, self.layer_records(compression, layer, blobs)?));
                     outcomes.len() - 1
                 }
             };
@@ -283,6 +304,7 @@ impl Task<'_> {
                 if let Some(records) = outcomes[at].1.take() {
                     let text = vec![Part::Blob { digest: plain.digest, size: plain.size }];
                     let gzip = Part::Gzip { text, records };
+                    gzips.insert(gzip.digest(), (packed.size, packed.digest));
                     for part in parts.iter_mut() {
                         if matches!(part, Part::Blob { digest, .. } if *digest == packed.digest) {
                             *part = gzip.clone();
@@ -294,22 +316,29 @@ impl Task<'_> {
             }
             layer.stored = plain;
         }
-        Ok(())
+        Ok(gzips)
     }
 
     fn layer_records(
         &self,
         compression: Compression,
-        packed: Stored,
+        layer: &Layer,
         blobs: &[Blob],
     ) -> Result<Option<Vec<super::recipe::Record>>> {
         if compression != Compression::Gzip || !self.options.originals {
             return Ok(None);
         }
+        let packed = layer.stored;
         let Some(blob) = blobs.iter().find(|blob| blob.digest == packed.digest) else { return Ok(None) };
         let wanted = Records::AtMost(packed.size / MOST_CORRECTIONS);
-        let scan = gzip::scan(blob.open()?, wanted, &|cause| self.fault(cause), &mut |_| Ok(()))?;
-        Ok(scan.records.ok())
+        let mut hasher = Hasher::new();
+        let scan = gzip::scan(blob.open()?, wanted, &|cause| self.fault(cause), &mut |text| {
+            hasher.update(text);
+            Ok(())
+        })?;
+        let same = (scan.size, scan.digest) == (packed.size, packed.digest)
+            && (hasher.length(), hasher.finish()) == (layer.size, layer.diff_id);
+        Ok(scan.records.ok().filter(|_| same))
     }
 
     /// An artifact that is no archive of images: its gzip is taken off where it can be put on again.
@@ -334,7 +363,9 @@ impl Task<'_> {
                 let recipe = Recipe { size, digest, parts: vec![Part::Gzip { text: vec![blob], records }] };
                 let place = Place { text: std::sync::Arc::new(text), offset: 0, packed: None };
                 let blobs = vec![Blob { digest: plain, size: length, place }];
-                return Ok(self.analysis(size, digest, Vec::new(), Form::Rebuilt(recipe), blobs));
+                // The blob's digest is that of the text that was scanned.
+                let proof = prove(&recipe, &Gzips::new(), None, &self.options.limits);
+                return Ok(self.rebuilt(Vec::new(), recipe, blobs, proof));
             }
             Ok(Seen { size, digest, records, .. }) => {
                 let why = records.and_then(Result::err).unwrap_or_else(|| "it is not compressed".to_owned());
@@ -347,14 +378,7 @@ impl Task<'_> {
     }
 
     fn as_is(&self, why: String) -> Result<Analysis> {
-        let file = File::open(self.path).doing("open", self.path)?;
-        let (size, digest) = Digest::of_reader(file).doing("read", self.path)?;
+        let (size, digest) = Digest::of_reader(self.open()?).doing("read", self.path)?;
         Ok(self.analysis(size, digest, Vec::new(), Form::AsIs(why), Vec::new()))
-    }
-}
-
-fn add(blobs: &mut Vec<Blob>, blob: Blob) {
-    if !blobs.iter().any(|known| known.digest == blob.digest) {
-        blobs.push(blob);
     }
 }

@@ -130,6 +130,7 @@ impl ArchiveReader {
             literal: Vec::new(),
             framing: 0,
             text: 0,
+            at: None,
             current: None,
             json: 0,
         };
@@ -138,16 +139,24 @@ impl ArchiveReader {
 
     pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<(), Fault> {
         let limit = self.found.limits.text_bytes;
-        self.found.text += bytes.len() as u64;
-        if self.found.text > limit {
-            return Err(Fault { member: None, reason: format!("it unpacks to more than {limit} bytes") });
+        let room = usize::try_from(limit - self.found.text).unwrap_or(usize::MAX).min(bytes.len());
+        let (within, beyond) = bytes.split_at(room);
+        self.found.text += within.len() as u64;
+        self.tar.feed(within, &mut self.found).map_err(|reason| Fault { member: self.at(), reason })?;
+        if beyond.is_empty() {
+            return Ok(());
         }
-        self.tar.feed(bytes, &mut self.found).map_err(|reason| Fault { member: self.found.current_name(), reason })
+        Err(Fault { member: self.at(), reason: format!("it unpacks to more than {limit} bytes") })
+    }
+
+    /// The name of the last member that was begun, as the archive has it.
+    pub(super) fn at(&self) -> Option<String> {
+        self.found.at.clone()
     }
 
     /// The members, and the parts the tar stream is made of.
     pub(super) fn finish(mut self) -> Result<(Members, Vec<Part>), Fault> {
-        self.tar.finish().map_err(|reason| Fault { member: self.found.current_name(), reason })?;
+        self.tar.finish().map_err(|reason| Fault { member: self.found.at.clone(), reason })?;
         self.found.flush();
         Ok((self.found.members, self.found.parts))
     }
@@ -162,6 +171,7 @@ struct Finder {
     framing: u64,
     text: u64,
     json: u64,
+    at: Option<String>,
     current: Option<Current>,
 }
 
@@ -175,10 +185,6 @@ struct Current {
 }
 
 impl Finder {
-    fn current_name(&self) -> Option<String> {
-        self.current.as_ref().map(|current| current.path.to_string())
-    }
-
     fn flush(&mut self) {
         if !self.literal.is_empty() {
             self.parts.push(Part::Literal(std::mem::take(&mut self.literal)));
@@ -213,6 +219,7 @@ impl Visitor for Finder {
     fn begin(&mut self, member: Member) -> Result<(), String> {
         let name = member.path.trim_end_matches('/');
         let name = name.strip_prefix("./").unwrap_or(name);
+        self.at = Some(name.to_owned());
         if matches!(name, "" | ".") && member.kind == MemberKind::Directory {
             return Ok(());
         }

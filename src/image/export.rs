@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tar::{EntryType, Header};
 
 use super::Image;
-use super::rebuild::BlobSource;
+use super::rebuild::{BlobSource, failed};
 use super::text::unpacked;
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result};
@@ -22,8 +22,8 @@ use crate::error::{Error, Result};
 /// # Errors
 /// A blob cannot be read or is not what its digest says, or `out` fails.
 pub fn export(images: &[Image], blobs: &dyn BlobSource, skip: &HashSet<Digest>, out: &mut dyn Write) -> Result<()> {
-    let failed =
-        |cause: io::Error| Error::failed("the images cannot be written").fact("cause", &cause).caused_by(cause);
+    let name = images.first().and_then(|image| image.tags.first()).map_or("images", String::as_str);
+    let failed = |cause: io::Error| failed("the images cannot be read", name, cause);
     let manifest: Vec<Value> = images
         .iter()
         .map(|image| {

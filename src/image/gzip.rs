@@ -53,7 +53,12 @@ enum Item {
     Verbatim(Vec<u8>),
     Trailer(Vec<u8>),
     Piece(Piece),
-    End { size: u64, digest: Digest },
+    /// The text before an error: it tells where in the content that is.
+    Rest(Vec<u8>),
+    End {
+        size: u64,
+        digest: Digest,
+    },
 }
 
 /// Reads `source` to its end on `cores`, and gives its text to `on_text` in order. What was found to be
@@ -92,6 +97,10 @@ pub(super) fn scan(
         |(item, corrected)| {
             match item {
                 Item::Verbatim(bytes) => {
+                    // A file may be nothing but headers of members; only the first is in every file.
+                    if !points.is_empty() && !bytes.is_empty() {
+                        spent.fetch_add(bytes.len() as u64 + 16, Ordering::Relaxed);
+                    }
                     joined.verbatim(&bytes).map_err(|error| fault(&error))?;
                     records.push(Record::Verbatim(bytes));
                 }
@@ -131,6 +140,7 @@ pub(super) fn scan(
                         }
                     }
                 }
+                Item::Rest(rest) => drop(on_text(&rest)),
                 Item::End { size, digest } => end = Some((size, digest)),
             }
             Ok(())
@@ -159,8 +169,15 @@ fn produce(
     emit(Item::Verbatim(header))?;
     loop {
         inflater.begin_stream();
-        while let Some(piece) = inflater.piece(PIECE, LONGEST_PIECE).map_err(failed)? {
-            emit(Item::Piece(piece))?;
+        loop {
+            match inflater.piece(PIECE, LONGEST_PIECE) {
+                Ok(Some(piece)) => emit(Item::Piece(piece))?,
+                Ok(None) => break,
+                Err(error) => {
+                    emit(Item::Rest(inflater.rest().to_vec()))?;
+                    return Err(failed(error));
+                }
+            }
         }
         emit(Item::Trailer(trailer(&mut inflater).map_err(failed)?))?;
         match self::header(&mut inflater).map_err(failed)? {

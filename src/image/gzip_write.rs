@@ -14,7 +14,7 @@ pub(super) fn write(
     records: &[Record],
     mut text: impl Read + Send,
     out: &mut dyn Write,
-    fault: &(dyn Fn(&io::Error) -> Error + Sync),
+    fault: &(dyn Fn(io::Error) -> Error + Sync),
 ) -> Result<()> {
     enum Job<'a> {
         Verbatim(&'a [u8]),
@@ -34,9 +34,9 @@ pub(super) fn write(
                     Record::Piece(corrected) => {
                         let mut all = std::mem::take(&mut history);
                         let before = all.len();
-                        let read = (&mut text).take(corrected.text).read_to_end(&mut all).map_err(|e| fault(&e))?;
+                        let read = (&mut text).take(corrected.text).read_to_end(&mut all).map_err(fault)?;
                         if read as u64 != corrected.text {
-                            return Err(fault(&cut_short()));
+                            return Err(fault(cut_short()));
                         }
                         history = all[all.len() - all.len().min(WINDOW)..].to_vec();
                         emit(Job::Piece { corrected, text: all, history: before })?;
@@ -49,7 +49,7 @@ pub(super) fn write(
             Job::Verbatim(bytes) => Ok((bytes.to_vec(), None)),
             Job::Piece { corrected, text, history } => {
                 let bytes = corrected.write(&text, history).ok_or_else(|| {
-                    fault(&io::Error::new(io::ErrorKind::InvalidData, "the corrections do not fit the text"))
+                    fault(io::Error::new(io::ErrorKind::InvalidData, "the corrections do not fit the text"))
                 })?;
                 Ok((bytes, Some((corrected.first_bit, corrected.bits))))
             }
@@ -59,10 +59,10 @@ pub(super) fn write(
                 None => joined.verbatim(&bytes),
                 Some((first_bit, bits)) => joined.piece(bytes, first_bit, bits),
             }
-            .map_err(|error| fault(&error))
+            .map_err(fault)
         },
     )?;
-    joined.finish().map(drop).map_err(|error| fault(&error))
+    joined.finish().map(drop).map_err(fault)
 }
 
 /// Joins pieces that begin and end within bytes.

@@ -12,6 +12,8 @@ use super::piece::Piece;
 
 /// How far back a match may reach (RFC 1951, 2).
 pub(super) const WINDOW: usize = 32 << 10;
+/// The most blocks a piece has. Blocks may be empty, so text alone is no bound on what a piece takes.
+const MOST_BLOCKS: usize = 1 << 14;
 /// The code tables of the block that is being read.
 enum Block {
     Stored { left: usize },
@@ -63,6 +65,11 @@ impl<R: Read> Inflater<R> {
         &mut self.input
     }
 
+    /// The text of the piece that could not be read to its end.
+    pub(super) fn rest(&self) -> &[u8] {
+        &self.text[self.history..]
+    }
+
     /// Forgets the text before: a new DEFLATE stream begins.
     pub(super) fn begin_stream(&mut self) {
         self.text.clear();
@@ -70,8 +77,9 @@ impl<R: Read> Inflater<R> {
         self.is_final = false;
     }
 
-    /// The next piece: blocks until there are `text` bytes of text, and never more than `most`. `None`
-    /// after the final block.
+    /// The next piece: blocks until there are `text` bytes of text, and never more than `most`; it ends
+    /// early after many blocks, or where they take twice the room of that text. `None` after the final
+    /// block.
     pub(super) fn piece(&mut self, text: usize, most: usize) -> io::Result<Option<Piece>> {
         if self.is_final && self.block.is_none() {
             return Ok(None);
@@ -81,16 +89,18 @@ impl<R: Read> Inflater<R> {
         let begins_whole = self.block.is_none();
         let (goal, most) = (self.history + text, self.history + most);
         self.text.reserve((text + text / 4).min(most));
-        let mut last_block = start;
+        let (mut last_block, mut blocks) = (start, 0);
         loop {
             if self.block.is_none() {
                 last_block = self.input.position();
                 self.header()?;
+                blocks += 1;
             }
             if !self.decode(most)? {
                 break;
             }
-            if self.is_final || self.text.len() >= goal {
+            let is_long = self.input.position() - start > 16 * text.max(WINDOW) as u64;
+            if self.is_final || self.text.len() >= goal || is_long || blocks >= MOST_BLOCKS {
                 break;
             }
         }
@@ -347,6 +357,27 @@ mod tests {
                 }
             };
             assert!(outcome.is_err(), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn blocks_without_text_come_in_pieces_too() {
+        let stored = [0, 0, 0, 0xff, 0xff];
+        // Fixed codes and their end of block: ten bits, four of them a whole number of bytes.
+        let coded = [0x02, 0x08, 0x20, 0x80, 0x00];
+        let long = [&[0, 0, 0x40, 0xff, 0xbf][..], &[7; 0x4000]].concat();
+        for (block, times) in [(&stored[..], 100_000), (&coded, 100_000), (&long, 300)] {
+            let stream = [block.repeat(times), vec![1, 0, 0, 0xff, 0xff]].concat();
+            let mut inflater = Inflater::new(&stream[..]);
+            let (mut bits, mut pieces) = (0, 0);
+            while let Some(piece) = inflater.piece(1 << 20, 32 << 20).expect("valid") {
+                assert!(piece.is_whole && piece.paddings.len() <= 1 << 14);
+                assert!(piece.stored.len() < (2 << 20) + (64 << 10), "{} bytes", piece.stored.len());
+                bits += piece.bits;
+                pieces += 1;
+            }
+            assert_eq!(bits, 8 * stream.len() as u64);
+            assert!(pieces > 3, "{pieces}");
         }
     }
 

@@ -5,8 +5,9 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Value, json};
 
-use super::analyse::{Analysis, Blob, Form};
+use super::analyse::{Analysis, Form};
 use super::archive::Compression;
+use super::blob::Blob;
 use super::resolve::check_tags;
 use super::{Image, Stored};
 use crate::digest::Digest;
@@ -54,15 +55,16 @@ pub fn other_blob_path(digest: &Digest) -> String {
     format!("{OWN}/{}", digest.hex())
 }
 
-/// What the artifacts need to be carried, every blob once: the image layout, base layers first, and the
-/// recipes. It depends on nothing but the artifacts and their order. Artifacts kept as they are add nothing.
+/// What the artifacts need to be carried, every blob once: the image layout, the recipes, and the layers,
+/// image by image, base layers first. It depends on nothing but the artifacts and their order. Artifacts kept
+/// as they are add nothing.
 ///
 /// # Errors
 /// A tag names different images in two artifacts.
 pub fn layout(analyses: &[Analysis]) -> Result<Vec<Entry>> {
     check_tags(analyses.iter().flat_map(|one| one.images.iter().map(|image| (one.artifact.as_str(), image))))?;
     let carried: Vec<&Analysis> = analyses.iter().filter(|one| !matches!(one.form, Form::AsIs(_))).collect();
-    let images = images(&carried);
+    let images = distinct(carried.iter().copied());
     let mut entries = Vec::new();
     if !images.is_empty() {
         describe(&images, &mut entries);
@@ -75,9 +77,8 @@ pub fn layout(analyses: &[Analysis]) -> Result<Vec<Entry>> {
     let sources: HashMap<Digest, &Blob> =
         carried.iter().rev().flat_map(|one| &one.blobs).map(|blob| (blob.digest, blob)).collect();
     let mut placed = HashSet::new();
-    let deepest = images.iter().map(|image| image.layers.len()).max().unwrap_or(0);
-    let layers = (0..deepest).flat_map(|depth| images.iter().filter_map(move |image| image.layers.get(depth)));
-    for layer in layers {
+    // As `export` writes them: an image after the other is read without jumping to and fro.
+    for layer in images.iter().flat_map(|image| &image.layers) {
         if let Some(blob) = sources.get(&layer.stored.digest)
             && placed.insert(blob.digest)
         {
@@ -96,14 +97,16 @@ pub fn layout(analyses: &[Analysis]) -> Result<Vec<Entry>> {
     Ok(entries)
 }
 
-/// The distinct images; a layer that one archive has plain and another compressed is carried plain.
-pub fn distinct(analyses: &[Analysis]) -> Vec<Image> {
-    images(&analyses.iter().collect::<Vec<_>>())
-}
-
-fn images(analyses: &[&Analysis]) -> Vec<Image> {
+/// The distinct images, with the tags that any artifact gives them, and their layers as they are carried: a
+/// layer that one archive has plain and another compressed is carried plain. What an artifact that is kept
+/// as it is has inside is carried by nothing else; of its images only those that no other artifact has are
+/// described by it.
+pub fn distinct<'a>(analyses: impl IntoIterator<Item = &'a Analysis>) -> Vec<Image> {
+    let analyses: Vec<&Analysis> = analyses.into_iter().collect();
+    let is_carried = |one: &&&Analysis| !matches!(one.form, Form::AsIs(_));
+    let carried: Vec<&Image> = analyses.iter().filter(is_carried).flat_map(|one| &one.images).collect();
     let mut plain: HashMap<Digest, Stored> = HashMap::new();
-    for layer in analyses.iter().flat_map(|one| &one.images).flat_map(|image| &image.layers) {
+    for layer in carried.iter().flat_map(|image| &image.layers) {
         if layer.stored.compression.is_none() {
             plain.insert(layer.diff_id, layer.stored);
         }
@@ -116,11 +119,12 @@ fn images(analyses: &[&Analysis]) -> Vec<Image> {
                 known.tags.extend(new);
             }
             None => {
-                let mut image = image.clone();
-                for layer in &mut image.layers {
+                let mut best = (*carried.iter().find(|other| other.id == image.id).unwrap_or(&image)).clone();
+                best.tags.clone_from(&image.tags);
+                for layer in &mut best.layers {
                     layer.stored = plain.get(&layer.diff_id).copied().unwrap_or(layer.stored);
                 }
-                images.push(image);
+                images.push(best);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The way back: an original file from its recipe and the blobs.
 
 use std::io::{self, PipeWriter, Read, Write};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -37,30 +38,38 @@ pub fn rebuild(artifact: &str, recipe: &Recipe, blobs: &dyn BlobSource, out: &mu
         .hint("check the bundle with: pack verify x.run"))
 }
 
-fn failed(artifact: &str, cause: &io::Error) -> Error {
-    let error = if cause.kind() == io::ErrorKind::InvalidData || cause.kind() == io::ErrorKind::UnexpectedEof {
-        Error::integrity("the file cannot be rebuilt")
-    } else {
-        Error::failed("the file cannot be rebuilt")
+/// What `cause` means on the way back: one of our own errors that came through I/O, as a blob's reader or the
+/// file's writer gave it; wrong bytes; or a disk that takes no more.
+pub(super) fn failed(title: &str, file: &str, cause: io::Error) -> Error {
+    let cause = match cause.downcast::<Error>() {
+        Ok(ours) => return ours,
+        Err(cause) => cause,
     };
-    error.fact("artifact", artifact).fact("cause", cause).hint("check the bundle with: pack verify x.run")
+    match cause.kind() {
+        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => Error::integrity(title)
+            .fact("artifact", file)
+            .fact("cause", &cause)
+            .hint("check the bundle with: pack verify x.run")
+            .caused_by(cause),
+        _ => Error::io("write", Path::new(file), cause),
+    }
 }
 
 fn write_parts(artifact: &str, parts: &[Part], blobs: &dyn BlobSource, out: &mut dyn Write) -> Result<()> {
-    let fault = |cause: &io::Error| failed(artifact, cause);
+    let fault = |cause: io::Error| failed("the file cannot be rebuilt", artifact, cause);
     for part in parts {
         match part {
-            Part::Literal(bytes) => out.write_all(bytes).map_err(|error| fault(&error))?,
+            Part::Literal(bytes) => out.write_all(bytes).map_err(fault)?,
             Part::Blob { digest, size } => {
                 let mut blob = blobs.open(digest)?;
-                let copied = io::copy(&mut (&mut blob).take(*size), out).map_err(|error| fault(&error))?;
+                let copied = io::copy(&mut (&mut blob).take(*size), out).map_err(fault)?;
                 if copied != *size {
-                    return Err(fault(&io::ErrorKind::UnexpectedEof.into()).fact("blob", digest));
+                    return Err(fault(io::ErrorKind::UnexpectedEof.into()).fact("blob", digest));
                 }
             }
             Part::Gzip { text, records } => {
                 // The text is itself put together; a pipe brings it to where it is compressed.
-                let (reader, writer) = io::pipe().map_err(|error| fault(&error))?;
+                let (reader, writer) = io::pipe().map_err(fault)?;
                 let abandoned = AtomicBool::new(false);
                 let (fed, written) = thread::scope(|scope| {
                     let mut feed = Feed { writer, abandoned: &abandoned };

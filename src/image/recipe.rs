@@ -33,6 +33,15 @@ pub(super) enum Part {
     Gzip { text: Vec<Part>, records: Vec<Record> },
 }
 
+impl Part {
+    /// The digest of the bytes in which it is kept.
+    pub(super) fn digest(&self) -> Digest {
+        let mut bytes = Vec::new();
+        write_parts(&mut bytes, std::slice::from_ref(self));
+        Digest::of(&bytes)
+    }
+}
+
 /// A part of a gzip file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Record {

@@ -60,12 +60,24 @@ struct Descriptor {
     platform: Option<DescribedPlatform>,
 }
 
+impl Descriptor {
+    fn is_attestation(&self) -> bool {
+        self.annotations.get("vnd.docker.reference.type").is_some_and(|kind| kind == "attestation-manifest")
+    }
+}
+
 #[derive(Deserialize)]
 struct DescribedPlatform {
     #[serde(default)]
     os: String,
     #[serde(default)]
     architecture: String,
+}
+
+impl From<&DescribedPlatform> for String {
+    fn from(platform: &DescribedPlatform) -> Self {
+        format!("{}/{}", platform.os, platform.architecture)
+    }
 }
 
 /// Where an error about an archive is told.
@@ -103,18 +115,27 @@ impl Resolver<'_> {
         };
         if listed.is_empty() || listed.len() > self.limits.images {
             let why = format!("it lists {} images; 1 to {} are read", listed.len(), self.limits.images);
-            return Err(self.bad(Fault { member: None, reason: why }));
+            return Err(self.bad(Fault::new(self.listing(), why)));
         }
         let mut images: Vec<Image> = Vec::new();
         for listed in listed {
             let image = self.image(listed)?;
             match images.iter_mut().find(|known| known.id == image.id) {
-                Some(known) => known.tags.extend(image.tags),
+                Some(known) => {
+                    let new = image.tags.into_iter().filter(|tag| !known.tags.contains(tag)).collect::<Vec<_>>();
+                    known.tags.extend(new);
+                }
                 None => images.push(image),
             }
         }
-        check_tags(images.iter().map(|image| (self.artifact, image)))?;
+        check_tags(images.iter().map(|image| (self.artifact, image)))
+            .map_err(|error| error.fact("member", self.listing()))?;
         Ok(images)
+    }
+
+    /// The member that lists the images.
+    fn listing(&self) -> &'static str {
+        if self.members.has("manifest.json") { "manifest.json" } else { "index.json" }
     }
 
     fn bad(&self, fault: Fault) -> Error {
@@ -151,15 +172,25 @@ impl Resolver<'_> {
             return Err(self.bad(Fault::new(member, "it lists too many images, or lists lie too deep in one another")));
         }
         let several = index.manifests.len() > 1 && depth > 0;
-        for descriptor in index.manifests {
-            // Beside the images an index may list what was signed or attested of them; those are no images.
-            let is_attestation = descriptor
-                .annotations
-                .get("vnd.docker.reference.type")
-                .is_some_and(|kind| kind == "attestation-manifest");
-            if is_attestation || (several && !self.wants(descriptor.platform.as_ref())) {
-                continue;
+        // Beside the images an index may list what was signed or attested of them; those are no images.
+        let mut manifests = index.manifests;
+        manifests.retain(|descriptor| !descriptor.is_attestation());
+        if several && !manifests.is_empty() {
+            let offered: Vec<String> =
+                manifests.iter().filter_map(|one| one.platform.as_ref()).map(Into::into).collect();
+            manifests.retain(|descriptor| self.wants(descriptor.platform.as_ref()));
+            if let Some(wanted) = self.platform
+                && manifests.is_empty()
+            {
+                return Err(Error::failed("an image is for other platforms")
+                    .fact("artifact", self.artifact)
+                    .fact("member", member)
+                    .fact("expected", wanted)
+                    .fact("actual", offered.join(", "))
+                    .hint("save the image for the right platform: docker pull --platform …, or mend the manifest's 'platform'"));
             }
+        }
+        for descriptor in manifests {
             let own: Vec<String> = ["io.containerd.image.name", "org.opencontainers.image.ref.name"]
                 .iter()
                 .find_map(|name| descriptor.annotations.get(*name).cloned())
@@ -184,7 +215,7 @@ impl Resolver<'_> {
 
     fn wants(&self, found: Option<&DescribedPlatform>) -> bool {
         match (self.platform, found) {
-            (Some(wanted), Some(found)) => wanted.as_str() == format!("{}/{}", found.os, found.architecture),
+            (Some(wanted), Some(found)) => wanted.as_str() == String::from(found),
             _ => true,
         }
     }
@@ -252,7 +283,7 @@ impl Resolver<'_> {
             .map(|(diff_id, path)| self.layer(&name, diff_id, path))
             .collect::<Result<_>>()?;
         let tags = listed.tags.into_iter().map(|tag| check_tag(&tag).map(|()| tag)).collect::<Result<_, _>>();
-        let tags = tags.map_err(|why: String| self.bad(Fault { member: None, reason: why }))?;
+        let tags = tags.map_err(|why: String| self.bad(Fault::new(self.listing(), why)))?;
         Ok(Image { tags, id, config: bytes, platform, layers })
     }
 

@@ -12,7 +12,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use url::Url;
 
-use super::{Artifact, FILE_NAME, Kind, Limits, Manifest, Pin, ProductName, SCHEMA_VERSION, SIGNATURE_NAME};
+use super::{
+    Artifact, EXTRACTING, FILE_NAME, Kind, Limits, Manifest, Pin, ProductName, SCHEMA_VERSION, SIGNATURE_NAME,
+};
 use crate::digest::Digest;
 use crate::error::{Error, Result, is_bidi_control};
 use crate::path::RelPath;
@@ -153,7 +155,8 @@ fn artifact(source: &Source<'_>, raw: &RawValue) -> Result<Artifact> {
     let shape: RawArtifact = part.read(raw.get())?;
     let name: RelPath = part.parse(shape.name)?;
     let first = name.parts().next().unwrap_or_default().to_lowercase();
-    if RESERVED.contains(&first.as_str()) {
+    let [begin, end] = EXTRACTING;
+    if RESERVED.contains(&first.as_str()) || (first.starts_with(begin) && first.ends_with(end)) {
         return Err(part.at(shape.name, format_args!("the name '{name}' is the folder's own")));
     }
     // What serde says would quote a text that stands where the list should, and with it any password.

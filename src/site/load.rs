@@ -1,21 +1,20 @@
 //! Images into the container engine: a stream from the bundle or folder into `docker load`.
 //!
-//! What several images share goes over once: the first load brings its layers, the others leave out what the
-//! engine has by then and run two at a time. Afterwards the engine is asked for every image.
+//! What several images share goes over once: one load brings it, the others leave out what the engine has by
+//! then and run two at a time. Afterwards the engine is asked for every image.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{self, BufReader, Read, Write};
-use std::sync::Mutex;
-use std::thread;
 
 use super::engine::{self, Known, Loading};
+use super::order::{self, Chain, already};
 use crate::bundle::{Bundle, CarriedArtifact, Form};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::folder::Folder;
 use crate::image::{Blob, BlobSource, Image, Options, analyse, export};
 use crate::manifest::{Kind, Pinned};
-use crate::progress::{Meter, Progress};
+use crate::progress::{Meter, Progress, Silent};
 
 /// How many loads run at a time, once the shared layers are there. More do not help: the engine unpacks a
 /// layer at a time for each.
@@ -35,11 +34,7 @@ pub fn load_from_bundle(bundle: &Bundle, names: &[String], progress: &dyn Progre
     for artifact in artifacts.into_iter().filter(|artifact| chosen.iter().any(|name| name == artifact.name.as_str())) {
         let name = artifact.name.as_str();
         let (images, whole) = match artifact.form {
-            Form::File => {
-                let carried = bundle.index().images.iter().filter(|image| artifact.images.contains(&image.id));
-                let images = carried.map(|image| image.without_config()).collect();
-                (images, bundle.index().entry(name))
-            }
+            Form::File => (bundle.index().images_of(artifact), bundle.index().entry(name)),
             _ => (bundle.images_of(artifact)?, None),
         };
         jobs.push(Job { name: name.to_owned(), images, whole: whole.map(|entry| (entry, bundle)) });
@@ -69,7 +64,7 @@ pub fn load_from_folder(
     for pinned in artifacts.iter().filter(|pinned| chosen.iter().any(|name| name == pinned.name().as_str())) {
         let path = folder.path_of(pinned.name());
         let options = Options { originals: false, ..Options::default() };
-        let analysis = analyse(&path, pinned.name().as_str(), true, &options)?;
+        let analysis = analyse(&path, pinned.name().as_str(), true, &options, &Silent)?;
         if analysis.digest != pinned.pin.digest {
             return Err(Error::integrity("an image is not what the manifest pins: it was not loaded")
                 .fact("path", path.display())
@@ -105,6 +100,10 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
+    fn chains(&self) -> Vec<Chain> {
+        self.images.iter().map(diff_ids).collect()
+    }
+
     /// The bytes that go to the engine, about.
     fn size(&self, skip: &HashSet<Digest>) -> u64 {
         match self.whole {
@@ -122,32 +121,28 @@ impl Job<'_> {
 }
 
 fn load(jobs: &[Job<'_>], blobs: &dyn BlobSource, progress: &dyn Progress) -> Result<()> {
-    let Some((first, rest)) = jobs.split_first() else { return Ok(()) };
-    let there: Vec<Vec<Digest>> = engine::all().into_iter().map(|known: Known| known.layers).collect();
-    progress.plan(jobs.len(), Some(jobs.iter().map(|job| job.size(&already(job, &there))).sum()));
-    one(first, &there, blobs, progress)?;
-    // What the first one brought is there now, whatever the engine had before.
-    let there: Vec<Vec<Digest>> = there.into_iter().chain(first.images.iter().map(diff_ids)).collect();
-    let queue = Mutex::new(rest.iter());
-    let next = || queue.lock().unwrap_or_else(|broken| broken.into_inner()).next();
-    thread::scope(|scope| {
-        let work = || {
-            while let Some(job) = next() {
-                one(job, &there, blobs, progress)?;
-            }
-            Ok(())
-        };
-        let workers: Vec<_> = (0..AT_A_TIME.min(rest.len())).map(|_| scope.spawn(work)).collect();
-        let joined =
-            workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        // Every worker is waited for; the first failure is the one told.
-        let outcomes: Vec<Result<()>> = joined.collect();
-        outcomes.into_iter().collect()
-    })
+    let there: Vec<Chain> = engine::all().into_iter().map(|known: Known| known.layers).collect();
+    let loads: Vec<order::Load> = jobs
+        .iter()
+        .map(|job| order::Load { chains: job.chains(), size: job.size(&already(&job.chains(), &there)) })
+        .collect();
+    progress.plan(jobs.len(), Some(planned(jobs, &there)));
+    order::run(&loads, there, AT_A_TIME, |number, there| one(&jobs[number], there, blobs, progress))
 }
 
-fn one(job: &Job<'_>, there: &[Vec<Digest>], blobs: &dyn BlobSource, progress: &dyn Progress) -> Result<()> {
-    let skip = already(job, there);
+/// The bytes that go to the engine altogether, about: what several images share goes once.
+fn planned(jobs: &[Job<'_>], there: &[Chain]) -> u64 {
+    let mut sent: HashSet<Digest> = HashSet::new();
+    let mut total = 0;
+    for job in jobs {
+        total += job.size(&(&sent | &already(&job.chains(), there)));
+        sent.extend(job.chains().into_iter().flatten());
+    }
+    total
+}
+
+fn one(job: &Job<'_>, there: &[Chain], blobs: &dyn BlobSource, progress: &dyn Progress) -> Result<()> {
+    let skip = already(&job.chains(), there);
     let meter = progress.start(&job.name, Some(job.size(&skip)));
     match send(job, &skip, blobs, meter.as_ref()) {
         // An engine that wants every layer gets every layer: containerd's store, or podman behind the name.
@@ -162,22 +157,8 @@ fn one(job: &Job<'_>, there: &[Vec<Digest>], blobs: &dyn BlobSource, progress: &
     Ok(())
 }
 
-fn diff_ids(image: &Image) -> Vec<Digest> {
+fn diff_ids(image: &Image) -> Chain {
     image.layers.iter().map(|layer| layer.diff_id).collect()
-}
-
-/// The layers that the engine need not be sent. It keeps a layer under the chain of those below it, so one
-/// can be left out only where every image of ours has it on top of what the engine has too.
-fn already(job: &Job<'_>, there: &[Vec<Digest>]) -> HashSet<Digest> {
-    let (mut has, mut needs) = (HashSet::new(), HashSet::new());
-    for image in &job.images {
-        let chain = diff_ids(image);
-        let common = |other: &Vec<Digest>| chain.iter().zip(other).take_while(|(ours, theirs)| ours == theirs).count();
-        let shared = there.iter().map(common).max().unwrap_or(0);
-        has.extend(&chain[..shared]);
-        needs.extend(&chain[shared..]);
-    }
-    &has - &needs
 }
 
 fn send(job: &Job<'_>, skip: &HashSet<Digest>, blobs: &dyn BlobSource, meter: &dyn Meter) -> Result<()> {
@@ -197,9 +178,14 @@ fn send(job: &Job<'_>, skip: &HashSet<Digest>, blobs: &dyn BlobSource, meter: &d
 
 /// An archive as it is; zstd is taken off, which no `docker load` before 23 understands.
 fn as_it_is(mut archive: BufReader<impl Read>, out: &mut dyn Write) -> Result<()> {
-    let failed = |cause: io::Error| match cause.kind() {
-        io::ErrorKind::InvalidData => Error::integrity("an image cannot be read").fact("cause", cause),
-        _ => Error::failed("an image cannot be sent to the engine").fact("cause", cause),
+    let failed = |cause: io::Error| match cause.downcast::<Error>() {
+        Ok(ours) => ours,
+        Err(cause) if matches!(cause.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => {
+            Error::integrity("an image cannot be read")
+                .fact("cause", cause)
+                .hint("check the bundle with: pack verify x.run")
+        }
+        Err(cause) => Error::failed("an image cannot be sent to the engine").fact("cause", cause),
     };
     let magic = io::BufRead::fill_buf(&mut archive).map_err(failed)?;
     let copied = if magic.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {

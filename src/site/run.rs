@@ -15,11 +15,13 @@ use crate::manifest::{FILE_NAME, Kind, SIGNATURE_NAME};
 use crate::path::RelPath;
 use crate::progress::Silent;
 
-/// Unpacks everything but the images into `home`, runs the product's script there with `args`, and gives
-/// its exit code: 128 and the signal's number when a signal ended it, as shells do.
+/// Unpacks everything but the large things, images and engines, into `home`, runs the product's script there
+/// with `args`, and gives its exit code: 128 and the signal's number when a signal ended it, as shells do.
 ///
 /// The script finds `PACK` (the runtime's path), `PACK_BUNDLE`, `PACK_NAME`, `PACK_VERSION` and `PACK_PWD`
-/// (the caller's folder: paths in `args` are meant from there) in its environment, its artifacts beside it, and the images with `"$PACK" load "$PACK_BUNDLE" NAME`.
+/// (the caller's folder: paths in `args` are meant from there) in its environment, its artifacts beside it, the
+/// images with `"$PACK" load "$PACK_BUNDLE" NAME`, and an engine, which most sites have already, with
+/// `"$PACK" extract "$PACK_BUNDLE" DIR NAME`.
 ///
 /// # Errors
 /// The bundle has no script, is damaged, or the script cannot be started.
@@ -33,8 +35,13 @@ pub fn run(bundle: &Bundle, home: &Path, args: &[OsString], signals: Signals) ->
     };
     let files = home.join("files");
     fs::DirBuilder::new().mode(0o700).create(&files).doing("create the folder", &files)?;
-    let carried = |path: &RelPath| index.artifacts.iter().any(|a| a.name == *path && a.kind != Kind::Image);
-    extract(bundle, |path| carried(path) || matches!(path.as_str(), FILE_NAME | SIGNATURE_NAME), &files, &Silent)?;
+    let small = |path: &RelPath| {
+        index
+            .artifacts
+            .iter()
+            .any(|artifact| artifact.name == *path && !matches!(artifact.kind, Kind::Image | Kind::Engine))
+    };
+    extract(bundle, |path| small(path) || matches!(path.as_str(), FILE_NAME | SIGNATURE_NAME), &files, &Silent)?;
     let script = run.below(&files);
     fs::set_permissions(&script, Permissions::from_mode(0o700)).doing("set the mode of", &script)?;
     let mut command = command(&script)?;

@@ -10,7 +10,8 @@ use pack::platform::Platform;
 use pack::progress::Silent;
 use serde_json::Value;
 
-const TRAILER: usize = 8 + 8 + 4 + 8 + 8 + 32 + 8;
+/// The trailer's length in bytes.
+pub const TRAILER: usize = 8 + 8 + 4 + 8 + 8 + 32 + 8;
 
 /// Writes a small bundle whose launcher and runtime are a few bytes, so that every byte can be tried.
 pub fn small_bundle(path: &Path, header: &[u8], files: &[super::File]) {
@@ -59,6 +60,7 @@ fn bundle_of(path: &Path, header: &[u8], pinned: &[super::File], files: &[super:
             form: Form::File,
             kept: None,
             images: Vec::new(),
+            tags: Vec::new(),
             blobs: Vec::new(),
         })
         .collect();
@@ -78,14 +80,21 @@ fn bundle_of(path: &Path, header: &[u8], pinned: &[super::File], files: &[super:
 /// Changes a bundle's index with `change` and puts right every digest and length that follows from it, so
 /// that only what the index says is wrong.
 pub fn with_index(path: &Path, change: impl FnOnce(&mut Value)) {
-    let bytes = fs::read(path).expect("read");
+    let bytes = with_index_text(&fs::read(path).expect("read"), |json| {
+        let mut index: Value = serde_json::from_slice(json).expect("the index is JSON");
+        change(&mut index);
+        index.to_string().into_bytes()
+    });
+    fs::write(path, bytes).expect("written");
+}
+
+/// The bundle `bytes` with what `change` makes of the text of its index, and every digest and length that
+/// follows from it.
+pub fn with_index_text(bytes: &[u8], change: impl FnOnce(&[u8]) -> Vec<u8>) -> Vec<u8> {
     let trailer = &bytes[bytes.len() - TRAILER..];
     let number = |at: usize| u64::from_le_bytes(trailer[at..at + 8].try_into().expect("8 bytes"));
     let (index_offset, index_size) = (number(20) as usize, number(28) as usize);
-    let mut index: Value =
-        serde_json::from_slice(&bytes[index_offset + 8..index_offset + index_size]).expect("the index is JSON");
-    change(&mut index);
-    let json = index.to_string().into_bytes();
+    let json = change(&bytes[index_offset + 8..index_offset + index_size]);
     let mut made = bytes[..index_offset].to_vec();
     let mut frame = bytes[index_offset..index_offset + 4].to_vec();
     frame.extend((json.len() as u32).to_le_bytes());
@@ -96,5 +105,5 @@ pub fn with_index(path: &Path, change: impl FnOnce(&mut Value)) {
     made.extend((frame.len() as u64).to_le_bytes());
     made.extend(Digest::of(&frame).as_bytes());
     made.extend((made.len() as u64 + 8).to_le_bytes());
-    fs::write(path, made).expect("written");
+    made
 }

@@ -3,8 +3,10 @@
 #![allow(dead_code, unreachable_pub, reason = "every test file uses another part of this")]
 
 pub mod craft;
+pub mod fault;
 pub mod images;
 pub mod mounts;
+pub mod nginx;
 
 use std::ffi::OsStr;
 use std::fs;
@@ -50,6 +52,14 @@ pub fn expect(code: i32, folder: &Path, words: &[&str]) -> (String, String) {
 /// Standard output and standard error as text.
 pub fn texts(output: &Output) -> (String, String) {
     (String::from_utf8_lossy(&output.stdout).into(), String::from_utf8_lossy(&output.stderr).into())
+}
+
+/// Runs a line of shell in `folder`, expects success and gives standard output.
+pub fn shell(folder: &Path, line: &str) -> String {
+    let output = Command::new("sh").args(["-ec", line]).current_dir(folder).output().expect("sh runs");
+    let (out, err) = texts(&output);
+    assert!(output.status.success(), "{line}\n{out}\n{err}");
+    out
 }
 
 /// Bytes that do not compress and are the same every time for a seed.

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use super::counted;
 use crate::error::printable;
 use crate::progress::{Meter, Progress};
 
@@ -47,7 +48,7 @@ impl Progress for Bars {
     fn plan(&self, items: usize, bytes: Option<u64>) {
         self.total().finish_and_clear();
         let total = self.all.add(bar(bytes, TOTAL));
-        total.set_prefix(format!("{} {items} files", self.verb));
+        total.set_prefix(format!("{} {}", self.verb, counted(items as u64, "file")));
         total.tick();
         *self.total.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = total;
     }

@@ -16,7 +16,7 @@ mod reply;
 
 use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -61,7 +61,32 @@ struct Shared {
     script: Mutex<Script>,
     requests: Mutex<Vec<Request>>,
     sent: AtomicU64,
+    open: AtomicUsize,
+    most_open: AtomicUsize,
     stopped: AtomicBool,
+}
+
+impl Shared {
+    fn is_over(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+}
+
+/// A request whose answer is not all sent: counted as open for as long as it lives.
+struct Open<'a>(&'a Shared);
+
+impl<'a> Open<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        let open = shared.open.fetch_add(1, Ordering::SeqCst) + 1;
+        shared.most_open.fetch_max(open, Ordering::SeqCst);
+        Open(shared)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// Starts a server that answers as `script` says.
@@ -72,12 +97,14 @@ pub fn serve(script: impl FnMut(&Request) -> Reply + Send + 'static) -> Server {
         script: Mutex::new(Box::new(script)),
         requests: Mutex::default(),
         sent: AtomicU64::new(0),
+        open: AtomicUsize::new(0),
+        most_open: AtomicUsize::new(0),
         stopped: AtomicBool::new(false),
     });
     let server = Server { address, shared: shared.clone() };
     thread::spawn(move || {
         for stream in listener.incoming() {
-            if shared.stopped.load(Ordering::Relaxed) {
+            if shared.is_over() {
                 return;
             }
             let (Ok(stream), shared) = (stream, shared.clone()) else { continue };
@@ -114,6 +141,11 @@ impl Server {
         self.shared.sent.load(Ordering::Relaxed)
     }
 
+    /// How many requests were open at once, at most.
+    pub fn most_open(&self) -> usize {
+        self.shared.most_open.load(Ordering::SeqCst)
+    }
+
     /// Answers as `script` says from now on.
     pub fn now(&self, script: impl FnMut(&Request) -> Reply + Send + 'static) {
         *self.shared.script.lock().expect("no panic") = Box::new(script);
@@ -144,7 +176,7 @@ fn answer(stream: &TcpStream, shared: &Shared) -> bool {
         requests.push(request.clone());
         request
     };
+    let open = Open::new(shared);
     let reply = (shared.script.lock().expect("no panic"))(&request);
-    let gone = || shared.stopped.load(Ordering::Relaxed);
-    reply.send(stream, &shared.sent, &gone).unwrap_or(false)
+    reply.send(stream, open).unwrap_or(false)
 }

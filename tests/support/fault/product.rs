@@ -15,21 +15,6 @@ use pack::progress::{Meter, Progress, Silent};
 use tempfile::TempDir;
 use url::Url;
 
-/// `length` bytes that are the same for one `seed` every time and do not repeat.
-pub fn noise(seed: u64, length: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = || {
-        // xorshift64* (Vigna 2016)
-        state ^= state >> 12;
-        state ^= state << 25;
-        state ^= state >> 27;
-        state.wrapping_mul(0x2545_f491_4f6c_dd1d).to_le_bytes()
-    };
-    let mut bytes: Vec<u8> = std::iter::repeat_with(&mut next).take(length.div_ceil(8)).flatten().collect();
-    bytes.truncate(length);
-    bytes
-}
-
 /// Artifacts to be fetched into a folder of their own.
 pub struct Product {
     pub scratch: TempDir,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
-use super::Request;
+use super::{Open, Request};
 
 /// One answer.
 #[derive(Debug, Clone)]
@@ -17,6 +17,8 @@ pub struct Reply {
     length: Length,
     end: End,
     pace: Option<(usize, Duration)>,
+    /// How many requests must have been open at once before anything is sent.
+    company: usize,
     endless_head: bool,
 }
 
@@ -43,17 +45,27 @@ impl Reply {
     pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
         let body = body.into();
         let length = Length::Told(body.len());
-        Reply { status, headers: Vec::new(), body, length, end: End::Proper, pace: None, endless_head: false }
+        Reply {
+            status,
+            headers: Vec::new(),
+            body,
+            length,
+            end: End::Proper,
+            pace: None,
+            company: 0,
+            endless_head: false,
+        }
     }
 
     /// The honest answer: all of `bytes`, or the range that was asked for while the file is still the one
     /// that the range is meant for.
     pub fn file(request: &Request, bytes: &[u8]) -> Self {
-        Self::file_as(
-            request,
-            bytes,
-            &format!("\"{:x}\"", bytes.iter().fold(7u64, |a, b| a.wrapping_mul(31) + u64::from(*b))),
-        )
+        Self::file_as(request, bytes, &Self::etag(bytes))
+    }
+
+    /// The `ETag` of the honest answer.
+    pub fn etag(bytes: &[u8]) -> String {
+        format!("\"{:x}\"", bytes.iter().fold(7u64, |a, b| a.wrapping_mul(31) + u64::from(*b)))
     }
 
     /// As [`Reply::file`], with an `ETag` of the test's choice.
@@ -131,14 +143,26 @@ impl Reply {
         self
     }
 
+    /// Not before so many requests were open at once.
+    pub fn once_open(mut self, requests: usize) -> Self {
+        self.company = requests;
+        self
+    }
+
     /// Header lines for ever.
     pub fn endless_head(mut self) -> Self {
         self.endless_head = true;
         self
     }
 
-    /// Sends it; whether the connection can take another request.
-    pub(super) fn send(&self, stream: &TcpStream, sent: &AtomicU64, gone: &dyn Fn() -> bool) -> io::Result<bool> {
+    /// Sends it; whether the connection can take another request. The request is `open` until just before the
+    /// last of it goes out: whoever asks again after that has one less open.
+    pub(super) fn send(&self, stream: &TcpStream, open: Open<'_>) -> io::Result<bool> {
+        let shared = open.0;
+        let mut open = Some(open);
+        while shared.most_open.load(Ordering::SeqCst) < self.company && !shared.is_over() {
+            sleep(Duration::from_millis(1));
+        }
         let mut out = stream;
         let mut head = format!("HTTP/1.1 {} Scripted\r\n", self.status);
         for (name, value) in &self.headers {
@@ -149,9 +173,12 @@ impl Reply {
             Length::Chunked => head.push_str("Transfer-Encoding: chunked\r\n"),
             Length::Closed => head.push_str("Connection: close\r\n"),
         }
-        while self.endless_head && !gone() {
+        while self.endless_head && !shared.is_over() {
             out.write_all(format!("{head}X-More: {}\r\n", "x".repeat(1000)).as_bytes())?;
             head.clear();
+        }
+        if self.body.is_empty() {
+            open = None;
         }
         out.write_all(format!("{head}\r\n").as_bytes())?;
         let stop = match self.end {
@@ -159,21 +186,23 @@ impl Reply {
             _ => self.body.len(),
         };
         let (step, pause) = self.pace.unwrap_or((64 << 10, Duration::ZERO));
-        for piece in self.body[..stop].chunks(step.max(1)) {
-            self.piece(out, piece, sent)?;
+        let mut pieces = self.body[..stop].chunks(step.max(1)).peekable();
+        while let Some(piece) = pieces.next() {
+            open = open.filter(|_| pieces.peek().is_some());
+            self.piece(out, piece, &shared.sent)?;
             sleep(pause);
         }
         match self.end {
             End::Proper if self.length == Length::Chunked => out.write_all(b"0\r\n\r\n")?,
             End::Proper | End::Cut(_) => {}
             End::Stall(_) => {
-                while !gone() {
+                while !shared.is_over() {
                     sleep(Duration::from_millis(20));
                 }
             }
             End::Endless => {
-                while !gone() {
-                    self.piece(out, &[0; 16 << 10], sent)?;
+                while !shared.is_over() {
+                    self.piece(out, &[0; 16 << 10], &shared.sent)?;
                 }
             }
         }

@@ -1,0 +1,99 @@
+//! The proof that a recipe gives its file back, before it is taken.
+//!
+//! A gzip's records were proved when it was scanned: every piece was written again from its text, and the whole
+//! compared by digest. What is left is proved here, without predicting anything a second time: the recipe's
+//! bytes read back as the recipe, and its parts, put one after the other, are the content of the file. For that
+//! the content is read once more, and each part compared with what is in its place.
+
+use std::collections::HashMap;
+use std::io::{self, Read};
+
+use super::limits::Limits;
+use super::recipe::{Part, Recipe};
+use crate::digest::Digest;
+
+/// The gzip files inside an archive that were scanned: size and digest, by the digest of the part that writes
+/// each again.
+pub(super) type Gzips = HashMap<Digest, (u64, Digest)>;
+
+/// Proves `recipe`. `content` is the file without its outer compression; without it only the recipe's bytes
+/// are proved.
+///
+/// # Errors
+/// A reason, where the recipe would not give the file back.
+pub(super) fn prove(
+    recipe: &Recipe,
+    gzips: &Gzips,
+    content: Option<Box<dyn Read + Send>>,
+    limits: &Limits,
+) -> Result<(), String> {
+    let read = Recipe::from_bytes(&recipe.to_bytes(), limits)?;
+    if read != *recipe {
+        return Err("it reads otherwise than it was written".to_owned());
+    }
+    let Some(mut content) = content else { return Ok(()) };
+    let failed = |cause: io::Error| format!("the file cannot be read again: {cause}");
+    let parts = match &read.parts[..] {
+        [Part::Gzip { text, .. }] => text,
+        parts => parts,
+    };
+    for (number, part) in parts.iter().enumerate() {
+        let expected = match part {
+            Part::Literal(bytes) => (bytes.len() as u64, Digest::of(bytes)),
+            Part::Blob { digest, size } => (*size, *digest),
+            Part::Gzip { .. } => *gzips.get(&part.digest()).ok_or("a gzip file in it was not tried")?,
+        };
+        if Digest::of_reader((&mut content).take(expected.0)).map_err(failed)? != expected {
+            return Err(format!("its part {number} is not what the file has there"));
+        }
+    }
+    match io::copy(&mut content.take(1), &mut io::sink()).map_err(failed)? {
+        0 => Ok(()),
+        _ => Err("it ends before the file does".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_recipe_is_refused() {
+        let blob = |bytes: &[u8]| Part::Blob { digest: Digest::of(bytes), size: bytes.len() as u64 };
+        let literal = |bytes: &[u8]| Part::Literal(bytes.to_vec());
+        let gzip = Part::Gzip { text: vec![blob(b"under")], records: Vec::new() };
+        let gzips = Gzips::from([(gzip.digest(), (6, Digest::of(b"packed")))]);
+        let file = b"head-blob-packed-tail";
+        let parts = vec![literal(b"head-"), blob(b"blob"), literal(b"-"), gzip.clone(), literal(b"-tail")];
+        let tried = |parts: &[Part], limits: &Limits| {
+            let tried = |parts: Vec<Part>| {
+                let recipe = Recipe { size: file.len() as u64, digest: Digest::of(file), parts };
+                prove(&recipe, &gzips, Some(Box::new(&file[..])), limits)
+            };
+            let outer = Part::Gzip { text: parts.to_vec(), records: Vec::new() };
+            let outcome = tried(vec![outer]);
+            assert_eq!(tried(parts.to_vec()).is_ok(), outcome.is_ok());
+            outcome
+        };
+        let limits = Limits::DEFAULT;
+        assert_eq!(tried(&parts, &limits), Ok(()));
+        assert!(tried(&parts, &Limits { recipe_bytes: 50, ..limits }).is_err());
+        for (one, other) in [(0, 1), (1, 3), (0, 4)] {
+            let mut parts = parts.clone();
+            parts.swap(one, other);
+            assert!(tried(&parts, &limits).is_err(), "{one} and {other} swapped");
+        }
+        for place in 0..parts.len() {
+            let mut without = parts.clone();
+            without.remove(place);
+            assert!(tried(&without, &limits).is_err(), "without {place}");
+            let mut other = parts.clone();
+            other[place] = literal(b"x");
+            assert!(tried(&other, &limits).is_err(), "another at {place}");
+        }
+        let unknown = Part::Gzip { text: vec![blob(b"other")], records: Vec::new() };
+        let mut parts = parts;
+        parts[3] = unknown;
+        assert!(tried(&parts, &limits).is_err_and(|why| why.contains("not tried")));
+    }
+}
