@@ -33,5 +33,5 @@ SCRIPT
         rm -f /root/*.run
         nothing_left /tmp /var/tmp
 SCRIPT
-    vm_stop
+    vm_leave
 }

@@ -29,7 +29,8 @@ SCRIPT
     holds 60 'all services at their replicas' <<<"services $all_services mosquitto"
     holds 300 'Func answers, and its rows come into MySQL' <<'SCRIPT'
         set -e
-        [[ $(client_app | tee /dev/stderr | json setUp) == true ]]
+        set_up() { [[ $(client_app | tee /dev/stderr | json setUp) == true ]]; }
+        until_holds 180 set_up
         before=$(sql 'SELECT COUNT(*) FROM func_task')
         more() { (($(sql 'SELECT COUNT(*) FROM func_task') > before)); }
         until_holds 120 more
@@ -42,5 +43,5 @@ SCRIPT
         rm -f /root/install-*.log
         nothing_left /tmp /var/tmp /dev/shm /root
 SCRIPT
-    vm_stop
+    vm_leave
 }

@@ -65,7 +65,8 @@ SCRIPT
 }
 
 phase_modes() {
-    if ! vm_is_up; then new_site modes; fi
+    # On the machine that `verbs` has purged, where there is one.
+    if [[ $vm_dir != "$work/vm-site" ]] || ! vm_is_up; then new_site modes; fi
     installed_at /srv/func 9000
     holds 1500 '--mini --install-dir /srv/func --port 9000: done' <<SCRIPT
         sh /media/stick/$first --mini --install-dir /srv/func --port 9000
@@ -93,5 +94,5 @@ SCRIPT
         [[ ! -e $DIR/data/user-config.yaml || -z $(config MYSQL_PASSWORD) ]]
 SCRIPT
     purge
-    vm_stop
+    vm_leave
 }

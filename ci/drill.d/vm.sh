@@ -148,6 +148,9 @@ vm_stop() {
     vm_forget
 }
 
+# vm_leave: a phase is done with its machine; with --keep it stays until another one is wanted.
+vm_leave() { [[ $keep == yes ]] || vm_stop; }
+
 vm_forget() {
     wait "$vm_pid" 2>/dev/null || true
     vm_pid=''
