@@ -198,6 +198,7 @@ SCRIPT
 
 phase_reboot() {
     vm_restart 600
+    sticks_mount
     holds 600 'after a reboot the product is up by itself' <<SCRIPT
         until_holds 500 services $all_services mosquitto >/dev/null
         until_holds 60 test -n "\$(client_app)"
