@@ -56,7 +56,9 @@ docker_stop() {
     wait "$dockerd_pid" 2>/dev/null || true
     dockerd_pid=''
     unset DOCKER_HOST
-    umount "$work/docker/data"/* 2>/dev/null || true
+    # It leaves mounts behind: its data, the network namespace of a build.
+    awk -v root="$work/docker/" 'index($2, root) == 1 { print $2 }' /proc/mounts | sort -r |
+        while IFS= read -r mounted; do umount -- "$mounted"; done
     rm -rf -- "$work/docker"
 }
 
