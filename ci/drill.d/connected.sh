@@ -23,7 +23,8 @@ phase_connected() {
     [[ $(curl -fsS "$front/portable/dataflux-func.tar.gz" | sha256sum) == "$(sha256sum <"$stand_ins/1.0.0/dataflux-func.tar.gz")" ]] ||
         die "the cache is not stale, so the drill would show nothing"
     say '  ok  the cache in front of the server now has stale artifacts'
-    carry 1.0.1
+    # The other form in which images travel, so that a site installs both.
+    carry 1.0.1 --no-originals
     connected_stop
     sticks_make
 }
@@ -137,9 +138,11 @@ publish() {
 
 pins() { jq -c '.artifacts | map([.name, .size, .digest]) | sort' "$1"; }
 
-# carry VERSION: the engineer's side, through the cache, into the one folder that there is.
+# carry VERSION [OPTION...]: the engineer's side, through the cache, into the one folder that there is; the
+# options are those of `pack bundle`.
 carry() {
     local version=$1 folder=$work/carried/$product-portable bundle=$work/carried/$product-$1-x86_64.run
+    shift
     mkdir -p "$work/carried"
     run_quietly engineer download "$front/portable/manifest-$version.json" --dir "$folder"
     say "  ok  $version: pack download through the cache"
@@ -147,10 +150,10 @@ carry() {
     run_quietly diff <(cd "$stand_ins/$version" && sha256sum -- *.gz *.tgz *.sh *.yaml *.service) \
         <(cd "$folder" && sha256sum -- *.gz *.tgz *.sh *.yaml *.service)
     say "  ok  $version: pack verify; every file is the publisher's, bit for bit"
-    run_quietly engineer bundle "$folder" -o "$bundle"
+    run_quietly engineer bundle "$folder" -o "$bundle" "$@"
     run_quietly engineer verify "$bundle"
     run_quietly env -C "$work/carried" sha256sum -c "${bundle##*/}.sha256"
-    say "  ok  $version: pack bundle, $(($(stat -c %s "$bundle") / 1000000)) MB of $(($(du -sb -- "$folder" | cut -f 1) / 1000000)) MB; verified"
+    say "  ok  $version: pack bundle${*:+ $*}, $(($(stat -c %s "$bundle") / 1000000)) MB of $(($(du -sb -- "$folder" | cut -f 1) / 1000000)) MB; verified"
 }
 
 # The first stick has 1.0.0. The second has 1.0.1 twice, once with a single bit changed in its middle.

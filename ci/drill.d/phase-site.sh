@@ -150,8 +150,9 @@ site_again() {
     vm_new site "$work/site.raw"
     sticks_mount
     holds 600 'the machine of an earlier drill is up again' <<SCRIPT
+        answers() { [[ -n \$(client_app) ]]; }
         until_holds 500 services $all_services mosquitto >/dev/null
-        until_holds 60 test -n "\$(client_app)"
+        until_holds 60 answers
 SCRIPT
 }
 
@@ -200,8 +201,9 @@ phase_reboot() {
     vm_restart 600
     sticks_mount
     holds 600 'after a reboot the product is up by itself' <<SCRIPT
+        answers() { [[ -n \$(client_app) ]]; }
         until_holds 500 services $all_services mosquitto >/dev/null
-        until_holds 60 test -n "\$(client_app)"
+        until_holds 60 answers
         services $all_services mosquitto && http /client-app
 SCRIPT
     row_stands

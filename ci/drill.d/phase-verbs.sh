@@ -34,7 +34,8 @@ SCRIPT
 SCRIPT
     holds 300 'doctor finds what is wrong: a service that does not run' <<'SCRIPT'
         docker service scale --detach dataflux-func_redis=0 >/dev/null
-        until_holds 120 test -z "$(container redis)"
+        stopped() { [[ -z $(container redis) ]]; }
+        until_holds 120 stopped
         bash "$DIR/run-portable.sh" doctor && exit 1
         true
 SCRIPT
