@@ -1166,8 +1166,31 @@ pending() {
 }
 
 wait_until_ready() {
-    local start=$SECONDS deadline=$((SECONDS + TIMEOUT)) now='' before='' calm=0 shown=0 answer=''
+    local start=$SECONDS deadline=$((SECONDS + TIMEOUT)) answer='' name lost
     step "Waiting until every service runs (at most $TIMEOUT s)"
+    wait_for_replicas
+    lost=$(cut_off)
+    if [[ -n $lost ]]; then
+        say "  these do not reach their databases by name and are started anew: $(paste -s -d ' ' <<<"$lost")"
+        for name in $lost; do restart_service "$name"; done
+        wait_for_replicas
+        lost=$(cut_off)
+        [[ -z $lost ]] || die "these services do not reach their databases by name: $(paste -s -d ' ' <<<"$lost")" \
+            "Docker's network ${STACK}_func is broken: systemctl restart docker; then the same command again"
+    fi
+    say "  every service runs; asking http://127.0.0.1:$PORT/"
+    until answer=$(http_answer 127.0.0.1 "$PORT") && [[ $answer =~ ^HTTP/[0-9.]+\ [23] ]]; do
+        if ((SECONDS > deadline)); then
+            show_http_failure
+            die "http://127.0.0.1:$PORT/ does not answer as it should: ${answer:-nothing}" "bash $INSTALL_DIR/run-portable.sh doctor"
+        fi
+        sleep 2
+    done
+    say "  $answer"
+}
+
+wait_for_replicas() { # with start and deadline of wait_until_ready
+    local now='' before='' calm=0 shown=0
     while ((calm < 2)); do # twice, so that an update that is just beginning is not taken for its end
         now=$(pending)
         if [[ -z $now ]]; then calm=$((calm + 1)); else calm=0; fi
@@ -1182,15 +1205,27 @@ wait_until_ready() {
         fi
         sleep 2
     done
-    say "  every service runs; asking http://127.0.0.1:$PORT/"
-    until answer=$(http_answer 127.0.0.1 "$PORT") && [[ $answer =~ ^HTTP/[0-9.]+\ [23] ]]; do
-        if ((SECONDS > deadline)); then
-            show_http_failure
-            die "http://127.0.0.1:$PORT/ does not answer as it should: ${answer:-nothing}" "bash $INSTALL_DIR/run-portable.sh doctor"
-        fi
-        sleep 2
-    done
-    say "  $answer"
+}
+
+# cut_off: Func's services whose container reaches a built-in database not by its name, a line each. An engine
+# that lost its power may start a container first and its network then; Swarm takes such a container for well.
+cut_off() {
+    local name container peers=() services
+    services=$(services_in "$STACK_FILE")
+    ! grep -q '^mysql ' <<<"$services" || peers+=(mysql 3306)
+    ! grep -q '^redis ' <<<"$services" || peers+=(redis 6379)
+    ((${#peers[@]})) || return 0
+    while read -r name _; do
+        case $name in mysql | redis | mosquitto) continue ;; esac
+        container=$(container_of "$name")
+        [[ -n $container ]] || continue
+        reaches "$container" "${peers[@]}" || reaches "$container" "${peers[@]}" || printf '%s\n' "$name"
+    done <<<"$services"
+}
+
+reaches() { # reaches CONTAINER HOST PORT...
+    # shellcheck disable=SC2016 # the container's bash expands it
+    d exec "$1" bash -c 'while (($#)); do exec 3<>"/dev/tcp/$1/$2" || exit 1; shift 2; done' reaches "${@:2}" >/dev/null 2>&1 </dev/null
 }
 
 show_failures() { # show_failures PENDING
@@ -1661,6 +1696,7 @@ verb_doctor() {
     while read -r name _; do
         [[ -z $name ]] || hint "$name: $(d service ps --no-trunc --format '{{.CurrentState}} {{.Error}}' "${STACK}_$name" 2>&1 | sed -n 1p)"
     done <<<"$rest"
+    check "Func reaches the built-in databases by name" "$(cut_off | paste -s -d ' ')" "$ME restart"
     host=$(config_get MYSQL_HOST) port=$(config_get MYSQL_PORT)
     if [[ -n $host ]]; then
         [[ $host == mysql ]] || check "MySQL $host:$port in reach" "$(reach "$host" "$port")" \

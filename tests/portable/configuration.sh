@@ -155,7 +155,7 @@ test_nothing_in_it_is_newer_than_bash_4_2() {
     while read -r array; do
         # Guarded, or never empty where it is used.
         case $array in
-            '#'* | '!ARGS' | names | needed | add | stop | PAUSED | ARGS | my | re | pairs) ;;
+            '#'* | '!ARGS' | names | needed | add | stop | PAUSED | ARGS | my | re | pairs | peers) ;;
             *) fail "an array that may be empty: $array" ;;
         esac
     done < <(sed -E 's/\$\{[A-Za-z_]+\[@\]\+"\$\{[A-Za-z_]+\[@\]\}"\}//g' "$SCRIPT" | grep -oE '\$\{[^}]*\[@\]\}' | tr -d '{[@]}\$')

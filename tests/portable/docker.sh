@@ -103,6 +103,18 @@ test_second_run_with_other_options() {
     [[ $(services) != *mosquitto* ]] || fail 'mosquitto still runs'
 }
 
+# What a power cut can leave behind: a container that runs, and whose network knows no names.
+test_a_container_without_names_is_started_anew() {
+    local before
+    before=$(container worker-7)
+    nsenter --net="/proc/$(docker inspect --format '{{.State.Pid}}' "$before")/ns/net" iptables -t nat -F
+    refused 1 'by name: worker-7' verb doctor
+    install "$OLD" | tee "$T/output"
+    grep -q 'started anew: worker-7$' "$T/output" || fail 'it was not noticed'
+    [[ -n $(container worker-7) && $(container worker-7) != "$before" ]] || fail 'it is the same container'
+    verb doctor
+}
+
 test_backup_and_restore() {
     local dump
     verb backup

@@ -19,5 +19,6 @@ while read -r id seconds script <&3; do
     timeout --kill-after=10 "$seconds" bash "/run/drill/$id" </dev/null 2>&1 3>&- | sed -u 's/^/| /' >&3
     status=${PIPESTATUS[0]}
     rm -f "/run/drill/$id"
-    printf 'done %s %s\n' "$id" "$status" >&3
+    # A line of its own, even where the output ends within a line, as a log does that lost its power.
+    printf '\ndone %s %s\n' "$id" "$status" >&3
 done
