@@ -1198,6 +1198,9 @@ wait_for_replicas() { # with start and deadline of wait_until_ready
             say "  $((SECONDS - start)) s: $(paste -s -d ',' <<<"$now" | sed 's/,/, /g')"
             before=$now shown=$SECONDS
         fi
+        if [[ -n $now && $ENGINE_RESTARTED == no ]] && ((SECONDS - start >= 30)) && [[ -n $(held_ports "$now") ]]; then
+            restart_engine
+        fi
         if ((SECONDS > deadline)); then
             show_failures "$now"
             die "not every service runs: $(paste -s -d ',' <<<"$now")" "the data is unchanged in place" \
@@ -1206,6 +1209,33 @@ wait_for_replicas() { # with start and deadline of wait_until_ready
         sleep 2
     done
 }
+
+# held_ports PENDING: the ports that Docker keeps for containers it no longer has, a line each. An engine that lost
+# its power does that until it is started again; every new container fails with "port is already allocated".
+held_ports() {
+    local name rest port published
+    published=$(d ps --format '{{.Ports}}')
+    while read -r name rest; do
+        port=$(d service ps --no-trunc --format '{{.Error}}' "${STACK}_$name" 2>/dev/null |
+            sed -n '1,2s/.*Bind for [^ ]*:\([0-9]*\) failed: port is already allocated.*/\1/p' | sed -n 1p) || true
+        [[ -z $port || $published == *":$port->"* ]] || printf '%s\n' "$port"
+    done <<<"$1"
+}
+
+# Other containers are not stopped for it.
+restart_engine() {
+    local others
+    others=$(d ps --format '{{.Names}} {{.Label "com.docker.stack.namespace"}}' | awk -v ours="$STACK" '$2 != ours { print $1 }')
+    [[ -z $others ]] || die "Docker keeps a port for a container that is gone, as after a power cut" \
+        "systemctl restart docker helps; it also restarts $(paste -s -d ' ' <<<"$others"), so this script does not" "then the same command again"
+    [[ -d /run/systemd/system ]] || die "Docker keeps a port for a container that is gone, as after a power cut" \
+        "start Docker again in this system's own way, then the same command again"
+    ENGINE_RESTARTED=yes
+    say "  Docker keeps a port for a container that is gone, as after a power cut; starting Docker again"
+    systemctl restart docker || die "Docker does not start" "journalctl -u docker -n 50" "then the same command again"
+    wait_for_docker
+}
+ENGINE_RESTARTED=no
 
 # cut_off: Func's services whose container reaches a built-in database not by its name, a line each. An engine
 # that lost its power may start a container first and its network then; Swarm takes such a container for well.
@@ -1693,6 +1723,7 @@ verb_doctor() {
     done < <(services_in "$STACK_FILE")
     rest=$(pending)
     check "services" "$(paste -s -d ',' <<<"$rest")" "$ME logs SERVICE; if they only need starting: $ME restart"
+    check "Docker keeps no port for a container that is gone" "$(held_ports "$rest" | paste -s -d ' ')" "systemctl restart docker"
     while read -r name _; do
         [[ -z $name ]] || hint "$name: $(d service ps --no-trunc --format '{{.CurrentState}} {{.Error}}' "${STACK}_$name" 2>&1 | sed -n 1p)"
     done <<<"$rest"

@@ -146,6 +146,37 @@ test_versions_are_compared() {
         ! newer 1.0.0 1.0.0 && ! newer 1.0.0-rc.1 1.0.0 && ! newer 1.0.0+b 1.0.0+a'
 }
 
+# A power cut cannot be had here: what Docker then says comes from a fake.
+test_a_port_that_docker_keeps_for_nobody() {
+    local got=0
+    make_folder
+    fake docker 'held="starting container failed: driver failed programming external connectivity: Bind for 0.0.0.0"
+        case "$*" in
+            "ps --format {{.Ports}}") echo "0.0.0.0:1883->1883/tcp, :::1883->1883/tcp" ;;
+            "ps --format {{.Names}}"*) cat "${0%/*}/../containers" ;;
+            *"service ps"*_server) printf "\n%s\n%s\n" "$held:8088 failed: port is already allocated" older ;;
+            *"service ps"*_mosquitto) echo "$held:1883 failed: port is already allocated" ;;
+            *"service ps"*_gone) exit 1 ;;
+            "version --format"*) echo 24.0.9 ;;
+        esac'
+    fake systemctl "echo \"\$*\" >>$T/systemctl"
+    export PATH=$T/bin:$PATH
+    [[ $(in_script 'held_ports "gone missing
+server 0/1
+mosquitto 0/1
+beat 0/1"') == 8088 ]] || fail 'not the port that no container has'
+    echo 'dataflux-func_beat.1 dataflux-func' >"$T/containers"
+    if [[ -d /run/systemd/system ]]; then
+        in_script restart_engine
+        [[ $(cat "$T/systemctl") == 'restart docker' ]] || fail 'Docker was not started again'
+        rm "$T/systemctl"
+    fi
+    echo 'shop ' >>"$T/containers"
+    OUTPUT=$(in_script restart_engine 2>&1) || got=$?
+    [[ $got -eq 1 && ! -e $T/systemctl ]] || fail 'it stopped what is not its own'
+    said 'it also restarts shop'
+}
+
 # CentOS 7 has bash 4.2. What came later, and what 4.2 takes for an unset variable: an empty array, unguarded.
 test_nothing_in_it_is_newer_than_bash_4_2() {
     local newer array
