@@ -58,8 +58,7 @@ docker_stop() {
     dockerd_pid=''
     unset DOCKER_HOST
     # It leaves mounts behind: its data, the network namespace of a build.
-    awk -v root="$work/docker/" 'index($2, root) == 1 { print $2 }' /proc/mounts | sort -r |
-        while IFS= read -r mounted; do umount -- "$mounted"; done
+    unmount_below "$work/docker"
     rm -rf -- "$work/docker"
 }
 

@@ -150,6 +150,7 @@ test_versions_are_compared() {
 test_a_port_that_docker_keeps_for_nobody() {
     local got=0
     make_folder
+    # shellcheck disable=SC2016 # the fake expands it
     fake docker 'held="starting container failed: driver failed programming external connectivity: Bind for 0.0.0.0"
         case "$*" in
             "ps --format {{.Ports}}") echo "0.0.0.0:1883->1883/tcp, :::1883->1883/tcp" ;;
