@@ -1216,6 +1216,7 @@ held_ports() {
     local name rest port published
     published=$(d ps --format '{{.Ports}}')
     while read -r name rest; do
+        [[ $name == server || $name == mosquitto ]] || continue # no other publishes one
         port=$(d service ps --no-trunc --format '{{.Error}}' "${STACK}_$name" 2>/dev/null |
             sed -n '1,2s/.*Bind for [^ ]*:\([0-9]*\) failed: port is already allocated.*/\1/p' | sed -n 1p) || true
         [[ -z $port || $published == *":$port->"* ]] || printf '%s\n' "$port"
