@@ -1,0 +1,56 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # DIR, INSTALL, PORT ... are of ci/test-portable and docker.sh
+# What docker.sh does with an installation on a real engine, and asks of it. Sourced by it.
+
+fail() {
+    printf 'failed: %s\n' "$*" >&2
+    exit 1
+}
+# folder VERSION: a copy of that portable folder whose files may be changed.
+folder() { [[ -d $DIR/$1 ]] || cp -a "$STAND_INS/$1" "$DIR/$1"; }
+
+install() { bash "$1/run-portable.sh" --install-dir "$INSTALL" --timeout 300 "${@:2}"; }
+verb() { bash "$INSTALL/run-portable.sh" "$@"; }
+
+# interrupted TEXT FOLDER ARGUMENT...: an install that is killed as soon as it has said TEXT.
+interrupted() {
+    local text=$1 i
+    setsid bash "$2/run-portable.sh" --install-dir "$INSTALL" "${@:3}" >"$T/interrupted" 2>&1 &
+    for ((i = 0; i < 3000; i++)); do
+        ! grep -q -- "$text" "$T/interrupted" || break
+        sleep 0.1
+    done
+    kill -9 -- "-$!"
+    cat "$T/interrupted"
+    grep -q -- "$text" "$T/interrupted" || fail "it never said: $text"
+}
+
+# refused CODE TEXT COMMAND...: the command ends with CODE and says TEXT.
+refused() {
+    local code=$1 text=$2 output got=0
+    shift 2
+    output=$("$@" 2>&1 </dev/null) || got=$?
+    printf '%s\n' "$output"
+    [[ $got -eq $code ]] || fail "$* ended with $got, not $code"
+    [[ $output == *"$text"* ]] || fail "$* did not say: $text"
+}
+
+app() { # app FIELD: what Func itself says on its page
+    curl -fsS --max-time 10 "http://127.0.0.1:$PORT/client-app" |
+        /usr/bin/python3 -c 'import json, sys; print(json.load(sys.stdin).get(sys.argv[1]))' "$1"
+}
+eventually() { # eventually EXPECTED COMMAND...
+    local expected=$1 got='' i
+    shift
+    for ((i = 0; i < 60; i++)); do
+        got=$("$@" 2>/dev/null) || true
+        [[ $got != "$expected" ]] || return 0
+        sleep 1
+    done
+    fail "$* says '$got', not '$expected'"
+}
+services() { docker service ls --filter label=com.docker.stack.namespace=dataflux-func --format '{{.Name}} {{.Replicas}}' | sort | paste -s -d ' '; }
+container() { docker ps -q --filter "label=com.docker.swarm.service.name=dataflux-func_$1" | head -n 1; }
+# shellcheck disable=SC2016 # the container's shell expands it
+sql() { docker exec -i "$(container mysql)" sh -c 'MYSQL_PWD=$(cat /run/secrets/mysql-root-password) exec mysql -N -B dataflux_func -e "$1"' sql "$1"; }
+mode() { stat -c %a "$1"; }
