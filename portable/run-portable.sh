@@ -981,6 +981,7 @@ provide_images() {
             done
         fi
     fi
+    sync # a power cut from here on takes nothing of them away
     while read -r reference artifact; do
         output=$(d image inspect --format '{{.Os}}/{{.Architecture}}' "$reference" 2>/dev/null) ||
             die "the image $reference is not there, though $artifact was loaded" "the stack template and $artifact do not belong together" \

@@ -4,6 +4,7 @@ mod engine;
 mod launcher;
 mod load;
 mod order;
+mod power_cut;
 mod run;
 mod runtime;
 mod signals;

@@ -1,5 +1,6 @@
 //! The container engine, asked and fed through the host's `docker` command.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::process::{Child, Command, Stdio};
 
@@ -25,17 +26,22 @@ pub(super) fn look_up(image: &str) -> Result<Option<Known>> {
 
 /// Every image the engine has. An engine that does not answer has none: loading will tell why.
 pub(super) fn all() -> Vec<Known> {
-    let Ok(Some(ids)) = ask(&["image", "ls", "--all", "--quiet", "--no-trunc"]) else { return Vec::new() };
-    let mut ids: Vec<&str> = ids.lines().collect();
-    ids.sort_unstable();
-    ids.dedup();
+    let ids = ids();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     ids.chunks(200).flat_map(|some| inspect(some).unwrap_or_default()).collect()
+}
+
+/// The IDs of every image the engine has, also of those that it can tell no more of.
+pub(super) fn ids() -> BTreeSet<String> {
+    let listed = ask(&["image", "ls", "--all", "--quiet", "--no-trunc"]);
+    listed.ok().flatten().unwrap_or_default().lines().map(str::to_owned).collect()
 }
 
 fn inspect(images: &[&str]) -> Result<Vec<Known>> {
     let mut words = vec!["image", "inspect", "--format", "{{.Id}} {{json .RootFS.Layers}}"];
     words.extend(images);
-    let answer = ask(&words)?.unwrap_or_default();
+    // Of several images it tells what it can, and then that it cannot tell of one.
+    let (answer, _) = hear(&words)?;
     let read = |line: &str| {
         let (id, layers) = line.split_once(' ')?;
         // An image without layers has `null` there.
@@ -50,8 +56,55 @@ pub(super) fn keeps_images_in_containerd() -> bool {
     matches!(ask(&["info", "--format", "{{json .DriverStatus}}"]), Ok(Some(status)) if status.contains("containerd.snapshotter"))
 }
 
+/// Whether the engine can read the whole image, which compares every file with what was loaded.
+pub(super) fn gives_back(id: &str) -> Result<bool> {
+    let mut command = Command::new("docker");
+    command.args(["save", id]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    Ok(command.status().map_err(|cause| not_started("save", cause))?.success())
+}
+
+/// Removes an image under all its names; whether it is gone. One that a container has stays.
+pub(super) fn remove_image(id: &str) -> Result<bool> {
+    let listed = ask(&["image", "ls", "--all", "--no-trunc", "--format", "{{.ID}} {{.Repository}}:{{.Tag}}"])?;
+    let listed = listed.unwrap_or_default();
+    let names = listed.lines().filter_map(|line| line.strip_prefix(id)).map(str::trim);
+    // Not by force: that would take the image from a stopped container, and leave its layers.
+    let mut words = vec!["image", "rm"];
+    words.extend(names.filter(|name| !name.contains("<none>")));
+    if words.len() == 2 {
+        words.push(id);
+    }
+    Ok(ask(&words)?.is_some())
+}
+
+/// The names of the volumes with this label, and the label's value.
+pub(super) fn volumes(label: &str) -> Result<Vec<(String, String)>> {
+    let filter = format!("label={label}");
+    let format = format!("{{{{.Name}}}} {{{{.Label \"{label}\"}}}}");
+    let listed = ask(&["volume", "ls", "--filter", &filter, "--format", &format])?.unwrap_or_default();
+    let parts = listed.lines().filter_map(|line| line.split_once(' '));
+    Ok(parts.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+}
+
+/// Makes an empty volume with this label (`KEY=VALUE`): its name, or `None` where the engine keeps none.
+pub(super) fn add_volume(label: &str) -> Result<Option<String>> {
+    Ok(ask(&["volume", "create", "--label", label])?.map(|name| name.trim().to_owned()))
+}
+
+/// Removes these volumes. One that stays is no harm.
+pub(super) fn remove_volumes(names: &[String]) {
+    let words: Vec<&str> = ["volume", "rm"].into_iter().chain(names.iter().map(String::as_str)).collect();
+    let _ = ask(&words);
+}
+
 /// What `docker` answers; `None` when it says no.
 fn ask(words: &[&str]) -> Result<Option<String>> {
+    let (answer, agreed) = hear(words)?;
+    Ok(agreed.then_some(answer))
+}
+
+/// What `docker` says, and whether it ends well.
+fn hear(words: &[&str]) -> Result<(String, bool)> {
     let mut child = Command::new("docker")
         .args(words)
         .stdin(Stdio::null())
@@ -64,8 +117,7 @@ fn ask(words: &[&str]) -> Result<Option<String>> {
         // An answer cut short does not parse, which is what a missing one does.
         let _ = stdout.take(MOST_ANSWER).read_to_string(&mut answer);
     }
-    let ended = child.wait().is_ok_and(|status| status.success());
-    Ok(ended.then_some(answer))
+    Ok((answer, child.wait().is_ok_and(|status| status.success())))
 }
 
 fn not_started(what: &str, cause: io::Error) -> Error {

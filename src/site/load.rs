@@ -8,6 +8,7 @@ use std::io::{self, BufReader, Read, Write};
 
 use super::engine::{self, Known, Loading};
 use super::order::{self, Chain, already};
+use super::power_cut::Mark;
 use crate::bundle::{Bundle, CarriedArtifact, Form};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -121,13 +122,16 @@ impl Job<'_> {
 }
 
 fn load(jobs: &[Job<'_>], blobs: &dyn BlobSource, progress: &dyn Progress) -> Result<()> {
+    let mark = Mark::set(jobs.iter().flat_map(|job| &job.images).map(Into::into).collect())?;
+    mark.remove_damaged(progress)?;
     let there: Vec<Chain> = engine::all().into_iter().map(|known: Known| known.layers).collect();
     let loads: Vec<order::Load> = jobs
         .iter()
         .map(|job| order::Load { chains: job.chains(), size: job.size(&already(&job.chains(), &there)) })
         .collect();
     progress.plan(jobs.len(), Some(planned(jobs, &there)));
-    order::run(&loads, there, AT_A_TIME, |number, there| one(&jobs[number], there, blobs, progress))
+    order::run(&loads, there, AT_A_TIME, |number, there| one(&jobs[number], there, blobs, progress))?;
+    mark.clear()
 }
 
 /// The bytes that go to the engine altogether, about: what several images share goes once.

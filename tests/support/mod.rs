@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "every test file uses another part of this")]
 
 pub mod craft;
+pub mod engine;
 pub mod fault;
 pub mod images;
 pub mod mounts;
