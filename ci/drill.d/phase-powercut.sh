@@ -3,18 +3,28 @@
 # The power goes in the middle of an installation, three times. Sourced by ci/drill.
 
 phase_powercut() {
-    local third moment span=${install_seconds:-180} secrets='' now
+    # A second run has less to do than the first, and the last third of an installation is waiting.
+    local third moment span=$((${install_seconds:-240} * 2 / 3)) secrets='' now begun
     RANDOM=${DRILL_SEED:=$((RANDOM % 32768))}
     note "DRILL_SEED=$DRILL_SEED"
     installed_at /usr/local/dataflux-func 8088
     new_site powercut
     for third in 0 1 2; do
-        # Somewhere in the first, the second, the last third of the time that an installation takes.
+        # Somewhere in the first, the second, the last third of that time.
         moment=$((span * third / 3 + RANDOM % (span / 3) + 1))
-        vm_send 1500 <<<"setsid sh /media/stick/$first --mqtt >/root/install-$third.log 2>&1 </dev/null & sleep 1"
-        sleep "$moment"
+        begun=$SECONDS
+        vm_run $((moment + 120)) <<SCRIPT || die "the machine does not count to $moment"
+            setsid sh /media/stick/$first --mqtt >/root/install-$third.log 2>&1 </dev/null &
+            # Not after its end, which may come soon where the run before was cut off late.
+            late=$((RANDOM % 20))
+            for ((second = 0; second < $moment; second++)); do
+                sleep 1
+                ! grep -q '^  every service runs' /root/install-$third.log || break
+                ! grep -q '^== Waiting' /root/install-$third.log || ((late-- > 0)) || break
+            done
+SCRIPT
         vm_cut
-        note "cut after $moment s"
+        note "cut after $((SECONDS - begun)) s"
         vm_boot
         sticks_mount
         vm_run 60 <<SCRIPT || true

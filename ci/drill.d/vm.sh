@@ -105,7 +105,7 @@ vm_run() {
         case $vm_line in
             '| '*)
                 vm_output+=${vm_line#| }$'\n'
-                printf '        %s\n' "${vm_line#| }" >>"$transcript"
+                printf '[%5d s]         %s\n' "$SECONDS" "${vm_line#| }" >>"$transcript"
                 ;;
             "done $vm_count "*)
                 status=${vm_line##* }

@@ -24,6 +24,7 @@ if [ "$1" = mysqld ]; then
                 echo "CREATE DATABASE \`$MYSQL_DATABASE\` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;"
         } | mysqld --user=mysql --datadir="$data/.first" --bootstrap
         for file in "$data/.first"/*; do [ "${file##*/}" = mysql ] || mv "$file" "$data/"; done
+        sync # on the disk, before anything says that it is there
         mv "$data/.first/mysql" "$data/" # the last: it marks the data as made
         rm -rf "$data/.first"
     fi
