@@ -182,24 +182,22 @@ fn https_never_leads_down_to_http() {
     assert!(!nginx.log().contains("GET /a"), "the plain URL was not even asked");
 }
 
-/// A SOCKS5 proxy (RFC 1928) that takes everybody to `origin`, and tells the names that it was asked for.
-fn socks_proxy(origin: String) -> (std::net::SocketAddr, mpsc::Receiver<String>) {
+/// A proxy that takes everybody to `origin`, wherever they want to go, once `welcome` has let them in; that tells
+/// what it was asked for.
+fn proxy(
+    origin: String,
+    welcome: fn(&mut TcpStream, &mpsc::Sender<String>) -> std::io::Result<bool>,
+) -> (std::net::SocketAddr, mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
-    let (tell, names) = mpsc::channel();
+    let (tell, told) = mpsc::channel();
     std::thread::spawn(move || {
         for client in listener.incoming() {
             let (mut client, tell, origin) = (client.expect("a client"), tell.clone(), origin.clone());
             std::thread::spawn(move || {
-                let methods = take(&client, 2)?[1];
-                take(&client, methods.into())?;
-                client.write_all(&[5, 0])?;
-                // Version, "connect", reserved, "a name follows", its length.
-                let head = take(&client, 5)?;
-                assert_eq!(head[..4], [5, 1, 0, 3], "names are left to the proxy");
-                let name = take(&client, usize::from(head[4]) + 2)?;
-                tell.send(String::from_utf8_lossy(&name[..name.len() - 2]).into_owned()).expect("somebody listens");
-                client.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0])?;
+                if !welcome(&mut client, &tell)? {
+                    return Ok(0);
+                }
                 let mut server = TcpStream::connect(origin)?;
                 let (mut up, mut down) = (client.try_clone()?, server.try_clone()?);
                 std::thread::spawn(move || std::io::copy(&mut up, &mut server));
@@ -207,7 +205,7 @@ fn socks_proxy(origin: String) -> (std::net::SocketAddr, mpsc::Receiver<String>)
             });
         }
     });
-    (address, names)
+    (address, told)
 }
 
 fn take(mut stream: &TcpStream, count: usize) -> std::io::Result<Vec<u8>> {
@@ -215,10 +213,23 @@ fn take(mut stream: &TcpStream, count: usize) -> std::io::Result<Vec<u8>> {
     stream.read_exact(&mut bytes).map(|()| bytes)
 }
 
+/// A SOCKS5 proxy's part (RFC 1928): everybody is welcome; it tells the names that it was asked for.
+fn socks(client: &mut TcpStream, tell: &mpsc::Sender<String>) -> std::io::Result<bool> {
+    let methods = take(client, 2)?[1];
+    take(client, methods.into())?;
+    client.write_all(&[5, 0])?;
+    // Version, "connect", reserved, "a name follows", its length.
+    let head = take(client, 5)?;
+    assert_eq!(head[..4], [5, 1, 0, 3], "names are left to the proxy");
+    let name = take(client, usize::from(head[4]) + 2)?;
+    tell.send(String::from_utf8_lossy(&name[..name.len() - 2]).into_owned()).expect("somebody listens");
+    client.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).map(|()| true)
+}
+
 #[test]
 fn a_socks_proxy_is_as_good_as_any() {
     let origin = file_server();
-    let (address, names) = socks_proxy(origin.address());
+    let (address, names) = proxy(origin.address(), socks);
     let product = Product::of(&noise(1, SIZE), "URL");
     let proxy = format!("socks5h://{address}");
     let output = command(&product, "http://origin.invalid/a", &[("all_proxy", &proxy)]);
@@ -228,52 +239,39 @@ fn a_socks_proxy_is_as_good_as_any() {
     assert_eq!(origin.requests()[0].path, "/a");
 }
 
-/// A proxy that opens tunnels to `origin` for those who give [`USER`], wherever they want to go (RFC 9110,
-/// section 9.3.6), and tells every line that it was asked before the tunnel stood.
-fn tunnel_proxy(origin: String) -> (std::net::SocketAddr, mpsc::Receiver<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("an address");
-    let (tell, lines) = mpsc::channel();
-    std::thread::spawn(move || {
-        for client in listener.incoming() {
-            let (mut client, tell, origin) = (client.expect("a client"), tell.clone(), origin.clone());
-            std::thread::spawn(move || {
-                let mut welcome = false;
-                // Byte by byte: what follows the head belongs to the tunnel.
-                loop {
-                    let mut line = Vec::new();
-                    while !line.ends_with(b"\r\n") {
-                        line.extend(take(&client, 1)?);
-                    }
-                    let line = String::from_utf8_lossy(&line).trim_end().to_owned();
-                    if line.is_empty() {
-                        break;
-                    }
-                    let header = line.split_once(": ");
-                    welcome |= header
-                        .is_some_and(|(name, value)| name.eq_ignore_ascii_case("proxy-authorization") && value == USER);
-                    tell.send(line).expect("somebody listens");
-                }
-                if !welcome {
-                    let refusal = "407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"x\"";
-                    return write!(client, "HTTP/1.1 {refusal}\r\nContent-Length: 0\r\n\r\n").map(|()| 0);
-                }
-                client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
-                let mut server = TcpStream::connect(origin)?;
-                let (mut up, mut down) = (client.try_clone()?, server.try_clone()?);
-                std::thread::spawn(move || std::io::copy(&mut up, &mut server));
-                std::io::copy(&mut down, &mut client)
-            });
+/// An HTTP proxy's part (RFC 9110, section 9.3.6): a tunnel for those who give [`USER`]; it tells every line that
+/// it was asked before the tunnel stood.
+fn tunnel(client: &mut TcpStream, tell: &mpsc::Sender<String>) -> std::io::Result<bool> {
+    let mut welcome = false;
+    // Byte by byte: what follows the head belongs to the tunnel.
+    loop {
+        let mut line = Vec::new();
+        while !line.ends_with(b"\r\n") {
+            line.extend(take(client, 1)?);
         }
-    });
-    (address, lines)
+        let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+        if line.is_empty() {
+            break;
+        }
+        let header = line.split_once(": ");
+        welcome |=
+            header.is_some_and(|(name, value)| name.eq_ignore_ascii_case("proxy-authorization") && value == USER);
+        tell.send(line).expect("somebody listens");
+    }
+    if welcome {
+        client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
+    } else {
+        let refusal = "407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"x\"";
+        write!(client, "HTTP/1.1 {refusal}\r\nContent-Length: 0\r\n\r\n")?;
+    }
+    Ok(welcome)
 }
 
 #[test]
 fn https_goes_through_a_proxys_tunnel_and_the_proxys_password_is_never_shown() {
     let bytes = noise(1, SIZE);
     let Some((nginx, _)) = secure(&bytes) else { return };
-    let (address, lines) = tunnel_proxy(format!("127.0.0.1:{}", nginx.port(0)));
+    let (address, lines) = proxy(format!("127.0.0.1:{}", nginx.port(0)), tunnel);
     let product = Product::of(&bytes, "URL");
     let authority = nginx.path("ca.pem");
     let trusting = ["--cacert", authority.to_str().expect("text")];
