@@ -36,7 +36,7 @@ mod text;
 pub use analyse::{Analysis, Form, Options, analyse};
 pub use archive::Compression;
 pub use blob::Blob;
-pub use export::export;
+pub use export::{END_OF_ARCHIVE, export, export_members};
 pub use layout::{Entry, Source, blob_path, distinct, layout, other_blob_path, recipe_path};
 pub use limits::Limits;
 pub use rebuild::{BlobSource, rebuild};

@@ -31,19 +31,31 @@ fn bundle(folder: &Path) -> [Made; 2] {
     made
 }
 
-/// `pack load` in another boot than this one, as far as it can tell, killed when the engine has `loads` images.
+/// An engine of its own, in which `loads` images were loaded when the power went; and a bundle with both.
+fn after_a_cut(loads: u32) -> Option<(tempfile::TempDir, Engine, [Made; 2])> {
+    let mut engine = Engine::start()?;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let made = bundle(folder.path());
+    load_and_cut(folder.path(), &engine, loads);
+    engine.kill();
+    engine.up();
+    Some((folder, engine, made))
+}
+
+/// `pack load` in another boot than this one, as far as it can tell, killed with all that it runs when the engine has
+/// `loads` images.
 fn load_and_cut(folder: &Path, engine: &Engine, loads: u32) {
     fs::create_dir(folder.join("bin")).expect("a folder");
     let docker = format!(
         "#!/bin/sh\nPATH=${{PATH#*:}}\n[ \"$1\" = load ] || exec docker \"$@\"\ndocker \"$@\" || exit\n\
-         echo >>loaded\n[ $(wc -l <loaded) -lt {loads} ] || kill -KILL $PPID\n"
+         echo >>loaded\n[ $(wc -l <loaded) -lt {loads} ] || kill -KILL 0\n"
     );
     fs::write(folder.join("bin/docker"), docker).expect("written");
     fs::write(folder.join("boot"), "0f5e11aa-0000-4000-8000-000000000000\n").expect("written");
     let line =
         "chmod 755 bin/docker; mount --bind boot /proc/sys/kernel/random/boot_id; PATH=$PWD/bin:$PATH exec \"$@\"";
-    let output = Command::new("unshare")
-        .args(["--mount", "sh", "-ec", line, "sh", PACK, "load", BUNDLE])
+    let output = Command::new("setsid")
+        .args(["unshare", "--mount", "sh", "-ec", line, "sh", PACK, "load", BUNDLE])
         .current_dir(folder)
         .env("DOCKER_HOST", engine.host())
         .output()
@@ -87,10 +99,7 @@ fn made_good(folder: &Path, engine: &Engine, made: &[Made; 2]) -> String {
 
 #[test]
 fn images_with_empty_files_are_loaded_again() {
-    let Some(engine) = Engine::start() else { return };
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let made = bundle(folder.path());
-    load_and_cut(folder.path(), &engine, 1);
+    let Some((folder, engine, made)) = after_a_cut(1) else { return };
     assert_ne!(marks(&engine), "");
     let base = engine.layers(&made[0].tag).pop().expect("a layer");
     empty(&base.join("diff/data/file-1"));
@@ -104,20 +113,14 @@ fn images_with_empty_files_are_loaded_again() {
 
 #[test]
 fn an_image_that_is_whole_after_a_cut_is_kept() {
-    let Some(engine) = Engine::start() else { return };
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let made = bundle(folder.path());
-    load_and_cut(folder.path(), &engine, 1);
+    let Some((folder, engine, made)) = after_a_cut(1) else { return };
     let err = made_good(folder.path(), &engine, &made);
     assert!(err.contains("the power was cut") && !err.contains("damaged"), "{err}");
 }
 
 #[test]
 fn layers_that_no_image_has_are_not_believed() {
-    let Some(mut engine) = Engine::start() else { return };
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let made = bundle(folder.path());
-    load_and_cut(folder.path(), &engine, 2);
+    let Some((folder, mut engine, made)) = after_a_cut(2) else { return };
     let layers = engine.layers(&made[1].tag);
     engine.kill();
     // The images were not recorded any more, their layers were; the engine cannot even mount some of these.
@@ -135,10 +138,7 @@ fn layers_that_no_image_has_are_not_believed() {
 
 #[test]
 fn a_damaged_image_that_is_in_use_is_named_and_kept() {
-    let Some(engine) = Engine::start() else { return };
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let made = bundle(folder.path());
-    load_and_cut(folder.path(), &engine, 2);
+    let Some((folder, engine, made)) = after_a_cut(2) else { return };
     engine.ask(&["create", "--name", "user", "--network", "none", &made[1].tag]);
     let top = engine.layers(&made[1].tag).swap_remove(0);
     empty(&top.join("diff/data/file-4"));

@@ -16,14 +16,32 @@ use super::text::unpacked;
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result};
 
+/// What ends a tar archive. An engine looks at what it was sent when it has read this.
+pub const END_OF_ARCHIVE: [u8; 1024] = [0; 1024];
+
 /// Writes an archive with `images` to `out`, each layer once, base layers first, without the layers whose
 /// `diff_id` is in `skip`. The same images give the same bytes.
 ///
 /// # Errors
 /// A blob cannot be read or is not what its digest says, or `out` fails.
 pub fn export(images: &[Image], blobs: &dyn BlobSource, skip: &HashSet<Digest>, out: &mut dyn Write) -> Result<()> {
-    let name = images.first().and_then(|image| image.tags.first()).map_or("images", String::as_str);
-    let failed = |cause: io::Error| failed("the images cannot be read", name, cause);
+    export_members(images, blobs, skip, out)?;
+    out.write_all(&END_OF_ARCHIVE)
+        .and_then(|()| out.flush())
+        .map_err(|cause| failed("the images cannot be written", &title(images), cause))
+}
+
+/// Writes all of that archive but [`END_OF_ARCHIVE`].
+///
+/// # Errors
+/// As [`export`].
+pub fn export_members(
+    images: &[Image],
+    blobs: &dyn BlobSource,
+    skip: &HashSet<Digest>,
+    out: &mut dyn Write,
+) -> Result<()> {
+    let failed = |cause: io::Error| failed("the images cannot be read", &title(images), cause);
     let manifest: Vec<Value> = images
         .iter()
         .map(|image| {
@@ -61,7 +79,11 @@ pub fn export(images: &[Image], blobs: &dyn BlobSource, skip: &HashSet<Digest>, 
                 .hint("check the bundle with: pack verify x.run"));
         }
     }
-    out.write_all(&[0; 1024]).and_then(|()| out.flush()).map_err(failed)
+    Ok(())
+}
+
+fn title(images: &[Image]) -> String {
+    images.first().and_then(|image| image.tags.first()).map_or("images", String::as_str).to_owned()
 }
 
 fn layer_path(diff_id: &Digest) -> String {

@@ -1,19 +1,19 @@
 //! Images into the container engine: a stream from the bundle or folder into `docker load`.
 //!
-//! What several images share goes over once: one load brings it, the others leave out what the engine has by
-//! then and run two at a time. Afterwards the engine is asked for every image.
+//! What several images share goes over once: one load brings it, the others leave out what the engine has or is
+//! being brought, two loads at a time. Afterwards the engine is asked for every image.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{self, BufReader, Read, Write};
 
 use super::engine::{self, Known, Loading};
-use super::order::{self, Chain, already};
+use super::order::{self, Chain, Turn, already};
 use super::power_cut::Mark;
 use crate::bundle::{Bundle, CarriedArtifact, Form};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::folder::Folder;
-use crate::image::{Blob, BlobSource, Image, Options, analyse, export};
+use crate::image::{Blob, BlobSource, END_OF_ARCHIVE, Image, Options, analyse, export_members};
 use crate::manifest::{Kind, Pinned};
 use crate::progress::{Meter, Progress, Silent};
 
@@ -130,7 +130,7 @@ fn load(jobs: &[Job<'_>], blobs: &dyn BlobSource, progress: &dyn Progress) -> Re
         .map(|job| order::Load { chains: job.chains(), size: job.size(&already(&job.chains(), &there)) })
         .collect();
     progress.plan(jobs.len(), Some(planned(jobs, &there)));
-    order::run(&loads, there, AT_A_TIME, |number, there| one(&jobs[number], there, blobs, progress))?;
+    order::run(&loads, there, AT_A_TIME, |number, turn| one(&jobs[number], turn, blobs, progress))?;
     mark.clear()
 }
 
@@ -145,14 +145,19 @@ fn planned(jobs: &[Job<'_>], there: &[Chain]) -> u64 {
     total
 }
 
-fn one(job: &Job<'_>, there: &[Chain], blobs: &dyn BlobSource, progress: &dyn Progress) -> Result<()> {
-    let skip = already(&job.chains(), there);
+fn one(job: &Job<'_>, turn: &Turn<'_>, blobs: &dyn BlobSource, progress: &dyn Progress) -> Result<()> {
+    let skip = already(&job.chains(), turn.there());
     let meter = progress.start(&job.name, Some(job.size(&skip)));
-    match send(job, &skip, blobs, meter.as_ref()) {
+    let mut wait =
+        || if turn.wait() { Ok(()) } else { Err(Error::failed("an image that shares layers was not loaded")) };
+    if job.whole.is_some() {
+        wait()?; // it brings what others bring too: better not both at once
+    }
+    match send(job, &skip, blobs, meter.as_ref(), &mut wait) {
         // An engine that wants every layer gets every layer: containerd's store, or podman behind the name.
-        Err(_) if !skip.is_empty() && job.whole.is_none() => {
+        Err(_) if !skip.is_empty() && job.whole.is_none() && wait().is_ok() => {
             meter.expect(job.size(&HashSet::new()));
-            send(job, &HashSet::new(), blobs, meter.as_ref())?;
+            send(job, &HashSet::new(), blobs, meter.as_ref(), &mut wait)?;
         }
         outcome => outcome?,
     }
@@ -165,11 +170,21 @@ fn diff_ids(image: &Image) -> Chain {
     image.layers.iter().map(|layer| layer.diff_id).collect()
 }
 
-fn send(job: &Job<'_>, skip: &HashSet<Digest>, blobs: &dyn BlobSource, meter: &dyn Meter) -> Result<()> {
+/// Sends `job` without the layers in `skip`; `wait` comes back when the engine has these.
+fn send(
+    job: &Job<'_>,
+    skip: &HashSet<Digest>,
+    blobs: &dyn BlobSource,
+    meter: &dyn Meter,
+    wait: &mut dyn FnMut() -> Result<()>,
+) -> Result<()> {
     let mut engine = Loading::start(&job.name)?;
     let mut out = Metered { engine: &mut engine, meter, refused: false };
     let sent = match job.whole {
-        None => export(&job.images, blobs, skip, &mut out),
+        None => export_members(&job.images, blobs, skip, &mut out).and_then(|()| wait()).and_then(|()| {
+            out.write_all(&END_OF_ARCHIVE)
+                .map_err(|cause| Error::failed("an image cannot be sent to the engine").caused_by(cause))
+        }),
         Some((entry, bundle)) => as_it_is(BufReader::new(bundle.stream(entry)), &mut out),
     };
     let refused = out.refused;

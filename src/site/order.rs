@@ -1,11 +1,16 @@
 //! In which order images are loaded, and which at the same time.
+//!
+//! An engine takes an archive without the layers that it has, and looks for these only when it has read the
+//! archive to its end. So a load may begin while another still brings what both share: it leaves that out, and
+//! waits before its archive's end. The archive goes over while the engine unpacks the other's layers.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
-use std::sync::{Condvar, Mutex, MutexGuard};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use crate::digest::Digest;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Layers from the base up, as an engine keeps them: each under the chain of those below it.
 pub(super) type Chain = Vec<Digest>;
@@ -19,7 +24,7 @@ pub(super) struct Load {
 }
 
 impl Load {
-    /// Whether both bring a layer that the engine lacks: one of them had better wait for the other.
+    /// Whether both bring a layer that the engine lacks.
     fn shares_with(&self, other: &Load, there: &[Chain]) -> bool {
         let both = self.chains.iter().flat_map(|chain| other.chains.iter().map(move |theirs| (chain, theirs)));
         both.into_iter().any(|(chain, theirs)| common(chain, theirs) > known(chain, there))
@@ -40,12 +45,42 @@ struct State {
     waiting: Vec<usize>,
     running: Vec<usize>,
     there: Vec<Chain>,
-    failed: bool,
+    /// The first one; nothing is begun after it.
+    failure: Option<Error>,
 }
 
-/// Does `work` for every load, up to `at_a_time` at once; it is told the load's number and the chains that
-/// the engine has by then. What several loads share comes with the smallest of them, alone; then the largest
-/// goes first, so that it is not the one that all wait for at the end.
+/// What is shared by those who load.
+struct Board<'a> {
+    loads: &'a [Load],
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+/// A load's turn.
+pub(super) struct Turn<'a> {
+    board: &'a Board<'a>,
+    there: Vec<Chain>,
+    /// The loads that are bringing some of that.
+    bringing: Vec<usize>,
+}
+
+impl Turn<'_> {
+    /// The chains that the engine has or is being brought.
+    pub(super) fn there(&self) -> &[Chain] {
+        &self.there
+    }
+
+    /// Waits until the engine has them. False: something failed, and it never will.
+    pub(super) fn wait(&self) -> bool {
+        let bringing = |state: &mut State| self.bringing.iter().any(|load| state.running.contains(load));
+        let state = self.board.changed.wait_while(self.board.lock(), bringing);
+        state.unwrap_or_else(PoisonError::into_inner).failure.is_none()
+    }
+}
+
+/// Does `work` for every load, up to `at_a_time` at once; it is told the load's number and its turn. What several
+/// loads share comes with the smallest of them, first; then the largest goes first, so that it is not the one
+/// that all wait for at the end.
 ///
 /// # Errors
 /// The first failure of the work; nothing is begun after it.
@@ -53,72 +88,76 @@ pub(super) fn run(
     loads: &[Load],
     there: Vec<Chain>,
     at_a_time: usize,
-    work: impl Fn(usize, &[Chain]) -> Result<()> + Sync,
+    work: impl Fn(usize, &Turn<'_>) -> Result<()> + Sync,
 ) -> Result<()> {
-    let state = State { waiting: (0..loads.len()).collect(), running: Vec::new(), there, failed: false };
-    let (state, changed) = (Mutex::new(state), Condvar::new());
-    let lock = || state.lock().unwrap_or_else(|broken| broken.into_inner());
-    let lane = || -> Result<()> {
-        loop {
-            let Some((load, there)) = take(loads, lock(), &changed) else { return Ok(()) };
-            let mut ended = Ended { load, brought: None, state: &state, changed: &changed };
-            work(load, &there)?;
-            ended.brought = Some(&loads[load].chains);
+    let state = State { waiting: (0..loads.len()).collect(), running: Vec::new(), there, failure: None };
+    let board = Board { loads, state: Mutex::new(state), changed: Condvar::new() };
+    let lane = || {
+        while let Some((load, turn)) = board.take() {
+            let mut ended =
+                Ended { load, outcome: Some(Err(Error::failed("a load ended unexpectedly"))), board: &board };
+            ended.outcome = Some(work(load, &turn));
         }
     };
     thread::scope(|scope| {
         let lanes: Vec<_> = (0..at_a_time.min(loads.len())).map(|_| scope.spawn(lane)).collect();
-        let joined = lanes.into_iter().map(|lane| lane.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        // Every lane is waited for; the first failure is the one told.
-        let outcomes: Vec<Result<()>> = joined.collect();
-        outcomes.into_iter().collect()
-    })
+        for lane in lanes {
+            lane.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        }
+    });
+    board.state.into_inner().unwrap_or_else(PoisonError::into_inner).failure.map_or(Ok(()), Err)
 }
 
-/// Waits for a load that may begin; `None` when there is nothing left to do.
-fn take(loads: &[Load], mut state: MutexGuard<'_, State>, changed: &Condvar) -> Option<(usize, Vec<Chain>)> {
-    loop {
-        if state.failed || state.waiting.is_empty() {
+impl Board<'_> {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next load and its turn; `None` when there is nothing left to do.
+    fn take(&self) -> Option<(usize, Turn<'_>)> {
+        let mut state = self.lock();
+        if state.failure.is_some() {
             return None;
         }
-        if let Some(load) = next(loads, &state) {
-            state.waiting.retain(|&waiting| waiting != load);
-            state.running.push(load);
-            return Some((load, state.there.clone()));
-        }
-        state = changed.wait(state).unwrap_or_else(|broken| broken.into_inner());
+        let load = self.next(&state)?;
+        let shares = |running: &usize| self.loads[load].shares_with(&self.loads[*running], &state.there);
+        let bringing: Vec<usize> = state.running.iter().copied().filter(shares).collect();
+        let brought = bringing.iter().flat_map(|&running| &self.loads[running].chains);
+        let there = state.there.iter().chain(brought).cloned().collect();
+        state.waiting.retain(|&waiting| waiting != load);
+        state.running.push(load);
+        Some((load, Turn { board: self, there, bringing }))
     }
-}
 
-fn next(loads: &[Load], state: &State) -> Option<usize> {
-    let shares = |one: usize, other: usize| one != other && loads[one].shares_with(&loads[other], &state.there);
-    let free = |load: &usize| !state.running.iter().any(|&running| shares(*load, running));
-    let free: Vec<usize> = state.waiting.iter().copied().filter(free).collect();
-    let brings_for_others = |load: &usize| state.waiting.iter().any(|&other| shares(*load, other));
-    let shared = free.iter().copied().filter(brings_for_others).min_by_key(|&load| (loads[load].size, load));
-    // Of two of one size the one that was named first.
-    shared.or_else(|| free.into_iter().min_by_key(|&load| (std::cmp::Reverse(loads[load].size), load)))
+    fn next(&self, state: &State) -> Option<usize> {
+        let brought = state.running.iter().flat_map(|&running| &self.loads[running].chains);
+        let there: Vec<Chain> = state.there.iter().chain(brought).cloned().collect();
+        let shares = |one: usize, other: usize| one != other && self.loads[one].shares_with(&self.loads[other], &there);
+        let brings_for_others = |load: &usize| state.waiting.iter().any(|&other| shares(*load, other));
+        let waiting = state.waiting.iter().copied();
+        let shared = waiting.clone().filter(brings_for_others).min_by_key(|&load| (self.loads[load].size, load));
+        // Of two of one size the one that was named first.
+        shared.or_else(|| waiting.min_by_key(|&load| (Reverse(self.loads[load].size), load)))
+    }
 }
 
 /// A load is no longer running, however it ended.
 struct Ended<'a> {
     load: usize,
-    /// What the engine has now; `None` after a failure.
-    brought: Option<&'a [Chain]>,
-    state: &'a Mutex<State>,
-    changed: &'a Condvar,
+    outcome: Option<Result<()>>,
+    board: &'a Board<'a>,
 }
 
 impl Drop for Ended<'_> {
     fn drop(&mut self) {
-        let mut state = self.state.lock().unwrap_or_else(|broken| broken.into_inner());
+        let mut state = self.board.lock();
         state.running.retain(|&running| running != self.load);
-        match self.brought {
-            Some(chains) => state.there.extend_from_slice(chains),
-            None => state.failed = true,
+        match self.outcome.take() {
+            Some(Err(error)) => drop(state.failure.get_or_insert(error)),
+            _ => state.there.extend_from_slice(&self.board.loads[self.load].chains),
         }
         drop(state);
-        self.changed.notify_all();
+        self.board.changed.notify_all();
     }
 }
 
@@ -144,11 +183,12 @@ mod tests {
         Load { chains: chains.iter().map(chain).collect(), size }
     }
 
-    /// What ran, and beside what.
+    /// What ran, and what was there or coming.
     fn trace(loads: &[Load], there: Vec<Chain>, at_a_time: usize) -> Vec<(usize, Vec<Chain>)> {
         let seen = Mutex::new(Vec::new());
-        run(loads, there, at_a_time, |load, there| {
-            seen.lock().expect("no panic").push((load, there.to_vec()));
+        run(loads, there, at_a_time, |load, turn| {
+            seen.lock().expect("no panic").push((load, turn.there().to_vec()));
+            assert!(turn.wait());
             Ok(())
         })
         .expect("no failure");
@@ -161,10 +201,42 @@ mod tests {
         let order: Vec<usize> = trace(&loads, Vec::new(), 1).into_iter().map(|(load, _)| load).collect();
         assert_eq!(order, [1, 0, 2]);
         for _ in 0..50 {
-            let seen = trace(&loads, Vec::new(), 2);
-            assert_eq!(seen[0].0, 1, "alone");
-            assert!(seen[1..].iter().all(|(load, there)| known(&loads[*load].chains[0], there) == 1));
+            let mut seen = trace(&loads, Vec::new(), 2);
+            seen.sort_unstable();
+            assert_eq!(seen[1], (1, Vec::new()));
+            assert!([0, 2].iter().all(|&load| known(&loads[load].chains[0], &seen[load].1) == 1));
         }
+    }
+
+    #[test]
+    fn a_load_waits_for_the_one_that_brings_what_it_leaves_out() {
+        let loads = [load(3, &[&["base", "b"]]), load(9, &[&["base", "a"]])];
+        let (begun, base) = (std::sync::Barrier::new(2), Mutex::new(false));
+        run(&loads, Vec::new(), 2, |load, turn| {
+            begun.wait(); // both run
+            if load == 0 {
+                thread::sleep(std::time::Duration::from_millis(50));
+                *base.lock().expect("no panic") = true;
+            } else {
+                assert!(turn.wait() && *base.lock().expect("no panic"));
+            }
+            Ok(())
+        })
+        .expect("no failure");
+    }
+
+    #[test]
+    fn who_waits_for_a_load_that_fails_is_told_and_the_failure_is_the_first() {
+        let loads = [load(3, &[&["base", "b"]]), load(9, &[&["base", "a"]])];
+        let begun = std::sync::Barrier::new(2);
+        let outcome = run(&loads, Vec::new(), 2, |load, turn| {
+            begun.wait();
+            if load == 1 {
+                assert!(!turn.wait());
+            }
+            Err(Error::failed(if load == 0 { "the cause" } else { "given up" }))
+        });
+        assert_eq!(outcome.expect_err("fails").title(), "the cause");
     }
 
     #[test]
@@ -179,7 +251,7 @@ mod tests {
     fn after_a_failure_nothing_is_begun() {
         let loads = [load(1, &[&["base"]]), load(2, &[&["base", "a"]]), load(3, &[&["base", "b"]])];
         let begun = Mutex::new(0);
-        let outcome = run(&loads, Vec::new(), 2, |_, _| {
+        let outcome = run(&loads, Vec::new(), 1, |_, _| {
             *begun.lock().expect("no panic") += 1;
             Err(Error::failed("as asked"))
         });
