@@ -31,7 +31,7 @@ impl Digest {
     /// Whatever the reader fails with, `Interrupted` excepted.
     pub fn of_reader_watched(mut reader: impl Read, mut watch: impl FnMut(u64)) -> io::Result<(u64, Self)> {
         let mut hasher = Hasher::new();
-        let mut buffer = vec![0; 256 * 1024];
+        let mut buffer = vec![0; 64 * 1024];
         loop {
             match reader.read(&mut buffer) {
                 Ok(0) => return Ok((hasher.length(), hasher.finish())),
