@@ -7,6 +7,9 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest as _, Sha256};
 
+/// How much is best read and hashed at a time, in bytes: what was just read is still in the nearest cache then.
+pub const PIECE: usize = 64 << 10;
+
 /// A SHA-256 digest (FIPS 180-4). Written `sha256:` and 64 lower-case hexadecimal digits, as OCI does.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
@@ -31,7 +34,7 @@ impl Digest {
     /// Whatever the reader fails with, `Interrupted` excepted.
     pub fn of_reader_watched(mut reader: impl Read, mut watch: impl FnMut(u64)) -> io::Result<(u64, Self)> {
         let mut hasher = Hasher::new();
-        let mut buffer = vec![0; 64 * 1024];
+        let mut buffer = vec![0; PIECE];
         loop {
             match reader.read(&mut buffer) {
                 Ok(0) => return Ok((hasher.length(), hasher.finish())),

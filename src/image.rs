@@ -13,19 +13,14 @@
 
 mod analyse;
 mod archive;
-mod bit_reader;
-mod bits;
 mod blob;
-mod corrections;
+mod deflate;
 mod export;
 mod gzip;
 mod gzip_write;
 mod hashing;
-mod huffman;
-mod inflate;
 mod layout;
 mod limits;
-mod piece;
 mod prove;
 mod rebuild;
 mod recipe;

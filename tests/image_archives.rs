@@ -4,35 +4,18 @@ mod support;
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use pack::digest::Digest;
 use pack::error::{Class, Error, Result};
-use pack::image::{Analysis, Blob, BlobSource, Entry, Form, Options, Source, analyse, export, layout, rebuild};
+use pack::image::{Analysis, Entry, Form, Options, Source, analyse, export, layout, rebuild};
 use pack::platform::Platform;
 use pack::progress::Silent;
+use support::blobs::{Blobs, assert_comes_back};
 use support::images::{Layers, Made, Member, docker_archive, docker_legacy, gzip, image, image_for, layer, oci, tar};
 use support::noise;
-
-/// Blobs read from the artifacts they were found in.
-struct Blobs(HashMap<Digest, Blob>);
-
-impl Blobs {
-    fn of(analyses: &[&Analysis]) -> Self {
-        Blobs(analyses.iter().flat_map(|one| &one.blobs).map(|blob| (blob.digest, blob.clone())).collect())
-    }
-}
-
-impl BlobSource for Blobs {
-    fn open(&self, digest: &Digest) -> Result<Box<dyn Read + Send + '_>> {
-        match self.0.get(digest) {
-            Some(blob) => Ok(blob.open()?),
-            None => Err(Error::failed("no such blob").fact("blob", digest)),
-        }
-    }
-}
 
 fn options() -> Options {
     Options { platform: Some(Platform::AMD64), ..Options::default() }
@@ -50,19 +33,6 @@ fn refused(bytes: &[u8]) -> Error {
     assert_eq!(error.fact_named("artifact"), Some("bad.tar"), "{error}");
     assert!(error.hint_text().is_some(), "{error}");
     error
-}
-
-/// The original comes back from recipe and blobs, and every blob is what its digest says.
-fn assert_comes_back(analysis: &Analysis, original: &[u8]) {
-    let Form::Rebuilt(recipe) = &analysis.form else { panic!("{:?}", analysis.form) };
-    let blobs = Blobs::of(&[analysis]);
-    for (digest, blob) in &blobs.0 {
-        let (size, found) = Digest::of_reader(blob.open().expect("opens")).expect("reads");
-        assert_eq!((size, found), (blob.size, *digest));
-    }
-    let mut again = Vec::new();
-    rebuild(&analysis.artifact, recipe, &blobs, &mut again).expect("rebuilt");
-    assert!(again == original, "{} of {} bytes", again.len(), original.len());
 }
 
 /// Two images on one base.

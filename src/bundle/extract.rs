@@ -9,7 +9,7 @@ use super::images::Form;
 use super::index::{CarriedArtifact, Entry};
 use super::read::Bundle;
 use super::target::{Below, Nowhere, Placing, Target};
-use crate::digest::{Digest, Hasher};
+use crate::digest::{Digest, Hasher, PIECE};
 use crate::error::{Error, IoContext, Result};
 use crate::folder::Folder;
 use crate::image::{self, Recipe};
@@ -169,8 +169,10 @@ impl Restoring {
     }
 
     fn add(&mut self, piece: &[u8]) -> Result<()> {
-        self.hasher.update(piece);
-        self.placing.write_all(piece).doing("write", Path::new(&self.name))?;
+        for piece in piece.chunks(PIECE) {
+            self.hasher.update(piece);
+            self.placing.write_all(piece).doing("write", Path::new(&self.name))?;
+        }
         self.meter.add(piece.len() as u64);
         Ok(())
     }

@@ -9,13 +9,17 @@ use std::thread;
 
 use super::index::Index;
 use super::spare::Spare;
-use crate::digest::Digest;
+use crate::digest::{Hasher, PIECE};
 use crate::error::{Error, IoContext, Result};
 use crate::workers;
 
 /// The unpacked frames that may be in memory at a time, in bytes: two of the largest that are written, four of the
 /// default size. Two readers hold one each, and their next ones are unpacked meanwhile.
 const MEMORY: u64 = 128 << 20;
+
+/// The largest unpacked frame, in bytes, whose memory is kept for the next: to unpack a larger one takes much longer
+/// than to ask for its memory, and what is kept counts.
+const KEPT: u64 = 8 << 20;
 
 /// A bundle's file and what it holds.
 #[derive(Debug)]
@@ -25,11 +29,13 @@ pub(super) struct Packed {
     pub(super) index: Index,
     /// For stored frames: given back to the allocator, they would stay with the thread that had them.
     spare: Spare,
+    /// For unpacked frames that were read by one reader alone.
+    spare_raw: Spare,
 }
 
 impl Packed {
     pub(super) fn new(file: File, path: PathBuf, index: Index) -> Self {
-        Packed { file, path, index, spare: Spare::default() }
+        Packed { file, path, index, spare: Spare::default(), spare_raw: Spare::default() }
     }
 
     /// A frame's content; its stored bytes are compared with their digest first.
@@ -37,21 +43,37 @@ impl Packed {
         let frame = &self.index.frames[number];
         let mut stored = self.spare.take(frame.size as usize);
         stored.resize(frame.size as usize, 0);
-        self.file.read_exact_at(&mut stored, frame.offset).doing("read the bundle", &self.path)?;
-        let actual = Digest::of(&stored);
+        let mut hasher = Hasher::new();
+        for piece in stored.chunks_mut(PIECE) {
+            self.file.read_exact_at(piece, frame.offset + hasher.length()).doing("read the bundle", &self.path)?;
+            hasher.update(piece);
+        }
+        let actual = hasher.finish();
         if actual != frame.digest {
             return Err(damaged(&self.path, format_args!("frame {number} is not what the index says"))
                 .fact("offset", frame.offset)
                 .fact("expected", frame.digest)
                 .fact("actual", actual));
         }
-        let raw = zstd::bulk::decompress(&stored, frame.raw_size as usize).unwrap_or_default();
+        let mut raw = self.spare_raw.take(frame.raw_size as usize);
+        let unpacked = zstd::bulk::Decompressor::new()
+            .and_then(|mut decompressor| decompressor.decompress_to_buffer(&stored[..], &mut raw));
         self.spare.give(stored);
+        if unpacked.is_err() {
+            raw.clear();
+        }
         if raw.len() as u64 == frame.raw_size {
             Ok(raw)
         } else {
             Err(damaged(&self.path, format_args!("frame {number} does not unpack to what the index says"))
                 .fact("offset", frame.offset))
+        }
+    }
+
+    /// Takes an unpacked frame that nobody needs any more: its memory serves the next one.
+    pub(super) fn give_back(&self, raw: Vec<u8>) {
+        if raw.capacity() as u64 <= KEPT {
+            self.spare_raw.give(raw);
         }
     }
 

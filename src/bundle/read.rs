@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::format::{End, TRAILER_LENGTH, Trailer, find_trailer, index_json};
 use super::frames::{Frames, Packed, damaged};
 use super::index::{Entry, Index};
-use crate::digest::{Digest, Hasher};
+use crate::digest::{Digest, Hasher, PIECE};
 use crate::error::{Error, IoContext, Result};
 use crate::manifest::{FILE_NAME, Limits, Manifest};
 use crate::workers;
@@ -17,8 +17,6 @@ use crate::workers;
 const MEMORY: u64 = 280 << 20;
 /// How much of a file's end is searched for a trailer that something was appended to.
 const SEARCHED: u64 = 1 << 20;
-/// How much is read at a time where nothing but a digest is wanted.
-const PIECE: u64 = 256 << 10;
 
 /// An open bundle whose trailer and index are right.
 #[derive(Debug)]
@@ -159,6 +157,7 @@ impl Bundle {
                     }
                     next += 1;
                 }
+                self.packed.give_back(raw);
                 Ok(())
             },
         )
@@ -192,9 +191,9 @@ impl Bundle {
     /// The digest of `size` of the file's bytes from `offset` on, read in pieces; `watch` is told of each.
     pub(super) fn stored_digest(&self, offset: u64, size: u64, watch: impl Fn(u64)) -> std::io::Result<Digest> {
         let mut hasher = Hasher::new();
-        let mut piece = vec![0; PIECE.min(size) as usize];
+        let mut piece = vec![0; PIECE];
         while hasher.length() < size {
-            let count = PIECE.min(size - hasher.length());
+            let count = (PIECE as u64).min(size - hasher.length());
             let piece = &mut piece[..count as usize];
             self.packed.file.read_exact_at(piece, offset + hasher.length())?;
             hasher.update(piece);

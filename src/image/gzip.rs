@@ -5,12 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::Crc;
 
-use super::bit_reader::cut_short;
-use super::corrections::Corrected;
+use super::deflate::{Corrected, Inflater, LONGEST_PIECE, Likely, Piece, cut_short};
 use super::gzip_write::Joiner;
 use super::hashing::{HashingReader, HashingWriter};
-use super::inflate::Inflater;
-use super::piece::{LONGEST_PIECE, Piece};
 use super::recipe::Record;
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, Result};
@@ -52,7 +49,8 @@ pub(super) enum Records {
 enum Item {
     Verbatim(Vec<u8>),
     Trailer(Vec<u8>),
-    Piece(Piece),
+    /// A piece; whether it is the file's first.
+    Piece(Piece, bool),
     /// The text before an error: it tells where in the content that is.
     Rest(Vec<u8>),
     End {
@@ -76,6 +74,7 @@ pub(super) fn scan(
         Records::AtMost(bytes) => bytes,
     };
     let spent = AtomicU64::new(0);
+    let likely = Likely::default();
     let mut records = Vec::new();
     let mut reason = matches!(wanted, Records::NotWanted).then(|| "it was not asked for".to_owned());
     let mut joined = Joiner::new(HashingWriter { hasher: Hasher::new() });
@@ -85,8 +84,8 @@ pub(super) fn scan(
         |emit| produce(source, fault, emit),
         |item| {
             let corrected = match &item {
-                Item::Piece(piece) if most > 0 && spent.load(Ordering::Relaxed) <= most => {
-                    let corrected = Corrected::of(piece);
+                Item::Piece(piece, is_first) if most > 0 && spent.load(Ordering::Relaxed) <= most => {
+                    let corrected = Corrected::of(piece, *is_first, &likely);
                     spent.fetch_add(corrected.size(), Ordering::Relaxed);
                     Some(corrected)
                 }
@@ -117,7 +116,7 @@ pub(super) fn scan(
                     joined.verbatim(&bytes).map_err(|error| fault(&error))?;
                     records.push(Record::Verbatim(bytes));
                 }
-                Item::Piece(piece) => {
+                Item::Piece(piece, _) => {
                     if points.last().is_none_or(|last| text >= last.text + POINT_DISTANCE) && piece.is_whole {
                         points.push(point(&piece, text));
                     }
@@ -167,12 +166,21 @@ fn produce(
     let failed = |error: io::Error| fault(&error);
     let header = header(&mut inflater).and_then(Header::expect).map_err(failed)?;
     emit(Item::Verbatim(header))?;
+    let mut is_first = true;
     loop {
         inflater.begin_stream();
+        let mut last: Option<Piece> = None;
         loop {
-            match inflater.piece(PIECE, LONGEST_PIECE) {
-                Ok(Some(piece)) => emit(Item::Piece(piece))?,
+            let next = inflater.piece(PIECE, LONGEST_PIECE);
+            if let Some(mut piece) = last.take() {
+                if let Ok(Some(next)) = &next {
+                    piece.look_ahead(next);
+                }
+                emit(Item::Piece(piece, std::mem::take(&mut is_first)))?;
+            }
+            match next {
                 Ok(None) => break,
+                Ok(next) => last = next,
                 Err(error) => {
                     emit(Item::Rest(inflater.rest().to_vec()))?;
                     return Err(failed(error));
@@ -193,7 +201,12 @@ fn produce(
 }
 
 fn point(piece: &Piece, text: u64) -> Point {
-    Point { text, byte: piece.start / 8, first_bit: piece.first_bit, history: piece.text[..piece.history].to_vec() }
+    Point {
+        text,
+        byte: piece.start / 8,
+        first_bit: piece.first_bit,
+        history: piece.stretch.text[..piece.stretch.history].to_vec(),
+    }
 }
 
 /// What follows a member.

@@ -2,9 +2,7 @@
 
 use std::io::{self, Read, Write};
 
-use super::bit_reader::cut_short;
-use super::corrections::Corrected;
-use super::inflate::WINDOW;
+use super::deflate::{AHEAD, Corrected, Stretch, WINDOW, cut_short};
 use super::recipe::Record;
 use crate::error::{Error, Result};
 use crate::workers;
@@ -18,37 +16,46 @@ pub(super) fn write(
 ) -> Result<()> {
     enum Job<'a> {
         Verbatim(&'a [u8]),
-        Piece { corrected: &'a Corrected, text: Vec<u8>, history: usize },
+        Piece { corrected: &'a Corrected, stretch: Stretch },
     }
     let mut joined = Joiner::new(out);
     workers::ordered(
         workers::cores(),
         |emit| {
-            let mut history = Vec::new();
-            for record in records {
-                match record {
+            // The text at hand: from before, and what was looked at ahead.
+            let (mut at_hand, mut history, mut offset) = (Vec::new(), 0, 0);
+            for (place, record) in records.iter().enumerate() {
+                let corrected = match record {
                     Record::Verbatim(bytes) => {
-                        history.clear();
+                        (at_hand, history, offset) = (Vec::new(), 0, 0);
                         emit(Job::Verbatim(bytes))?;
+                        continue;
                     }
-                    Record::Piece(corrected) => {
-                        let mut all = std::mem::take(&mut history);
-                        let before = all.len();
-                        let read = (&mut text).take(corrected.text).read_to_end(&mut all).map_err(fault)?;
-                        if read as u64 != corrected.text {
-                            return Err(fault(cut_short()));
-                        }
-                        history = all[all.len() - all.len().min(WINDOW)..].to_vec();
-                        emit(Job::Piece { corrected, text: all, history: before })?;
-                    }
+                    Record::Piece(corrected) => corrected,
+                };
+                let own = corrected.text as usize;
+                let ahead = match records.get(place + 1) {
+                    Some(Record::Piece(next)) => (next.text as usize).min(AHEAD),
+                    _ => 0,
+                };
+                let wanted = history + own + ahead;
+                let missing = (wanted - at_hand.len().min(wanted)) as u64;
+                (&mut text).take(missing).read_to_end(&mut at_hand).map_err(fault)?;
+                if at_hand.len() != wanted {
+                    return Err(fault(cut_short()));
                 }
+                let from = (history + own).saturating_sub(WINDOW);
+                let kept = at_hand[from..].to_vec();
+                emit(Job::Piece { corrected, stretch: Stretch { text: at_hand, history, own, offset } })?;
+                (at_hand, history) = (kept, history + own - from);
+                offset += own as u64;
             }
             Ok(())
         },
         |job| match job {
             Job::Verbatim(bytes) => Ok((bytes.to_vec(), None)),
-            Job::Piece { corrected, text, history } => {
-                let bytes = corrected.write(&text, history).ok_or_else(|| {
+            Job::Piece { corrected, stretch } => {
+                let bytes = corrected.write(&stretch).ok_or_else(|| {
                     fault(io::Error::new(io::ErrorKind::InvalidData, "the corrections do not fit the text"))
                 })?;
                 Ok((bytes, Some((corrected.first_bit, corrected.bits))))

@@ -2,9 +2,8 @@
 //!
 //! The format is described in `docs/format.md`: numbers are LEB128, little end first.
 
-use super::corrections::{Corrected, How};
+use super::deflate::{Circumstances, Compressor, Corrected, How, LONGEST_PIECE};
 use super::limits::Limits;
-use super::piece::LONGEST_PIECE;
 use crate::digest::Digest;
 
 /// The first bytes of a recipe.
@@ -144,7 +143,11 @@ fn write_record(bytes: &mut Vec<u8>, record: &Record) {
         }
         Record::Piece(piece) => piece,
     };
-    bytes.push(if matches!(piece.how, How::Verbatim(_)) { 1 } else { 2 });
+    bytes.push(match piece.how {
+        How::Verbatim(_) => 1,
+        How::Predicted { .. } => 2,
+        How::Known(..) => 3,
+    });
     number(bytes, piece.text);
     bytes.push(piece.first_bit as u8);
     number(bytes, piece.bits);
@@ -159,6 +162,10 @@ fn write_record(bytes: &mut Vec<u8>, record: &Record) {
                 last = at;
             }
             run(bytes, corrections);
+        }
+        How::Known(compressor, circumstances) => {
+            bytes.push(compressor.to_byte());
+            bytes.push(u8::from(circumstances.had_good_match) | u8::from(circumstances.is_final) << 1);
         }
     }
 }
@@ -249,6 +256,14 @@ impl<'a> Reader<'a> {
                 }
                 How::Predicted { corrections: self.run()?, unmark, stored }
             }
+            3 => {
+                let compressor = Compressor::from_byte(self.byte()?).ok_or("it names an unknown compressor")?;
+                let flags = self.byte()?;
+                if flags > 3 {
+                    return Err("it names unknown circumstances of a compressor".into());
+                }
+                How::Known(compressor, Circumstances { had_good_match: flags & 1 != 0, is_final: flags & 2 != 0 })
+            }
             other => return Err(format!("it has a record of an unknown kind, {other}")),
         };
         Ok(Record::Piece(Corrected { text, first_bit, bits, how }))
@@ -268,6 +283,10 @@ mod tests {
             piece(How::Predicted { corrections: vec![1, 2, 3], unmark: Some(0), stored: vec![7, 300, 301] }),
             piece(How::Predicted { corrections: vec![], unmark: None, stored: vec![] }),
             piece(How::Verbatim(vec![9; 125])),
+            piece(How::Known(
+                Compressor::from_byte(6).expect("known"),
+                Circumstances { had_good_match: true, is_final: false },
+            )),
         ];
         let blob = Part::Blob { digest: Digest::of(b"x"), size: 1 };
         let text = vec![Part::Literal(vec![0; 512]), blob.clone()];

@@ -7,11 +7,9 @@
 use std::io::{self, Read};
 
 use super::bit_reader::{BitReader, cut_short};
-use super::huffman::{Code, SymbolKind, distance, literal_or_length, plain};
-use super::piece::Piece;
+use super::huffman::{Code, LENGTHS_ORDER, SymbolKind, distance, fixed_length, literal_or_length, plain};
+use super::piece::{AHEAD, Piece, Stretch, WINDOW};
 
-/// How far back a match may reach (RFC 1951, 2).
-pub(super) const WINDOW: usize = 32 << 10;
 /// The most blocks a piece has. Blocks may be empty, so text alone is no bound on what a piece takes.
 const MOST_BLOCKS: usize = 1 << 14;
 /// The code tables of the block that is being read.
@@ -21,10 +19,12 @@ enum Block {
 }
 
 /// Reads bytes and DEFLATE blocks from `source`.
-pub(super) struct Inflater<R> {
+pub(in crate::image) struct Inflater<R> {
     input: BitReader<R>,
     text: Vec<u8>,
     history: usize,
+    /// How much text the stream had before this piece.
+    offset: u64,
     block: Option<Block>,
     /// The block being read is the final one.
     is_final: bool,
@@ -38,10 +38,11 @@ fn corrupt(why: &str) -> io::Error {
 
 impl<R: Read> Inflater<R> {
     /// Reads `source` from its begin.
-    pub(super) fn new(source: R) -> Self {
+    pub(in crate::image) fn new(source: R) -> Self {
         Inflater {
             input: BitReader::new(source),
             history: 0,
+            offset: 0,
             text: Vec::new(),
             block: None,
             is_final: false,
@@ -52,7 +53,7 @@ impl<R: Read> Inflater<R> {
 
     /// Reads on where a piece began: `source` stands at the byte in which it begins; `history` is the text
     /// before.
-    pub(super) fn resume(source: R, first_bit: u32, history: Vec<u8>) -> io::Result<Self> {
+    pub(in crate::image) fn resume(source: R, first_bit: u32, history: Vec<u8>) -> io::Result<Self> {
         let mut inflater = Self::new(source);
         inflater.input.take(first_bit)?;
         inflater.history = history.len();
@@ -61,26 +62,27 @@ impl<R: Read> Inflater<R> {
     }
 
     /// The input, between two DEFLATE streams.
-    pub(super) fn input(&mut self) -> &mut BitReader<R> {
+    pub(in crate::image) fn input(&mut self) -> &mut BitReader<R> {
         &mut self.input
     }
 
     /// The text of the piece that could not be read to its end.
-    pub(super) fn rest(&self) -> &[u8] {
+    pub(in crate::image) fn rest(&self) -> &[u8] {
         &self.text[self.history..]
     }
 
     /// Forgets the text before: a new DEFLATE stream begins.
-    pub(super) fn begin_stream(&mut self) {
+    pub(in crate::image) fn begin_stream(&mut self) {
         self.text.clear();
         self.history = 0;
+        self.offset = 0;
         self.is_final = false;
     }
 
     /// The next piece: blocks until there are `text` bytes of text, and never more than `most`; it ends
     /// early after many blocks, or where they take twice the room of that text. `None` after the final
     /// block.
-    pub(super) fn piece(&mut self, text: usize, most: usize) -> io::Result<Option<Piece>> {
+    pub(in crate::image) fn piece(&mut self, text: usize, most: usize) -> io::Result<Option<Piece>> {
         if self.is_final && self.block.is_none() {
             return Ok(None);
         }
@@ -88,7 +90,7 @@ impl<R: Read> Inflater<R> {
         self.input.forget_before(start / 8);
         let begins_whole = self.block.is_none();
         let (goal, most) = (self.history + text, self.history + most);
-        self.text.reserve((text + text / 4).min(most));
+        self.text.reserve((text + text / 4).min(most) + AHEAD);
         let (mut last_block, mut blocks) = (start, 0);
         loop {
             if self.block.is_none() {
@@ -116,9 +118,12 @@ impl<R: Read> Inflater<R> {
         }
         let keep = if ended { 0 } else { self.text.len().min(WINDOW) };
         let rest = self.text[self.text.len() - keep..].to_vec();
+        let text = std::mem::replace(&mut self.text, rest);
+        let history = std::mem::replace(&mut self.history, keep);
+        let stretch = Stretch { own: text.len() - history, text, history, offset: self.offset };
+        self.offset += stretch.own as u64;
         let piece = Piece {
-            text: std::mem::replace(&mut self.text, rest),
-            history: std::mem::replace(&mut self.history, keep),
+            stretch,
             stored,
             first_bit: (start % 8) as u32,
             bits: end - start,
@@ -146,14 +151,7 @@ impl<R: Read> Inflater<R> {
                 Block::Stored { left: length as usize }
             }
             1 => {
-                let lengths: Vec<u8> = (0..288)
-                    .map(|symbol| match symbol {
-                        0..144 => 8,
-                        144..256 => 9,
-                        256..280 => 7,
-                        _ => 8,
-                    })
-                    .collect();
+                let lengths: Vec<u8> = (0..288).map(fixed_length).collect();
                 self.coded(&lengths, &[5; 32])?
             }
             2 => {
@@ -179,10 +177,9 @@ impl<R: Read> Inflater<R> {
     }
 
     fn code_lengths(&mut self, wanted: usize) -> io::Result<Vec<u8>> {
-        const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
         let mut first = [0u8; 19];
         let count = self.input.take(4)? as usize + 4;
-        for &place in &ORDER[..count] {
+        for &place in &LENGTHS_ORDER[..count] {
             first[place] = self.input.take(3)? as u8;
         }
         let code = Code::new(&first, plain).ok_or_else(|| corrupt("a block has code lengths that fit no code"))?;
@@ -335,7 +332,8 @@ mod tests {
                 whole.extend_from_slice(piece.new_text());
                 let from = &stream[(piece.start / 8) as usize..];
                 let mut again =
-                    Inflater::resume(from, piece.first_bit, piece.text[..piece.history].to_vec()).expect("there");
+                    Inflater::resume(from, piece.first_bit, piece.stretch.text[..piece.stretch.history].to_vec())
+                        .expect("there");
                 let same = again.piece(500_000, 8 << 20).expect("valid").expect("there");
                 assert!(same.new_text() == piece.new_text() && same.stored == piece.stored && same.bits == piece.bits);
             }

@@ -7,17 +7,17 @@ const LONGEST: usize = 15;
 
 /// What a code stands for: a literal, the end of the block, or a base value with extra bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Symbol {
+pub(in crate::image) struct Symbol {
     /// The literal byte, or the base of a length or distance.
-    pub(super) value: u16,
+    pub(in crate::image) value: u16,
     /// How many bits follow and are added to `value`.
-    pub(super) extra: u8,
+    pub(in crate::image) extra: u8,
     /// What to do with it.
-    pub(super) kind: SymbolKind,
+    pub(in crate::image) kind: SymbolKind,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum SymbolKind {
+pub(in crate::image) enum SymbolKind {
     Literal,
     Base,
     EndOfBlock,
@@ -26,7 +26,7 @@ pub(super) enum SymbolKind {
 
 /// A decoding table. An entry of length 0 leads to the walk.
 #[derive(Debug, Clone)]
-pub(super) struct Code {
+pub(in crate::image) struct Code {
     direct: Vec<(Symbol, u8)>,
     counts: [u16; LONGEST + 1],
     symbols: Vec<Symbol>,
@@ -36,7 +36,7 @@ impl Code {
     /// The canonical code with these lengths (0: the symbol does not occur). `None` where the lengths
     /// claim more codes than there are, or leave some unused; a single code of one bit, or none at all,
     /// is allowed for distances as zlib does.
-    pub(super) fn new(lengths: &[u8], meaning: impl Fn(usize) -> Symbol) -> Option<Self> {
+    pub(in crate::image) fn new(lengths: &[u8], meaning: impl Fn(usize) -> Symbol) -> Option<Self> {
         let mut counts = [0u16; LONGEST + 1];
         for &length in lengths {
             *counts.get_mut(usize::from(length))? += 1;
@@ -83,7 +83,7 @@ impl Code {
 
     /// The symbol that `bits` (first bit lowest, at least 15 of them) begin with, and its length in bits.
     #[inline(always)]
-    pub(super) fn decode(&self, bits: u64) -> Option<(Symbol, u32)> {
+    pub(in crate::image) fn decode(&self, bits: u64) -> Option<(Symbol, u32)> {
         let (symbol, length) = self.direct[(bits & ((1 << DIRECT) - 1)) as usize];
         if length > 0 { Some((symbol, u32::from(length))) } else { self.walk(bits) }
     }
@@ -106,23 +106,40 @@ impl Code {
     }
 }
 
+/// The shortest length that each length symbol stands for (RFC 1951, 3.2.5).
+pub(in crate::image) const LENGTH_BASE: [u16; 29] =
+    [3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258];
+/// How many bits follow each length symbol.
+pub(in crate::image) const LENGTH_EXTRA: [u8; 29] =
+    [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0];
+/// The order in which the lengths of the code-length code are written (RFC 1951, 3.2.7).
+pub(in crate::image) const LENGTHS_ORDER: [usize; 19] =
+    [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
+
+/// The length of a literal/length symbol's fixed code, in bits (RFC 1951, 3.2.6).
+pub(in crate::image) const fn fixed_length(symbol: usize) -> u8 {
+    match symbol {
+        0..144 => 8,
+        144..256 => 9,
+        256..280 => 7,
+        _ => 8,
+    }
+}
+
 /// What a literal/length symbol stands for (RFC 1951, 3.2.5).
-pub(super) fn literal_or_length(index: usize) -> Symbol {
-    const BASE: [u16; 29] = [
-        3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227,
-        258,
-    ];
-    const EXTRA: [u8; 29] = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0];
+pub(in crate::image) fn literal_or_length(index: usize) -> Symbol {
     match index {
         0..256 => Symbol { value: index as u16, extra: 0, kind: SymbolKind::Literal },
         256 => Symbol { value: 0, extra: 0, kind: SymbolKind::EndOfBlock },
-        257..286 => Symbol { value: BASE[index - 257], extra: EXTRA[index - 257], kind: SymbolKind::Base },
+        257..286 => {
+            Symbol { value: LENGTH_BASE[index - 257], extra: LENGTH_EXTRA[index - 257], kind: SymbolKind::Base }
+        }
         _ => Symbol { value: 0, extra: 0, kind: SymbolKind::Reserved },
     }
 }
 
 /// What a distance symbol stands for (RFC 1951, 3.2.5).
-pub(super) fn distance(index: usize) -> Symbol {
+pub(in crate::image) fn distance(index: usize) -> Symbol {
     match index {
         0..4 => Symbol { value: index as u16 + 1, extra: 0, kind: SymbolKind::Base },
         4..30 => {
@@ -134,6 +151,6 @@ pub(super) fn distance(index: usize) -> Symbol {
 }
 
 /// A symbol that is just its own number: the code-length code.
-pub(super) fn plain(index: usize) -> Symbol {
+pub(in crate::image) fn plain(index: usize) -> Symbol {
     Symbol { value: index as u16, extra: 0, kind: SymbolKind::Literal }
 }

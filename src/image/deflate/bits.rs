@@ -2,7 +2,7 @@
 
 /// Bytes that are written bit by bit.
 #[derive(Debug, Default)]
-pub(super) struct BitWriter {
+pub(in crate::image) struct BitWriter {
     bytes: Vec<u8>,
     last: u64,
     count: u32,
@@ -10,35 +10,46 @@ pub(super) struct BitWriter {
 
 impl BitWriter {
     /// A writer whose first `phase` bits (at most 7) are zero.
-    pub(super) fn with_phase(phase: u32, capacity: usize) -> Self {
+    pub(in crate::image) fn with_phase(phase: u32, capacity: usize) -> Self {
         BitWriter { bytes: Vec::with_capacity(capacity), last: 0, count: phase }
     }
 
     /// How many bits were written, the phase included.
-    pub(super) fn len(&self) -> u64 {
+    pub(in crate::image) fn len(&self) -> u64 {
         8 * self.bytes.len() as u64 + u64::from(self.count)
     }
 
-    fn push(&mut self, bits: u64, count: u32) {
+    /// Appends the lowest `count` bits of `bits`, at most 32; those above are zero.
+    #[inline(always)]
+    pub(in crate::image) fn push(&mut self, bits: u64, count: u32) {
         self.last |= bits << self.count;
         self.count += count;
-        while self.count >= 8 {
-            self.bytes.push(self.last as u8);
-            self.last >>= 8;
-            self.count -= 8;
+        if self.count >= 32 {
+            self.bytes.extend_from_slice(&(self.last as u32).to_le_bytes());
+            self.last >>= 32;
+            self.count -= 32;
         }
     }
 
     /// Zeros up to the next byte boundary.
-    pub(super) fn align(&mut self) {
-        self.push(0, (8 - self.count) % 8);
+    pub(in crate::image) fn align(&mut self) {
+        self.push(0, self.count.wrapping_neg() % 8);
+        let whole = (self.count / 8) as usize;
+        self.bytes.extend_from_slice(&self.last.to_le_bytes()[..whole]);
+        (self.last, self.count) = (0, 0);
+    }
+
+    /// The bytes that are whole and will not change; the last few may be missing.
+    pub(in crate::image) fn settled(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// Appends the bits `from..to` of `source`; those after its end are zeros.
-    pub(super) fn copy(&mut self, source: &[u8], from: u64, to: u64) {
+    pub(in crate::image) fn copy(&mut self, source: &[u8], from: u64, to: u64) {
         let mut at = from;
         // Bytes that are bytes on both sides go over as they are.
-        if at.is_multiple_of(8) && self.count == 0 {
+        if at.is_multiple_of(8) && self.count.is_multiple_of(8) {
+            self.align();
             let end = (to / 8).min(source.len() as u64);
             if at / 8 < end {
                 self.bytes.extend_from_slice(&source[(at / 8) as usize..end as usize]);
@@ -58,7 +69,7 @@ impl BitWriter {
     }
 
     /// Everything written, zeros after the last bit.
-    pub(super) fn finish(mut self) -> Vec<u8> {
+    pub(in crate::image) fn finish(mut self) -> Vec<u8> {
         self.align();
         self.bytes
     }

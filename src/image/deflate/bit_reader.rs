@@ -6,7 +6,7 @@ use std::io::{self, Read};
 const FILL: usize = 256 << 10;
 
 /// Takes bits of `source`. What was taken stays at hand until it is let go.
-pub(super) struct BitReader<R> {
+pub(in crate::image) struct BitReader<R> {
     source: R,
     input: Vec<u8>,
     /// Where `input` begins, in bytes from the begin of the source.
@@ -21,39 +21,39 @@ pub(super) struct BitReader<R> {
     count: u32,
 }
 
-pub(super) fn cut_short() -> io::Error {
+pub(in crate::image) fn cut_short() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "the compressed data ends too early")
 }
 
 impl<R: Read> BitReader<R> {
-    pub(super) fn new(source: R) -> Self {
+    pub(in crate::image) fn new(source: R) -> Self {
         let input = Vec::with_capacity(2 * FILL);
         BitReader { source, input, base: 0, at: 0, real: 0, at_end: false, bits: 0, count: 0 }
     }
 
     /// At least 56 bits, after [`BitReader::refill`].
     #[inline(always)]
-    pub(super) fn bits(&self) -> u64 {
+    pub(in crate::image) fn bits(&self) -> u64 {
         self.bits
     }
 
     /// Takes the bits up to the next byte boundary; whether all were zero.
-    pub(super) fn align(&mut self) -> bool {
+    pub(in crate::image) fn align(&mut self) -> bool {
         self.drop_bits(self.count % 8) == 0
     }
 
     /// Whether more was taken than the source had.
-    pub(super) fn is_overdrawn(&self) -> bool {
+    pub(in crate::image) fn is_overdrawn(&self) -> bool {
         self.position() > 8 * (self.base + self.real as u64)
     }
 
     /// The bytes that hold the bits from `from` to `to`, positions in the source.
-    pub(super) fn bytes_of(&self, from: u64, to: u64) -> &[u8] {
+    pub(in crate::image) fn bytes_of(&self, from: u64, to: u64) -> &[u8] {
         &self.input[(from / 8 - self.base) as usize..(to.div_ceil(8) - self.base) as usize]
     }
 
     /// The next `N` bytes, from a byte boundary on; fewer at the end of the input.
-    pub(super) fn bytes(&mut self, wanted: usize) -> io::Result<Vec<u8>> {
+    pub(in crate::image) fn bytes(&mut self, wanted: usize) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::with_capacity(wanted.min(FILL));
         while bytes.len() < wanted && !self.is_at_end()? {
             bytes.push(self.take(8)? as u8);
@@ -62,19 +62,19 @@ impl<R: Read> BitReader<R> {
     }
 
     /// Whether nothing follows.
-    pub(super) fn is_at_end(&mut self) -> io::Result<bool> {
+    pub(in crate::image) fn is_at_end(&mut self) -> io::Result<bool> {
         self.refill()?;
         Ok(self.at_end && self.position() >= 8 * (self.base + self.real as u64))
     }
 
     /// Where the next bit lies, in bits from the begin of the source.
-    pub(super) fn position(&self) -> u64 {
+    pub(in crate::image) fn position(&self) -> u64 {
         8 * (self.base + self.at as u64) - u64::from(self.count)
     }
 
     /// Makes at least 56 bits available; zeros after the end of the input.
     #[inline(always)]
-    pub(super) fn refill(&mut self) -> io::Result<()> {
+    pub(in crate::image) fn refill(&mut self) -> io::Result<()> {
         if self.at + 8 > self.input.len() {
             self.fill()?;
         }
@@ -106,13 +106,13 @@ impl<R: Read> BitReader<R> {
 
     /// The next `count` bits, at most 32.
     #[inline(always)]
-    pub(super) fn take(&mut self, count: u32) -> io::Result<u64> {
+    pub(in crate::image) fn take(&mut self, count: u32) -> io::Result<u64> {
         self.refill()?;
         Ok(self.drop_bits(count))
     }
 
     #[inline(always)]
-    pub(super) fn drop_bits(&mut self, count: u32) -> u64 {
+    pub(in crate::image) fn drop_bits(&mut self, count: u32) -> u64 {
         let taken = self.bits & ((1 << count) - 1);
         self.bits >>= count;
         self.count -= count;
@@ -120,7 +120,7 @@ impl<R: Read> BitReader<R> {
     }
 
     /// Lets go of the input before that byte, which is no later than the next bit.
-    pub(super) fn forget_before(&mut self, byte: u64) {
+    pub(in crate::image) fn forget_before(&mut self, byte: u64) {
         let used = (byte - self.base) as usize;
         self.input.drain(..used);
         self.base += used as u64;
