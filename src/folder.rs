@@ -14,6 +14,7 @@ mod extents;
 mod journal;
 mod partial;
 mod verify;
+mod write_back;
 
 use std::fs::{self, File};
 use std::io;

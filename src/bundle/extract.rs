@@ -3,13 +3,15 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
 
-use super::frames::damaged;
+use super::frames::{Piece, damaged};
 use super::images::Form;
 use super::index::{CarriedArtifact, Entry};
 use super::read::Bundle;
 use super::target::{Below, Nowhere, Placing, Target};
-use crate::digest::{Digest, Hasher, PIECE};
+use crate::digest::{Digest, Hasher};
 use crate::error::{Error, IoContext, Result};
 use crate::folder::Folder;
 use crate::image::{self, Recipe};
@@ -122,42 +124,80 @@ fn make(bundle: &Bundle, artifact: &CarriedArtifact, target: &dyn Target, progre
 
 fn restore(bundle: &Bundle, entries: &[&Entry], target: &dyn Target, progress: &dyn Progress) -> Result<()> {
     let begin = |entry: &Entry| Restoring::begin(&entry.path, entry.size, entry.mode, target, progress);
-    let finish = |restoring: Restoring, entry: &Entry| match restoring.digest() {
-        actual if actual == entry.digest => restoring.place(),
-        actual => Err(bundle.entry_damaged(entry, actual)),
-    };
-    let mut open: Option<(usize, Restoring)> = None;
-    let mut begun = 0;
-    bundle.read(entries, |place, piece| {
-        if let Some((current, restoring)) = &mut open
-            && *current == place
-        {
-            return restoring.add(piece);
-        }
+    thread::scope(|scope| {
+        let digests = Digests::begin(scope);
+        let finish = |restoring: Restoring, entry: &Entry| match digests.next()? {
+            actual if actual == entry.digest => restoring.place(),
+            actual => Err(bundle.entry_damaged(entry, actual)),
+        };
+        let mut open: Option<(usize, Restoring)> = None;
+        let mut begun = 0;
+        bundle.read(entries, |place, piece| {
+            if open.as_ref().is_none_or(|(current, _)| *current != place) {
+                if let Some((current, restoring)) = open.take() {
+                    finish(restoring, entries[current])?;
+                }
+                // Empty files have no piece of their own; they come up between those that have.
+                for entry in &entries[begun..place] {
+                    finish(begin(entry)?, entry)?;
+                }
+                begun = place + 1;
+                open = Some((place, begin(entries[place])?));
+            }
+            digests.feed(&piece)?;
+            open.as_mut().map_or(Ok(()), |(_, restoring)| restoring.add(&piece))
+        })?;
         if let Some((current, restoring)) = open.take() {
             finish(restoring, entries[current])?;
         }
-        // Empty files have no piece of their own; they come up between those that have.
-        for entry in &entries[begun..place] {
-            finish(begin(entry)?, entry)?;
-        }
-        begun = place + 1;
-        let mut restoring = begin(entries[place])?;
-        restoring.add(piece)?;
-        open = Some((place, restoring));
-        Ok(())
-    })?;
-    if let Some((current, restoring)) = open.take() {
-        finish(restoring, entries[current])?;
+        entries[begun..].iter().try_for_each(|entry| finish(begin(entry)?, entry))
+    })
+}
+
+/// Files hashed one after the other on a thread of their own, for to hash takes about as long as to write.
+struct Digests {
+    /// The bytes of a file; `None` at its end.
+    feed: mpsc::SyncSender<Option<Piece>>,
+    told: mpsc::Receiver<Digest>,
+}
+
+impl Digests {
+    fn begin<'scope>(scope: &'scope thread::Scope<'scope, '_>) -> Self {
+        let (feed, pieces) = mpsc::sync_channel::<Option<Piece>>(1);
+        let (tell, told) = mpsc::channel();
+        scope.spawn(move || {
+            let mut hasher = Hasher::new();
+            for piece in pieces {
+                match piece {
+                    Some(piece) => hasher.update(&piece),
+                    None if tell.send(std::mem::take(&mut hasher).finish()).is_err() => break,
+                    None => {}
+                }
+            }
+        });
+        Digests { feed, told }
     }
-    entries[begun..].iter().try_for_each(|entry| finish(begin(entry)?, entry))
+
+    fn feed(&self, piece: &Piece) -> Result<()> {
+        self.feed.send(Some(piece.clone())).map_err(|_| gone())
+    }
+
+    /// The digest of what came since the last one.
+    fn next(&self) -> Result<Digest> {
+        self.feed.send(None).map_err(|_| gone())?;
+        self.told.recv().map_err(|_| gone())
+    }
+}
+
+/// Only a panic there ends the hashing thread early, and that is told by itself.
+fn gone() -> Error {
+    Error::failed("the hashing stopped").hint("this is a mistake in pack: please report it")
 }
 
 /// A file on its way back: it gets its final name when it is known to be right.
 struct Restoring {
     placing: Box<dyn Placing>,
     name: String,
-    hasher: Hasher,
     meter: Box<dyn Meter>,
 }
 
@@ -165,20 +205,13 @@ impl Restoring {
     fn begin(path: &RelPath, size: u64, mode: u32, target: &dyn Target, progress: &dyn Progress) -> Result<Self> {
         let placing = target.begin(path, mode)?;
         let meter = progress.start(path.as_str(), Some(size));
-        Ok(Restoring { placing, name: path.to_string(), hasher: Hasher::new(), meter })
+        Ok(Restoring { placing, name: path.to_string(), meter })
     }
 
     fn add(&mut self, piece: &[u8]) -> Result<()> {
-        for piece in piece.chunks(PIECE) {
-            self.hasher.update(piece);
-            self.placing.write_all(piece).doing("write", Path::new(&self.name))?;
-        }
+        self.placing.write_all(piece).doing("write", Path::new(&self.name))?;
         self.meter.add(piece.len() as u64);
         Ok(())
-    }
-
-    fn digest(&self) -> Digest {
-        self.hasher.clone().finish()
     }
 
     fn place(self) -> Result<()> {

@@ -2,6 +2,7 @@
 //! another core.
 
 use std::fs::File;
+use std::ops::{Deref, Range};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -70,13 +71,6 @@ impl Packed {
         }
     }
 
-    /// Takes an unpacked frame that nobody needs any more: its memory serves the next one.
-    pub(super) fn give_back(&self, raw: Vec<u8>) {
-        if raw.capacity() as u64 <= KEPT {
-            self.spare_raw.give(raw);
-        }
-    }
-
     /// The number of the frame that holds byte `at` of the tar stream, and where it begins there.
     fn frame_of(&self, at: u64) -> Option<(usize, u64)> {
         let mut begin = 0;
@@ -87,6 +81,46 @@ impl Packed {
             begin += frame.raw_size;
         }
         None
+    }
+}
+
+/// A part of an unpacked frame, for as long as anybody wants it.
+#[derive(Debug, Clone)]
+pub(super) struct Piece {
+    raw: Arc<Raw>,
+    range: Range<usize>,
+}
+
+/// An unpacked frame whose memory serves another one when nobody wants it any more.
+#[derive(Debug)]
+pub(super) struct Raw {
+    bytes: Vec<u8>,
+    packed: Arc<Packed>,
+}
+
+impl Raw {
+    pub(super) fn new(bytes: Vec<u8>, packed: Arc<Packed>) -> Arc<Self> {
+        Arc::new(Raw { bytes, packed })
+    }
+
+    pub(super) fn piece(self: &Arc<Self>, range: Range<usize>) -> Piece {
+        Piece { raw: self.clone(), range }
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        if self.bytes.capacity() as u64 <= KEPT {
+            self.packed.spare_raw.give(std::mem::take(&mut self.bytes));
+        }
+    }
+}
+
+impl Deref for Piece {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.raw.bytes[self.range.clone()]
     }
 }
 

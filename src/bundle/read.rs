@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::format::{End, TRAILER_LENGTH, Trailer, find_trailer, index_json};
-use super::frames::{Frames, Packed, damaged};
+use super::frames::{Frames, Packed, Piece, Raw, damaged};
 use super::index::{Entry, Index};
 use crate::digest::{Digest, Hasher, PIECE};
 use crate::error::{Error, IoContext, Result};
@@ -118,7 +118,7 @@ impl Bundle {
         }
         let mut content = Vec::with_capacity(entry.size as usize);
         self.read(&[entry], |_, piece| {
-            content.extend(piece);
+            content.extend_from_slice(&piece);
             Ok(())
         })?;
         match Digest::of(&content) {
@@ -133,7 +133,7 @@ impl Bundle {
     ///
     /// # Errors
     /// A frame is damaged or cannot be read, or the sink fails.
-    pub fn read(&self, entries: &[&Entry], mut sink: impl FnMut(usize, &[u8]) -> Result<()>) -> Result<()> {
+    pub(super) fn read(&self, entries: &[&Entry], mut sink: impl FnMut(usize, Piece) -> Result<()>) -> Result<()> {
         let wanted = self.frames_of(entries);
         let mut next = 0;
         workers::ordered(
@@ -142,6 +142,7 @@ impl Bundle {
             |(number, raw_offset)| Ok((raw_offset, self.packed.unpack(number)?)),
             |(raw_offset, raw)| {
                 let raw_end = raw_offset + raw.len() as u64;
+                let raw = Raw::new(raw, self.packed.clone());
                 // Entries that end in this frame are passed; the last one may go on in the next.
                 while let Some(entry) = entries.get(next) {
                     if entry.offset >= raw_end && entry.size > 0 {
@@ -150,26 +151,25 @@ impl Bundle {
                     let from = entry.offset.max(raw_offset);
                     let to = entry.end().min(raw_end);
                     if from < to {
-                        sink(next, &raw[(from - raw_offset) as usize..(to - raw_offset) as usize])?;
+                        sink(next, raw.piece((from - raw_offset) as usize..(to - raw_offset) as usize))?;
                     }
                     if entry.end() > raw_end {
                         break;
                     }
                     next += 1;
                 }
-                self.packed.give_back(raw);
                 Ok(())
             },
         )
     }
 
-    /// On how many cores frames are unpacked, so that unpacking stays within [`MEMORY`]: two unpacked frames more
-    /// than cores are in memory at a time, and a stored one a core.
+    /// On how many cores frames are unpacked, so that unpacking stays within [`MEMORY`]: four unpacked frames more
+    /// than cores are in memory at a time, the sink's included, and a stored one a core.
     fn cores(&self) -> usize {
         let frames = &self.packed.index.frames;
         let raw = frames.iter().map(|frame| frame.raw_size).max().unwrap_or(1).max(1);
         let stored = frames.iter().map(|frame| frame.size).max().unwrap_or(1).max(1);
-        workers::cores().min((MEMORY.saturating_sub(2 * raw) / (raw + stored)).max(1) as usize)
+        workers::cores().min((MEMORY.saturating_sub(4 * raw) / (raw + stored)).max(1) as usize)
     }
 
     /// Number and offset in the tar stream of every frame that holds some of `entries`.

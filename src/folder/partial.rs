@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use super::Folder;
 use super::extents::Extents;
 use super::journal::{Journal, Origin};
+use super::write_back::WriteBack;
 use crate::atomic::sync_folder_of;
-use crate::digest::{Digest, Hasher};
+use crate::digest::{Digest, Hasher, PIECE};
 use crate::error::{IoContext, Result};
 use crate::manifest::{Limits, Pin};
 use crate::path::RelPath;
@@ -31,6 +32,7 @@ pub struct Partial {
     hasher: Hasher,
     pin: Pin,
     buffer: Vec<u8>,
+    write_back: WriteBack,
 }
 
 /// A file whose size and digest were checked: the only thing that can get an artifact's final name.
@@ -69,7 +71,17 @@ impl Partial {
         let length = file.metadata().doing("look at", &path)?.len();
         let (journal, mut held, origin) = Journal::open(path.with_extension("journal"), length)?;
         held.clip(pin.size.unwrap_or(Limits::DEFAULT.artifact_bytes));
-        Ok(Partial { file, path, journal, held, origin, hasher: Hasher::new(), pin, buffer: Vec::new() })
+        Ok(Partial {
+            file,
+            path,
+            journal,
+            held,
+            origin,
+            hasher: Hasher::new(),
+            pin,
+            buffer: Vec::new(),
+            write_back: WriteBack::default(),
+        })
     }
 
     /// How many bytes are there.
@@ -140,6 +152,7 @@ impl Partial {
             return Ok(false);
         }
         self.file.write_all_at(bytes, offset).doing("write", &self.path)?;
+        self.write_back.wrote(&self.file, bytes.len() as u64).doing("write", &self.path)?;
         self.held.insert(offset..end);
         self.journal.held(offset..end)?;
         if offset == self.hasher.length() {
@@ -172,7 +185,7 @@ impl Partial {
     fn catch_up(&mut self, most: u64) -> Result<()> {
         let until = self.held.head().min(self.hasher.length().saturating_add(most));
         while self.hasher.length() < until {
-            self.buffer.resize(256 << 10, 0);
+            self.buffer.resize(PIECE, 0);
             let wanted = self.buffer.len().min((until - self.hasher.length()) as usize);
             let piece = &mut self.buffer[..wanted];
             self.file.read_exact_at(piece, self.hasher.length()).doing("read", &self.path)?;
@@ -197,7 +210,7 @@ impl Partial {
         self.journal.flush()?;
         // Bytes of an earlier, longer attempt may lie behind.
         self.file.set_len(size).doing("cut", &self.path)?;
-        self.file.sync_all().doing("write", &self.path)?;
+        self.write_back.finish().and_then(|()| self.file.sync_all()).doing("write", &self.path)?;
         Ok(Ok(Verified { file: self.file, path: self.path, journal: self.journal, size, digest }))
     }
 }
