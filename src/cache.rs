@@ -97,9 +97,12 @@ impl Cache {
         if !entry.exists() {
             let shelf = self.shelf();
             fs::create_dir_all(&shelf).doing("create the folder", &shelf)?;
-            match fs::hard_link(path, &entry) {
+            // A link to a symbolic link would share where that leads, not the bytes.
+            let is_file = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
+            let linked = if is_file { fs::hard_link(path, &entry) } else { Err(io::ErrorKind::Unsupported.into()) };
+            match linked {
                 Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && entry.exists() => {}
                 // Another file system, or one without links: a copy.
                 Err(_) => copy(path, &entry)?,
             }

@@ -48,7 +48,8 @@ use tokio::runtime::Runtime;
 use url::Url;
 
 pub use options::Options;
-pub use whole::Want;
+pub use stale::Rung;
+pub use whole::{Place, Want};
 
 use crate::cache::Cache;
 use crate::digest::Digest;
@@ -116,43 +117,52 @@ impl Fetcher {
             .thread_name("network")
             .enable_all()
             .build()
-            .map_err(|cause| Error::failed("the network cannot be used").fact("cause", &cause).caused_by(cause))?;
+            .map_err(|cause| Error::failed("the network cannot be used").fact("cause", &cause).caused_by(cause))
+            .map_err(|error| error.hint("the system may have no threads to give: see 'ulimit -u', then try again"))?;
         let cache = options.cache.clone().map(Cache::at);
         Ok(Fetcher { runtime, http: http::Http::new(options)?, cache })
     }
 
-    /// The manifest at `url` (`http`, `https`, `file`, or [`builtin::BASE`]) and the URL that its relative
-    /// URLs resolve against: where it came from after redirects. `note` gets a line for each attempt that failed.
+    /// The manifest at `url` (`http`, `https`, `file`, or [`builtin::BASE`]), and where it came from after
+    /// redirects: its relative URLs resolve against that. It is asked for past caches on every rung. `note` gets a
+    /// line for each attempt that failed.
     ///
     /// # Errors
     /// It cannot be had, or is not valid.
-    pub fn manifest(&self, url: &Url, note: &(dyn Fn(String) + Sync)) -> Result<(Manifest, Url)> {
+    pub fn manifest(&self, url: &Url, rung: Rung, note: &(dyn Fn(String) + Sync)) -> Result<(Manifest, Place)> {
         if url.as_str() == builtin::BASE {
-            return Ok((Manifest::parse(builtin::text().to_owned(), "the built-in manifest")?, url.clone()));
+            let manifest = Manifest::parse(builtin::text().to_owned(), "the built-in manifest")?;
+            return Ok((manifest, Place::of(url)));
         }
         let shown = redact::shown(url);
-        let got =
-            self.runtime.block_on(whole::get(&self.http, url, Limits::DEFAULT.manifest_bytes, Want::Needed, note))?;
-        let (bytes, base) = got.ok_or_else(|| {
-            Error::failed("there is no manifest at this place")
-                .fact("url", &shown)
-                .hint("check the URL or the path; its last part is usually manifest.json")
-        })?;
+        let (bytes, place) =
+            self.bytes(url, Limits::DEFAULT.manifest_bytes, Want::Needed, rung, note)?.ok_or_else(|| {
+                Error::failed("there is no manifest at this place")
+                    .fact("url", &shown)
+                    .hint("check the URL or the path; its last part is usually manifest.json")
+            })?;
         let text = String::from_utf8(bytes).map_err(|_| {
             Error::failed("the manifest is not valid")
                 .fact("manifest", &shown)
                 .fact("reason", "it is no UTF-8 text")
                 .hint("check that the URL leads to a manifest, for example with 'curl'")
         })?;
-        Ok((Manifest::parse(text, &redact::shown(&base))?, base))
+        Ok((Manifest::parse(text, &redact::shown(&place.url))?, place))
     }
 
     /// A small file such as a signature; `None` when it is not there.
     ///
     /// # Errors
     /// It cannot be had, or has more than `limit` bytes.
-    pub fn bytes(&self, url: &Url, limit: u64, want: Want, note: &(dyn Fn(String) + Sync)) -> Result<Option<Vec<u8>>> {
-        Ok(self.runtime.block_on(whole::get(&self.http, url, limit, want, note))?.map(|(bytes, _)| bytes))
+    pub fn bytes(
+        &self,
+        url: &Url,
+        limit: u64,
+        want: Want,
+        rung: Rung,
+        note: &(dyn Fn(String) + Sync),
+    ) -> Result<Option<(Vec<u8>, Place)>> {
+        self.runtime.block_on(whole::get(&self.http, url, limit, want, rung, note))
     }
 
     /// Where `artifact` of the manifest at `base` may be got by hand, mirrors too, best first: absolute URLs.

@@ -14,6 +14,7 @@ mod extents;
 mod journal;
 mod partial;
 mod verify;
+mod way;
 mod write_back;
 
 use std::fs::{self, File};
@@ -28,7 +29,7 @@ pub use verify::{Row, State, check, verify};
 use crate::atomic::{self, WholeFile};
 use crate::digest::Digest;
 use crate::error::{Error, IoContext, Result};
-use crate::manifest::{FILE_NAME, Limits, Manifest, Pinned, SIGNATURE_NAME};
+use crate::manifest::{FILE_NAME, HALF_WRITTEN, Limits, Manifest, Pinned, SIGNATURE_NAME};
 use crate::path::RelPath;
 use crate::platform::Platform;
 
@@ -218,7 +219,9 @@ impl Folder {
         for entry in fs::read_dir(&partials).doing("list", &partials)? {
             let entry = entry.doing("list", &partials)?;
             let name = entry.file_name();
-            if !wanted.iter().any(|digest| name.to_string_lossy().starts_with(digest.as_str())) {
+            // A folder is none of ours, whoever made it.
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            if !is_folder && !wanted.iter().any(|digest| name.to_string_lossy().starts_with(digest.as_str())) {
                 fs::remove_file(entry.path()).doing("remove", &entry.path())?;
             }
         }
@@ -234,7 +237,9 @@ fn cannot_be_made(error: &Error) -> bool {
 
 /// Whether a path below the root is the folder's own rather than an artifact.
 fn is_own(relative: &Path) -> bool {
-    relative == Path::new(FILE_NAME) || relative == Path::new(SIGNATURE_NAME) || relative.starts_with(OWN)
+    // A run that was killed may have left a half-written one; the next that writes there replaces it.
+    [FILE_NAME, SIGNATURE_NAME].iter().chain(&HALF_WRITTEN).any(|own| relative == Path::new(own))
+        || relative.starts_with(OWN)
 }
 
 /// A manifest's text from a file, never more of it than a manifest may have.

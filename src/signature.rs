@@ -1,5 +1,5 @@
-//! Signatures in minisign's format (jedisct1's minisign, prehashed Ed25519): the stock program verifies
-//! ours, and we verify its.
+//! Signatures in minisign's format (jedisct1's minisign, Ed25519): the stock program verifies ours, which are
+//! prehashed, and we verify its, of the legacy format too.
 
 use std::fs;
 use std::io::{Cursor, Read};
@@ -71,7 +71,8 @@ impl PublicKey {
         if signature.keynum() != self.0.keynum() {
             return Err(wrong("it was made with another key"));
         }
-        minisign::verify(&self.0, &signature, Cursor::new(content), true, false, false)
+        // Signatures of the format before minisign 0.8, or made with its -l, count as with the stock program.
+        minisign::verify(&self.0, &signature, Cursor::new(content), true, false, true)
             .map_err(|_| wrong("the content is not what was signed"))?;
         signature.trusted_comment().map_err(|_| wrong("it has no trusted comment"))
     }
@@ -126,7 +127,10 @@ impl SecretKey {
     pub fn sign(&self, content: &[u8], comment: &str) -> Result<String> {
         minisign::sign(None, &self.0, Cursor::new(content), Some(comment), Some("signature made by pack"))
             .map(SignatureBox::into_string)
-            .map_err(|cause| Error::failed("cannot sign").fact("cause", cause))
+            .map_err(|cause| {
+                let error = Error::failed("cannot sign").fact("cause", cause);
+                error.hint("see whether the key signs with the stock program, or make another: pack keygen")
+            })
     }
 }
 
@@ -144,5 +148,8 @@ pub fn generate(password: Option<String>) -> Result<(String, String)> {
         let secret = pair.sk.to_box(Some("pack secret key: keep it to yourself"))?.into_string();
         Ok((public, secret))
     });
-    texts.map_err(|cause| Error::failed("cannot make a key pair").fact("cause", cause))
+    texts.map_err(|cause| {
+        let error = Error::failed("cannot make a key pair").fact("cause", cause);
+        error.hint("try again; where the system has no randomness yet, wait until it has")
+    })
 }

@@ -46,6 +46,9 @@ fn wrong_usage_is_two() {
         &["nonsense"],
         &["verify", "--nonsense"],
         &["bundle", "--platform", "vax"],
+        &["bundle", "--threads", "18446744073709551615"],
+        &["bundle", "--threads", "0"],
+        &["site", "--home", ".", "--bundle", "x", "--", "pack", "man"],
         &["man", "nonsense"],
         &["-q", "-v", "verify"],
     ] {
@@ -142,4 +145,34 @@ fn several_folders_are_not_guessed_between() {
     fs::copy(product.join("manifest.json"), folder.path().join("b-portable/manifest.json")).expect("copied");
     let (_, err) = expect(2, folder.path(), &["verify"]);
     assert!(err.contains("b-portable, probe-portable"), "{err}");
+}
+
+#[test]
+fn what_a_killed_run_left_of_a_manifest_is_not_unexpected_and_goes() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let product = small_product(folder.path());
+    let left = [".manifest.json.partial", ".manifest.json.minisig.partial"].map(|name| product.join(name));
+    left.iter().for_each(|path| fs::write(path, "half").expect("written"));
+    let (rows, _) = expect(0, folder.path(), &["verify"]);
+    assert!(!rows.contains("unexpected"), "{rows}");
+    expect(0, folder.path(), &["download", "probe-portable", "--no-cache"]);
+    assert!(!left[0].exists(), "the next run that writes a manifest uses the name itself");
+}
+
+#[test]
+fn an_output_that_takes_nothing_is_told_with_what_to_do() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    small_product(folder.path());
+    let full = fs::File::options().write(true).open("/dev/full").expect("there");
+    let output = support::pack(folder.path()).arg("verify").stdout(full).output().expect("runs");
+    let (_, err) = texts(&output);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        err.contains("cannot write to standard output") && err.contains("hint: ") && err.contains("df -h"),
+        "{err}"
+    );
+    let line = format!("printf '\\377\\n' | {} keygen release", support::PACK);
+    let output = std::process::Command::new("sh").args(["-c", &line]).current_dir(folder.path()).output();
+    let (_, err) = texts(&output.expect("sh runs"));
+    assert!(err.contains("cannot read the password") && err.contains("hint: type it"), "{err}");
 }

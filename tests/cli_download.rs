@@ -305,3 +305,39 @@ fn two_runs_in_one_folder_do_not_tread_on_each_other() {
     drop(held);
     expect(0, folder.path(), &["download", &url]);
 }
+
+#[test]
+fn what_was_a_file_may_become_a_folder_and_what_was_a_folder_a_file() {
+    let (server, files) = web();
+    let (kept, large) = (noise(5, 300_000), noise(6, 200_000));
+    let old = || {
+        vec![file("tool", "file", kept.clone()), file("conf/d/a", "file", "old"), file("conf/b", "file", large.clone())]
+    };
+    let new =
+        || vec![file("tool/bin", "file", kept.clone()), file("conf", "file", "new"), file("b", "file", large.clone())];
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let product = folder.path().join("probe-portable");
+    let url = server.url("manifest.json").to_string();
+    publish(&files, "1.0.0", &old());
+    expect(0, folder.path(), &["download", &url, "--no-cache"]);
+    publish(&files, "1.0.1", &new());
+    let words = ["download", &url, "--no-cache"];
+    let upgraded = json_of(folder.path(), &words);
+    assert_eq!(upgraded["wireBytes"], 3, "what only moved is not fetched again");
+    expect(0, folder.path(), &["verify"]);
+    publish(&files, "1.0.2", &old());
+    // And back, where 'b' is in nobody's way.
+    assert_eq!(json_of(folder.path(), &words)["wireBytes"], 200_003);
+    expect(0, folder.path(), &["verify"]);
+    // What is somebody else's stays, and is told.
+    fs::write(product.join("conf/mine"), "mine").expect("written");
+    publish(&files, "1.0.3", &new());
+    let (_, err) = expect(1, folder.path(), &words);
+    assert!(err.contains("a folder lies where an artifact belongs") && err.contains("hint: move it away"), "{err}");
+    assert_eq!(fs::read(product.join("conf/mine")).expect("kept"), b"mine");
+    fs::remove_file(product.join("conf/mine")).expect("removed");
+    // As a kill would leave it that came between the files and their folders.
+    fs::create_dir_all(product.join("conf/d")).expect("made");
+    expect(0, folder.path(), &words);
+    expect(0, folder.path(), &["verify"]);
+}

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use pack::error::Class;
-use pack::fetch::{Fetcher, Want};
+use pack::fetch::{Fetcher, Rung, Want};
 use support::fault::product::Product;
 use support::fault::{Reply, serve};
 use support::noise;
@@ -32,10 +32,10 @@ fn arbitrary_content() {
 fn an_endless_manifest() {
     let server = serve(|_| Reply::new(200, "{ \"schemaVersion\": 1, ").endless());
     let fetcher = Fetcher::new(Product::hurried()).expect("a fetcher");
-    let error = fetcher.manifest(&server.url("manifest.json"), &drop).expect_err("endless");
+    let error = fetcher.manifest(&server.url("manifest.json"), Rung::NoCache, &drop).expect_err("endless");
     assert_eq!(error.title(), "the file is too large for what it should be");
     assert!(server.sent() < 40 << 20, "{}", server.sent());
-    assert!(fetcher.bytes(&server.url("manifest.json.minisig"), 1_000, Want::Optional, &drop).is_err());
+    assert!(fetcher.bytes(&server.url("manifest.json.minisig"), 1_000, Want::Optional, Rung::NoCache, &drop).is_err());
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn a_manifest_is_asked_for_past_caches() {
     let text = Product::of(b"x", "a").text();
     let server = serve(move |_| Reply::new(200, text.as_str()));
     let fetcher = Fetcher::new(Product::hurried()).expect("a fetcher");
-    fetcher.manifest(&server.url("manifest.json"), &drop).expect("valid");
+    fetcher.manifest(&server.url("manifest.json"), Rung::NoCache, &drop).expect("valid");
     let asked = server.requests().remove(0);
     assert_eq!((asked.header("cache-control"), asked.header("pragma")), (Some("no-cache"), Some("no-cache")));
 }

@@ -131,3 +131,34 @@ fn a_cache_that_cannot_be_written_is_no_reason_to_fail() {
     product.download_watched(&server.url(""), options, &watcher).expect("downloaded");
     assert!(watcher.notes.lock().expect("no panic")[0].contains("not kept in the cache"));
 }
+
+#[test]
+fn a_damaged_entry_that_cannot_be_thrown_away_is_no_reason_to_fail() {
+    let server = numbered();
+    let product = version(Product::new(), &[1]);
+    let options = with_cache(&product);
+    let entry = options.cache.as_ref().expect("given").join("sha256").join(Digest::of(&noise(1, SIZE)).hex());
+    // Not even root removes a folder as if it were a file.
+    fs::create_dir_all(&entry).expect("made");
+    let watcher = Watcher::default();
+    product.download_watched(&server.url(""), options, &watcher).expect("downloaded");
+    product.assert_complete();
+    let notes = watcher.notes.lock().expect("no panic");
+    assert!(notes.iter().any(|note| note.contains("cannot be thrown away")), "{notes:?}");
+}
+
+#[test]
+fn what_a_symbolic_link_leads_to_is_in_the_cache_and_not_the_link() {
+    let server = numbered();
+    let product = version(Product::new(), &[1]);
+    let options = with_cache(&product);
+    let elsewhere = product.scratch.path().join("elsewhere");
+    fs::write(&elsewhere, noise(1, SIZE)).expect("written");
+    fs::create_dir_all(product.folder().root()).expect("made");
+    std::os::unix::fs::symlink("../elsewhere", product.path("f1")).expect("linked");
+    product.download_with(&server.url(""), options.clone()).expect("kept");
+    fs::remove_file(&elsewhere).expect("removed");
+    let again = version(Product::new(), &[1]);
+    let outcomes = again.download_with(&server.url(""), options).expect("downloaded");
+    assert!(outcomes[0].from_cache && server.requests().is_empty());
+}

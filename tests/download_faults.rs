@@ -4,7 +4,7 @@ mod support;
 
 use std::fs;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pack::error::{Class, Error};
 use pack::fetch::Options;
@@ -191,22 +191,30 @@ fn a_range_that_was_not_asked_for_is_not_used() {
 
 #[test]
 fn a_range_that_cannot_be_had_means_beginning_again() {
-    let (_, _, result) = one(|request, bytes| match request.range() {
-        None if request.number == 0 => Reply::file(request, bytes).cut_after(100_000),
-        None => Reply::file(request, bytes),
-        Some(_) => Reply::new(416, ""),
-    });
-    result.expect("downloaded");
+    for status in [416, 400, 403, 501, 429, 500, 503] {
+        let (_, server, result) = one(move |request, bytes| match request.range() {
+            None if request.number == 0 => Reply::file(request, bytes).cut_after(100_000),
+            None => Reply::file(request, bytes),
+            Some(_) => Reply::new(status, ""),
+        });
+        result.unwrap_or_else(|why| panic!("{status}: {why}"));
+        let refusals = server.requests().iter().filter(|request| request.range().is_some()).count();
+        // What may pass is waited for before what came is given up.
+        let passes = matches!(status, 429 | 500 | 503);
+        assert!(if passes { refusals > 1 } else { refusals == 1 }, "{status}: {refusals}");
+    }
 }
 
 #[test]
 fn retry_after_is_obeyed_and_too_long_a_wait_is_told() {
+    let begun = Instant::now();
     let (_, server, result) = one(|request, bytes| match request.number {
         0 => Reply::new(429, "").header("Retry-After", "1"),
         _ => Reply::file(request, bytes),
     });
     result.expect("downloaded");
     assert_eq!(server.requests().len(), 2);
+    assert!(begun.elapsed() >= Duration::from_secs(1), "it was asked again before its time");
     let (server, error) = failure(|_, _| Reply::new(503, "").header("Retry-After", "9000"));
     assert_eq!(server.requests().len(), 1, "it is not asked before its time");
     assert_eq!(fact(&error, "retry-after"), "9000");

@@ -5,7 +5,7 @@ mod support;
 use std::fs;
 
 use pack::error::Class;
-use pack::fetch::{Fetcher, How, Want};
+use pack::fetch::{Fetcher, How, Rung, Want};
 use pack::manifest::pin;
 use support::fault::product::{Product, Watcher};
 use support::fault::{Reply, serve};
@@ -175,15 +175,13 @@ fn a_manifest_is_based_where_it_came_from_after_redirects() {
         _ => Reply::new(404, ""),
     });
     let fetcher = Fetcher::new(Product::hurried()).expect("a fetcher");
-    let (manifest, base) = fetcher.manifest(&server.url("latest"), &drop).expect("fetched");
-    assert_eq!((manifest.text(), base), (text.as_str(), server.url("v1/manifest.json")));
+    let (manifest, place) = fetcher.manifest(&server.url("latest"), Rung::NoCache, &drop).expect("fetched");
+    assert_eq!((manifest.text(), place.url), (text.as_str(), server.url("v1/manifest.json")));
     assert!(server.requests().iter().all(|request| request.header("cache-control") == Some("no-cache")));
-    assert_eq!(
-        fetcher.bytes(&server.url("v1/manifest.json.minisig"), 1000, Want::Optional, &drop).expect("an answer"),
-        None
-    );
-    assert!(fetcher.bytes(&server.url("v1/manifest.json"), 10, Want::Needed, &drop).is_err(), "over the limit");
-    assert!(fetcher.manifest(&server.url("nothing"), &drop).is_err());
+    let bytes = |path, limit, want| fetcher.bytes(&server.url(path), limit, want, Rung::NoCache, &drop);
+    assert!(bytes("v1/manifest.json.minisig", 1000, Want::Optional).expect("an answer").is_none());
+    assert!(bytes("v1/manifest.json", 10, Want::Needed).is_err(), "over the limit");
+    assert!(fetcher.manifest(&server.url("nothing"), Rung::NoCache, &drop).is_err());
 }
 
 #[test]
@@ -226,4 +224,23 @@ fn artifacts_with_the_same_bytes_are_fetched_once() {
     fs::write(product.path("b"), "other").expect("written");
     product.download(&server.url("")).expect("downloaded");
     product.assert_complete();
+}
+
+#[test]
+fn a_file_of_another_machine_is_not_one_of_this() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("a");
+    std::fs::write(&path, b"x").expect("written");
+    let base = url::Url::from_file_path(folder.path().join("manifest.json")).expect("a URL");
+    for (host, fits) in [("", true), ("localhost", true), ("other.example", false)] {
+        let product = Product::of(b"x", &format!("file://{host}{}", path.display()));
+        let result = product.download(&base);
+        assert_eq!(result.is_ok(), fits, "{host}");
+        if let Err(error) = result {
+            assert!(error.title().contains("another machine") && error.hint_text().is_some(), "{error}");
+        }
+    }
+    let fetcher = Fetcher::new(Product::hurried()).expect("a fetcher");
+    let url = format!("file://other.example{}", path.display()).parse().expect("a URL");
+    fetcher.bytes(&url, 10, Want::Needed, Rung::NoCache, &drop).expect_err("not here");
 }

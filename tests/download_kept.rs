@@ -136,3 +136,23 @@ fn a_good_head_with_nothing_behind_it_costs_nothing() {
     product.download_with(&server.url(""), Options { stall, ..no_retries() }).expect_err("nothing came");
     assert_eq!(rest(&product, &server), HALF as u64);
 }
+
+#[test]
+fn what_came_goes_when_the_artifact_was_put_there_by_hand() {
+    let server = half_then_nothing();
+    let product = half_there(&server);
+    fs::write(product.path("a"), noise(1, SIZE)).expect("written");
+    product.download(&server.url("")).expect("kept");
+    product.assert_complete();
+}
+
+#[test]
+fn a_folder_among_the_partials_is_somebody_elses() {
+    let server = half_then_nothing();
+    let product = half_there(&server);
+    let theirs = product.folder().partials().join("theirs");
+    fs::create_dir(&theirs).expect("made");
+    server.now(|request| Reply::file(request, &noise(1, SIZE)));
+    product.download(&server.url("")).expect("downloaded");
+    assert!(theirs.is_dir());
+}

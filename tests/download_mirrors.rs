@@ -3,6 +3,7 @@
 mod support;
 
 use std::fs;
+use std::sync::{Arc, Mutex};
 
 use pack::error::Class;
 use pack::fetch::Options;
@@ -108,4 +109,37 @@ fn when_all_fail_each_is_named_and_wrong_bytes_come_first() {
     assert_eq!(error.class(), Class::Integrity);
     assert_eq!(fact(&error, "url").split('?').next(), Some(evil.url("a").as_str()));
     assert!(fact(&error, "also tried").contains("404 Not Found"), "{error}");
+}
+
+#[test]
+fn caches_are_passed_step_by_step_then_the_next_url_is_asked_and_then_the_mirror() {
+    // Whoever answers notes it in the same list.
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let server = |name: &'static str, seed| {
+        let asked = asked.clone();
+        serve(move |request| {
+            let (path, nonce) = request.path.split_once("pack-fresh=").unwrap_or((&request.path, ""));
+            let past = ["cache-control", "pragma"].map(|name| request.header(name) == Some("no-cache"));
+            assert_eq!(past[0], past[1], "caches of HTTP/1.0 are told as well");
+            asked.lock().expect("no panic").push((name, path.to_owned(), past[0], !nonce.is_empty()));
+            Reply::file(request, &noise(seed, SIZE))
+        })
+    };
+    let (first, second, mirror) = (server("first", 2), server("second", 2), server("mirror", 1));
+    let urls = [first.url("a?k=v"), second.url("a")];
+    let product = Product::new().with("a", &noise(1, SIZE), &[urls[0].as_str(), urls[1].as_str()]);
+    let options = Options { mirrors: vec![mirror.url("m")], ..Product::hurried() };
+    product.download_with(&first.url(""), options).expect("the mirror has it");
+    product.assert_complete();
+    let step = |name, path: &str, past, fresh| (name, path.to_owned(), past, fresh);
+    let ladder = [
+        step("first", "/a?k=v", false, false),
+        step("first", "/a?k=v", true, false),
+        step("first", "/a?k=v&", true, true),
+        step("second", "/a", false, false),
+        step("second", "/a", true, false),
+        step("second", "/a?", true, true),
+        step("mirror", "/m/a", false, false),
+    ];
+    assert_eq!(*asked.lock().expect("no panic"), ladder);
 }

@@ -4,7 +4,8 @@
 mod support;
 
 use std::os::unix::fs::MetadataExt;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use pack::fetch::Options;
 use support::fault::product::{Product, Watcher};
@@ -71,6 +72,52 @@ fn a_server_that_says_it_has_ranges_and_has_none_does_no_harm() {
     let product = Product::of(&bytes, "a");
     product.download_with(&server.url(""), spread()).expect("downloaded");
     product.assert_complete();
+}
+
+#[test]
+fn a_server_that_refuses_every_range_sends_the_whole_and_once_is_enough() {
+    let bytes = noise(1, BIG / 2);
+    for status in [400, 403, 416, 429, 501, 503] {
+        let served = bytes.clone();
+        // It says that it has ranges, and has none.
+        let server = serve(move |request| match request.range() {
+            Some(_) => Reply::new(status, "no"),
+            None => Reply::file(request, &served).drip(64 << 10, Duration::from_millis(8)),
+        });
+        let product = Product::of(&bytes, "a");
+        let outcomes = product.download_with(&server.url(""), spread()).unwrap_or_else(|why| panic!("{status}: {why}"));
+        product.assert_complete();
+        let asked = server.requests();
+        assert_eq!(asked.iter().filter(|request| request.range().is_none()).count(), 1, "{status}");
+        assert!(asked.len() <= 4, "{status}: a refusal ends the joining: {}", asked.len());
+        assert!(outcomes[0].wire_bytes < BIG as u64 / 2 + 100, "{status}: the first connection went on alone");
+    }
+}
+
+#[test]
+fn patience_asked_of_a_joining_connection_is_had() {
+    let bytes = noise(1, BIG);
+    let served = bytes.clone();
+    let refused = Arc::new(Mutex::new(Vec::new()));
+    let told = refused.clone();
+    let server = serve(move |request| {
+        let mut told = told.lock().expect("no panic");
+        let is_early = told.first().is_none_or(|first: &Instant| first.elapsed() < Duration::from_secs(1));
+        match request.number {
+            0 => slow(Reply::file(request, &served)).cut_after(1 << 20),
+            1 => slow(Reply::file(request, &served)),
+            _ if is_early => {
+                told.push(Instant::now());
+                Reply::new(429, "").header("Retry-After", "1")
+            }
+            _ => Reply::file(request, &served),
+        }
+    });
+    let product = Product::of(&bytes, "a");
+    product.download_with(&server.url(""), spread()).expect("downloaded");
+    product.assert_complete();
+    let refused = refused.lock().expect("no panic").len();
+    assert!((1..=2).contains(&refused), "only who asked at the same time was refused as well: {refused}");
 }
 
 #[test]

@@ -66,6 +66,7 @@ fn an_error_names_the_line() {
         ("\"name\": \"data\"", "\"name\": \"../evil\"", "../evil"),
         ("\"run\": \"run.sh\"", "\"run\": \"nobody\"", "nobody"),
         ("\"version\": \"1.0.0\"", "\"version\": \"one\"", "\"one\""),
+        ("sha256:e3b0", "sha256:e3b1", "\"size\": 0"),
     ] {
         let bad = text.replacen(from, to, 1);
         assert_ne!(bad, text, "{from}");
@@ -119,7 +120,9 @@ fn names_that_could_do_harm_are_refused() {
         let why = reason(|m| m["artifacts"][1]["name"] = name.into());
         assert!(why.contains("not safe"), "{name:?}: {why}");
     }
-    for name in ["manifest.json", "manifest.json.minisig", ".pack", ".pack/lock", "MANIFEST.json", "oci/index.json"] {
+    let own = ["manifest.json", "manifest.json.minisig", ".pack", ".pack/lock", "MANIFEST.json", "oci/index.json"];
+    let half_written = [".manifest.json.partial", ".Manifest.json.minisig.partial"];
+    for name in own.into_iter().chain(half_written) {
         let why = reason(|m| m["artifacts"][1]["name"] = name.into());
         assert!(why.contains("folder's own"), "{name:?}: {why}");
     }
@@ -160,6 +163,8 @@ fn pins_are_whole_or_not_there() {
     assert!(why.contains("without a digest"), "{why}");
     assert!(reason(|m| m["artifacts"][1]["size"] = (-1).into()).contains("invalid value"));
     assert!(reason(|m| m["artifacts"][1]["size"] = (1u64 << 50).into()).contains("over the limit"));
+    let why = reason(|m| m["artifacts"][1]["digest"] = DIGEST.replace("e3b0", "e3b1").into());
+    assert!(why.contains("0 bytes with the digest of something else"), "{why}");
 }
 
 #[test]

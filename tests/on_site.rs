@@ -264,7 +264,8 @@ fn interrupted_before_the_script_runs_it_leaves_nothing_either() {
     for wait in (0..400).step_by(20) {
         let mut child = site.command(&["dash"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("runs");
         std::thread::sleep(Duration::from_millis(wait));
-        let _ = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+        let signal = if wait % 40 == 0 { "-TERM" } else { "-QUIT" };
+        let _ = Command::new("kill").args([signal, &child.id().to_string()]).status();
         let begun = Instant::now();
         while child.try_wait().expect("asked").is_none() {
             assert!(begun.elapsed() < Duration::from_secs(60), "still there after {wait} ms");
@@ -288,4 +289,18 @@ fn a_script_without_a_first_line_is_for_sh_and_one_that_is_not_there_is_told() {
     assert_eq!(output.status.code(), Some(1));
     assert!(err.contains("nothing to run") && err.contains("pack extract"), "{err}");
     site.nothing_is_left();
+}
+
+#[test]
+fn nothing_is_removed_that_the_launcher_did_not_make() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for name in ["precious", "pack.x"] {
+        let precious = folder.path().join(name);
+        fs::create_dir(&precious).expect("made");
+        fs::write(precious.join("pack"), "another program").expect("written");
+        let home = precious.to_str().expect("text");
+        let (_, err) = expect(2, folder.path(), &["site", "--home", home, "--bundle", "x.run", "--", "pack", "man"]);
+        assert!(err.contains("not the folder that a bundle's launcher made"), "{err}");
+        assert!(precious.join("pack").exists());
+    }
 }

@@ -60,6 +60,16 @@ fn we_verify_the_stock_programs() {
     assert_eq!(minisign(folder.path(), &["-S", "-s", "stock.key", "-m", "src/manifest.json"]), Some(true));
     expect(0, folder.path(), &["verify", "src", "--pubkey", "stock.pub"]);
     expect(3, folder.path(), &["verify", "src", "--pubkey", "release.pub"]);
+    // The legacy format, which the stock program verifies too.
+    assert_eq!(minisign(folder.path(), &["-S", "-l", "-s", "stock.key", "-m", "src/manifest.json"]), Some(true));
+    assert_eq!(minisign(folder.path(), &["-V", "-p", "stock.pub", "-m", "src/manifest.json"]), Some(true));
+    expect(0, folder.path(), &["verify", "src", "--pubkey", "stock.pub"]);
+    let manifest = folder.path().join("src/manifest.json");
+    let text = fs::read_to_string(&manifest).expect("read");
+    fs::write(&manifest, text.replace("1.0.0", "1.0.1")).expect("written");
+    let (_, err) = expect(3, folder.path(), &["verify", "src", "--pubkey", "stock.pub"]);
+    assert!(err.contains("the content is not what was signed"), "{err}");
+    fs::write(&manifest, text).expect("written");
     // A key of the stock program without a password has no checksum, and is told apart from a wrong one.
     let (_, err) = expect(1, folder.path(), &["sign", "src/manifest.json", "--key", "stock.key"]);
     assert!(err.contains("without a password") && err.contains("pack keygen"), "{err}");

@@ -104,9 +104,11 @@ fn tame_answer(dice: &mut Dice, severity: usize, request: &Request, bytes: &[u8]
         *came += some;
         reply.cut_after(some)
     };
+    // Of who refuses a part the whole may be asked, and then it comes twice.
+    let is_part = request.range().is_some();
     match dice.below(12) {
-        0 => Reply::new([404, 403, 410, 451][dice.below(4)], ""),
-        1 => Reply::new([500, 502, 503, 504, 429, 408][dice.below(6)], ""),
+        0 => Reply::new([404, 410, 451, 403][dice.below(if is_part { 3 } else { 4 })], ""),
+        1 => Reply::new([408, 500, 502, 503, 504, 429][dice.below(if is_part { 1 } else { 6 })], ""),
         2 => Reply::redirect([&request.path, "http://127.0.0.1:1/"][dice.below(2)]),
         3 => Reply::new(200, noise(7, bytes.len() + 1 + some)),
         4 => Reply::whole(bytes).cut_after(0),

@@ -5,11 +5,11 @@ mod support;
 use std::path::Path;
 
 use pack::error::Class;
-use pack::fetch::{How, Options};
+use pack::fetch::{Fetcher, How, Options, Rung, Want};
 use support::fault::product::{Product, Watcher, fact};
 use support::fault::{Reply, Server, serve};
 use support::nginx::Nginx;
-use support::noise;
+use support::{expect, file, noise, write_product};
 
 const SIZE: usize = 300_000;
 
@@ -128,4 +128,84 @@ fn a_signed_url_that_allows_no_change_still_tells_of_the_stale_bytes() {
     let error = product.download(&server.url("")).expect_err("old bytes");
     assert_eq!(error.class(), Class::Integrity);
     assert!(!error.to_string().contains("s3cret"), "{error}");
+}
+
+#[test]
+fn whatever_comes_of_asking_past_caches_the_stale_bytes_stay_said() {
+    for answer in [|| Reply::new(403, "no"), || Reply::new(503, ""), || Reply::new(404, "")] {
+        for refused in ["no-cache", "pack-fresh"] {
+            let old = noise(1, SIZE);
+            let server = serve(move |request| {
+                let is_it = match refused {
+                    "no-cache" => request.header("cache-control").is_some(),
+                    _ => request.path.contains(refused),
+                };
+                if is_it { answer() } else { Reply::file(request, &old) }
+            });
+            let error = Product::of(&noise(2, SIZE), "a").download(&server.url("")).expect_err("old bytes");
+            assert_eq!(error.class(), Class::Integrity, "{refused}: {error}");
+            assert_eq!(error.title(), "the server has other bytes than the manifest pins");
+        }
+    }
+}
+
+#[test]
+fn a_server_that_refuses_no_cache_is_asked_under_a_fresh_url() {
+    let (old, new) = (noise(1, SIZE), noise(2, SIZE));
+    let (served, product) = (new.clone(), Product::of(&new, "a"));
+    let server = serve(move |request| match (request.path.contains("pack-fresh"), request.header("cache-control")) {
+        (true, _) => Reply::file(request, &served),
+        (false, Some(_)) => Reply::new(403, "no"),
+        (false, None) => Reply::file(request, &old),
+    });
+    product.download(&server.url("")).expect("the new one");
+    product.assert_complete();
+}
+
+/// A folder with version 1.0.0 of a product in `src`, signed; its origin, and a proxy that holds the signature.
+fn signed_behind(key: &str) -> Option<(tempfile::TempDir, Server, Nginx)> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let src = folder.path().join("src");
+    std::fs::create_dir(&src).expect("a folder");
+    expect(0, folder.path(), &["keygen", "release", "--no-password"]);
+    publish(folder.path(), "1.0.0");
+    let origin = serve(move |request| {
+        let name = request.path.split('?').next().unwrap_or_default().trim_start_matches('/').to_owned();
+        std::fs::read(src.join(name)).map_or_else(|_| Reply::new(404, ""), |content| Reply::file(request, &content))
+    });
+    let proxy = proxy(&origin, key, false)?;
+    let fetcher = Fetcher::new(Product::hurried()).expect("a fetcher");
+    let signature = proxy.url(0, "manifest.json.minisig");
+    fetcher.bytes(&signature, 1_000, Want::Needed, Rung::NoCache, &drop).expect("an answer").expect("into the cache");
+    Some((folder, origin, proxy))
+}
+
+fn publish(folder: &Path, version: &str) {
+    write_product(&folder.join("src"), version, &[file("data", "file", version)]);
+    expect(0, folder, &["sign", "src/manifest.json", "--key", "release.key"]);
+}
+
+#[test]
+fn yesterdays_signature_beside_todays_manifest_is_beaten_by_a_fresh_url() {
+    let Some((folder, _origin, proxy)) = signed_behind("$uri$is_args$args") else { return };
+    publish(folder.path(), "1.0.1");
+    let url = proxy.url(0, "manifest.json").to_string();
+    let (_, err) = expect(0, folder.path(), &["download", &url, "--pubkey", "release.pub"]);
+    assert!(err.contains("asking again, under URLs that no cache knows"), "{err}");
+    expect(0, folder.path(), &["verify", "--pubkey", "release.pub"]);
+    assert!(proxy.log().contains("/manifest.json.minisig?pack-fresh="), "{}", proxy.log());
+    assert!(!proxy.log().contains("/data?pack-fresh="), "an artifact's URL has nothing of it: {}", proxy.log());
+}
+
+#[test]
+fn yesterdays_signature_that_nothing_beats_is_told_with_who_sent_it() {
+    let Some((folder, _origin, proxy)) = signed_behind("$uri") else { return };
+    publish(folder.path(), "1.0.1");
+    let url = proxy.url(0, "manifest.json").to_string();
+    let (_, err) = expect(3, folder.path(), &["download", &url, "--pubkey", "release.pub"]);
+    for told in ["reason: the content is not what was signed", "age: 36000", "x-cache: HIT", "etag: ", "server: nginx"]
+    {
+        assert!(err.contains(told), "{told}: {err}");
+    }
+    assert!(!folder.path().join("probe-portable").exists());
 }

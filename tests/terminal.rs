@@ -122,6 +122,10 @@ fn every_result_is_a_document_when_asked_for() {
     assert_eq!(document(&["extract", "x.run", "out"])["files"], 4);
     assert!(document(&["lock", "probe-portable/manifest.json"]).is_object());
     assert!(document(&["inspect", "x.run"]).is_object() && document(&["verify", "x.run"]).is_object());
+    let completions = document(&["completions", "bash"]);
+    assert_eq!(completions["shell"], "bash");
+    assert!(completions["script"].as_str().is_some_and(|script| script.contains("download")));
+    assert!(document(&["man"])["page"].as_str().is_some_and(|page| page.contains(".TH pack 1")));
     let output = pack(folder.path()).args(["load", "x.run", "--json"]).output().expect("runs");
     let document: Value =
         serde_json::from_slice(&output.stdout).expect("JSON, whether there is something to load or not");

@@ -110,8 +110,7 @@ impl Bundle {
     /// It has more than `limit` bytes, or is damaged.
     pub fn content(&self, entry: &Entry, limit: u64) -> Result<Vec<u8>> {
         if entry.size > limit {
-            return Err(Error::failed("a file in the bundle is larger than it can be")
-                .fact("path", self.path().display())
+            return Err(damaged(self.path(), "a file in it is larger than it can be")
                 .fact("file", &entry.path)
                 .fact("size", entry.size)
                 .fact("limit", limit));

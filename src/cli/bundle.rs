@@ -59,7 +59,7 @@ pub(super) struct BundleArgs {
     #[arg(long)]
     platform: Option<Platform>,
     /// On how many cores; the bundle does not depend on it [default: all]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = cores)]
     threads: Option<usize>,
     /// Sign the .sha256 file with this secret key
     #[arg(long, value_name = "KEY")]
@@ -68,6 +68,14 @@ pub(super) struct BundleArgs {
     key: KeyArgs,
     #[command(flatten)]
     network: NetworkArgs,
+}
+
+/// More threads than this need more memory than they save time.
+const MOST_CORES: usize = 256;
+
+fn cores(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|count| (1..=MOST_CORES).contains(count));
+    count.ok_or_else(|| format!("give a number from 1 to {MOST_CORES}"))
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]

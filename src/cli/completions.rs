@@ -2,6 +2,7 @@
 
 use clap::{Args, Command};
 use clap_complete::Shell;
+use serde_json::json;
 
 use super::terminal::Terminal;
 use crate::error::Result;
@@ -21,6 +22,6 @@ pub(super) struct CompletionsArgs {
 pub(super) fn run(args: &CompletionsArgs, command: &mut Command, terminal: &Terminal) -> Result<u8> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, command, "pack", &mut script);
-    terminal.raw(&script)?;
+    terminal.page(&script, |script| json!({ "shell": args.shell.to_string(), "script": script }))?;
     Ok(0)
 }

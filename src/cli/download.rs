@@ -93,6 +93,11 @@ pub(super) fn fill(
     let lock = folder.lock()?;
     // Another run may have been here between the check and the lock.
     let old = trust::check_succession(folder, manifest, plan.allow_downgrade)?;
+    if let Some(old) = &old {
+        for name in folder.make_way(old, &selection)? {
+            terminal.note(&format!("removed {name}: it is in the way of version {}", manifest.version()));
+        }
+    }
     let outcomes = {
         let progress = terminal.progress("fetching");
         fetcher.download(&selection, &trusted.base, folder, &lock, progress.as_ref())?

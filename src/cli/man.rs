@@ -2,6 +2,7 @@
 
 use clap::{Args, Command};
 use clap_mangen::Man;
+use serde_json::json;
 
 use super::terminal::Terminal;
 use crate::error::{Error, Result};
@@ -29,7 +30,7 @@ pub(super) fn run(args: &ManArgs, mut command: Command, terminal: &Terminal) -> 
     let mut roff = Vec::new();
     Man::new(page)
         .render(&mut roff)
-        .map_err(|cause| Error::failed("cannot write the manual page").fact("cause", cause))?;
-    terminal.raw(&roff)?;
+        .map_err(|cause| Error::failed("cannot write the manual page").fact("cause", cause).hint("pack --help"))?;
+    terminal.page(&roff, |page| json!({ "page": page }))?;
     Ok(0)
 }

@@ -85,7 +85,8 @@ pub(super) fn manifest_url(asked: Option<&str>) -> Result<Url> {
         },
         None if Path::new(FILE_NAME).is_file() => file_url(Path::new(FILE_NAME)),
         None => {
-            Url::parse(builtin::BASE).map_err(|cause| Error::failed("no manifest is built in").fact("cause", cause))
+            let none = |cause| Error::failed("no manifest is built in").fact("cause", cause);
+            Url::parse(builtin::BASE).map_err(|cause| none(cause).hint("name one: pack download MANIFEST"))
         }
     }
 }
@@ -98,6 +99,7 @@ fn file_url(path: &Path) -> Result<Url> {
         .map_err(|error| error.hint("name a manifest.json or its URL; see 'pack download --help'"))?;
     Url::from_file_path(&absolute)
         .map_err(|()| Error::failed("this path cannot be a URL").fact("path", absolute.display()))
+        .map_err(|error| error.hint("copy the manifest to a place with a plain name, and name that"))
 }
 
 /// A base URL whose last part is a folder, whether or not it was typed with a slash.
@@ -141,6 +143,20 @@ mod tests {
     struct Command {
         #[command(flatten)]
         network: NetworkArgs,
+    }
+
+    #[test]
+    fn a_rate_is_a_whole_number_with_a_decimal_unit() {
+        for (text, bytes) in [("7", 7), ("500K", 500_000), ("2k", 2_000), ("20M", 20_000_000), ("1G", 1_000_000_000)] {
+            assert_eq!(rate(text), Ok(bytes), "{text}");
+        }
+        let most = u64::MAX.to_string();
+        assert_eq!(rate(&most), Ok(u64::MAX));
+        for text in
+            ["", "0", "0K", "K", "1.5M", "20MB", "20 M", "-1", " 5", "fast", &format!("{most}0"), &format!("{most}K")]
+        {
+            assert!(rate(text).is_err_and(|why| why.contains("such as 500K or 20M")), "{text}");
+        }
     }
 
     #[test]

@@ -28,5 +28,8 @@ fn read(prompt: &str) -> Result<String> {
         let mut line = String::new();
         io::stdin().lock().read_line(&mut line).map(|_| line.trim_end_matches(['\n', '\r']).to_owned())
     };
-    line.map_err(|cause| Error::failed("cannot read the password").fact("cause", cause))
+    line.map_err(|cause| {
+        let error = Error::failed("cannot read the password").fact("cause", &cause).caused_by(cause);
+        error.hint("type it at a terminal, or give it as one line of text on standard input")
+    })
 }

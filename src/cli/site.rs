@@ -1,6 +1,8 @@
 //! What the launcher of a bundle calls: the product's script, or `pack` itself on this bundle.
 
 use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -30,11 +32,26 @@ pub(super) struct SiteArgs {
 }
 
 pub(super) fn run(args: SiteArgs, terminal: &Terminal, signals: Signals) -> Result<u8> {
-    let home = Scratch::new(args.home);
+    let home = Scratch::new(made_by_the_launcher(args.home)?);
     match args.words.split_first() {
         Some((first, rest)) if first == "pack" => Ok(super::run(on_this_bundle(&args.bundle, rest), signals)),
         _ => run_script(&args.bundle, home.path(), &args.words, terminal, signals),
     }
+}
+
+/// `home`, where it can only be what a launcher made for this very process: it is removed with all that is in it.
+fn made_by_the_launcher(home: PathBuf) -> Result<PathBuf> {
+    let named = home.file_name().is_some_and(|name| name.to_string_lossy().starts_with("pack."));
+    let identity = |path: &Path| fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
+    // Where there is no /proc, the launcher still starts its runtime by its whole name.
+    let own = std::env::current_exe().ok().or_else(|| std::env::args_os().next().map(PathBuf::from));
+    let own = own.as_deref().and_then(identity);
+    if named && home.is_absolute() && own.is_some() && own == identity(&home.join("pack")) {
+        return Ok(home);
+    }
+    Err(Error::usage("this is not the folder that a bundle's launcher made")
+        .fact("home", home.display())
+        .hint("'pack site' is only for the launcher: run the bundle itself, with sh FILE.run"))
 }
 
 /// `pack verify …` typed after a bundle's name means `pack verify BUNDLE …`.

@@ -57,9 +57,17 @@ impl Terminal {
         match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
             // Whoever read this has seen enough: the exit code still says how the command ended.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            Err(error) => Err(Error::failed("cannot write to standard output").fact("cause", error)),
+            Err(error) => Err(Error::failed("cannot write to standard output")
+                .fact("cause", &error)
+                .caused_by(error)
+                .hint("look at where it leads: a full disk (see 'df -h')? Then run the same command again")),
             Ok(()) => Ok(()),
         }
+    }
+
+    /// Prints a text that is the whole result, as it is, or what `document` makes of it where that is asked for.
+    pub(super) fn page(&self, text: &[u8], document: impl FnOnce(&str) -> Value) -> Result<()> {
+        if self.json { self.document(&document(&String::from_utf8_lossy(text))) } else { self.raw(text) }
     }
 
     /// Prints a result as text, unless `--quiet` or `--json`. Names in it may be a stranger's.
@@ -77,7 +85,8 @@ impl Terminal {
             return Ok(());
         }
         let text = serde_json::to_string_pretty(document)
-            .map_err(|cause| Error::failed("cannot write the result as JSON").fact("cause", cause))?;
+            .map_err(|cause| Error::failed("cannot write the result as JSON").fact("cause", cause))
+            .map_err(|error| error.hint("run the same command without --json"))?;
         self.raw(format!("{text}\n").as_bytes())
     }
 

@@ -10,7 +10,7 @@ use url::Url;
 use super::terminal::Terminal;
 use crate::bundle::Bundle;
 use crate::error::{Error, IoContext, Result};
-use crate::fetch::{Fetcher, Want};
+use crate::fetch::{Fetcher, Place, Rung, Want};
 use crate::folder::Folder;
 use crate::manifest::{FILE_NAME, Manifest, SIGNATURE_NAME, succession};
 use crate::signature::{EXTENSION, LIMIT, PublicKey, is_signature};
@@ -50,17 +50,35 @@ impl Trust {
     /// asked for before anything else is.
     pub(super) fn fetch(&self, fetcher: &Fetcher, url: &Url, terminal: &Terminal) -> Result<Trusted> {
         let note = |line: String| terminal.note(&format!("manifest: {line}"));
-        let (manifest, base) = fetcher.manifest(url, &note)?;
+        let mut had = self.ask(fetcher, url, Rung::NoCache, &note)?;
+        if let Err(error) = had.check(self.key(), url) {
+            if had.signature.is_none() {
+                return Err(error);
+            }
+            // A cache that obeys nobody may hold yesterday's one of the two beside today's other.
+            note(format!("{}: asking again, under URLs that no cache knows", error.title()));
+            had = match self.ask(fetcher, url, Rung::Fresh, &note) {
+                Ok(again) if again.signature.is_some() => again,
+                // It lets no other query in: that says nothing about the two.
+                _ => return Err(error),
+            };
+            had.check(self.key(), url)?;
+        }
+        self.check_expiry(&had.manifest, terminal)?;
+        let signature = had.signature.map(|(text, _)| text);
+        Ok(Trusted { manifest: had.manifest, base: had.place.url, signature })
+    }
+
+    /// The manifest at `url` and what there is of a signature, unchecked.
+    fn ask(&self, fetcher: &Fetcher, url: &Url, rung: Rung, note: &(dyn Fn(String) + Sync)) -> Result<Had> {
+        let (manifest, place) = fetcher.manifest(url, rung, note)?;
+        let signature = |want| fetch_signature(fetcher, url, &place.url, want, rung, note);
         let signature = match self.key {
-            Some(_) => fetch_signature(fetcher, url, &base, Want::Optional, &note)?,
+            Some(_) => signature(Want::Optional)?,
             // Whether there is one matters only to whoever gave a key; else it just travels along.
-            None => fetch_signature(fetcher, url, &base, Want::Welcome, &note)
-                .unwrap_or_default()
-                .filter(|it| is_signature(it)),
+            None => signature(Want::Welcome).unwrap_or_default().filter(|(text, _)| is_signature(text)),
         };
-        check(self.key(), manifest.text().as_bytes(), signature.as_deref(), url.path())?;
-        self.check_expiry(&manifest, terminal)?;
-        Ok(Trusted { manifest, base, signature })
+        Ok(Had { manifest, place, signature })
     }
 
     /// Checks the manifest of a folder as asked for.
@@ -105,6 +123,24 @@ impl Trust {
     }
 }
 
+/// A manifest and a signature as they came, each with its place.
+struct Had {
+    manifest: Manifest,
+    place: Place,
+    signature: Option<(String, Place)>,
+}
+
+impl Had {
+    /// Checks that they belong together; the error tells who answered with them.
+    fn check(&self, key: Option<&PublicKey>, url: &Url) -> Result<()> {
+        let signature = self.signature.as_ref().map(|(text, _)| text.as_str());
+        check(key, self.manifest.text().as_bytes(), signature, url.path()).map_err(|error| {
+            let places = [&self.place].into_iter().chain(self.signature.as_ref().map(|(_, place)| place));
+            places.fold(error, |error, place| place.add_to(error))
+        })
+    }
+}
+
 /// A manifest that passed every check that was asked for.
 pub(super) struct Trusted {
     /// The manifest.
@@ -122,8 +158,9 @@ fn fetch_signature(
     url: &Url,
     base: &Url,
     want: Want,
+    rung: Rung,
     note: &(dyn Fn(String) + Sync),
-) -> Result<Option<String>> {
+) -> Result<Option<(String, Place)>> {
     let mut places = vec![beside(url)];
     if base != url {
         // The query of a redirect's target is often a signature of its very path, and lets nothing else in.
@@ -133,12 +170,12 @@ fn fetch_signature(
     }
     let mut found = None;
     for place in places {
-        let Some(bytes) = fetcher.bytes(&place, LIMIT, want, note)? else { continue };
+        let Some((bytes, place)) = fetcher.bytes(&place, LIMIT, want, rung, note)? else { continue };
         let text = String::from_utf8_lossy(&bytes).into_owned();
         if is_signature(&text) {
-            return Ok(Some(text));
+            return Ok(Some((text, place)));
         }
-        found = found.or(Some(text));
+        found = found.or(Some((text, place)));
     }
     Ok(found)
 }

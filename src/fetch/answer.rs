@@ -48,7 +48,7 @@ impl<'a> Answer<'a> {
                 total
             }
             200 => declared_length(&response),
-            _ => return Err(Fault::Status(Box::new(seen))),
+            _ => return Err(Fault::Status { seen: Box::new(seen), ranged: asked.is_some() }),
         };
         Ok(Answer { options, throttle, response, seen, total, came: 0, ahead: None, window: Window::default() })
     }

@@ -69,6 +69,8 @@ impl Run<'_> {
             }
         };
         if row.state == State::Ok {
+            // It may have been put there by hand, after a part of it came.
+            self.folder.drop_partial(&pinned.pin.digest);
             self.keep(pinned);
             let origin = Origin { from_cache: false, wire: 0, url: None };
             return Ok(outcome(How::Kept, row.actual_size.unwrap_or_default(), origin));
@@ -119,8 +121,11 @@ impl Run<'_> {
         let Some(entry) = cache.open(&pinned.pin.digest) else { return Ok(None) };
         let copy = self.verified_copy(pinned, entry, meter)?;
         if copy.is_none() {
-            cache.discard(&pinned.pin.digest)?;
-            self.note(pinned, "its entry in the cache is damaged: thrown away, and fetched anew".to_owned());
+            let what = match cache.discard(&pinned.pin.digest) {
+                Ok(()) => "thrown away, and fetched anew".to_owned(),
+                Err(error) => format!("fetched anew, for it cannot be thrown away: {error}"),
+            };
+            self.note(pinned, format!("its entry in the cache is damaged: {what}"));
         }
         Ok(copy)
     }
@@ -159,6 +164,13 @@ impl Run<'_> {
         let mut wire = 0;
         meter.add(partial.length());
         let note = |line| self.note(pinned, line);
+        // All of it is there: set aside from the version before, or a kill came just before the last step.
+        if pinned.pin.size.is_some_and(|size| size > 0 && partial.gaps(size).is_empty()) && partial.is_pinned()? {
+            match partial.finish()? {
+                Ok(verified) => return Ok((verified, Origin { from_cache: false, wire, url: None })),
+                Err(_) => partial = Partial::open(self.folder, pinned.pin)?,
+            }
+        }
         while let Some(turn) = sources.next(&note).await {
             let attempt = match local::at(&turn.url) {
                 Some(local) => self.copy(&turn, local, pinned.pin, &mut partial, meter),
@@ -166,6 +178,7 @@ impl Run<'_> {
                     let attempt = Attempt::new(self.http, &turn, &mut partial, pinned.pin.size, meter);
                     let (tally, seen, result) = attempt.run().await;
                     wire += tally.wire;
+                    sources.learned(&turn, tally);
                     Tried { alone: tally.alone, wrote: tally.wire > 0, seen, result }
                 }
             };
@@ -190,7 +203,8 @@ impl Run<'_> {
                                 Some(seen) => {
                                     Fault::Wrong(Box::new(Wrong { seen, size, digest: Some(mismatch.digest) }))
                                 }
-                                None => continue,
+                                // Nobody was asked, and yet no byte is missing.
+                                None => Fault::Unfit(no_such_file(&size)),
                             }
                         }
                     }
@@ -234,6 +248,7 @@ impl Run<'_> {
                     begin_again(partial)?;
                     pour(file, partial, meter)
                 }
+                Local::Elsewhere => return Err(Fault::Local(local::elsewhere(&redact::shown(&turn.url)))),
                 Local::BuiltIn(bytes) => {
                     let bytes = bytes.ok_or_else(absent)?;
                     begin_again(partial)?;
@@ -263,6 +278,13 @@ impl Run<'_> {
     fn note(&self, pinned: &Pinned<'_>, line: String) {
         self.progress.note(&format!("{}: {line}", pinned.name()));
     }
+}
+
+/// The error for a size that no bytes with that digest can have.
+fn no_such_file(size: &str) -> Error {
+    Error::integrity("the manifest pins a size and a digest that do not belong together")
+        .fact("actual size", size)
+        .hint("get the manifest anew; its publisher pins it with: pack lock --update manifest.json")
 }
 
 /// The error for a local file that is not the one the manifest pins.

@@ -22,7 +22,12 @@ pub(super) enum Fault {
         untrusted: bool,
     },
     /// The answer's status is no success.
-    Status(Box<Seen>),
+    Status {
+        /// Who answered.
+        seen: Box<Seen>,
+        /// A part of the file was asked for: it may be only that which the server refuses.
+        ranged: bool,
+    },
     /// Redirects that are not followed.
     Redirect {
         /// The URL first asked for.
@@ -96,7 +101,7 @@ impl Fault {
             Fault::Link { .. } | Fault::Cut { .. } | Fault::Stall { .. } => Verdict::Transient(None),
             // Request Timeout, Misdirected Request, Too Early, Too Many Requests (RFC 9110, 8470, 6585)
             // and the server's own troubles; "not implemented" and the like will not pass.
-            Fault::Status(seen) => match seen.status {
+            Fault::Status { seen, .. } => match seen.status {
                 408 | 421 | 425 | 429 | 500 | 502 | 503 | 504 | 507 | 509 | 520..=599 => {
                     Verdict::Transient(seen.retry_after)
                 }
@@ -112,14 +117,24 @@ impl Fault {
     pub(super) fn is_absence(&self) -> bool {
         match self {
             Fault::NotThere { .. } => true,
-            Fault::Status(seen) => matches!(seen.status, 404 | 410),
+            Fault::Status { seen, .. } => matches!(seen.status, 404 | 410),
             _ => false,
         }
     }
 
     /// Whether the server keeps the file from us, if there is one: some say so of every file that is not there.
     pub(super) fn is_refusal(&self) -> bool {
-        matches!(self, Fault::Status(seen) if matches!(seen.status, 401 | 403))
+        matches!(self, Fault::Status { seen, .. } if matches!(seen.status, 401 | 403))
+    }
+
+    /// Whether it answers a request for a part of the file, and all of it may be had for all that. A file that is
+    /// not there, or a request that came too slowly, has nothing to do with parts.
+    pub(super) fn is_refused_range(&self) -> bool {
+        match self {
+            Fault::Status { seen, ranged } => *ranged && !matches!(seen.status, 404 | 408 | 410 | 451),
+            Fault::WrongRange(_) => true,
+            _ => false,
+        }
     }
 
     /// Whether it is the bytes that are wrong, rather than the way to them.
@@ -160,7 +175,7 @@ impl Fault {
                 .fact("url", url)
                 .fact("cause", cause)
                 .hint("check the network, the proxy variables (https_proxy) and the URL, for example with 'curl -I'"),
-            Fault::Status(seen) => {
+            Fault::Status { seen, .. } => {
                 let error = seen.add_to(Error::failed(format_args!("the server answered {}", seen.status_line())));
                 error.hint(match seen.status {
                     401 | 403 | 407 => "check the credentials: in the URL, in ~/.netrc or in the proxy variables",

@@ -143,8 +143,11 @@ impl Http {
             .tls_certs_merge(self.authorities.clone())
             .build()
             .or_else(|_| settings().tls_certs_only(self.authorities.clone()).build());
-        let client =
-            client.map_err(|error| Error::failed("the network cannot be used").fact("cause", causes(&error)))?;
+        let client = client.map_err(|error| {
+            Error::failed("the network cannot be used")
+                .fact("cause", causes(&error))
+                .hint("check the proxy variables (http_proxy, https_proxy, all_proxy) and the --cacert file")
+        })?;
         Ok(place.get_or_init(|| client))
     }
 }

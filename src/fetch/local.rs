@@ -15,6 +15,8 @@ use crate::progress::Meter;
 pub(super) enum Local {
     /// A file.
     File(PathBuf),
+    /// A file of another machine, or a path that is none here.
+    Elsewhere,
     /// Bytes in this binary; `None` when it has none of that name.
     BuiltIn(Option<&'static [u8]>),
 }
@@ -22,10 +24,17 @@ pub(super) enum Local {
 /// What `url` names, when that is on this machine.
 pub(super) fn at(url: &Url) -> Option<Local> {
     match url.scheme() {
-        "file" => Some(Local::File(url.to_file_path().unwrap_or_else(|()| PathBuf::from(url.path())))),
+        "file" => Some(url.to_file_path().map_or(Local::Elsewhere, Local::File)),
         "builtin" => Some(Local::BuiltIn(builtin::file(url.path().trim_start_matches('/')))),
         _ => None,
     }
+}
+
+/// The error for [`Local::Elsewhere`]; `url` as it may be shown.
+pub(super) fn elsewhere(url: &str) -> Error {
+    Error::failed("a file URL names another machine")
+        .fact("url", url)
+        .hint("write file:///PATH for a file of this machine, or give an http or https URL")
 }
 
 /// Which end of a copy failed.

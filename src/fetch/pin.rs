@@ -170,7 +170,9 @@ impl Pinning<'_> {
             if taken.length() + piece.len() as u64 > Limits::DEFAULT.artifact_bytes {
                 taken.discard();
                 let error = Error::failed("the file is larger than an artifact may be");
-                return Err(Fault::Ours(answer.seen.add_to(error).fact("limit", Limits::DEFAULT.artifact_bytes)));
+                let error =
+                    answer.seen.add_to(error).fact("limit", format_args!("{} bytes", Limits::DEFAULT.artifact_bytes));
+                return Err(Fault::Ours(error.hint("check the URL in the manifest, for example with 'curl -I'")));
             }
             taken.append(&piece)?;
             meter.add(piece.len() as u64);
@@ -232,6 +234,7 @@ fn hash_local(local: Local, turn: &Turn, meter: &dyn Meter) -> Result<PinOf, Fau
     let absent = || Fault::NotThere { url: redact::shown(&turn.url) };
     let (size, digest) = match local {
         Local::BuiltIn(bytes) => bytes.map(|bytes| (bytes.len() as u64, Digest::of(bytes))).ok_or_else(absent)?,
+        Local::Elsewhere => return Err(Fault::Local(local::elsewhere(&redact::shown(&turn.url)))),
         Local::File(path) => match std::fs::File::open(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(absent()),
             other => other.and_then(Digest::of_reader).doing("read", &path).map_err(Fault::Local)?,

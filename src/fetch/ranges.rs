@@ -3,7 +3,8 @@
 //! Every connection is a *lane*: a range of the file that it fills from the left. The first lane takes
 //! the first gap. Others join after [`Options::spread_after`], where the server takes ranges: each takes a
 //! gap of its own, else the second half of the lane with the most before it. A lane that fails leaves
-//! its rest to the others; the attempt fails when none is left. All lanes of an artifact run on one
+//! its rest to the others; the attempt fails when none is left. Where the server refuses a lane, no further
+//! one joins, and the first goes on past what it had left to that one. All lanes of an artifact run on one
 //! thread, so its bytes are hashed as one stream whatever order they come in.
 
 use std::cell::RefCell;
@@ -16,10 +17,10 @@ use super::answer::Answer;
 use super::fault::{Fault, Verdict, Wrong};
 use super::http::{Ask, Http};
 use super::options::Options;
-use super::retry::Turn;
+use super::retry::{Tally, Turn};
 use super::seen::Seen;
 use crate::digest::Digest;
-use crate::folder::{Origin, Partial};
+use crate::folder::{Extents, Origin, Partial};
 use crate::progress::Meter;
 
 /// An attempt under way.
@@ -41,19 +42,12 @@ struct State<'a> {
     lanes: Vec<Range<u64>>,
     /// Whether more lanes may join; `None` until the first answer.
     joinable: Option<bool>,
+    /// Whether a lane that is done may ask for another range.
+    further: bool,
     validator: Option<String>,
     /// Who answered, for the error if the digest is wrong.
     seen: Option<Seen>,
     tally: Tally,
-}
-
-/// What an attempt came to.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Tally {
-    /// Bytes of bodies that came over the network.
-    pub(super) wire: u64,
-    /// Whether every byte of the partial comes from this attempt.
-    pub(super) alone: bool,
 }
 
 impl<'a> Attempt<'a> {
@@ -67,8 +61,9 @@ impl<'a> Attempt<'a> {
         let options = http.options();
         let lanes = vec![0..0; options.connections.max(1)];
         let alone = partial.length() == 0;
-        let tally = Tally { wire: 0, alone };
-        let state = State { partial, meter, size, lanes, joinable: None, validator: None, seen: None, tally };
+        let tally = Tally { alone, ..Tally::default() };
+        let (joinable, further) = (None, false);
+        let state = State { partial, meter, size, lanes, joinable, further, validator: None, seen: None, tally };
         Attempt { http, options, turn, url: turn.rung.url(&turn.url), state: RefCell::new(state) }
     }
 
@@ -83,8 +78,8 @@ impl<'a> Attempt<'a> {
     async fn run_lanes(&self) -> Result<(), Fault> {
         let count = self.state.borrow().lanes.len();
         let mut lanes: FuturesUnordered<_> = (0..count).map(|lane| self.lane(lane)).collect();
-        let mut first_fault = None;
-        while let Some(end) = lanes.next().await {
+        let mut worst: Option<Fault> = None;
+        while let Some((lane, end)) = lanes.next().await {
             let fault = end.err();
             if fault.as_ref().is_some_and(|fault| matches!(fault.verdict(), Verdict::Over | Verdict::Stale)) {
                 return fault.map_or(Ok(()), Err);
@@ -93,18 +88,32 @@ impl<'a> Attempt<'a> {
             if state.is_complete() {
                 return Ok(());
             }
-            first_fault = first_fault.or(fault);
+            // A wait that is asked for counts most, then how the first lane ended: it asked for what any other
+            // attempt will ask for.
+            let waits = |fault: &Fault| matches!(fault.verdict(), Verdict::Transient(Some(_)));
+            worst = match (worst, fault) {
+                (Some(old), Some(new)) if !waits(&old) && (lane == 0 || waits(&new)) => Some(new),
+                (old, new) => old.or(new),
+            };
             if state.lanes.iter().all(Range::is_empty) {
                 break;
             }
         }
-        first_fault.map_or(Ok(()), Err)
+        worst.map_or(Ok(()), Err)
     }
 
-    async fn lane(&self, lane: usize) -> Result<(), Fault> {
+    async fn lane(&self, lane: usize) -> (usize, Result<(), Fault>) {
         let result = if lane == 0 { self.first_lane().await } else { self.joining_lane(lane).await };
-        self.state.borrow_mut().lanes[lane] = 0..0;
-        result
+        let state = &mut *self.state.borrow_mut();
+        state.lanes[lane] = 0..0;
+        let refusal = result.as_ref().err().filter(|fault| fault.is_refused_range());
+        if let Some(fault) = refusal {
+            state.joinable = Some(false);
+            // Who asks for patience, or has no ranges at all, is not asked for one by the first lane either.
+            state.further &= matches!(fault, Fault::Status { .. }) && fault.verdict() == Verdict::Transient(None);
+            state.tally.crowded |= lane > 0;
+        }
+        (lane, result)
     }
 
     async fn first_lane(&self) -> Result<(), Fault> {
@@ -131,7 +140,11 @@ impl<'a> Attempt<'a> {
         if answer.begins().await? {
             self.begin(&answer)?;
         }
-        self.pour(0, &mut answer).await?;
+        let until = match ask.range {
+            Some((_, to)) if answer.seen.status == 206 => to.unwrap_or(u64::MAX),
+            _ => u64::MAX,
+        };
+        self.pour(0, &mut answer, until).await?;
         drop(answer);
         self.further_ranges(0).await
     }
@@ -172,7 +185,9 @@ impl<'a> Attempt<'a> {
         state.validator = answer.validator();
         state.partial.set_origin(self.origin(state.validator.clone()))?;
         let plain = answer.coding().is_none() && state.size.is_some();
-        state.joinable = Some(plain && answer.takes_ranges() && !self.turn.whole_only);
+        state.further = plain && answer.takes_ranges() && !self.turn.whole_only;
+        state.joinable = Some(state.further && !self.turn.one_lane);
+        state.tally.has_ranges = answer.seen.status == 206;
         Ok(())
     }
 
@@ -194,7 +209,7 @@ impl<'a> Attempt<'a> {
         loop {
             let ask = {
                 let state = &mut *self.state.borrow_mut();
-                if state.joinable != Some(true) {
+                if !state.further || (lane > 0 && state.joinable != Some(true)) {
                     return Ok(());
                 }
                 let Some(range) = state.claim(self.options.range_bytes) else { return Ok(()) };
@@ -210,18 +225,25 @@ impl<'a> Attempt<'a> {
             let size = self.state.borrow().size;
             if answer.seen.status != 206 || answer.total.is_some_and(|total| Some(total) != size) {
                 // The file changed, or this server of several takes no ranges: the first lane goes on alone.
-                self.state.borrow_mut().joinable = Some(false);
                 return Err(Fault::WrongRange(Box::new(answer.seen)));
             }
-            self.pour(lane, &mut answer).await?;
+            let until = {
+                let state = &mut *self.state.borrow_mut();
+                state.tally.has_ranges = true;
+                state.lanes[lane].end
+            };
+            self.pour(lane, &mut answer, until).await?;
         }
     }
 
-    /// Moves the body into the partial until the lane is full.
-    async fn pour(&self, lane: usize, answer: &mut Answer<'_>) -> Result<(), Fault> {
+    /// Moves the body, which goes on until there, into the partial until the lane is full.
+    async fn pour(&self, lane: usize, answer: &mut Answer<'_>, until: u64) -> Result<(), Fault> {
         loop {
             let Some(piece) = answer.piece().await? else { break };
             let state = &mut *self.state.borrow_mut();
+            if piece.len() as u64 >= state.lanes[lane].end - state.lanes[lane].start {
+                state.lengthen(lane, until);
+            }
             let wanted = &mut state.lanes[lane];
             let fits = piece.len().min((wanted.end - wanted.start) as usize);
             state.tally.wire += piece.len() as u64;
@@ -277,12 +299,26 @@ impl State<'_> {
         Ok(())
     }
 
+    /// Gives the lane, where no other joins any more, what follows it and nobody works on: its answer brings that
+    /// anyway, up to `until`.
+    fn lengthen(&mut self, lane: usize, until: u64) {
+        let (Some(size), Some(false)) = (self.size, self.joinable) else { return };
+        let end = self.lanes[lane].end;
+        let free = self.taken().gaps(size.min(until)).into_iter().find(|gap| gap.start == end);
+        self.lanes[lane].end = free.map_or(end, |gap| gap.end);
+    }
+
+    /// What is there, or somebody works on.
+    fn taken(&self) -> Extents {
+        let mut taken = self.partial.held().clone();
+        self.lanes.iter().for_each(|lane| taken.insert(lane.clone()));
+        taken
+    }
+
     /// A gap nobody works on; else the second half of the longest that somebody works on, taken from
     /// them, if both halves are at least `shortest` long.
     fn claim(&mut self, shortest: u64) -> Option<Range<u64>> {
-        let mut taken = self.partial.held().clone();
-        self.lanes.iter().for_each(|lane| taken.insert(lane.clone()));
-        if let Some(free) = taken.gaps(self.size?).into_iter().next() {
+        if let Some(free) = self.taken().gaps(self.size?).into_iter().next() {
             return Some(free);
         }
         let longest = self.lanes.iter_mut().max_by_key(|lane| lane.end - lane.start)?;

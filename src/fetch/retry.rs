@@ -37,6 +37,10 @@ struct Tried {
     rung: Rung,
     /// It does not answer ranges as it should: only whole files are asked for.
     whole_only: bool,
+    /// It sent a part of the file as asked: where it says no to another, that is not because of the range.
+    has_ranges: bool,
+    /// It refused a connection besides the first: it gets no more of them.
+    one_lane: bool,
     /// Pieces of several answers did not fit together before.
     mixed: bool,
     this_round: bool,
@@ -55,6 +59,21 @@ pub(super) struct Turn {
     pub(super) rung: Rung,
     /// Whether no range may be asked for.
     pub(super) whole_only: bool,
+    /// Whether no connection may join the first.
+    pub(super) one_lane: bool,
+}
+
+/// What an attempt came to.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Tally {
+    /// Bytes of bodies that came over the network.
+    pub(super) wire: u64,
+    /// Whether every byte of the partial comes from this attempt.
+    pub(super) alone: bool,
+    /// Whether the server sent a part of the file as asked.
+    pub(super) has_ranges: bool,
+    /// Whether it refused a lane besides the first.
+    pub(super) crowded: bool,
 }
 
 impl<'a> Sources<'a> {
@@ -64,6 +83,8 @@ impl<'a> Sources<'a> {
             source,
             rung: Rung::default(),
             whole_only: false,
+            has_ranges: false,
+            one_lane: false,
             mixed: false,
             this_round: false,
             dead: false,
@@ -94,7 +115,8 @@ impl<'a> Sources<'a> {
         if let Some(until) = tried.not_before {
             tokio::time::sleep_until(until.into()).await;
         }
-        Some(Turn { place, url: tried.source.url.clone(), rung: tried.rung, whole_only: tried.whole_only })
+        let (rung, whole_only, one_lane) = (tried.rung, tried.whole_only, tried.one_lane);
+        Some(Turn { place, url: tried.source.url.clone(), rung, whole_only, one_lane })
     }
 
     fn shortest_wait(&self) -> Duration {
@@ -118,16 +140,28 @@ impl<'a> Sources<'a> {
         !std::mem::replace(&mut self.list[turn.place].mixed, true)
     }
 
+    /// What an attempt told about how the source of `turn` takes ranges.
+    pub(super) fn learned(&mut self, turn: &Turn, tally: Tally) {
+        let tried = &mut self.list[turn.place];
+        tried.has_ranges |= tally.has_ranges;
+        tried.one_lane |= tally.crowded;
+    }
+
     /// The source of `turn` ended in this fault; so many bytes are `kept` now, from whatever source.
     pub(super) fn failed(&mut self, turn: &Turn, fault: Fault, kept: u64, note: &(dyn Fn(String) + Sync)) {
         let tried = &mut self.list[turn.place];
         let party = tried.source.party.clone();
         note(format!("{}: {}", redact::shown(&turn.url), fault.line()));
+        // All of it is asked for once before a server that refuses a part of it counts as one that has nothing: at
+        // once where it says that there is no hope for the part, else as the last try, for then it costs what is there.
+        let refused = fault.is_refused_range() && !turn.whole_only;
+        let is_last = self.rounds + 1 >= self.options.retries && !tried.has_ranges;
         match fault.verdict() {
+            Verdict::Fatal if refused => tried.whole_only = true,
             Verdict::Transient(wait) => {
                 let too_long = wait.is_some_and(|wait| wait > self.options.longest_pause);
                 tried.not_before = wait.map(|wait| Instant::now() + wait.min(self.options.longest_pause));
-                tried.whole_only |= matches!(fault, Fault::WrongRange(_));
+                tried.whole_only |= refused && (matches!(fault, Fault::WrongRange(_)) || is_last);
                 // To wait less than the server asks would be bad manners: it is not asked again at all.
                 tried.dead = too_long;
                 if kept.saturating_sub(self.high_water) >= PROGRESS {
@@ -149,23 +183,22 @@ impl<'a> Sources<'a> {
                     self.health.failed(&party);
                 }
             },
-            Verdict::Fatal if turn.rung == Rung::Fresh && tried.fault.is_some() => {
-                // The query that was to get past the caches is what it refuses: the word before that counts.
-                tried.dead = true;
-                self.health.failed(&party);
-                return;
+            // It is our asking past the caches that it refuses: that way or the other may be let through.
+            Verdict::Fatal if turn.rung == Rung::NoCache => {
+                tried.rung = Rung::Fresh;
+                note(format!("{}: asking again {}", redact::shown(&turn.url), tried.rung.describe()));
             }
             Verdict::Fatal | Verdict::Over => {
-                // A range that cannot be had (416) says only that what we hold is not what it has.
-                let range = matches!(&fault, Fault::Status(seen) if seen.status == 416) && !tried.whole_only;
-                tried.whole_only |= range;
-                tried.dead = !range;
-                if !range && !fault.is_absence() {
+                tried.dead = true;
+                if turn.rung == Rung::Fresh || !fault.is_absence() {
                     self.health.failed(&party);
                 }
             }
         }
-        tried.fault = Some(fault);
+        // That the bytes are wrong stays said, whatever comes of asking for better ones.
+        if fault.is_about_bytes() || !tried.fault.as_ref().is_some_and(Fault::is_about_bytes) {
+            tried.fault = Some(fault);
+        }
     }
 
     /// Why nothing helped: wrong bytes count for more than a server that is away.
@@ -192,4 +225,22 @@ fn pauses(options: &Options) -> ExponentialBackoff {
         .with_jitter()
         .without_max_times()
         .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_longest_and_do_not_end() {
+        let options = Options::default();
+        let mut least = options.pause;
+        let taken: Vec<Duration> = pauses(&options).take(20).collect();
+        assert_eq!(taken.len(), 20);
+        for pause in taken {
+            // Jitter only makes a pause longer, and no more than twice as long.
+            assert!((least..=2 * least).contains(&pause), "{pause:?} where {least:?} was due");
+            least = options.longest_pause.min(2 * least);
+        }
+    }
 }

@@ -6,7 +6,7 @@ use url::Url;
 
 /// How hard to ask for what the origin server has, rather than what some cache on the way kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Rung {
+pub enum Rung {
     /// As everybody asks.
     #[default]
     Plain,

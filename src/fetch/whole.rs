@@ -12,6 +12,8 @@ use super::local::{self, Local};
 use super::plan::Source;
 use super::redact;
 use super::retry::Sources;
+use super::seen::Seen;
+use super::stale::Rung;
 use crate::error::{Error, IoContext, Result};
 
 /// How much a small file is wanted.
@@ -25,7 +27,32 @@ pub enum Want {
     Welcome,
 }
 
-/// All bytes of `url` and the URL they came from after redirects; `None` when it is not there.
+/// Where a small file came from.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// Its URL, after redirects.
+    pub url: Url,
+    /// Who answered, where it came over the network.
+    seen: Option<Seen>,
+}
+
+impl Place {
+    /// On this machine.
+    pub(super) fn of(url: &Url) -> Self {
+        Place { url: url.clone(), seen: None }
+    }
+
+    /// Adds who answered, and what that one says of the file's age, to an error.
+    pub fn add_to(&self, error: Error) -> Error {
+        match &self.seen {
+            Some(seen) => seen.add_to(error),
+            None => error,
+        }
+    }
+}
+
+/// All bytes of `url` and where they came from; `None` when it is not there. Caches are told to keep out of it on
+/// every rung.
 ///
 /// # Errors
 /// It cannot be had, or has more than `limit` bytes.
@@ -34,10 +61,12 @@ pub(super) async fn get(
     url: &Url,
     limit: u64,
     want: Want,
+    rung: Rung,
     note: &(dyn Fn(String) + Sync),
-) -> Result<Option<(Vec<u8>, Url)>> {
+) -> Result<Option<(Vec<u8>, Place)>> {
     let found = match local::at(url) {
         Some(Local::BuiltIn(bytes)) => Ok(bytes.map(<[u8]>::to_vec)),
+        Some(Local::Elsewhere) => Err(local::elsewhere(&redact::shown(url))),
         Some(Local::File(path)) => match File::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             other => other.doing("read", &path).and_then(|file| {
@@ -46,11 +75,11 @@ pub(super) async fn get(
                 Ok(Some(bytes))
             }),
         },
-        None => return over_http(http, url, limit, want, note).await,
+        None => return over_http(http, url, limit, want, rung, note).await,
     }?;
     match found {
         Some(bytes) if bytes.len() as u64 > limit => Err(too_large(url, limit)),
-        other => Ok(other.map(|bytes| (bytes, url.clone()))),
+        other => Ok(other.map(|bytes| (bytes, Place::of(url)))),
     }
 }
 
@@ -59,8 +88,9 @@ async fn over_http(
     url: &Url,
     limit: u64,
     want: Want,
+    rung: Rung,
     note: &(dyn Fn(String) + Sync),
-) -> Result<Option<(Vec<u8>, Url)>> {
+) -> Result<Option<(Vec<u8>, Place)>> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err(Error::usage("the URL cannot be used")
             .fact("url", redact::shown(url))
@@ -74,7 +104,7 @@ async fn over_http(
     }
     let mut sources = Sources::new(vec![source], &health, &options, 0);
     while let Some(turn) = sources.next(note).await {
-        match attempt(http, url, limit).await {
+        match attempt(http, url, rung, limit).await {
             Ok(got) => return Ok(Some(got)),
             Err(Fault::Ours(error)) => return Err(error),
             Err(fault) if fault.is_absence() => return Ok(None),
@@ -85,10 +115,11 @@ async fn over_http(
     Err(sources.into_error())
 }
 
-async fn attempt(http: &Http, url: &Url, limit: u64) -> Result<(Vec<u8>, Url), Fault> {
+async fn attempt(http: &Http, url: &Url, rung: Rung, limit: u64) -> Result<(Vec<u8>, Place), Fault> {
+    let asked = rung.url(url);
     // No digest tells yesterday's manifest from today's: caches are told to keep out of it from the start.
     let ask = Ask { past_caches: true, ..Ask::default() };
-    let mut answer = http.get(url, &ask).await?;
+    let mut answer = http.get(&asked, &ask).await?;
     if let Some(coding) = answer.coding() {
         let error = Error::failed("the server sent the file in a coding that was not asked for")
             .fact("content-encoding", coding)
@@ -105,7 +136,9 @@ async fn attempt(http: &Http, url: &Url, limit: u64) -> Result<(Vec<u8>, Url), F
         }
         bytes.extend_from_slice(&piece);
     }
-    Ok((bytes, answer.url().clone()))
+    // What was added to get past caches is nobody else's business.
+    let url = if *answer.url() == asked { url } else { answer.url() }.clone();
+    Ok((bytes, Place { url, seen: Some(answer.seen) }))
 }
 
 fn too_large(url: &Url, limit: u64) -> Error {

@@ -11,7 +11,7 @@ use super::journal::{Journal, Origin};
 use super::write_back::WriteBack;
 use crate::atomic::sync_folder_of;
 use crate::digest::{Digest, Hasher, PIECE};
-use crate::error::{IoContext, Result};
+use crate::error::{Error, IoContext, Result};
 use crate::manifest::{Limits, Pin};
 use crate::path::RelPath;
 
@@ -235,6 +235,11 @@ impl Verified {
         let parent = target.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(parent).doing("create the folder", parent)?;
         self.file.set_permissions(Permissions::from_mode(mode)).doing("set the mode of", &self.path)?;
+        if target.is_dir() {
+            return Err(Error::failed("a folder lies where an artifact belongs")
+                .fact("path", target.display())
+                .hint("move it away with what is in it, then run the same command again"));
+        }
         fs::rename(&self.path, &target).doing("put in place", &target)?;
         self.journal.remove()?;
         sync_folder_of(&target)

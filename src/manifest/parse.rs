@@ -13,7 +13,8 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use super::{
-    Artifact, EXTRACTING, FILE_NAME, Kind, Limits, Manifest, Pin, ProductName, SCHEMA_VERSION, SIGNATURE_NAME,
+    Artifact, EXTRACTING, FILE_NAME, HALF_WRITTEN, Kind, Limits, Manifest, Pin, ProductName, SCHEMA_VERSION,
+    SIGNATURE_NAME,
 };
 use crate::digest::Digest;
 use crate::error::{Error, Result, is_bidi_control};
@@ -21,7 +22,7 @@ use crate::path::RelPath;
 use crate::platform::Platform;
 
 /// Names in a folder that are its own: artifacts cannot have them, nor lie below them.
-const RESERVED: [&str; 4] = [FILE_NAME, SIGNATURE_NAME, ".pack", "oci"];
+const RESERVED: [&str; 6] = [FILE_NAME, SIGNATURE_NAME, HALF_WRITTEN[0], HALF_WRITTEN[1], ".pack", "oci"];
 
 #[derive(Deserialize)]
 struct Schema<'a> {
@@ -173,6 +174,11 @@ fn artifact(source: &Source<'_>, raw: &RawValue) -> Result<Artifact> {
     let digest: Option<Digest> = shape.digest.map(|digest| part.parse(digest)).transpose()?;
     if let (Some(raw), None) = (shape.size, digest) {
         return Err(part.at(raw, "a size without a digest pins nothing: give both, or leave both to 'pack lock'"));
+    }
+    if let (Some(0), Some(raw), Some(pinned)) = (size, shape.size, digest)
+        && pinned != Digest::of(b"")
+    {
+        return Err(part.at(raw, "a size of 0 bytes with the digest of something else: nothing can be both"));
     }
     Ok(Artifact {
         name,

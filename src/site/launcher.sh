@@ -63,6 +63,7 @@ home=
 trap '[ -z "$home" ] || rm -rf "$home"' EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
+trap 'exit 131' QUIT
 trap 'exit 143' TERM
 
 for place in "${PACK_TMPDIR:-}" "${TMPDIR:-}" /tmp /var/tmp /run /dev/shm "${HOME:-}"; do

@@ -87,7 +87,9 @@ impl BlobSource for Blobs {
     fn open(&self, digest: &Digest) -> Result<Box<dyn Read + Send + '_>> {
         match self.0.get(digest) {
             Some(blob) => Ok(blob.open()?),
-            None => Err(Error::failed("a layer is in none of the archives").fact("blob", digest)),
+            None => Err(Error::failed("a layer is in none of the archives")
+                .fact("blob", digest)
+                .hint("check the folder with: pack verify DIR")),
         }
     }
 }
@@ -148,8 +150,7 @@ fn planned(jobs: &[Job<'_>], there: &[Chain]) -> u64 {
 fn one(job: &Job<'_>, turn: &Turn<'_>, blobs: &dyn BlobSource, progress: &dyn Progress) -> Result<()> {
     let skip = already(&job.chains(), turn.there());
     let meter = progress.start(&job.name, Some(job.size(&skip)));
-    let mut wait =
-        || if turn.wait() { Ok(()) } else { Err(Error::failed("an image that shares layers was not loaded")) };
+    let mut wait = || if turn.wait() { Ok(()) } else { Err(shared_not_loaded()) };
     if job.whole.is_some() {
         wait()?; // it brings what others bring too: better not both at once
     }
@@ -181,10 +182,9 @@ fn send(
     let mut engine = Loading::start(&job.name)?;
     let mut out = Metered { engine: &mut engine, meter, refused: false };
     let sent = match job.whole {
-        None => export_members(&job.images, blobs, skip, &mut out).and_then(|()| wait()).and_then(|()| {
-            out.write_all(&END_OF_ARCHIVE)
-                .map_err(|cause| Error::failed("an image cannot be sent to the engine").caused_by(cause))
-        }),
+        None => export_members(&job.images, blobs, skip, &mut out)
+            .and_then(|()| wait())
+            .and_then(|()| out.write_all(&END_OF_ARCHIVE).map_err(not_sent)),
         Some((entry, bundle)) => as_it_is(BufReader::new(bundle.stream(entry)), &mut out),
     };
     let refused = out.refused;
@@ -193,6 +193,18 @@ fn send(
         Err(_) if refused => Err(engine.refused()),
         Err(error) => Err(error),
     }
+}
+
+fn not_sent(cause: io::Error) -> Error {
+    Error::failed("an image cannot be sent to the engine")
+        .fact("cause", &cause)
+        .caused_by(cause)
+        .hint("see that the engine runs with 'docker info', then run the same command again: what it has stays")
+}
+
+fn shared_not_loaded() -> Error {
+    Error::failed("an image that shares layers was not loaded")
+        .hint("run the same command again: what the engine has already is not sent twice")
 }
 
 /// An archive as it is; zstd is taken off, which no `docker load` before 23 understands.
@@ -204,7 +216,7 @@ fn as_it_is(mut archive: BufReader<impl Read>, out: &mut dyn Write) -> Result<()
                 .fact("cause", cause)
                 .hint("check the bundle with: pack verify x.run")
         }
-        Err(cause) => Error::failed("an image cannot be sent to the engine").fact("cause", cause),
+        Err(cause) => not_sent(cause),
     };
     let magic = io::BufRead::fill_buf(&mut archive).map_err(failed)?;
     let copied = if magic.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {

@@ -34,7 +34,7 @@ pub fn pack(folder: &Path) -> Command {
 /// started with SIGINT ignored, and what is ignored stays so.
 pub fn interruptible(program: &str) -> Command {
     let mut command = Command::new("env");
-    command.args(["--default-signal=HUP,INT,TERM", program]);
+    command.args(["--default-signal=HUP,INT,QUIT,TERM", program]);
     command
 }
 
