@@ -21,7 +21,7 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly HERE
 readonly SELF=$HERE/${BASH_SOURCE[0]##*/}
 # How this run is repeated. A bundle has put the script into a directory that is gone afterwards.
-if [[ -n ${PACK_BUNDLE:-} ]]; then ME="sh $PACK_BUNDLE"; else ME="bash $SELF"; fi
+if [[ -n ${PACK_BUNDLE:-} ]]; then ME="sh $(printf %q "$PACK_BUNDLE")"; else ME="bash $SELF"; fi
 
 usage() {
     cat <<EOF
@@ -100,6 +100,7 @@ clean_up() {
     elif [[ $code -ne 0 && $code -ne 141 && -z $TOLD ]]; then # 141: the reader of our output left
         printf '\nerror: a command that is expected to work failed (exit %s; 124: it did not answer in time)\n' "$code" >&2
         printf '  what it said is above, if anything; look: systemctl status docker; then the same command again\n' >&2
+        exit 1 # what 2 and 3 mean is not for any command to say
     fi
 }
 on_signal() {
@@ -252,6 +253,8 @@ check_usage() {
     ((${#ARGS[@]} >= least)) || misuse "$VERB needs an argument"
     ((${#ARGS[@]} <= most)) || misuse "$VERB does not know what to do with: ${ARGS[most]}"
     [[ -z $PORT || $PORT =~ ^[1-9][0-9]{0,4}$ && $PORT -le 65535 ]] || misuse "--port is not a port number: $PORT"
+    [[ $PORT != 2377 && $PORT != 7946 ]] || misuse "--port $PORT is the swarm's own"
+    [[ $PORT != 1883 || $MQTT != true ]] || misuse "--port 1883 is the MQTT broker's"
     [[ $TIMEOUT =~ ^[1-9][0-9]{0,5}$ ]] || misuse "--timeout is not a number of seconds: $TIMEOUT"
     [[ -z $ADVERTISE || $ADVERTISE =~ ^[A-Za-z0-9.:_-]+$ ]] || misuse "--advertise-addr is no address: $ADVERTISE"
     # From a bundle this script runs in a folder of its own; the caller's paths start elsewhere.
@@ -468,6 +471,8 @@ look_at_docker() {
 
 need_stack() { # the verbs other than install need what install made
     [[ $(id -u) -eq 0 ]] || die "this needs root" "type: sudo $ME $VERB"
+    [[ -e $CONFIG || ! -e $RECEIPT ]] || die "$CONFIG with the passwords is lost" \
+        "put it back from a backup (the one before the last change may be $CONFIG.previous); a new one would not open the data"
     [[ -e $CONFIG && -e $STACK_FILE || ! -e $INSTALL_DIR/run-portable.sh ]] ||
         die "the installation in $INSTALL_DIR did not come to its end" \
             "type the command that installs again, from the bundle or folder; it goes on where it was, and no password is lost"
@@ -479,6 +484,9 @@ need_stack() { # the verbs other than install need what install made
     [[ $SWARM == active ]] || die "this host is not a manager of a swarm (state: $SWARM)" \
         "run install again from the folder or bundle: it prepares the swarm and keeps the data"
 }
+
+# A Docker that does not answer must never be taken for one that has nothing.
+docker_gone() { die "Docker does not answer any more" "$1" "look: systemctl status docker; then the same command again"; }
 
 running_services() {
     d service ls --filter "label=com.docker.stack.namespace=$STACK" --format '{{.Name}} {{.Replicas}}' |
@@ -642,12 +650,16 @@ check_engine() {
                 "install and start Docker $MIN_DOCKER or newer in this system's own way, then run again"
             command -v iptables >/dev/null || finding error "the command iptables is missing, Docker needs it" \
                 "install the system's package iptables"
-            for name in containerd runc dockerd; do
-                [[ ! -e /usr/bin/$name ]] || cmp -s "/usr/bin/$name" <(engine_binary "$name") ||
-                    finding error "/usr/bin/$name is here already, without Docker; it is not replaced" \
-                        "install Docker with the package manager that brought it"
-            done
             check_engine_runs
+            for name in ${ENGINE_STAGE:+"$ENGINE_STAGE"/docker/*}; do
+                name=${name##*/}
+                [[ ! -e /usr/bin/$name || ! -e $ENGINE_STAGE/docker/$name ]] || cmp -s "/usr/bin/$name" "$ENGINE_STAGE/docker/$name" ||
+                    finding error "/usr/bin/$name is here already, without the command docker; it is not replaced" \
+                        "is Docker in another place? then: PATH=\$PATH:/that/place before the same command; else the package manager that brought it"
+            done
+            [[ ! -e /etc/systemd/system/docker.service ]] || cmp -s /etc/systemd/system/docker.service "$HERE/docker.service" ||
+                finding error "/etc/systemd/system/docker.service is here already, and not ours; it is not replaced" \
+                    "is Docker in another place? then: PATH=\$PATH:/that/place before the same command; else move that file away"
             ;;
     esac
     # Docker takes the kernel's word that AppArmor is on, and then starts no container without the parser.
@@ -664,8 +676,6 @@ check_engine() {
             "docker info; docker swarm leave --force gives it up" ;;
     esac
 }
-
-engine_binary() { tar -xzOf "$(engine_file)" "docker/$1" 2>/dev/null || true; }
 
 # The carried engine is started for its version alone: proof of architecture, libraries and intact bytes.
 check_engine_runs() {
@@ -724,7 +734,7 @@ check_network() {
             "stop what uses it: ss -ltnp 'sport = :$port'"
     done
     # Docker takes 172.17.0.0/16 and 172.18.0.0/16 for its bridges, the swarm 10.0.x.0/24 (before 18.09 also 10.255.0.0/16).
-    if ip -4 route 2>/dev/null | grep -v -E 'dev (docker|br-|veth)' | grep -E '^(172\.1[78]\.|10\.0\.[0-9]\.|10\.255\.)' >/dev/null; then
+    if ip -4 route 2>/dev/null | grep -v -E 'dev (docker|br-|veth)' | grep -E '^(172\.1[678]\.|10\.0\.[0-9]\.|10\.255\.)' >/dev/null; then
         finding warning "this host has routes in networks that Docker takes for itself (172.17/16, 172.18/16, 10.0.x/24)" \
             "hosts there may be out of reach for Func; see docs.docker.com: bip, default-address-pools, --default-addr-pool"
     fi
@@ -868,7 +878,9 @@ take_lock() {
     flock -n "$LOCK" || die "another run of this script is at work on this host" \
         "wait until it has ended: ps -ef | grep run-portable.sh"
     # What a killed run left; no name of it is ever read.
-    rm -f -- "$INSTALL_DIR"/*.tmp.?????? "$INSTALL_DIR"/data/*.tmp.?????? "$INSTALL_DIR"/data/sqldump/.dump.??????
+    rm -f -- "$INSTALL_DIR"/*.tmp.?????? "$INSTALL_DIR"/data/*.tmp.?????? "$INSTALL_DIR"/data/sqldump/.dump.?????? \
+        "$INSTALL_DIR"/mosquitto/*.tmp.?????? "$INSTALL_DIR"/mosquitto/config/*.tmp.?????? "/etc/logrotate.d/$STACK".tmp.?????? \
+        /etc/systemd/system/docker.service.tmp.?????? /usr/bin/{docker*,containerd*,ctr,runc,lib*}.tmp.??????
 }
 
 BUNDLE_DIGEST=''
@@ -889,11 +901,12 @@ verb_install() {
     [[ $DRY_RUN == no ]] || { say; say "Nothing was changed (--dry-run)."; return 0; }
     [[ -z ${PACK_BUNDLE:-} ]] || BUNDLE_DIGEST=$(sha256 "$PACK_BUNDLE")
     prepare_engine
+    look_again
     prepare_swarm
     provide_images
+    save_before_update
     prepare_directories
     prepare_configuration
-    save_before_update
     write_stack
     deploy
     write_receipt
@@ -907,7 +920,10 @@ prepare_engine() {
     local file
     case $ENGINE in
         answers) return 0 ;;
-        stopped) step "Starting Docker" ;;
+        stopped)
+            step "Starting Docker"
+            WAS_STOPPED=yes
+            ;;
         absent)
             step "Installing Docker $DOCKER_VERSION"
             # The command docker comes last: as long as it is not there, a repeated run installs again.
@@ -921,9 +937,20 @@ prepare_engine() {
     systemctl daemon-reload
     systemctl enable docker >/dev/null 2>&1 ||
         say "systemctl enable docker failed: after a reboot, Docker and with it Func will not start by itself" >&2
-    systemctl start docker || die "Docker does not start" "journalctl -u docker -n 50" "then the same command again"
+    timeout 600 systemctl start docker || die "Docker does not start" "journalctl -u docker -n 50" "then the same command again"
     wait_for_docker
 }
+
+# A Docker that stood still could not be asked what is installed: everything is checked again now that it can be.
+look_again() {
+    [[ $WAS_STOPPED == yes ]] || return 0
+    ERRORS=() WARNINGS=() NOTES=()
+    preflight
+    ((${#ERRORS[@]} == 0)) || print_findings
+    ((${#ERRORS[@]} == 0)) || fail "$([[ $INTEGRITY == no ]] && echo 1 || echo 3)" "${#ERRORS[@]} finding(s) above stand in the way" \
+        "only Docker was started; remedy them and type the same command again"
+}
+WAS_STOPPED=no
 
 wait_for_docker() {
     local deadline=$((SECONDS + 180))
@@ -941,7 +968,7 @@ prepare_swarm() {
     if [[ $SWARM == inactive ]]; then
         [[ -n $ADVERTISE ]] || die "which address shall the swarm use?" "type the same command with --advertise-addr"
         step "Initialising the swarm on $ADVERTISE"
-        output=$(docker swarm init --advertise-addr "$ADVERTISE" 2>&1) || # its output has a join token: shown on failure only
+        output=$(timeout 300 docker swarm init --advertise-addr "$ADVERTISE" 2>&1) || # its output has a join token: shown on failure only
             die "docker swarm init --advertise-addr $ADVERTISE failed" "$output" \
                 "correct the cause and type the same command again"
         look_at_docker
@@ -974,7 +1001,7 @@ provide_images() {
     if ((${#needed[@]})); then
         say "loading ${needed[*]}"
         if [[ -n ${PACK_BUNDLE:-} ]]; then
-            "$PACK" load "$PACK_BUNDLE" "${needed[@]}" || images_failed "$PACK load"
+            "$PACK" load "$PACK_BUNDLE" "${needed[@]}" || images_failed "see above; to try it alone: $ME pack load ${needed[*]}" $?
         else
             for artifact in "${needed[@]}"; do
                 output=$(docker load -i "$HERE/$artifact" 2>&1) || images_failed "docker load -i $artifact: $(tail -n 1 <<<"$output")"
@@ -992,8 +1019,8 @@ provide_images() {
     done < <(wanted_images)
 }
 
-images_failed() {
-    die "loading the images failed" "$1" "free: $(df -Ph "$(d info --format '{{.DockerRootDir}}' 2>/dev/null || echo /)" | awk 'NR == 2 { print $4 " at " $6 }')" \
+images_failed() { # images_failed WHY [CODE]: 3 stays 3, for then a file is not what it should be
+    fail "$([[ ${2:-1} == 3 ]] && echo 3 || echo 1)" "loading the images failed" "$1" "free: $(df -Ph "$(d info --format '{{.DockerRootDir}}' 2>/dev/null || echo /)" | awk 'NR == 2 { print $4 " at " $6 }')" \
         "the running version was not touched; make room or fetch the file again, then the same command again"
 }
 
@@ -1076,13 +1103,16 @@ mosquitto_password() {
 
 # Before another version changes the database, a dump of it; only possible while the old version runs.
 save_before_update() {
-    [[ -n $CURRENT && $CURRENT != "$(version)" ]] || return 0
+    [[ -e $CONFIG && $CURRENT != "$(version)" ]] || return 0
+    # Without a receipt it may be any version; with our script and no receipt, one that never came to its end.
+    [[ -n $CURRENT || ! -e $INSTALL_DIR/run-portable.sh ]] || return 0
     if [[ $(config_get MYSQL_HOST) != mysql || -z $(container_of mysql) ]]; then
         say "No dump before the update: $([[ $(config_get MYSQL_HOST) == mysql ]] && echo "MySQL does not run now" || echo "the database is not built in")."
         return 0
     fi
     step "Database dump before the update"
-    dump_database || die "the dump before the update failed" "nothing was changed yet but the loaded images; $ME doctor"
+    mkdir -p "$INSTALL_DIR/data/sqldump"
+    dump_database || die "the dump before the update failed" "what runs was not touched, only images were loaded; $ME doctor"
 }
 
 write_stack() {
@@ -1121,9 +1151,9 @@ deploy() {
     local output name stale
     step "Deploying $STACK"
     stale=$(stale_services)
-    output=$(docker stack deploy --prune --resolve-image never -c "$STACK_FILE" "$STACK" 2>&1) ||
+    output=$(timeout 600 docker stack deploy --prune --resolve-image never -c "$STACK_FILE" "$STACK" 2>&1) ||
         die "Docker did not accept $STACK_FILE" "$(tail -n 3 <<<"$output")" \
-            "what ran before still runs; correct that file and type: bash $INSTALL_DIR/run-portable.sh restart" \
+            "what ran before still runs, but for what it had come to; correct that file and type: bash $INSTALL_DIR/run-portable.sh restart" \
             "or have it written anew: run install again"
     for name in $stale; do restart_service "$name"; done
     RESTARTED=" $(paste -s -d ' ' <<<"$stale") "
@@ -1234,7 +1264,7 @@ restart_engine() {
         "start Docker again in this system's own way, then the same command again"
     ENGINE_RESTARTED=yes
     say "  Docker keeps a port for a container that is gone, as after a power cut; starting Docker again"
-    systemctl restart docker || die "Docker does not start" "journalctl -u docker -n 50" "then the same command again"
+    timeout 600 systemctl restart docker || die "Docker does not start" "journalctl -u docker -n 50" "then the same command again"
     wait_for_docker
 }
 ENGINE_RESTARTED=no
@@ -1263,8 +1293,9 @@ reaches() { # reaches CONTAINER HOST PORT...
 show_failures() { # show_failures PENDING
     local name rest
     while read -r name rest; do
+        [[ -n $name ]] || continue
         step "$name: $rest"
-        d service ps --no-trunc --format '{{.CurrentState}}  {{.Error}}' "${STACK}_$name" 2>&1 | sed -n 1,3p | sed 's/^/  /'
+        { d service ps --no-trunc --format '{{.CurrentState}}  {{.Error}}' "${STACK}_$name" 2>&1 || true; } | sed -n '1,3s/^/  /p'
         { timeout 20 docker service logs --raw --tail 15 "${STACK}_$name" 2>&1 || true; } | sed 's/^/  | /'
     done <<<"$1"
 }
@@ -1366,7 +1397,8 @@ dump_database() {
         sleep 0.2
         DUMP=$INSTALL_DIR/data/sqldump/$STACK-sqldump-$(date +%Y%m%d-%H%M%S).sql
     done
-    mv -- "$partial" "$DUMP"
+    # What comes next may be the end of the database itself: the dump must outlive a power cut.
+    { sync && mv -- "$partial" "$DUMP" && sync; } || return 1
     say "$DUMP ($(stat -c %s "$DUMP") bytes)"
     count=$(find "$INSTALL_DIR/data/sqldump" -maxdepth 1 -name "$STACK-sqldump-*.sql" | wc -l)
     for file in "$INSTALL_DIR/data/sqldump/$STACK"-sqldump-*.sql; do # in order of time, as their names are
@@ -1380,16 +1412,20 @@ complete_dump() { tail -c 300 -- "$1" | grep '^-- Dump completed' >/dev/null; }
 PAUSED=()
 HALF_RESTORED='' # the dump of what was there, while something else is being put in its place
 pause_func() {
-    local name replicas stop=() deadline=$((SECONDS + 120))
+    local name replicas services stop=() deadline=$((SECONDS + 120))
+    services=$(running_services) || docker_gone "nothing was changed"
     while read -r name replicas; do
+        [[ -n $name ]] || continue
         case $name in mysql | redis | mosquitto) continue ;; esac
         replicas=${replicas#*/}
         ((replicas > 0)) || replicas=1 # a restoring that was killed left them stopped
         PAUSED+=("${STACK}_$name=$replicas") stop+=("${STACK}_$name=0")
-    done < <(running_services)
+    done <<<"$services"
     ((${#stop[@]})) || return 0
     d service scale --detach "${stop[@]}" >/dev/null
-    while [[ $(d ps --filter "label=com.docker.stack.namespace=$STACK" --format '{{.Names}}' | grep -v -c -E "^${STACK}_(mysql|redis|mosquitto)\.") -gt 0 ]]; do
+    while :; do
+        services=$(d ps --filter "label=com.docker.stack.namespace=$STACK" --format '{{.Names}}') || docker_gone "the database was not changed"
+        grep -v -E "^(${STACK}_(mysql|redis|mosquitto)\..*)?$" <<<"$services" >/dev/null || break
         ((SECONDS < deadline)) || die "Func's services do not stop" "docker service ls; docker ps"
         sleep 1
     done
@@ -1430,7 +1466,8 @@ verb_status() {
     say
     where_things_are
     say "  answers        ${answer:-no}"
-    [[ -z $waiting && -n $answer ]] || die "not everything is up: $(paste -s -d ',' <<<"${waiting:-http://127.0.0.1:$PORT/ does not answer}")" \
+    [[ -z $waiting && $answer =~ ^HTTP/[0-9.]+\ [23] ]] ||
+        die "not everything is up: $(paste -s -d ',' <<<"${waiting:-http://127.0.0.1:$PORT/ answers: ${answer:-nothing}}")" \
         "$ME doctor"
 }
 
@@ -1460,10 +1497,13 @@ verb_stop() {
 }
 
 remove_stack() {
-    local deadline=$((SECONDS + 180)) label="label=com.docker.stack.namespace=$STACK"
+    local deadline=$((SECONDS + 180)) label="label=com.docker.stack.namespace=$STACK" left
     step "Removing the stack $STACK"
-    [[ -z $(d service ls --quiet --filter "$label") ]] || docker stack rm "$STACK" >/dev/null
-    while [[ -n $(d ps --all --quiet --filter "$label")$(d network ls --quiet --filter "$label") ]]; do
+    left=$(d service ls --quiet --filter "$label") || docker_gone "no data was deleted"
+    [[ -z $left ]] || timeout 180 docker stack rm "$STACK" >/dev/null || docker_gone "no data was deleted"
+    while :; do
+        left=$(d ps --all --quiet --filter "$label" && d network ls --quiet --filter "$label") || docker_gone "no data was deleted"
+        [[ -n $left ]] || break
         ((SECONDS < deadline)) || die "containers or networks of the stack are still there after 180 s" \
             "docker ps -a --filter $label; systemctl restart docker; then the same command again"
         sleep 2
@@ -1492,9 +1532,10 @@ verb_backup() {
 
 verb_restore() {
     local file=${ARGS[0]} database
+    [[ $file == /* ]] || file=${PACK_PWD:-$PWD}/$file # from a bundle this script runs in a folder of its own
     begin lock
     database=$(config_get MYSQL_DATABASE)
-    [[ -r $file ]] || die "$file cannot be read"
+    [[ -r $file ]] || die "$file cannot be read" "nothing was changed; the dumps: ls $INSTALL_DIR/data/sqldump"
     complete_dump "$file" || die "$file is not a complete dump: its last line is not '-- Dump completed'" \
         "nothing was changed; take another: ls $INSTALL_DIR/data/sqldump"
     ! grep -q -i -m 1 -E '^(USE |CREATE DATABASE)' "$file" || die "$file names its database itself" \
@@ -1524,7 +1565,7 @@ verb_restore() {
 }
 
 verb_set() {
-    local index pair name broker restart=''
+    local index pair name broker services running=() restart=''
     begin lock
     for index in "${!ARGS[@]}"; do
         pair=${ARGS[index]}
@@ -1536,6 +1577,10 @@ verb_set() {
         [[ $pair =~ ^[A-Z_][A-Z0-9_]*=[^[:cntrl:]]*$ ]] || misuse "not KEY=VALUE: ${pair%%=*}"
         [[ ${pair%%=*} != MYSQL_PASSWORD || $(config_get MYSQL_HOST) != mysql ]] ||
             die "the built-in MySQL keeps its password; changing it here would only lock Func out" "nothing was changed"
+        [[ ${pair%%=*} != REDIS_PASSWORD || $(config_get REDIS_HOST) != redis ]] ||
+            die "the built-in Redis has no password; setting one here would only lock Func out" "nothing was changed"
+        [[ ${pair%%=*} != SECRET ]] || die "with another SECRET, what Func encrypted could not be read any more" \
+            "nothing was changed; to put the old one back after a loss, edit $CONFIG, then: $ME restart"
     done
     write_file "$CONFIG.previous" 600 <"$CONFIG"
     config_set "${ARGS[@]}"
@@ -1548,10 +1593,13 @@ verb_set() {
         fi
         restart='mosquitto '
     fi
-    for name in $(running_services | cut -d ' ' -f 1); do
+    services=$(running_services) || docker_gone "the configuration is written; what runs has the one before"
+    [[ -n $services ]] || { say "the stack is stopped; $ME restart starts it"; return 0; }
+    mapfile -t running <<<"$services"
+    for name in ${running[@]+"${running[@]}"}; do
+        name=${name%% *}
         case $name in mysql | redis | mosquitto) [[ $restart != "$name " ]] || restart_service "$name" ;; *) restart_service "$name" ;; esac
     done
-    [[ -z $(running_services) ]] && { say "the stack is stopped; $ME restart starts it"; return 0; }
     wait_until_ready
 }
 
@@ -1580,7 +1628,8 @@ verb_external() {
             misuse "--mysql is not mysql://USER[:PASSWORD]@HOST[:PORT]/DATABASE"
         my=("${BASH_REMATCH[4]}" "${BASH_REMATCH[6]:-3306}" "$(decode "${BASH_REMATCH[1]}")" "$(decode "${BASH_REMATCH[3]}")") database=${BASH_REMATCH[7]}
         [[ -n ${my[3]} ]] || my[3]=$(secret_from MYSQL_PASSWORD "${my[2]}@${my[0]}")
-        [[ $(config_get MYSQL_HOST) == mysql ]] || die "MySQL is external already: $(config_get MYSQL_HOST)"
+        [[ $(config_get MYSQL_HOST) == mysql ]] || die "there is no built-in MySQL to move: MYSQL_HOST is '$(config_get MYSQL_HOST)'" \
+            "nothing was changed; to name another server: $ME set MYSQL_HOST=HOST MYSQL_USER=USER MYSQL_DATABASE=NAME MYSQL_PASSWORD"
         step "MySQL ${my[0]}:${my[1]}/$database"
         version=$(sql_at "${my[@]}" mysql -N -B -e 'SELECT VERSION()' "$database") ||
             die "cannot use the database $database there" \
@@ -1638,8 +1687,11 @@ verb_external() {
     say "The built-in data is still in $INSTALL_DIR (mysql, redis), the files before beside the new ones (.previous)."
 }
 
+# mounted_below PATH: what is mounted at or below it, a line each.
+mounted_below() { awk -v path="$1" '$2 == path || index($2, path "/") == 1 { print $2 }' /proc/self/mounts; }
+
 verb_uninstall() {
-    local entry foreign=''
+    local entry elsewhere foreign=''
     [[ $(id -u) -eq 0 ]] || die "this needs root" "sudo $ME uninstall"
     for entry in "$INSTALL_DIR"/* "$INSTALL_DIR"/.[!.]*; do
         case ${entry##*/} in
@@ -1647,8 +1699,9 @@ verb_uninstall() {
             *) [[ ! -e $entry || ${entry##*/} == lost+found ]] || foreign+="${entry##*/} " ;;
         esac
     done
-    [[ $PURGE == no || -z $foreign || -e $STACK_FILE ]] || die "$INSTALL_DIR has other things and no stack file; is it the install dir? ($foreign)" \
-        "nothing was changed; --install-dir DIR"
+    [[ $PURGE == no || ! -e $INSTALL_DIR || -e $STACK_FILE || -e $RECEIPT || -e $CONFIG || -e $INSTALL_DIR/run-portable.sh ]] ||
+        die "nothing in $INSTALL_DIR says that it is the install dir: no stack file, receipt, configuration or script" \
+            "nothing was changed; --install-dir DIR"
     if [[ $PURGE == yes ]]; then
         ask "Remove DataFlux Func and DELETE ALL ITS DATA in $INSTALL_DIR?"
     else
@@ -1659,6 +1712,9 @@ verb_uninstall() {
     [[ $ENGINE == absent || $ENGINE == answers && $SWARM =~ ^(active|inactive)$ ]] ||
         die "the stack may be running, and Docker cannot be asked to remove it ($ENGINE, swarm $SWARM)" \
             "nothing was changed; systemctl start docker"
+    elsewhere=$(running_dir)
+    [[ -z $elsewhere || $elsewhere == "$INSTALL_DIR" ]] || die "DataFlux Func is installed in $elsewhere, not in $INSTALL_DIR" \
+        "nothing was changed; to remove it: bash $elsewhere/run-portable.sh uninstall"
     if [[ $ENGINE == answers && $SWARM == active ]]; then
         remove_stack
         d secret rm "$SECRET_NAME" >/dev/null 2>&1 || true
@@ -1666,13 +1722,13 @@ verb_uninstall() {
             services_in "$STACK_FILE" | cut -d ' ' -f 2 | sort -u | xargs docker image rm >/dev/null 2>&1 || true
         fi
     fi
-    rm -f "/etc/logrotate.d/$STACK"
+    rm -f "/etc/logrotate.d/$STACK" "/etc/logrotate.d/$STACK".tmp.??????
     if [[ $PURGE == yes && -d $INSTALL_DIR ]]; then
         # What is mounted there, such as resources shared with another host, is not ours to delete; nor is what else lies there.
         for entry in "$INSTALL_DIR"/{data,mysql,redis,mosquitto,receipt.json*,docker-stack.*,run-portable.sh*}; do
             [[ -e $entry ]] || continue
-            if [[ $(stat -c %d "$entry") != "$(stat -c %d "$INSTALL_DIR")" ]]; then
-                foreign+="${entry##*/} (mounted) "
+            if [[ -n $(mounted_below "$entry") ]]; then
+                foreign+="${entry##*/} (mounted: $(mounted_below "$entry" | paste -s -d ' ')) "
             else
                 rm -rf --one-file-system -- "$entry" || foreign+="${entry##*/} (see above) "
             fi

@@ -90,6 +90,22 @@ test_backup_and_restore() {
     rm -f "$INSTALL"/data/sqldump/*-2020*.sql
 }
 
+# The database is half there then: Func stands still until a whole one is back.
+test_a_restore_that_was_broken_off() {
+    local dump
+    verb backup
+    dump=$(find "$INSTALL/data/sqldump" -name '*.sql' | sort | tail -n 1)
+    sed '$i SELECT SLEEP(8);' "$dump" >"$T/slow.sql"
+    broken_off TERM '== Restoring' "$INSTALL/run-portable.sh" restore "$T/slow.sql" --yes
+    dump=$(sed -n 's/.*Put the state before it back: .* restore //p' "$T/broken_off")
+    [[ -s $dump ]] || fail 'it does not say how to go on'
+    [[ $(services) == *dataflux-func_server' 0/0'* ]] || fail "Func runs on a database that is not whole: $(services)"
+    verb restore "$dump" --yes
+    [[ $(services) != *' 0/'* ]] || fail "not every service is back: $(services)"
+    [[ $(sql 'SELECT COUNT(*) FROM func_task WHERE queue = 99') == 1 ]] || fail 'the row did not come back'
+    eventually True app setUp
+}
+
 test_set_restart_stop_logs() {
     local before
     before=$(container mysql)

@@ -12,18 +12,22 @@ folder() { [[ -d $DIR/$1 ]] || cp -a "$STAND_INS/$1" "$DIR/$1"; }
 install() { bash "$1/run-portable.sh" --install-dir "$INSTALL" --timeout 300 "${@:2}"; }
 verb() { bash "$INSTALL/run-portable.sh" "$@"; }
 
-# interrupted TEXT FOLDER ARGUMENT...: an install that is killed as soon as it has said TEXT.
-interrupted() {
-    local text=$1 i
-    setsid bash "$2/run-portable.sh" --install-dir "$INSTALL" "${@:3}" >"$T/interrupted" 2>&1 &
+# broken_off SIGNAL TEXT SCRIPT ARGUMENT...: the script, sent SIGNAL as soon as it has said TEXT.
+broken_off() {
+    local signal=$1 text=$2 pid i
+    setsid bash "${@:3}" >"$T/broken_off" 2>&1 </dev/null &
+    pid=$!
     for ((i = 0; i < 3000; i++)); do
-        ! grep -q -- "$text" "$T/interrupted" || break
+        ! grep -q -- "$text" "$T/broken_off" || break
         sleep 0.1
     done
-    kill -9 -- "-$!"
-    cat "$T/interrupted"
-    grep -q -- "$text" "$T/interrupted" || fail "it never said: $text"
+    kill "-$signal" -- "-$pid"
+    wait "$pid" && fail "it ended well"
+    cat "$T/broken_off"
+    grep -q -- "$text" "$T/broken_off" || fail "it never said: $text"
 }
+# interrupted TEXT FOLDER ARGUMENT...: an install that is killed as soon as it has said TEXT.
+interrupted() { broken_off KILL "$1" "$2/run-portable.sh" --install-dir "$INSTALL" "${@:3}"; }
 
 # refused CODE TEXT COMMAND...: the command ends with CODE and says TEXT.
 refused() {

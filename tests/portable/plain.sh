@@ -160,7 +160,7 @@ test_findings_about_files() {
     rm "$FOLDER/manifest.json"
     run 1 --dry-run --install-dir "$INSTALL"; said 'manifest.json'
     fake awk 'exit 7' # of all things
-    run 7 --dry-run --install-dir "$INSTALL"; said 'a command that is expected to work failed (exit 7'
+    run 1 --dry-run --install-dir "$INSTALL"; said 'a command that is expected to work failed (exit 7'
 }
 run_without_redis() { # what is not needed is not looked at
     plan --no-redis
@@ -211,12 +211,25 @@ test_purge_deletes_what_is_ours_and_nothing_that_is_mounted_or_foreign() {
     mount -t tmpfs tmpfs "$INSTALL/data"
     echo shared >"$INSTALL/data/of-the-other-host"
     run 0 uninstall --purge --yes --install-dir "$INSTALL"
-    said 'data (mounted)' note.txt
+    said 'data (mounted: ' note.txt
     [[ $(cat "$INSTALL/data/of-the-other-host") == shared ]] || fail 'what another host has mounted here is gone'
     umount "$INSTALL/data"
     [[ $(ls "$INSTALL") == $'data\nnote.txt' ]] || fail "left: $(ls "$INSTALL")"
     rm "$INSTALL/note.txt"
-    run 1 uninstall --purge --yes --install-dir "$T"; said 'is it the install dir?'
+    run 1 uninstall --purge --yes --install-dir "$T"; said 'nothing in' 'says that it is the install dir'
+    mkdir -p "$T/other/mysql" # somebody else's
+    run 1 uninstall --purge --yes --install-dir "$T/other"; said 'says that it is the install dir'
+    [[ -d $T/other/mysql ]] || fail 'what somebody else has is gone'
+    # The same disk, in another place: not to be told by the device.
+    mkdir -p "$INSTALL/data/resources" "$T/shared"
+    echo shared >"$T/shared/file"
+    touch "$INSTALL/receipt.json"
+    trap 'umount "$INSTALL/data/resources" 2>/dev/null || true' EXIT
+    mount --bind "$T/shared" "$INSTALL/data/resources"
+    run 0 uninstall --purge --yes --install-dir "$INSTALL"; said "data (mounted: $INSTALL/data/resources)"
+    [[ $(cat "$T/shared/file") == shared ]] || fail 'what is mounted here from the same disk is gone'
+    umount "$INSTALL/data/resources"
+    touch "$INSTALL/receipt.json"
     run 0 uninstall --purge --yes --install-dir "$INSTALL"
     [[ ! -e $INSTALL ]] || fail 'the directory is left'
 }
@@ -228,4 +241,83 @@ test_a_copy_that_an_installation_left_knows_where_it_is() {
     touch "$INSTALL/docker-stack.yaml" # it broke off before the receipt
     OUTPUT=$(PATH=$T/bin bash "$INSTALL/run-portable.sh" status 2>&1) && fail 'it has not been installed'
     said "the installation in $INSTALL did not come to its end"
+}
+
+test_a_docker_that_fails_is_not_one_that_has_nothing() {
+    make_folder
+    mkdir -p "$INSTALL"/{data,mysql}
+    printf 'SECRET: x\n' >"$INSTALL/data/user-config.yaml"
+    touch "$INSTALL/docker-stack.yaml" "$INSTALL/mysql/ibdata1"
+    fake docker 'case "$*" in
+        --version) echo Docker version 24.0.9 ;;
+        "version --format"*) echo 24.0.9 ;;
+        *LocalNodeState*) echo active true node1 ;;
+        *) exit 1 ;;
+    esac'
+    run 1 stop --install-dir "$INSTALL"; said 'Docker does not answer any more'
+    run 1 uninstall --purge --yes --install-dir "$INSTALL"; said 'Docker does not answer any more' 'no data was deleted'
+    [[ -e $INSTALL/mysql/ibdata1 ]] || fail 'the data is gone'
+    run 1 set LOG_LEVEL=ERROR --install-dir "$INSTALL"; said 'Docker does not answer any more'
+}
+
+test_uninstall_is_for_the_product_that_runs() {
+    make_folder
+    mkdir -p "$INSTALL/data"
+    touch "$INSTALL/receipt.json" "$T/removed"
+    fake docker 'case "$*" in
+        --version) echo Docker version 24.0.9 ;;
+        "version --format"*) echo 24.0.9 ;;
+        *LocalNodeState*) echo active true node1 ;;
+        "service inspect"*) echo /elsewhere/func/data ;;
+        *rm*) echo "$*" >>"'"$T"'/removed" ;;
+    esac'
+    run 1 uninstall --yes --install-dir "$INSTALL"; said 'is installed in /elsewhere/func' 'nothing was changed'
+    [[ ! -s $T/removed ]] || fail "it removed: $(cat "$T/removed")"
+}
+
+test_an_engine_is_not_laid_over_another_one() {
+    make_folder
+    [[ $EUID -eq 0 ]] || { echo 'skipped: mounting needs root'; return 0; }
+    # Only inside a mount namespace of its own is /usr/bin another one.
+    mkdir -p "$T/usr-bin"
+    OUTPUT=$(FOLDER=$FOLDER INSTALL=$INSTALL T=$T unshare --mount bash -c '
+        mkdir "$T/upper" "$T/work" && mount -t tmpfs tmpfs "$T/upper" && mkdir "$T/upper/up" "$T/upper/work"
+        mount -t overlay overlay -o "lowerdir=/usr/bin,upperdir=$T/upper/up,workdir=$T/upper/work" /usr/bin || exit 75
+        echo other >/usr/bin/dockerd
+        PATH=$T/bin bash "$FOLDER/run-portable.sh" --dry-run --install-dir "$INSTALL" 2>&1 </dev/null') || [[ $? != 75 ]] ||
+        { echo 'skipped: no overlay file system'; return 0; }
+    said '/usr/bin/dockerd is here already'
+}
+
+test_a_lost_configuration_is_called_lost() {
+    make_folder
+    fake_docker 24.0.9
+    mkdir -p "$INSTALL/data"
+    cp "$SCRIPT" "$INSTALL/"
+    touch "$INSTALL/docker-stack.yaml" "$INSTALL/receipt.json"
+    run 1 status --install-dir "$INSTALL"; said 'with the passwords is lost' 'user-config.yaml.previous'
+}
+
+test_a_restore_from_a_bundle_starts_where_the_caller_is() {
+    make_folder
+    fake_docker 24.0.9
+    mkdir -p "$INSTALL/data" "$T/caller"
+    printf 'SECRET: x\nMYSQL_HOST: mysql\n' >"$INSTALL/data/user-config.yaml"
+    touch "$INSTALL/docker-stack.yaml"
+    echo 'SELECT 1;' >"$T/caller/some.sql"
+    OUTPUT=$(cd / && PACK_PWD=$T/caller PATH=$T/bin bash "$FOLDER/run-portable.sh" restore some.sql --yes --install-dir "$INSTALL" 2>&1 </dev/null) &&
+        fail 'it is no dump'
+    said "$T/caller/some.sql is not a complete dump"
+}
+
+test_what_would_lock_func_out_is_not_set() {
+    make_folder
+    fake_docker 24.0.9
+    mkdir -p "$INSTALL/data"
+    printf 'SECRET: x\nMYSQL_HOST: mysql\nREDIS_HOST: redis\n' >"$INSTALL/data/user-config.yaml"
+    touch "$INSTALL/docker-stack.yaml"
+    for pair in MYSQL_PASSWORD=a REDIS_PASSWORD=a SECRET=a; do
+        run 1 set "$pair" --install-dir "$INSTALL"; said 'nothing was changed'
+    done
+    [[ $(cat "$INSTALL/data/user-config.yaml") == $'SECRET: x\nMYSQL_HOST: mysql\nREDIS_HOST: redis' ]] || fail 'the configuration changed'
 }
