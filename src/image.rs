@@ -25,6 +25,7 @@ mod prove;
 mod rebuild;
 mod recipe;
 mod resolve;
+mod tag;
 mod tar;
 mod text;
 
@@ -36,6 +37,8 @@ pub use layout::{Entry, Source, blob_path, distinct, layout, other_blob_path, re
 pub use limits::Limits;
 pub use rebuild::{BlobSource, rebuild};
 pub use recipe::Recipe;
+pub use tag::check_tags;
+pub use text::without_compression;
 
 use crate::digest::Digest;
 

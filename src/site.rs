@@ -1,6 +1,7 @@
 //! What happens on site: the launcher that a bundle begins with, and the runtime's side of it.
 
 mod engine;
+mod kept;
 mod launcher;
 mod load;
 mod order;

@@ -12,8 +12,8 @@ use pack::image::{Analysis, Form, Options, analyse};
 use pack::platform::Platform;
 use pack::progress::Silent;
 use serde_json::{Value, json};
-use support::images::{Member, docker_archive, docker_legacy, gzip, image, layer, tar};
-use support::{expect, file, noise, tree, write_product};
+use support::images::{Layers, Member, docker_archive, docker_legacy, gzip, image, layer, oci, tar};
+use support::{expect, file, noise, skip, tree, write_product};
 
 fn analysed(bytes: &[u8], options: &Options) -> Result<Analysis> {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -175,4 +175,52 @@ fn a_recipe_that_no_reader_would_take_is_not_written() {
     let analysis = analysed(&packed, &options).expect("read");
     assert!(matches!(&analysis.form, Form::AsIs(why) if why.contains("the limit is 1000")), "{:?}", analysis.form);
     assert!(analysis.blobs.is_empty());
+}
+
+/// A few hundred kilobytes must not ask for a million images: lists in one another are bounded in all.
+#[test]
+fn lists_in_one_another_do_not_multiply() {
+    let descriptor = |path: &[u8]| json!({ "mediaType": "application/vnd.oci.image.index.v1+json", "digest": Digest::of(path), "size": path.len() });
+    let mut inner = json!({ "schemaVersion": 2, "manifests": [] }).to_string().into_bytes();
+    let mut blobs = Vec::new();
+    for _ in 0..3 {
+        let outer = json!({ "schemaVersion": 2, "manifests": vec![descriptor(&inner); 100] }).to_string().into_bytes();
+        blobs.push((format!("blobs/sha256/{}", Digest::of(&inner).hex()), std::mem::replace(&mut inner, outer)));
+    }
+    blobs.push(("index.json".to_owned(), inner));
+    let members: Vec<_> = blobs.iter().map(|(path, blob)| (path.as_str(), Member::File(blob))).collect();
+    let error = analysed(&tar(&members), &options()).expect_err("a million");
+    assert!(error.to_string().contains("too many images"), "{error}");
+    assert!(error.fact_named("member").is_some(), "{error}");
+}
+
+#[test]
+fn names_that_no_engine_takes_are_refused_and_one_name_is_one_however_it_is_spelled() {
+    for name in ["Probe/One:1", "probe/one", "-probe:1", "probe/one@sha256:00"] {
+        assert_names(
+            &analysed(&docker_archive(&[image(name, vec![layer(1, 1_000)])]), &options()).expect_err(name),
+            "manifest.json",
+        );
+    }
+    let [a, b] = [layer(1, 1_000), layer(2, 1_000)];
+    let spelled = [image("redis:5", vec![a.clone()]), image("docker.io/library/redis:5", vec![b])];
+    let error = analysed(&docker_archive(&spelled), &options()).expect_err("two images");
+    assert_names(&error, "manifest.json");
+    assert_eq!(error.title(), "a tag names two images");
+    // skopeo writes a tag alone where it was given no name.
+    let analysis = analysed(&oci(&[image("latest", vec![a])], Layers::Plain, false), &options()).expect("read");
+    assert!(analysis.images[0].tags.is_empty(), "{:?}", analysis.images[0].tags);
+}
+
+#[test]
+fn an_xz_that_asks_for_much_memory_is_named_and_not_called_unreadable() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    fs::write(folder.path().join("a"), tar(&[("a", Member::File(b"a"))])).expect("written");
+    let made = std::process::Command::new("xz").arg("--lzma2=dict=256MiB").arg("a").current_dir(folder.path()).status();
+    if !made.is_ok_and(|status| status.success()) {
+        return skip("xz is not there");
+    }
+    let error = analysed(&fs::read(folder.path().join("a.xz")).expect("read"), &options()).expect_err("too much");
+    assert_eq!(error.fact_named("artifact"), Some("bad.tar"), "{error}");
+    assert!(!error.to_string().contains("ls -ld"), "{error}");
 }

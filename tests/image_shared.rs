@@ -92,8 +92,7 @@ fn every_artifact_keeps_its_own_names_for_an_image_that_others_have_too() {
             pack(folder.path()).args(["load", BUNDLE, "b.tar.gz"]).env("PATH", &path).output().expect("pack runs");
         let (_, err) = texts(&output);
         assert!(err.contains("probe/other:2") && !err.contains("probe/a:1"), "{words:?}: {err}");
-        let packed = if words.contains(&"fast") { "z" } else { "" };
-        let sent = shell(folder.path(), &format!("tar -x{packed}Of loaded.tar manifest.json"));
+        let sent = shell(folder.path(), "tar -xOf loaded.tar manifest.json");
         assert!(sent.contains("probe/other:2") && !sent.contains("probe/a:1"), "{words:?}: {sent}");
     }
     expect(0, folder.path(), &["bundle", "--no-originals"]);

@@ -134,6 +134,7 @@ impl Task<'_> {
             io::ErrorKind::InvalidData
             | io::ErrorKind::UnexpectedEof
             | io::ErrorKind::InvalidInput
+            | io::ErrorKind::OutOfMemory // more than it may ask for
             | io::ErrorKind::Other => bad(self.artifact, Fault { member: None, reason: cause.to_string() }),
             kind => Error::io("read", self.path, io::Error::new(kind, cause.to_string())),
         }
@@ -325,7 +326,7 @@ impl Task<'_> {
         layer: &Layer,
         blobs: &[Blob],
     ) -> Result<Option<Vec<super::recipe::Record>>> {
-        if compression != Compression::Gzip || !self.options.originals {
+        if compression != Compression::Gzip || !self.wants_records() {
             return Ok(None);
         }
         let packed = layer.stored;
@@ -352,9 +353,15 @@ impl Task<'_> {
             return self.as_is(why.to_owned());
         }
         let mut hasher = Hasher::new();
+        let most = self.options.limits.text_bytes;
         let seen = self.see(&mut |text| {
             hasher.update(text);
-            Ok(())
+            match hasher.length() > most {
+                true => {
+                    Err(bad(self.artifact, Fault { member: None, reason: format!("it unpacks to over {most} bytes") }))
+                }
+                false => Ok(()),
+            }
         });
         let why = match seen {
             Ok(Seen { size, digest, text, records: Some(Ok(records)) }) => {

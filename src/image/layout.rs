@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::analyse::{Analysis, Form};
 use super::archive::Compression;
 use super::blob::Blob;
-use super::resolve::check_tags;
+use super::tag::check_tags;
 use super::{Image, Stored};
 use crate::digest::Digest;
 use crate::error::Result;

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::archive::{Content, Fault, Members};
 use super::limits::Limits;
+use super::tag::{self, check_tags};
 use super::{Image, Layer, Stored};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -95,6 +96,14 @@ struct Listed {
     layers: Vec<String>,
 }
 
+/// What was found in the indexes of an OCI layout.
+#[derive(Default)]
+struct Walk {
+    listed: Vec<Listed>,
+    /// How many descriptors were looked at.
+    visited: usize,
+}
+
 impl Resolver<'_> {
     /// Every image of the archive, checked.
     pub(super) fn images(&self) -> Result<Vec<Image>> {
@@ -161,14 +170,16 @@ impl Resolver<'_> {
     }
 
     fn oci(&self) -> Result<Vec<Listed>> {
-        let mut listed = Vec::new();
+        let mut walk = Walk::default();
         let index: Index = self.read("index.json")?;
-        self.index("index.json", index, &[], 0, &mut listed)?;
-        Ok(listed)
+        self.index("index.json", index, &[], 0, &mut walk)?;
+        Ok(walk.listed)
     }
 
-    fn index(&self, member: &str, index: Index, tags: &[String], depth: usize, listed: &mut Vec<Listed>) -> Result<()> {
-        if depth > self.limits.nested_indexes || index.manifests.len() > self.limits.images {
+    fn index(&self, member: &str, index: Index, tags: &[String], depth: usize, walk: &mut Walk) -> Result<()> {
+        // What lists in one another come to in all is bounded too: each may name the same one many times.
+        walk.visited += index.manifests.len();
+        if depth > self.limits.nested_indexes || walk.visited > self.limits.images {
             return Err(self.bad(Fault::new(member, "it lists too many images, or lists lie too deep in one another")));
         }
         let several = index.manifests.len() > 1 && depth > 0;
@@ -193,7 +204,10 @@ impl Resolver<'_> {
         for descriptor in manifests {
             let own: Vec<String> = ["io.containerd.image.name", "org.opencontainers.image.ref.name"]
                 .iter()
-                .find_map(|name| descriptor.annotations.get(*name).cloned())
+                .find_map(|name| descriptor.annotations.get(*name))
+                .and_then(|name| tag::of_annotation(name).transpose())
+                .transpose()
+                .map_err(|why| self.bad(Fault::new(member, why)))?
                 .into_iter()
                 .collect();
             let tags = if own.is_empty() { tags } else { &own };
@@ -202,12 +216,12 @@ impl Resolver<'_> {
                 || descriptor.media_type.ends_with("manifest.list.v2+json")
             {
                 let inner: Index = self.read(&path)?;
-                self.index(&path, inner, tags, depth + 1, listed)?;
+                self.index(&path, inner, tags, depth + 1, walk)?;
             } else {
                 let manifest: Manifest = self.read(&path)?;
                 let config = self.blob(&path, &manifest.config)?;
                 let layers = manifest.layers.iter().map(|layer| self.blob(&path, layer)).collect::<Result<_>>()?;
-                listed.push(Listed { tags: tags.to_vec(), config, layers });
+                walk.listed.push(Listed { tags: tags.to_vec(), config, layers });
             }
         }
         Ok(())
@@ -282,7 +296,7 @@ impl Resolver<'_> {
             .zip(&listed.layers)
             .map(|(diff_id, path)| self.layer(&name, diff_id, path))
             .collect::<Result<_>>()?;
-        let tags = listed.tags.into_iter().map(|tag| check_tag(&tag).map(|()| tag)).collect::<Result<_, _>>();
+        let tags = listed.tags.into_iter().map(|tag| tag::check(&tag).map(|()| tag)).collect::<Result<_, _>>();
         let tags = tags.map_err(|why: String| self.bad(Fault::new(self.listing(), why)))?;
         Ok(Image { tags, id, config: bytes, platform, layers })
     }
@@ -321,34 +335,4 @@ pub(super) fn bad(artifact: &str, fault: Fault) -> Error {
         None => error,
     };
     error.fact("reason", fault.reason).hint("save the image again: docker save IMAGE:TAG | gzip > NAME.tar.gz")
-}
-
-/// A tag is part of what people type and of JSON we write.
-fn check_tag(tag: &str) -> Result<(), String> {
-    let fits = |c: char| c.is_ascii_alphanumeric() || "._-/:@+[]".contains(c);
-    if !tag.is_empty() && tag.len() <= 512 && tag.chars().all(fits) {
-        Ok(())
-    } else {
-        Err(format!("'{}' is no image name", tag.chars().take(80).collect::<String>()))
-    }
-}
-
-/// Every tag names one image.
-pub(super) fn check_tags<'a>(images: impl Iterator<Item = (&'a str, &'a Image)>) -> Result<()> {
-    let mut seen: std::collections::HashMap<&str, (&str, Digest)> = std::collections::HashMap::new();
-    for (artifact, image) in images {
-        for tag in &image.tags {
-            let (other, id) = *seen.entry(tag).or_insert((artifact, image.id));
-            if id != image.id {
-                return Err(Error::failed("a tag names two images")
-                    .fact("tag", tag)
-                    .fact("artifact", artifact)
-                    .fact("image", image.id)
-                    .fact("other artifact", other)
-                    .fact("other image", id)
-                    .hint("save one of them again under another tag"));
-            }
-        }
-    }
-    Ok(())
 }

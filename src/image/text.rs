@@ -1,7 +1,7 @@
 //! An artifact's content without its outer compression, readable from any place.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
 use lzma_rust2::XzReader;
@@ -93,4 +93,13 @@ pub(super) fn unpacked<'a>(
         Compression::Gzip => Box::new(flate2::read::MultiGzDecoder::new(source)),
         Compression::Zstd => Box::new(zstd::stream::read::Decoder::new(source)?),
     })
+}
+
+/// The content of an archive without the compression around it, whatever that is; `source` is read from its begin.
+///
+/// # Errors
+/// It cannot be read, or its compression asks for too much memory.
+pub fn without_compression<'a>(mut source: impl BufRead + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
+    let outer = Outer::of(source.fill_buf()?);
+    outer.reader(source, &Limits::DEFAULT)
 }

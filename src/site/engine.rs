@@ -194,3 +194,11 @@ impl Drop for Loading {
         let _ = self.child.wait();
     }
 }
+
+/// The error for an image of which the engine takes no more.
+pub(super) fn not_sent(cause: io::Error) -> Error {
+    Error::failed("an image cannot be sent to the engine")
+        .fact("cause", &cause)
+        .caused_by(cause)
+        .hint("see that the engine runs with 'docker info', then run the same command again: what it has stays")
+}

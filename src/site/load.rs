@@ -6,14 +6,15 @@
 use std::collections::{HashMap, HashSet};
 use std::io::{self, BufReader, Read, Write};
 
-use super::engine::{self, Known, Loading};
+use super::engine::{self, Known, Loading, not_sent};
+use super::kept::as_it_is;
 use super::order::{self, Chain, Turn, already};
 use super::power_cut::Mark;
 use crate::bundle::{Bundle, CarriedArtifact, Form};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::folder::Folder;
-use crate::image::{Blob, BlobSource, END_OF_ARCHIVE, Image, Options, analyse, export_members};
+use crate::image::{Blob, BlobSource, END_OF_ARCHIVE, Image, Options, analyse, check_tags, export_members};
 use crate::manifest::{Kind, Pinned};
 use crate::progress::{Meter, Progress, Silent};
 
@@ -76,6 +77,7 @@ pub fn load_from_folder(
         blobs.0.extend(analysis.blobs.into_iter().map(|blob| (blob.digest, blob)));
         jobs.push(Job { name: analysis.artifact, images: analysis.images, whole: None });
     }
+    check_tags(jobs.iter().flat_map(|job| job.images.iter().map(|image| (job.name.as_str(), image))))?;
     load(&jobs, &blobs, progress)?;
     Ok(chosen)
 }
@@ -124,6 +126,9 @@ impl Job<'_> {
 }
 
 fn load(jobs: &[Job<'_>], blobs: &dyn BlobSource, progress: &dyn Progress) -> Result<()> {
+    if jobs.is_empty() {
+        return Ok(()); // an engine need not even be there
+    }
     let mark = Mark::set(jobs.iter().flat_map(|job| &job.images).map(Into::into).collect())?;
     mark.remove_damaged(progress)?;
     let there: Vec<Chain> = engine::all().into_iter().map(|known: Known| known.layers).collect();
@@ -156,11 +161,12 @@ fn one(job: &Job<'_>, turn: &Turn<'_>, blobs: &dyn BlobSource, progress: &dyn Pr
     }
     match send(job, &skip, blobs, meter.as_ref(), &mut wait) {
         // An engine that wants every layer gets every layer: containerd's store, or podman behind the name.
-        Err(_) if !skip.is_empty() && job.whole.is_none() && wait().is_ok() => {
+        Err(Unsent { by_engine: true, sent, .. }) if !skip.is_empty() && job.whole.is_none() && wait().is_ok() => {
+            meter.retract(sent);
             meter.expect(job.size(&HashSet::new()));
-            send(job, &HashSet::new(), blobs, meter.as_ref(), &mut wait)?;
+            send(job, &HashSet::new(), blobs, meter.as_ref(), &mut wait).map_err(|unsent| unsent.error)?;
         }
-        outcome => outcome?,
+        outcome => outcome.map_err(|unsent| unsent.error)?,
     }
     job.images.iter().try_for_each(|image| compare(&job.name, image))?;
     meter.done("loaded");
@@ -171,6 +177,15 @@ fn diff_ids(image: &Image) -> Chain {
     image.layers.iter().map(|layer| layer.diff_id).collect()
 }
 
+/// Why a job did not reach the engine.
+struct Unsent {
+    error: Error,
+    /// It was the engine that would not have it.
+    by_engine: bool,
+    /// How many bytes it took before.
+    sent: u64,
+}
+
 /// Sends `job` without the layers in `skip`; `wait` comes back when the engine has these.
 fn send(
     job: &Job<'_>,
@@ -178,53 +193,28 @@ fn send(
     blobs: &dyn BlobSource,
     meter: &dyn Meter,
     wait: &mut dyn FnMut() -> Result<()>,
-) -> Result<()> {
-    let mut engine = Loading::start(&job.name)?;
-    let mut out = Metered { engine: &mut engine, meter, refused: false };
-    let sent = match job.whole {
+) -> std::result::Result<(), Unsent> {
+    let ours = |error, sent| Unsent { error, by_engine: false, sent };
+    let mut engine = Loading::start(&job.name).map_err(|error| ours(error, 0))?;
+    let mut out = Metered { engine: &mut engine, meter, refused: false, sent: 0 };
+    let outcome = match job.whole {
         None => export_members(&job.images, blobs, skip, &mut out)
             .and_then(|()| wait())
             .and_then(|()| out.write_all(&END_OF_ARCHIVE).map_err(not_sent)),
-        Some((entry, bundle)) => as_it_is(BufReader::new(bundle.stream(entry)), &mut out),
+        Some((entry, bundle)) => as_it_is(&job.images, BufReader::new(bundle.stream(entry)), &mut out),
     };
-    let refused = out.refused;
-    match sent {
-        Ok(()) => engine.finish(),
-        Err(_) if refused => Err(engine.refused()),
-        Err(error) => Err(error),
+    let (refused, sent) = (out.refused, out.sent);
+    let theirs = |error| Unsent { error, by_engine: true, sent };
+    match outcome {
+        Ok(()) => engine.finish().map_err(theirs),
+        Err(_) if refused => Err(theirs(engine.refused())),
+        Err(error) => Err(ours(error, sent)),
     }
-}
-
-fn not_sent(cause: io::Error) -> Error {
-    Error::failed("an image cannot be sent to the engine")
-        .fact("cause", &cause)
-        .caused_by(cause)
-        .hint("see that the engine runs with 'docker info', then run the same command again: what it has stays")
 }
 
 fn shared_not_loaded() -> Error {
     Error::failed("an image that shares layers was not loaded")
         .hint("run the same command again: what the engine has already is not sent twice")
-}
-
-/// An archive as it is; zstd is taken off, which no `docker load` before 23 understands.
-fn as_it_is(mut archive: BufReader<impl Read>, out: &mut dyn Write) -> Result<()> {
-    let failed = |cause: io::Error| match cause.downcast::<Error>() {
-        Ok(ours) => ours,
-        Err(cause) if matches!(cause.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => {
-            Error::integrity("an image cannot be read")
-                .fact("cause", cause)
-                .hint("check the bundle with: pack verify x.run")
-        }
-        Err(cause) => not_sent(cause),
-    };
-    let magic = io::BufRead::fill_buf(&mut archive).map_err(failed)?;
-    let copied = if magic.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-        zstd::stream::copy_decode(archive, out)
-    } else {
-        io::copy(&mut archive, out).map(drop)
-    };
-    copied.map_err(failed)
 }
 
 /// The engine must have exactly this image now.
@@ -235,7 +225,7 @@ fn compare(artifact: &str, image: &Image) -> Result<()> {
     for name in names {
         let known = engine::look_up(name)?;
         let same = known.as_ref().is_some_and(|known| {
-            known.id == id || (known.layers == diff_ids(image) && engine::keeps_images_in_containerd())
+            same_id(&known.id, &id) || (known.layers == diff_ids(image) && engine::keeps_images_in_containerd())
         });
         if !same {
             return Err(Error::integrity("the container engine has another image than was loaded")
@@ -249,17 +239,25 @@ fn compare(artifact: &str, image: &Image) -> Result<()> {
     Ok(())
 }
 
+/// Whether two image IDs are the same: podman, where it stands behind the name docker, leaves out the algorithm.
+fn same_id(one: &str, other: &str) -> bool {
+    let bare = |id: &'_ str| id.strip_prefix("sha256:").unwrap_or(id).to_owned();
+    bare(one) == bare(other)
+}
+
 /// Counts what goes to the engine, and remembers whether it was the engine that took no more.
 struct Metered<'a> {
     engine: &'a mut Loading,
     meter: &'a dyn Meter,
     refused: bool,
+    sent: u64,
 }
 
 impl Write for Metered<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = self.engine.write(bytes).inspect_err(|_| self.refused = true)?;
         self.meter.add(count as u64);
+        self.sent += count as u64;
         Ok(count)
     }
 
