@@ -45,6 +45,9 @@ fn what_is_kept_as_it_is_carries_no_layer_for_others() {
     ]);
     expect(0, folder.path(), &["bundle"]);
     assert_comes_back(folder.path());
+    // The archive beside it has the base for itself alone: nothing is shared.
+    let (shown, _) = expect(0, folder.path(), &["inspect", BUNDLE]);
+    assert!(shown.contains("carried under its own zstd") && !shown.contains("shared with"), "{shown}");
 
     let folder = product(&[
         file("a.tar.gz", "image", gzip(&docker_archive(&[a]), 6)),

@@ -1,16 +1,14 @@
 //! `pack inspect`: what is inside a bundle.
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::{Map, Value, json};
 
 use super::terminal::{Terminal, bytes, counted};
-use crate::bundle::{Bundle, CarriedArtifact, CarriedImage, Form, Index};
+use crate::bundle::{Bundle, CarriedImage, Index, Share};
 use crate::digest::Digest;
 use crate::error::Result;
-use crate::image;
 
 /// Show what is inside a bundle
 #[derive(Args)]
@@ -31,6 +29,12 @@ pub(super) fn run(args: &InspectArgs, terminal: &Terminal) -> Result<u8> {
     let index = bundle.index();
     let payload_at = index.header_size + 1;
     let escape = format!("tail -c +{payload_at} {} | zstd -dc | tar -x", args.bundle.display());
+    let originals: u64 = index.artifacts.iter().map(|artifact| artifact.size).sum();
+    let shares: Vec<Share> = index.artifacts.iter().map(|artifact| index.share_of(artifact)).collect();
+    let each = |of: fn(&Share) -> u64| {
+        let names = index.artifacts.iter().map(|artifact| artifact.name.to_string());
+        names.zip(shares.iter().map(|share| of(share).into())).collect::<Map<_, _>>()
+    };
     terminal.document(&json!({
         "bundle": args.bundle,
         "size": bundle.length()?,
@@ -38,10 +42,12 @@ pub(super) fn run(args: &InspectArgs, terminal: &Terminal) -> Result<u8> {
         "escapeHatch": escape,
         "index": index,
         "images": images_json(index),
-        "adds": index.artifacts.iter().map(|one| (one.name.to_string(), added(index, one).into())).collect::<Map<_, _>>(),
+        "originals": originals,
+        "adds": each(|share| share.unpacked),
+        "stores": each(|share| share.stored),
     }))?;
     terminal.text(&format!(
-        "{} {} for {}\n\nbundle    {}\nsize      {} ({} bytes)\nruntime   {}\npayload   {} in {}, {} unpacked\nrun       {}\npacked by {}\n",
+        "{} {} for {}\n\nbundle    {}\nsize      {} ({} bytes)\nruntime   {}\npayload   {} in {}, {} unpacked\noriginals {}: the payload is {} % of them\nrun       {}\npacked by {}\n",
         index.name,
         index.version,
         index.platform,
@@ -52,10 +58,12 @@ pub(super) fn run(args: &InspectArgs, terminal: &Terminal) -> Result<u8> {
         bytes(index.payload_size()),
         counted(index.frames.len() as u64, "frame"),
         bytes(index.raw_size),
+        bytes(originals),
+        100 * index.payload_size() / originals.max(1),
         index.run.as_ref().map_or("nothing", |run| run.as_str()),
         index.packed_by,
     ))?;
-    let rows = index.artifacts.iter().map(|artifact| {
+    let rows = index.artifacts.iter().zip(&shares).map(|(artifact, share)| {
         let digest = if terminal.verbose() { artifact.digest.to_string() } else { artifact.digest.short() };
         vec![
             artifact.name.to_string(),
@@ -66,36 +74,15 @@ pub(super) fn run(args: &InspectArgs, terminal: &Terminal) -> Result<u8> {
                 Some(why) => format!("as it is: {why}"),
                 None => artifact.form.as_str().to_owned(),
             },
-            bytes(added(index, artifact)),
+            bytes(share.unpacked),
+            bytes(share.stored),
             digest,
         ]
     });
-    terminal.table(&["NAME", "KIND", "SIZE", "MODE", "CARRIED", "ADDS", "DIGEST"], rows.collect())?;
+    terminal.table(&["NAME", "KIND", "SIZE", "MODE", "CARRIED", "ADDS", "STORED", "DIGEST"], rows.collect())?;
     images(index, terminal)?;
     terminal.text(&format!("\nwithout pack, with stock tools:\n  {escape}"))?;
     Ok(0)
-}
-
-/// How many bytes of the payload, unpacked, are there for this artifact alone.
-fn added(index: &Index, artifact: &CarriedArtifact) -> u64 {
-    if artifact.form == Form::File {
-        return artifact.size;
-    }
-    let users =
-        |id: &Digest| index.artifacts.iter().filter(|one| one.form != Form::File && one.images.contains(id)).count();
-    let own = |image: &&CarriedImage| artifact.images.contains(&image.id) && users(&image.id) == 1;
-    let mut seen = HashSet::new();
-    let layers = index.images.iter().filter(own).flat_map(|image| &image.layers);
-    let layers = layers.filter(|layer| sharers(index, &layer.diff_id).all(|image| artifact.images.contains(&image.id)));
-    let layers: u64 = layers.filter(|layer| seen.insert(layer.diff_id)).map(|layer| layer.blob_size()).sum();
-    let recipe = index.entry(&image::recipe_path(&artifact.digest)).map_or(0, |entry| entry.size);
-    let blobs = artifact.blobs.iter().filter_map(|blob| index.entry(&image::other_blob_path(blob)));
-    layers + recipe + blobs.map(|entry| entry.size).sum::<u64>()
-}
-
-/// The carried images that have a layer.
-fn sharers<'a>(index: &'a Index, diff_id: &'a Digest) -> impl Iterator<Item = &'a CarriedImage> {
-    index.images.iter().filter(move |image| image.layers.iter().any(|layer| layer.diff_id == *diff_id))
 }
 
 fn images(index: &Index, terminal: &Terminal) -> Result<()> {
@@ -109,11 +96,21 @@ fn images(index: &Index, terminal: &Terminal) -> Result<()> {
         let size = image.layers.iter().map(|layer| layer.size).sum();
         rows.push(vec![name, bytes(size), counted(image.layers.len() as u64, "layer"), shown(&image.id)]);
         for layer in &image.layers {
-            let others: Vec<&str> = sharers(index, &layer.diff_id)
-                .filter(|other| other.id != image.id)
+            let sharers: Vec<&CarriedImage> = index.sharers(&layer.diff_id).collect();
+            let is_carried = sharers.iter().any(|sharer| sharer.id == image.id);
+            let others: Vec<&str> = sharers
+                .into_iter()
+                .filter(|other| is_carried && other.id != image.id)
                 .map(|other| other.tags.first().map_or("(no tag)", String::as_str))
                 .collect();
-            let shared = if others.is_empty() { String::new() } else { format!("shared with {}", others.join(", ")) };
+            let shared = match &others[..] {
+                [] => None,
+                [one] => Some(format!("shared with {one}")),
+                all if terminal.verbose() => Some(format!("shared with {}", all.join(", "))),
+                all => Some(format!("shared with {} other images", all.len())),
+            };
+            let packed = layer.packed.map(|packed| format!("carried under its own {}", packed.compression.name()));
+            let shared = shared.into_iter().chain(packed).collect::<Vec<_>>().join(", ");
             rows.push(vec!["  layer".to_owned(), bytes(layer.size), shared, shown(&layer.diff_id)]);
         }
     }
@@ -123,7 +120,7 @@ fn images(index: &Index, terminal: &Terminal) -> Result<()> {
 
 fn images_json(index: &Index) -> Value {
     let layer = |diff_id: &Digest, size: u64| {
-        let by: Vec<&Digest> = sharers(index, diff_id).map(|image| &image.id).collect();
+        let by: Vec<&Digest> = index.sharers(diff_id).map(|image| &image.id).collect();
         json!({ "diffId": diff_id, "size": size, "images": by })
     };
     let image = |image: &CarriedImage| {

@@ -27,6 +27,16 @@ pub enum Compression {
     Zstd,
 }
 
+impl Compression {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Compression::Gzip => "gzip",
+            Compression::Zstd => "zstd",
+        }
+    }
+}
+
 /// A file in the archive.
 #[derive(Debug, Clone)]
 pub(super) struct Content {
