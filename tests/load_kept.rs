@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Output;
 
 use support::engine::Engine;
-use support::images::{Layers, Made, docker_legacy, gzip, image, layer, oci};
+use support::images::{Layers, Made, docker_archive, docker_legacy, gzip, image, layer, oci};
 use support::{expect, file, pack, shell, texts, write_product};
 
 const BUNDLE: &str = "probe-1.0.0-x86_64.run";
@@ -113,4 +113,20 @@ fn without_images_no_engine_is_needed() {
     expect(0, folder.path(), &["bundle"]);
     let output = with_fake(folder.path(), "exit 1");
     assert_eq!(output.status.code(), Some(0), "{}", texts(&output).1);
+}
+
+/// An argument has 128 KiB at most on Linux: what the engine is told of a product's layers must come in parts.
+#[test]
+fn a_product_of_many_layers_is_not_too_long_a_command() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let product = folder.path().join("probe-portable");
+    fs::create_dir(&product).expect("a folder");
+    let images: Vec<Made> = (0..20u64)
+        .map(|one| image(&format!("probe/many:{one}"), (0..100).map(|n| layer(one * 1_000 + n, 600)).collect()))
+        .collect();
+    write_product(&product, "1.0.0", &[file("many.tar", "image", docker_archive(&images))]);
+    expect(0, folder.path(), &["bundle", "--no-originals"]);
+    let output = with_fake(folder.path(), KEEPS);
+    let (_, err) = texts(&output);
+    assert!(err.contains("no such image") && !err.contains("cannot start"), "{err}");
 }

@@ -5,8 +5,8 @@
 //! images under the right IDs and with empty files in them, and takes the layers for good at the next load,
 //! too. Seen with Engine 20.10 on ext4.
 //!
-//! So while a load is under way an empty volume with the label [`LABEL`] stands in the engine, which writes
-//! volumes durably; it goes when everything is on the disk. Where a mark of another boot is found, the images
+//! So while a load is under way an empty volume with the label [`LABEL`] stands in the engine for each image, which
+//! writes volumes durably; they go when everything is on the disk. Where a mark of another boot is found, the images
 //! at hand are read back once, which proves every file of theirs, and what cannot be read is removed, as are
 //! layers that no image has.
 
@@ -78,10 +78,14 @@ impl Mark {
             // In this boot nothing is lost: what is not written yet, the system still knows.
             mark.volumes.push(volume);
         }
-        let label = Label { boot, process: std::process::id(), images: mark.ours.clone() };
-        let label = serde_json::to_string(&label)
-            .map_err(|cause| Error::failed("a label cannot be written").caused_by(cause))?;
-        mark.volumes.extend(engine::add_volume(&format!("{LABEL}={label}"))?);
+        // One each: all layers of a large product in one label would be more than an argument may have.
+        for image in &mark.ours {
+            let label = Label { boot: boot.clone(), process: std::process::id(), images: vec![image.clone()] };
+            let label = serde_json::to_string(&label).map_err(|cause| {
+                Error::failed("a label cannot be written").caused_by(cause).hint("please report it")
+            })?;
+            mark.volumes.extend(engine::add_volume(&format!("{LABEL}={label}"))?);
+        }
         Ok(mark)
     }
 
