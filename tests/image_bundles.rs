@@ -136,6 +136,11 @@ fn fast_keeps_what_is_compressed_and_no_originals_gives_plain_archives() {
         artifacts.iter().map(|one| one["form"].as_str().unwrap_or("file").to_owned()).collect()
     };
     assert_eq!(forms(index(folder.path())), ["file", "file", "file", "rebuilt", "file", "file"]);
+    // A layer that is compressed inside an archive that is not is a compressed artifact as well.
+    let document = index(folder.path());
+    let images = document["index"]["images"].as_array().expect("a list");
+    let two = images.iter().find(|image| image["tags"][0] == made[1].tag.as_str()).expect("there");
+    assert_eq!(two["layers"][0]["packed"]["compression"], "gzip", "{two}");
     expect(0, folder.path(), &["extract", BUNDLE, "fast"]);
     assert_eq!(tree(&folder.path().join("fast")), tree(&folder.path().join("probe-portable")));
 
@@ -143,8 +148,15 @@ fn fast_keeps_what_is_compressed_and_no_originals_gives_plain_archives() {
     let (out, _) = expect(0, folder.path(), &["verify", BUNDLE]);
     assert!(out.contains("comes back as a plain docker archive"), "{out}");
     assert_eq!(forms(index(folder.path())), ["file", "file", "exported", "exported", "exported", "file"]);
-    expect(0, folder.path(), &["verify", BUNDLE]);
-    expect(0, folder.path(), &["extract", BUNDLE, "plain"]);
+    let (told, _) = expect(0, folder.path(), &["verify", "--json", BUNDLE]);
+    let told: Value = serde_json::from_str(&told).expect("JSON");
+    let exactly = |name: &str| {
+        let artifacts = told["artifacts"].as_array().expect("a list");
+        artifacts.iter().find(|one| one["name"] == name).expect("there")["comesBackExactly"].as_bool()
+    };
+    assert_eq!((exactly("one.tar.gz"), exactly("engine.tgz")), (Some(false), Some(true)), "{told}");
+    let (_, err) = expect(0, folder.path(), &["extract", BUNDLE, "plain"]);
+    assert!(err.contains("plain docker archives") && err.contains("one.tar.gz, two.tar, three.tar.zst"), "{err}");
     let manifest = shell(folder.path(), "tar -xOf plain/three.tar.zst manifest.json");
     assert!(manifest.contains(&made[2].tag), "{manifest}");
 }

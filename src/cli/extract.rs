@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::terminal::{Terminal, counted};
-use crate::bundle::{Bundle, extract_all, extract_some};
+use crate::bundle::{Bundle, Form, extract_all, extract_some};
 use crate::error::{Error, Result};
 use crate::folder::Folder;
 use crate::manifest::{FILE_NAME, SIGNATURE_NAME};
@@ -53,8 +53,18 @@ pub(super) fn run(args: &ExtractArgs, terminal: &Terminal) -> Result<u8> {
         )?;
     }
     drop(progress);
+    let is_wanted = |name: &str| args.names.is_empty() || args.names.iter().any(|wanted| wanted == name);
+    let plain = index.artifacts.iter().filter(|artifact| artifact.form == Form::Exported);
+    let plain: Vec<&str> = plain.map(|artifact| artifact.name.as_str()).filter(|name| is_wanted(name)).collect();
+    if !plain.is_empty() {
+        terminal.note(&format!(
+            "packed without originals, these came back as plain docker archives, which no manifest knows: {}; \
+             load them with 'docker load', or from the bundle with 'pack load'",
+            plain.join(", ")
+        ));
+    }
     let count = if args.names.is_empty() { index.artifacts.len() } else { args.names.len() };
-    terminal.document(&json!({ "bundle": args.bundle, "folder": args.dir, "files": count }))?;
+    terminal.document(&json!({ "bundle": args.bundle, "folder": args.dir, "files": count, "plain": plain }))?;
     terminal.text(&format!(
         "{}: {} of {} {}",
         args.dir.display(),

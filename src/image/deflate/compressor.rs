@@ -151,3 +151,31 @@ impl Stretch {
         self.place(at).checked_sub(moves_at).map_or(0, |beyond| (beyond / WINDOW as u64 + 1) * WINDOW as u64)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// A recipe may be a stranger's: whatever it asks for, no text makes a compressor fail otherwise than by
+        /// saying that it does not fit.
+        #[test]
+        fn no_stretch_makes_it_panic(
+            text in proptest::collection::vec(0u8..3, 0..2_000), cuts in any::<(u16, u16)>(), offset in any::<u32>(),
+            had_good_match in any::<bool>(), is_final in any::<bool>(), first_bit in 0u32..8,
+        ) {
+            let history = usize::from(cuts.0) % (text.len() + 1);
+            let own = usize::from(cuts.1) % (text.len() - history + 1);
+            let stretch = Stretch { text, history, own, offset: u64::from(offset) };
+            for compressor in Compressor::all() {
+                prop_assert_eq!(Compressor::from_byte(compressor.to_byte()), Some(compressor));
+                let written = compressor.write(&stretch, Circumstances { had_good_match, is_final }, first_bit, |_| true);
+                if let Some(bytes) = written {
+                    prop_assert!(!bytes.is_empty());
+                }
+            }
+        }
+    }
+}
