@@ -274,6 +274,7 @@ check_usage() {
     RECEIPT=$INSTALL_DIR/receipt.json
     CONFIG=$INSTALL_DIR/data/user-config.yaml
     STACK_FILE=$INSTALL_DIR/docker-stack.yaml
+    RESTORING=$INSTALL_DIR/data/sqldump/.restoring # names the dump of what was there, while another takes its place
 }
 
 # What was not given stays as the receipt says; without a receipt, as the stack file has it; else the default.
@@ -1149,6 +1150,9 @@ receipt() {
 # Services are updated in place: Docker reads and checks the whole file before it changes anything.
 deploy() {
     local output name stale
+    [[ ! -s $RESTORING ]] || die "a restore was broken off: the database is not whole, and Func does not run on it" \
+        "put the state before it back: bash $INSTALL_DIR/run-portable.sh restore $(cat "$RESTORING")" \
+        "or if you know that it is whole: rm $RESTORING"
     step "Deploying $STACK"
     stale=$(stale_services)
     output=$(timeout 600 docker stack deploy --prune --resolve-image never -c "$STACK_FILE" "$STACK" 2>&1) ||
@@ -1554,12 +1558,15 @@ verb_restore() {
         die "$file cannot be imported" "the database was not changed"
     }
     step "Restoring"
-    HALF_RESTORED=$DUMP
+    # What was there before the first one that was broken off counts. The file is for a run after a power cut.
+    [[ -s $RESTORING ]] || write_text "$RESTORING" 600 "$DUMP"
+    HALF_RESTORED=$(cat "$RESTORING")
     { sql mysql -e "DROP DATABASE \`${database}_trial\`; DROP DATABASE \`$database\`;
         CREATE DATABASE \`$database\` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci" &&
         sql mysql "$database" <"$file"; } || die "the import broke off" \
-            "put the state before it back: $ME restore $DUMP"
+            "put the state before it back: $ME restore $HALF_RESTORED"
     HALF_RESTORED=''
+    rm -f -- "$RESTORING"
     resume_func
     wait_until_ready
 }
@@ -1760,6 +1767,9 @@ verb_doctor() {
     step "5.1 The installation"
     check "it came to its end" "$([[ -n $(json_value "$RECEIPT" ready) ]] || echo "it was interrupted, or not everything ever ran")" \
         "type the command that installs again, from the bundle or folder; it goes on where it was"
+
+    check "no restore was broken off" "$([[ ! -s $RESTORING ]] || echo "the database is not whole")" \
+        "$ME restore $([[ ! -s $RESTORING ]] || cat "$RESTORING")"
 
     step "The host"
     for name in "$(d info --format '{{.DockerRootDir}}')" "$INSTALL_DIR"; do

@@ -148,10 +148,12 @@ fn pack(
         None => Runtime::current(platform)?,
     };
     let compression: Compression = args.compression.into();
+    let cores = args.threads.unwrap_or_else(workers::cores);
     let options = Options {
         platform: Some(platform),
         originals: !args.no_originals,
         keep_compressed: compression.keeps_compressed(),
+        cores,
         ..Options::default()
     };
     let gathered = gather(folder, &manifest, &selection, &options, terminal.progress("reading").as_ref())?;
@@ -164,7 +166,7 @@ fn pack(
         artifacts: gathered.artifacts,
         images: gathered.images,
         compression,
-        cores: args.threads.unwrap_or_else(workers::cores),
+        cores,
     };
     let written = {
         let progress = terminal.progress("packing");

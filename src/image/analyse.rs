@@ -19,6 +19,7 @@ use crate::digest::{Digest, Hasher};
 use crate::error::{Error, IoContext, Result};
 use crate::platform::Platform;
 use crate::progress::Meter;
+use crate::workers;
 
 /// Corrections may take so much of the stream they are for; with more, nothing would be gained.
 const MOST_CORRECTIONS: u64 = 50;
@@ -33,13 +34,21 @@ pub struct Options {
     pub originals: bool,
     /// Keep compressed files as they are.
     pub keep_compressed: bool,
+    /// On how many cores; the outcome does not depend on it.
+    pub cores: usize,
     /// The bounds in force.
     pub limits: Limits,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { platform: None, originals: true, keep_compressed: false, limits: Limits::DEFAULT }
+        Options {
+            platform: None,
+            originals: true,
+            keep_compressed: false,
+            cores: workers::cores(),
+            limits: Limits::DEFAULT,
+        }
     }
 }
 
@@ -160,7 +169,8 @@ impl Task<'_> {
         if self.outer == Outer::Gzip {
             let most = length / MOST_CORRECTIONS;
             let wanted = if self.wants_records() { Records::AtMost(most) } else { Records::NotWanted };
-            let Scan { size, digest, points, records, .. } = gzip::scan(file, wanted, &fault, on_text)?;
+            let Scan { size, digest, points, records, .. } =
+                gzip::scan(file, self.options.cores, wanted, &fault, on_text)?;
             return Ok(Seen { size, digest, text: Text { points, ..text }, records: Some(records) });
         }
         let mut hasher = Hasher::new();
@@ -333,7 +343,7 @@ impl Task<'_> {
         let Some(blob) = blobs.iter().find(|blob| blob.digest == packed.digest) else { return Ok(None) };
         let wanted = Records::AtMost(packed.size / MOST_CORRECTIONS);
         let mut hasher = Hasher::new();
-        let scan = gzip::scan(blob.open()?, wanted, &|cause| self.fault(cause), &mut |text| {
+        let scan = gzip::scan(blob.open()?, self.options.cores, wanted, &|cause| self.fault(cause), &mut |text| {
             hasher.update(text);
             Ok(())
         })?;

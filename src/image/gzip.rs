@@ -65,6 +65,7 @@ enum Item {
 /// `fault` makes an error of what is wrong with the file.
 pub(super) fn scan(
     source: impl Read + Send,
+    cores: usize,
     wanted: Records,
     fault: &(dyn Fn(&io::Error) -> Error + Sync),
     on_text: &mut dyn FnMut(&[u8]) -> Result<()>,
@@ -80,7 +81,7 @@ pub(super) fn scan(
     let mut joined = Joiner::new(HashingWriter { hasher: Hasher::new() });
     let (mut text, mut crc, mut points, mut end) = (0u64, Crc::new(), Vec::<Point>::new(), None);
     workers::ordered(
-        workers::cores(),
+        cores,
         |emit| produce(source, fault, emit),
         |item| {
             let corrected = match &item {

@@ -7,7 +7,11 @@ use super::recipe::Record;
 use crate::error::{Error, Result};
 use crate::workers;
 
-/// Writes the gzip file that `records` describe, on all cores; its text comes from `text`.
+/// The most pieces that are compressed at a time. Each takes some 24 MiB with its text, and what waits for its turn
+/// half of that: on a host of many cores this stays within the 300 MiB that a site is promised.
+const AT_A_TIME: usize = 4;
+
+/// Writes the gzip file that `records` describe, on several cores; its text comes from `text`.
 pub(super) fn write(
     records: &[Record],
     mut text: impl Read + Send,
@@ -20,7 +24,7 @@ pub(super) fn write(
     }
     let mut joined = Joiner::new(out);
     workers::ordered(
-        workers::cores(),
+        workers::cores().min(AT_A_TIME),
         |emit| {
             // The text at hand: from before, and what was looked at ahead.
             let (mut at_hand, mut history, mut offset) = (Vec::new(), 0, 0);

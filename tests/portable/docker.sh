@@ -104,6 +104,16 @@ test_a_restore_that_was_broken_off() {
     [[ $(services) != *' 0/'* ]] || fail "not every service is back: $(services)"
     [[ $(sql 'SELECT COUNT(*) FROM func_task WHERE queue = 99') == 1 ]] || fail 'the row did not come back'
     eventually True app setUp
+    # As when the power goes: nothing of that run is left to remember it.
+    broken_off KILL '== Restoring' "$INSTALL/run-portable.sh" restore "$T/slow.sql" --yes
+    refused 1 'a restore was broken off' verb restart
+    refused 1 'the database is not whole' verb doctor
+    dump=$(cat "$INSTALL/data/sqldump/.restoring")
+    [[ -s $dump ]] || fail 'it does not know what was there'
+    verb restore "$dump" --yes
+    [[ ! -e $INSTALL/data/sqldump/.restoring ]] || fail 'it is not over'
+    [[ $(services) != *' 0/'* ]] || fail "not every service is back: $(services)"
+    [[ $(sql 'SELECT COUNT(*) FROM func_task WHERE queue = 99') == 1 ]] || fail 'the row did not come back'
 }
 
 test_set_restart_stop_logs() {

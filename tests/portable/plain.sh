@@ -279,7 +279,7 @@ test_an_engine_is_not_laid_over_another_one() {
     make_folder
     [[ $EUID -eq 0 ]] || { echo 'skipped: mounting needs root'; return 0; }
     # Only inside a mount namespace of its own is /usr/bin another one.
-    mkdir -p "$T/usr-bin"
+    # shellcheck disable=SC2016 # the inner bash expands them
     OUTPUT=$(FOLDER=$FOLDER INSTALL=$INSTALL T=$T unshare --mount bash -c '
         mkdir "$T/upper" "$T/work" && mount -t tmpfs tmpfs "$T/upper" && mkdir "$T/upper/up" "$T/upper/work"
         mount -t overlay overlay -o "lowerdir=/usr/bin,upperdir=$T/upper/up,workdir=$T/upper/work" /usr/bin || exit 75
