@@ -9,7 +9,7 @@ use super::archive::{ArchiveReader, Compression, Fault};
 use super::blob::{Blob, Place, add};
 use super::gzip::{self, Records, Scan};
 use super::hashing::HashingReader;
-use super::limits::Limits;
+use super::options::Options;
 use super::prove::{Gzips, prove};
 use super::recipe::{Part, Recipe};
 use super::resolve::{Resolver, bad};
@@ -17,40 +17,10 @@ use super::text::{Outer, Text};
 use super::{Image, Layer, Stored};
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, IoContext, Result};
-use crate::platform::Platform;
 use crate::progress::Meter;
-use crate::workers;
 
 /// Corrections may take so much of the stream they are for; with more, nothing would be gained.
 const MOST_CORRECTIONS: u64 = 50;
-
-/// What is wanted of an analysis.
-#[derive(Debug, Clone, Copy)]
-pub struct Options {
-    /// The platform every image must be for; `None` for any.
-    pub platform: Option<Platform>,
-    /// Whether the original file must come back bit for bit. Without, an archive of images comes back as a
-    /// plain docker archive, in a fraction of the time.
-    pub originals: bool,
-    /// Keep compressed files as they are.
-    pub keep_compressed: bool,
-    /// On how many cores; the outcome does not depend on it.
-    pub cores: usize,
-    /// The bounds in force.
-    pub limits: Limits,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Options {
-            platform: None,
-            originals: true,
-            keep_compressed: false,
-            cores: workers::cores(),
-            limits: Limits::DEFAULT,
-        }
-    }
-}
 
 /// How an artifact is carried.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -366,11 +336,11 @@ impl Task<'_> {
         let most = self.options.limits.text_bytes;
         let seen = self.see(&mut |text| {
             hasher.update(text);
-            match hasher.length() > most {
-                true => {
-                    Err(bad(self.artifact, Fault { member: None, reason: format!("it unpacks to over {most} bytes") }))
-                }
-                false => Ok(()),
+            let reason = || format!("it unpacks to over {most} bytes");
+            if hasher.length() > most {
+                Err(bad(self.artifact, Fault { member: None, reason: reason() }))
+            } else {
+                Ok(())
             }
         });
         let why = match seen {
