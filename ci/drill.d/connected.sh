@@ -9,6 +9,7 @@ nginx_pid='' dockerd_pid=''
 
 phase_connected() {
     stand_ins_provide
+    base_provide # whatever comes after this phase needs no network
     if [[ -n ${DRILL_DIR-} && -f $work/sticks/1-first.img && -f $work/sticks/2-second.img ]]; then
         note "the sticks of an earlier drill are used again: $work/sticks"
         return 0

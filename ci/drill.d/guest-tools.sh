@@ -84,3 +84,11 @@ poll_result() {
         { none++; bad = 1 }
         END { printf "good %d, none %d, down %.1f s, longest gap %.1f s\n", good, none, from ? to - from : 0, longest }' /run/poll
 }
+
+# is_stick PLACE: a vfat stick is mounted there, read-only, and no program runs from it.
+is_stick() {
+    local what
+    what=$(findmnt -no FSTYPE,OPTIONS "$1")
+    echo "$what"
+    [[ $what =~ ^vfat\ +ro, && ,${what#vfat} == *,noexec,* ]]
+}

@@ -4,7 +4,7 @@
 
 phase_hello() {
     pack_provide
-    base_provide
+    base_provide # made by the connected phase
     local bundle=hello-1.0.0-x86_64.run
     mkdir -p "$work/hello"
     run_quietly engineer -q bundle examples/hello -o "$work/hello/$bundle"
@@ -19,7 +19,7 @@ phase_hello() {
         ! command -v docker curl python3
 SCRIPT
     holds 60 'the stick is vfat, mounted read-only and noexec' <<'SCRIPT'
-        mount -o ro,noexec LABEL=PACKHELLO /media/stick && findmnt -no FSTYPE,OPTIONS /media/stick
+        mount -o ro,noexec LABEL=PACKHELLO /media/stick && is_stick /media/stick
 SCRIPT
     holds 300 'the bundle greets, from the stick' <<SCRIPT
         sh /media/stick/$bundle Ada 'two words'

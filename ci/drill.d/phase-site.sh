@@ -18,8 +18,8 @@ sticks_mount() {
         set -e
         mount -o ro,noexec LABEL=PACK100 /media/stick
         mount -o ro,noexec LABEL=PACK101 /media/update
-        findmnt -no FSTYPE,OPTIONS /media/stick
-        findmnt -no FSTYPE,OPTIONS /media/update
+        is_stick /media/stick
+        is_stick /media/update
 SCRIPT
 }
 

@@ -39,7 +39,7 @@ SCRIPT
         bash "$DIR/run-portable.sh" doctor && exit 1
         true
 SCRIPT
-    said 'Redis' 'and names it'
+    said 'BAD   Redis answers' 'and names it'
     holds 60 'it is put right' <<'SCRIPT'
         docker service scale --detach dataflux-func_redis=1 >/dev/null
 SCRIPT
