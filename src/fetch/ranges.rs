@@ -1,7 +1,8 @@
 //! One attempt at one source: over one connection, or over several when it goes on for long.
 //!
 //! Every connection is a *lane*: a range of the file that it fills from the left. The first lane takes
-//! the first gap. Others join after [`Options::spread_after`], where the server takes ranges: each takes a
+//! the first gap. Others join after [`Options::spread_after`], where the server takes ranges and does not send all
+//! of it in about that time anyway, for what comes out of order is read again to be hashed: each takes a
 //! gap of its own, else the second half of the lane with the most before it. A lane that fails leaves
 //! its rest to the others; the attempt fails when none is left. Where the server refuses a lane, no further
 //! one joins, and the first goes on past what it had left to that one. All lanes of an artifact run on one
@@ -193,11 +194,13 @@ impl<'a> Attempt<'a> {
 
     async fn joining_lane(&self, lane: usize) -> Result<(), Fault> {
         loop {
+            let before = self.state.borrow().tally.wire;
             tokio::time::sleep(self.options.spread_after).await;
-            match self.state.borrow().joinable {
-                Some(true) => break,
+            let state = self.state.borrow();
+            match state.joinable {
+                Some(true) if state.is_slow(state.tally.wire - before) => break,
                 Some(false) => return Ok(()),
-                None => {}
+                _ => {}
             }
         }
         let _one_more = self.http.extra_connection().await;
@@ -288,6 +291,12 @@ impl<'a> Attempt<'a> {
 }
 
 impl State<'_> {
+    /// Whether the rest takes much longer than what came lately did.
+    fn is_slow(&self, lately: u64) -> bool {
+        const MUCH: u64 = 2;
+        self.size.is_none_or(|size| size.saturating_sub(self.partial.length()) > MUCH * lately)
+    }
+
     fn is_complete(&self) -> bool {
         self.size.is_some_and(|size| self.partial.gaps(size).is_empty())
     }
