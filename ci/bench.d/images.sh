@@ -2,8 +2,6 @@
 # Bundles of images, against makeself and `docker load`, on the folder that ci/stand-ins makes. Loading needs
 # root and Docker, for an engine of its own that nothing else uses.
 
-skipped() { printf '| %s | | | | | skipped: %s |\n' "$1" "$2" >>"$dir/table"; }
-
 # smaller WHAT OURS THEIRS TARGET: the ratio of two files' sizes is at most TARGET.
 smaller() {
     local ours theirs
