@@ -21,7 +21,11 @@ test_first_install() {
     eventually True app setUp
     [[ $(app version) == 1.0.0 ]] || fail version
     sql "INSERT INTO func_task (queue, worker) VALUES (99, 'mine')" # the row that every later test looks for
-    verb status
+    verb status | tee "$T/status"
+    for text in 'DataFlux Func 1.0.0, deployed 20' dataflux-func_server 1/1 ":$PORT" "$INSTALL/data/user-config.yaml" "$INSTALL/data/sqldump/" 'HTTP/1.1 302\|HTTP/1.0 302'; do
+        grep -q -- "$text" "$T/status" || fail "status does not say: $text"
+    done
+    grep -q '"deployed": "20[0-9-]*T[0-9:]*Z"' "$INSTALL/receipt.json" || fail 'the receipt has no time'
     verb doctor
 }
 
