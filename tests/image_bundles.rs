@@ -233,6 +233,19 @@ fn stock_tools_read_the_layout() {
     let both =
         shell(folder.path(), &format!("skopeo inspect --raw --config docker-archive:layout.tar:{}", made[1].tag));
     assert_eq!(both.as_bytes(), made[1].config);
+    // podman takes the whole layout as an archive; its store is a folder of the test's.
+    if !has("podman") {
+        return skip("podman is not installed");
+    }
+    if !rustix::process::geteuid().is_root() {
+        return skip("podman has a store of its own only for root");
+    }
+    let podman = "podman --storage-driver vfs --root $PWD/root --runroot $PWD/run";
+    shell(folder.path(), &format!("{podman} load -q -i layout.tar"));
+    for made in &made[..2] {
+        let id = shell(folder.path(), &format!("{podman} image inspect --format '{{{{.Id}}}}' {}", made.tag));
+        assert_eq!(id.trim(), made.id().hex());
+    }
 }
 
 /// Removes the images of a test from the engine.
