@@ -248,6 +248,43 @@ fn stock_tools_read_the_layout() {
     }
 }
 
+#[test]
+fn what_skopeo_writes_is_read() {
+    if !has("skopeo") {
+        return skip("skopeo is not installed");
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let product = folder.path().join("probe-portable");
+    fs::create_dir(&product).expect("a folder");
+    let made = image("probe/one:1", vec![layer(1, 300_000), layer(2, 20_000)]);
+    fs::write(folder.path().join("made.tar"), docker_legacy(std::slice::from_ref(&made))).expect("written");
+    let from = format!("skopeo copy -q docker-archive:made.tar:{}", made.tag);
+    shell(
+        folder.path(),
+        &format!("{from} oci-archive:named.tar:probe/one:1 && {from} docker-archive:docker.tar:probe/two:2"),
+    );
+    shell(folder.path(), &format!("{from} oci-archive:nameless.tar"));
+    let read = |name: &str| fs::read(folder.path().join(name)).expect("read");
+    let files = [
+        file("named.tar", "image", read("named.tar")),
+        file("docker.tar", "image", read("docker.tar")),
+        file("nameless.tar", "image", read("nameless.tar")),
+    ];
+    write_product(&product, "1.0.0", &files);
+    expect(0, folder.path(), &["bundle"]);
+    expect(0, folder.path(), &["extract", BUNDLE, "out"]);
+    assert_eq!(tree(&folder.path().join("out")), tree(&product));
+    let document = index(folder.path());
+    let images = document["index"]["images"].as_array().expect("a list");
+    // It writes a config of its own for OCI.
+    let tags: Vec<&Value> = images.iter().map(|image| &image["tags"]).collect();
+    assert_eq!(tags, [&serde_json::json!(["probe/one:1"]), &serde_json::json!(["docker.io/probe/two:2"])]);
+    assert_eq!(images[1]["id"], made.id().to_string());
+    for (layer, of) in made.layers.iter().zip(images[0]["layers"].as_array().expect("a list")) {
+        assert_eq!(of["diffId"], Digest::of(layer).to_string());
+    }
+}
+
 /// Removes the images of a test from the engine.
 struct Loaded<'a>(&'a [Made]);
 

@@ -53,7 +53,7 @@ fn what_is_kept_as_it_is_carries_no_layer_for_others() {
         file("a.tar.gz", "image", gzip(&docker_archive(&[a]), 6)),
         file("b.tar", "image", oci(&[b], Layers::Gzip, false)),
     ]);
-    for words in [&["bundle", "--compression", "fast"][..], &["bundle"]] {
+    for words in [&["bundle", "--compression", "fast"][..], &["bundle"], &["bundle", "--compression", "max"]] {
         expect(0, folder.path(), words);
         assert_comes_back(folder.path());
     }
