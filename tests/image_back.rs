@@ -64,3 +64,30 @@ fn a_full_disk_is_not_taken_for_a_bad_bundle() {
         assert!(!err.contains("rebuilt") && !disk.path().join("out/one.tar.gz").exists(), "{words:?}: {err}");
     }
 }
+
+/// The exhaustive tests are of a small bundle (`bundle_damage`); of one with images, samples.
+#[test]
+fn a_bundle_of_images_cut_lengthened_or_shuffled_is_damaged() {
+    let folder = bundled(&[]);
+    let path = folder.path().join(BUNDLE);
+    let good = fs::read(&path).expect("read");
+    let (shown, _) = expect(0, folder.path(), &["inspect", "--json", BUNDLE]);
+    let document: serde_json::Value = serde_json::from_str(&shown).expect("JSON");
+    let frames = document["index"]["frames"].as_array().expect("a list");
+    let place = |frame: &serde_json::Value| {
+        let at = frame["offset"].as_u64().expect("a number") as usize;
+        at..at + frame["size"].as_u64().expect("a number") as usize
+    };
+    let mut bad: Vec<Vec<u8>> = (1..40).map(|part| good[..good.len() * part / 40].to_vec()).collect();
+    bad.push([&good[..], b"\0"].concat());
+    assert!(frames.len() > 1, "{frames:?}");
+    let (one, other) = (place(&frames[0]), place(&frames[1]));
+    bad.push([&good[..one.start], &good[other.clone()], &good[one], &good[other.end..]].concat());
+    for (number, bytes) in bad.iter().enumerate() {
+        fs::write(&path, bytes).expect("written");
+        let output = pack(folder.path()).args(["verify", BUNDLE]).output().expect("pack runs");
+        // So little may be left that it does not even begin as a bundle does.
+        let expected: &[i32] = if bytes.len() < 100 { &[1, 3] } else { &[3] };
+        assert!(output.status.code().is_some_and(|code| expected.contains(&code)), "{number}: {}", texts(&output).1);
+    }
+}
