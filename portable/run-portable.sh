@@ -1557,10 +1557,10 @@ verb_restore() {
         sql mysql -e "DROP DATABASE IF EXISTS \`${database}_trial\`" || true
         die "$file cannot be imported" "the database was not changed"
     }
-    step "Restoring"
     # What was there before the first one that was broken off counts. The file is for a run after a power cut.
     [[ -s $RESTORING ]] || write_text "$RESTORING" 600 "$DUMP"
     HALF_RESTORED=$(cat "$RESTORING")
+    step "Restoring"
     { sql mysql -e "DROP DATABASE \`${database}_trial\`; DROP DATABASE \`$database\`;
         CREATE DATABASE \`$database\` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci" &&
         sql mysql "$database" <"$file"; } || die "the import broke off" \
