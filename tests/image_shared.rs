@@ -105,3 +105,16 @@ fn every_artifact_keeps_its_own_names_for_an_image_that_others_have_too() {
         assert!(manifest.contains(&own.tag) && !manifest.contains(&other.tag), "{manifest}");
     }
 }
+
+#[test]
+fn what_two_artifacts_are_made_of_is_added_by_neither() {
+    let text = layer(1, 900_000);
+    let folder = product(&[file("a.tgz", "engine", gzip(&text, 6)), file("b.tgz", "engine", gzip(&text, 9))]);
+    expect(0, folder.path(), &["bundle"]);
+    let (shown, _) = expect(0, folder.path(), &["inspect", "--json", BUNDLE]);
+    let document: serde_json::Value = serde_json::from_str(&shown).expect("JSON");
+    for name in ["a.tgz", "b.tgz"] {
+        let adds = document["adds"][name].as_u64().expect("a number");
+        assert!(adds > 0 && adds < 300_000, "{name}: {adds}");
+    }
+}

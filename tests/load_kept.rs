@@ -91,6 +91,48 @@ fn a_real_engine_takes_it() {
     }
 }
 
+/// The archive with every larger member's size in a pax header, as Go's writer does from 8 GiB on.
+fn with_pax_sizes(archive: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for block in tar::Archive::new(archive).entries().expect("tar") {
+        let mut member = block.expect("a member");
+        let mut header = member.header().clone();
+        let mut content = Vec::new();
+        std::io::copy(&mut member, &mut content).expect("memory");
+        if content.len() > 100_000 {
+            let record = format!("15 size={:06}\n", content.len());
+            let mut pax = tar::Header::new_ustar();
+            pax.set_path("PaxHeaders.0/x").expect("short");
+            pax.set_entry_type(tar::EntryType::XHeader);
+            pax.set_size(record.len() as u64);
+            pax.set_cksum();
+            out.extend_from_slice(pax.as_bytes());
+            out.extend(record.into_bytes());
+            out.resize(out.len().next_multiple_of(512), 0);
+            header.set_size(0);
+            header.set_cksum();
+        }
+        out.extend_from_slice(header.as_bytes());
+        out.extend(content);
+        out.resize(out.len().next_multiple_of(512), 0);
+    }
+    out.resize(out.len() + 1024, 0);
+    out
+}
+
+#[test]
+fn a_size_in_a_pax_header_counts() {
+    let archive = with_pax_sizes(&docker_legacy(&[one()]));
+    let folder = bundled("a.tar.gz", gzip(&archive, 6), &["--compression", "fast"]);
+    let (_, err) = texts(&with_fake(folder.path(), KEEPS));
+    assert!(err.contains("no such image"), "{err}");
+    let list = shell(folder.path(), "tar -xOf loaded.tar manifest.json");
+    let list: serde_json::Value = serde_json::from_str(&list).expect("JSON");
+    let first = list[0]["Layers"][0].as_str().expect("a path");
+    let size = shell(folder.path(), &format!("tar -xOf loaded.tar {first} | wc -c"));
+    assert_eq!(size.trim(), one().layers[0].len().to_string());
+}
+
 /// podman calls an image by its digest alone.
 #[test]
 fn an_id_without_its_algorithm_is_the_same_id() {

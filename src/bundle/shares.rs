@@ -49,8 +49,12 @@ impl Index {
         let layers = layers.filter(|layer| self.sharers(&layer.diff_id).all(|image| own(&image)));
         let mut paths: Vec<_> =
             layers.filter(|layer| seen.insert(layer.diff_id)).map(|layer| image::blob_path(&layer.blob())).collect();
-        paths.push(image::recipe_path(&artifact.digest));
-        paths.extend(artifact.blobs.iter().map(image::other_blob_path));
+        let others = || self.artifacts.iter().filter(|other| other.form != Form::File && other.name != artifact.name);
+        if others().all(|other| other.digest != artifact.digest) {
+            paths.push(image::recipe_path(&artifact.digest));
+        }
+        let alone = artifact.blobs.iter().filter(|blob| others().all(|other| !other.blobs.contains(blob)));
+        paths.extend(alone.map(image::other_blob_path));
         paths.iter().filter_map(|path| self.entry(path)).collect()
     }
 

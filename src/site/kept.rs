@@ -5,6 +5,7 @@
 //! `manifest.json` is missing, it is written behind the rest.
 
 use std::io::{self, BufRead, Read, Write};
+use std::path::Path;
 
 use serde_json::json;
 use tar::{Archive, Builder, Header};
@@ -33,19 +34,22 @@ fn copy(images: &[Image], archive: impl BufRead + Send, out: &mut dyn Write) -> 
     let mut archive = Archive::new(without_compression(archive)?);
     let mut builder = Builder::new(out);
     let mut is_listed = false;
-    // Raw: a long name is a member of its own, and goes over as one.
-    for member in archive.entries()?.raw(true) {
-        let mut member = member?;
+    // What pax and GNU headers say of a member, its size above all, is read here and written anew in GNU's form.
+    for member in archive.entries()? {
+        let member = member?;
+        let path = member.path()?.into_owned();
         let mut header = member.header().clone();
-        let path = String::from_utf8_lossy(&header.path_bytes()).into_owned();
-        is_listed |= path.trim_start_matches("./") == LISTING;
-        match packed_at(images, &path) {
-            Some(layer) => {
+        header.set_size(member.size());
+        let plain = path.strip_prefix(".").unwrap_or(&path);
+        is_listed |= plain == Path::new(LISTING);
+        let link = member.link_name()?.map(|target| target.into_owned());
+        match (link, packed_at(images, plain)) {
+            (Some(target), _) => builder.append_link(&mut header, &path, target)?,
+            (None, Some(layer)) => {
                 header.set_size(layer.size);
-                header.set_cksum();
-                builder.append(&header, zstd::stream::read::Decoder::new(member)?.take(layer.size))?;
+                builder.append_data(&mut header, &path, zstd::stream::read::Decoder::new(member)?.take(layer.size))?;
             }
-            None => builder.append(&header, &mut member)?,
+            (None, None) => builder.append_data(&mut header, &path, member)?,
         }
     }
     if !is_listed {
@@ -59,12 +63,10 @@ fn copy(images: &[Image], archive: impl BufRead + Send, out: &mut dyn Write) -> 
 }
 
 /// The layer that lies under zstd at this path.
-fn packed_at<'a>(images: &'a [Image], path: &str) -> Option<&'a Layer> {
-    let hex = path.trim_start_matches("./").strip_prefix("blobs/sha256/")?;
-    let layers = images.iter().flat_map(|image| &image.layers);
-    layers
-        .into_iter()
-        .find(|layer| layer.stored.compression == Some(Compression::Zstd) && layer.stored.digest.hex() == hex)
+fn packed_at<'a>(images: &'a [Image], path: &Path) -> Option<&'a Layer> {
+    let hex = path.strip_prefix("blobs/sha256").ok()?.to_str()?;
+    let mut layers = images.iter().flat_map(|image| &image.layers);
+    layers.find(|layer| layer.stored.compression == Some(Compression::Zstd) && layer.stored.digest.hex() == hex)
 }
 
 fn listed(image: &Image) -> serde_json::Value {
