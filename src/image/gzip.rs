@@ -18,6 +18,8 @@ use crate::workers;
 const PIECE: usize = 4 << 20;
 /// The text between two points from which reading can begin.
 const POINT_DISTANCE: u64 = 16 << 20;
+/// The most points, of 32 KiB each: beyond, every other goes, and the distance doubles.
+const MOST_POINTS: usize = 1024;
 
 /// From where a gzip file's text can be read without what is before.
 #[derive(Debug, Clone)]
@@ -79,6 +81,7 @@ pub(super) fn scan(
     let mut records = Vec::new();
     let mut reason = matches!(wanted, Records::NotWanted).then(|| "it was not asked for".to_owned());
     let mut joined = Joiner::new(HashingWriter { hasher: Hasher::new() });
+    let mut distance = POINT_DISTANCE;
     let (mut text, mut crc, mut points, mut end) = (0u64, Crc::new(), Vec::<Point>::new(), None);
     workers::ordered(
         cores,
@@ -118,7 +121,12 @@ pub(super) fn scan(
                     records.push(Record::Verbatim(bytes));
                 }
                 Item::Piece(piece, _) => {
-                    if points.last().is_none_or(|last| text >= last.text + POINT_DISTANCE) && piece.is_whole {
+                    if points.last().is_none_or(|last| text >= last.text + distance) && piece.is_whole {
+                        if points.len() == MOST_POINTS {
+                            let mut number = 0;
+                            points.retain(|_| (number % 2 == 0, number += 1).0);
+                            distance *= 2;
+                        }
                         points.push(point(&piece, text));
                     }
                     text += piece.new_text().len() as u64;
