@@ -1694,11 +1694,11 @@ verb_external() {
     say "The built-in data is still in $INSTALL_DIR (mysql, redis), the files before beside the new ones (.previous)."
 }
 
-# mounted_below PATH: what is mounted at or below it, a line each.
-mounted_below() { awk -v path="$1" '$2 == path || index($2, path "/") == 1 { print $2 }' /proc/self/mounts; }
+# mounted_below PATH: what is mounted at or below it, a line each. The kernel names mounts without symbolic links.
+mounted_below() { awk -v path="$(readlink -f -- "$1")" '$2 == path || index($2, path "/") == 1 { print $2 }' /proc/self/mounts; }
 
 verb_uninstall() {
-    local entry elsewhere foreign=''
+    local entry elsewhere services foreign=''
     [[ $(id -u) -eq 0 ]] || die "this needs root" "sudo $ME uninstall"
     for entry in "$INSTALL_DIR"/* "$INSTALL_DIR"/.[!.]*; do
         case ${entry##*/} in
@@ -1720,6 +1720,10 @@ verb_uninstall() {
         die "the stack may be running, and Docker cannot be asked to remove it ($ENGINE, swarm $SWARM)" \
             "nothing was changed; systemctl start docker"
     elsewhere=$(running_dir)
+    if [[ -z $elsewhere && $ENGINE == answers && $SWARM == active ]]; then # a query that failed says nothing either
+        services=$(running_services) || docker_gone "nothing was changed, no data was deleted"
+        ! grep -q '^server ' <<<"$services" || docker_gone "nothing was changed: it does not say where the product that runs is"
+    fi
     [[ -z $elsewhere || $elsewhere == "$INSTALL_DIR" ]] || die "DataFlux Func is installed in $elsewhere, not in $INSTALL_DIR" \
         "nothing was changed; to remove it: bash $elsewhere/run-portable.sh uninstall"
     if [[ $ENGINE == answers && $SWARM == active ]]; then

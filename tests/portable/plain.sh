@@ -228,6 +228,11 @@ test_purge_deletes_what_is_ours_and_nothing_that_is_mounted_or_foreign() {
     mount --bind "$T/shared" "$INSTALL/data/resources"
     run 0 uninstall --purge --yes --install-dir "$INSTALL"; said "data (mounted: $INSTALL/data/resources)"
     [[ $(cat "$T/shared/file") == shared ]] || fail 'what is mounted here from the same disk is gone'
+    # The kernel knows no symbolic link that leads there.
+    touch "$INSTALL/receipt.json"
+    ln -s "$INSTALL" "$T/link"
+    run 0 uninstall --purge --yes --install-dir "$T/link"; said "$INSTALL/data/resources"
+    [[ $(cat "$T/shared/file") == shared ]] || fail 'what is mounted is gone by way of a link'
     umount "$INSTALL/data/resources"
     touch "$INSTALL/receipt.json"
     run 0 uninstall --purge --yes --install-dir "$INSTALL"
@@ -272,6 +277,10 @@ test_uninstall_is_for_the_product_that_runs() {
         *rm*) echo "$*" >>"'"$T"'/removed" ;;
     esac'
     run 1 uninstall --yes --install-dir "$INSTALL"; said 'is installed in /elsewhere/func' 'nothing was changed'
+    [[ ! -s $T/removed ]] || fail "it removed: $(cat "$T/removed")"
+    # Where it is cannot be asked: then it is not elsewhere, but unknown.
+    sed -i 's|"service inspect"\*) .*|"service inspect"*) exit 1 ;; "service ls --filter"*) echo dataflux-func_server 1/1 ;;|' "$T/bin/docker"
+    run 1 uninstall --yes --install-dir "$INSTALL"; said 'does not say where the product that runs is'
     [[ ! -s $T/removed ]] || fail "it removed: $(cat "$T/removed")"
 }
 
