@@ -128,6 +128,8 @@ SCRIPT
         stat -c '%a %U %n' "$DIR/data/user-config.yaml" "$DIR/docker-stack.yaml"
         [[ $(stat -c '%a %U' "$DIR/data/user-config.yaml") == '600 root' ]]
         [[ $(stat -c '%a %U' "$DIR/docker-stack.yaml") == '600 root' ]]
+        # The broker's own list of passwords is its user's and nobody else's.
+        [[ $(stat -c %a "$DIR/mosquitto/passwd") == 600 && -s $DIR/mosquitto/passwd ]]
         for key in SECRET MYSQL_PASSWORD MQTT_PASSWORD; do
             value=$(config "$key")
             ((${#value} >= 32))
