@@ -10,6 +10,7 @@
 //! From the payload to the end the file is a valid `.tar.zst`. `docs/format.md` describes every byte.
 //! [`write()`] makes a bundle, [`Bundle`] reads one; no byte leaves it before its frame's digest held.
 
+mod cat;
 mod closure;
 mod compression;
 mod damage;
@@ -27,6 +28,7 @@ mod stream;
 mod target;
 mod write;
 
+pub use cat::{Wanted, cat, no_such_file};
 pub use closure::check_closure;
 pub use compression::Compression;
 pub use damage::{Damage, Part, verify};

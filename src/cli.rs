@@ -3,6 +3,7 @@
 mod authentic;
 mod bundle;
 mod cache;
+mod cat;
 mod completions;
 mod download;
 mod extract;
@@ -72,6 +73,7 @@ enum Command {
     Bundle(Box<bundle::BundleArgs>),
     Inspect(inspect::InspectArgs),
     Extract(extract::ExtractArgs),
+    Cat(cat::CatArgs),
     Load(load::LoadArgs),
     Keygen(keygen::KeygenArgs),
     Sign(sign::SignArgs),
@@ -136,6 +138,7 @@ fn dispatch(command: Command, terminal: &Terminal, signals: Signals) -> Result<u
         Command::Bundle(args) => bundle::run(&args, terminal),
         Command::Inspect(args) => inspect::run(&args, terminal),
         Command::Extract(args) => extract::run(&args, terminal),
+        Command::Cat(args) => cat::run(&args, terminal),
         Command::Load(args) => load::run(&args, terminal),
         Command::Keygen(args) => keygen::run(&args, terminal),
         Command::Sign(args) => sign::run(&args, terminal),

@@ -9,7 +9,8 @@
 //! * [`analyse()`] reads an artifact once, checks every layer against its image's config, and finds out how
 //!   the artifact can be written again.
 //! * [`layout()`] puts the images of several artifacts into one OCI image layout.
-//! * [`rebuild()`] writes the original artifact, [`export()`] an archive for `docker load`.
+//! * [`rebuild()`] writes the original artifact, [`write_content()`] what is in it, [`export()`] an archive for
+//!   `docker load`.
 
 mod analyse;
 mod archive;
@@ -37,7 +38,7 @@ pub use export::{END_OF_ARCHIVE, export, export_members};
 pub use layout::{Entry, Source, blob_path, distinct, layout, other_blob_path, recipe_path};
 pub use limits::Limits;
 pub use options::Options;
-pub use rebuild::{BlobSource, rebuild};
+pub use rebuild::{BlobSource, rebuild, write_content};
 pub use recipe::Recipe;
 pub use tag::check_tags;
 pub use text::without_compression;

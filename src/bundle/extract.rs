@@ -109,17 +109,23 @@ fn make(bundle: &Bundle, artifact: &CarriedArtifact, target: &dyn Target, progre
         image::export(&images, bundle, &Default::default(), &mut restoring)?;
         return restoring.place();
     }
+    let recipe = recipe_of(bundle, artifact)?;
+    image::rebuild(artifact.name.as_str(), &recipe, bundle, &mut restoring)?;
+    restoring.place()
+}
+
+/// How an artifact that is made from blobs is made.
+pub(super) fn recipe_of(bundle: &Bundle, artifact: &CarriedArtifact) -> Result<Recipe> {
     let path = image::recipe_path(&artifact.digest);
     let recipe = bundle.index().entry(&path).ok_or_else(|| damaged(bundle.path(), "it lacks a recipe"))?;
     let limits = image::Limits::DEFAULT;
     let bytes = bundle.content(recipe, limits.recipe_bytes)?;
     let recipe = Recipe::from_bytes(&bytes, &limits)
         .map_err(|why| damaged(bundle.path(), format_args!("a recipe in it is wrong: {why}")).fact("file", &path))?;
-    if (recipe.size, recipe.digest) != (artifact.size, artifact.digest) {
-        return Err(damaged(bundle.path(), "a recipe in it is for another file").fact("file", &path));
+    if (recipe.size, recipe.digest) == (artifact.size, artifact.digest) {
+        return Ok(recipe);
     }
-    image::rebuild(artifact.name.as_str(), &recipe, bundle, &mut restoring)?;
-    restoring.place()
+    Err(damaged(bundle.path(), "a recipe in it is for another file").fact("file", &path))
 }
 
 fn restore(bundle: &Bundle, entries: &[&Entry], target: &dyn Target, progress: &dyn Progress) -> Result<()> {

@@ -6,8 +6,8 @@ use clap::Args;
 use serde_json::json;
 
 use super::terminal::{Terminal, counted};
-use crate::bundle::{Bundle, Form, extract_all, extract_some};
-use crate::error::{Error, Result};
+use crate::bundle::{Bundle, Form, extract_all, extract_some, no_such_file};
+use crate::error::Result;
 use crate::folder::Folder;
 use crate::manifest::{FILE_NAME, SIGNATURE_NAME};
 
@@ -36,10 +36,7 @@ pub(super) fn run(args: &ExtractArgs, terminal: &Terminal) -> Result<u8> {
             || index.artifacts.iter().any(|artifact| artifact.name.as_str() == name)
     };
     if let Some(unknown) = args.names.iter().find(|name| !known(name)) {
-        return Err(Error::failed("the bundle has no such file")
-            .fact("path", args.bundle.display())
-            .fact("name", unknown)
-            .hint(format_args!("see what it has with: pack inspect {}", args.bundle.display())));
+        return Err(no_such_file(&bundle, unknown));
     }
     let progress = terminal.progress("extracting");
     if args.names.is_empty() {

@@ -15,7 +15,7 @@ use crate::scratch::Scratch;
 use crate::site::{self, Signals};
 
 /// Commands that take the bundle as their first word.
-const ON_THIS_BUNDLE: [&str; 4] = ["extract", "inspect", "load", "verify"];
+const ON_THIS_BUNDLE: [&str; 5] = ["cat", "extract", "inspect", "load", "verify"];
 
 /// Called by the launcher at the beginning of a bundle
 #[derive(Args)]

@@ -35,6 +35,11 @@ impl Terminal {
         Self::new(false, false, false)
     }
 
+    /// Whether the result is to be a JSON document.
+    pub(super) fn json(&self) -> bool {
+        self.json
+    }
+
     /// Whether more detail was asked for.
     pub(super) fn verbose(&self) -> bool {
         self.verbose

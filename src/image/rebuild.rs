@@ -38,6 +38,19 @@ pub fn rebuild(artifact: &str, recipe: &Recipe, blobs: &dyn BlobSource, out: &mu
         .hint("check the bundle with: pack verify x.run"))
 }
 
+/// Writes what the original file of `recipe` holds, without the gzip around it where there is any: the parts of its
+/// text, which need no compressing. No digest of the whole is known; every blob has its own. `artifact` is named in
+/// errors.
+///
+/// # Errors
+/// A blob cannot be read, or `out` fails.
+pub fn write_content(artifact: &str, recipe: &Recipe, blobs: &dyn BlobSource, out: &mut dyn Write) -> Result<()> {
+    match recipe.parts.as_slice() {
+        [Part::Gzip { text, .. }] => write_parts(artifact, text, blobs, out),
+        parts => write_parts(artifact, parts, blobs, out),
+    }
+}
+
 /// What `cause` means on the way back: one of our own errors that came through I/O, as a blob's reader or the
 /// file's writer gave it; wrong bytes; or a disk that takes no more.
 pub(super) fn failed(title: &str, file: &str, cause: io::Error) -> Error {

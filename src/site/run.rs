@@ -21,7 +21,7 @@ use crate::progress::Silent;
 /// The script finds `PACK` (the runtime's path), `PACK_BUNDLE`, `PACK_NAME`, `PACK_VERSION` and `PACK_PWD`
 /// (the caller's folder: paths in `args` are meant from there) in its environment, its artifacts beside it, the
 /// images with `"$PACK" load "$PACK_BUNDLE" NAME`, and an engine, which most sites have already, with
-/// `"$PACK" extract "$PACK_BUNDLE" DIR NAME`.
+/// `"$PACK" cat --decompress "$PACK_BUNDLE" NAME`.
 ///
 /// # Errors
 /// The bundle has no script, is damaged, or the script cannot be started.

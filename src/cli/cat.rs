@@ -1,0 +1,49 @@
+//! `pack cat`: one file out of a bundle, on standard output.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::terminal::Terminal;
+use crate::bundle::{Bundle, Wanted, cat};
+use crate::error::{Error, Result};
+
+/// Write one file of a bundle to standard output
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  pack cat hello-1.0.0-x86_64.run calendar.tsv | head
+  sh dataflux-func-1.0.0-x86_64.run pack cat docker-stack.example.yaml
+  pack cat --decompress dataflux-func-1.0.0-x86_64.run docker-18.06.3-ce.tgz | tar -t
+
+When it fails, what came before is not the whole file: look at the exit code (in bash: set -o pipefail).")]
+pub(super) struct CatArgs {
+    /// Without the gzip, zstd or xz around it; faster, for nothing is compressed only to be decompressed
+    #[arg(long)]
+    decompress: bool,
+    /// The bundle
+    bundle: PathBuf,
+    /// The file's name
+    name: String,
+}
+
+pub(super) fn run(args: &CatArgs, terminal: &Terminal) -> Result<u8> {
+    if terminal.json() {
+        return Err(Error::usage("what 'pack cat' prints is the file, not a document")
+            .hint("type it without --json; what is in a bundle: pack inspect --json BUNDLE"));
+    }
+    let bundle = Bundle::open(&args.bundle)?;
+    bundle.manifest()?;
+    let wanted = if args.decompress { Wanted::Decompressed } else { Wanted::Original };
+    let mut out = io::stdout().lock();
+    match cat(&bundle, &args.name, wanted, &mut out) {
+        // Whoever read this has seen enough.
+        Err(error) if error.io_kind() == Some(io::ErrorKind::BrokenPipe) => {}
+        outcome => {
+            outcome?;
+            out.flush().map_err(|cause| Error::io("write", Path::new("standard output"), cause))?;
+        }
+    }
+    Ok(0)
+}
