@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::folder::Folder;
 use crate::image::{Blob, BlobSource, END_OF_ARCHIVE, Image, Options, analyse, check_tags, export_members};
 use crate::manifest::{Kind, Pinned};
-use crate::progress::{Meter, Progress, Silent};
+use crate::progress::{Meter, Progress};
 
 /// How many loads run at a time, once the shared layers are there. More do not help: the engine unpacks a
 /// layer at a time for each.
@@ -61,12 +61,16 @@ pub fn load_from_folder(
     let artifacts: Vec<_> = selection.iter().filter(|pinned| pinned.artifact.kind == Kind::Image).collect();
     let known = artifacts.iter().map(|pinned| pinned.name().as_str());
     let chosen = choose(known, names, &format!("pack verify {}", folder.root().display()))?;
+    let is_chosen = |pinned: &&&Pinned<'_>| chosen.iter().any(|name| name == pinned.name().as_str());
+    let chosen_artifacts: Vec<_> = artifacts.iter().filter(is_chosen).collect();
     let mut jobs = Vec::new();
     let mut blobs = Blobs(HashMap::new());
-    for pinned in artifacts.iter().filter(|pinned| chosen.iter().any(|name| name == pinned.name().as_str())) {
+    progress.plan(chosen_artifacts.len(), chosen_artifacts.iter().map(|pinned| pinned.pin.size).sum());
+    for pinned in chosen_artifacts {
         let path = folder.path_of(pinned.name());
         let options = Options { originals: false, ..Options::default() };
-        let analysis = analyse(&path, pinned.name().as_str(), true, &options, &Silent)?;
+        let meter = progress.start(pinned.name().as_str(), pinned.pin.size);
+        let analysis = analyse(&path, pinned.name().as_str(), true, &options, meter.as_ref())?;
         if analysis.digest != pinned.pin.digest {
             return Err(Error::integrity("an image is not what the manifest pins: it was not loaded")
                 .fact("path", path.display())
@@ -74,6 +78,7 @@ pub fn load_from_folder(
                 .fact("actual", format_args!("{} ({} bytes)", analysis.digest, analysis.size))
                 .hint("get it again with: pack download"));
         }
+        meter.done("read");
         blobs.0.extend(analysis.blobs.into_iter().map(|blob| (blob.digest, blob)));
         jobs.push(Job { name: analysis.artifact, images: analysis.images, whole: None });
     }
