@@ -263,7 +263,7 @@ check_usage() {
     if [[ -z $INSTALL_DIR ]]; then
         INSTALL_DIR=$DEFAULT_DIR
         # The copy that an installation leaves behind, one that broke off too; the folder it came from has none of these.
-        [[ ! -e $HERE/receipt.json && ! -e $HERE/docker-stack.yaml && ! -e $HERE/data/user-config.yaml ]] || INSTALL_DIR=$HERE
+        [[ ! -e $HERE/receipt.json && ! -e $HERE/docker-stack.yaml && ! -d $HERE/data ]] || INSTALL_DIR=$HERE
     fi
     while [[ $INSTALL_DIR == */ ]]; do INSTALL_DIR=${INSTALL_DIR%/}; done
     # These characters need no quoting anywhere this path ends up: YAML, logrotate, a shell.
@@ -329,6 +329,9 @@ services_in() {
         /^    image:/ && section == "services:" { gsub(/["\047]/, "", $2); print name, $2 }' "$1"
 }
 
+# server_tag FILE: the tag of Func's image in a stack file.
+server_tag() { [[ ! -r $1 ]] || services_in "$1" | sed -n 's/^server .*:\([0-9][^:@/]*\).*/\1/p'; }
+
 render_stack() { # render_stack NODE_ID
     keep_services "$HERE/docker-stack.example.yaml" "$(wanted_services)" |
         sed -e "s|__INSTALL_DIR__|$INSTALL_DIR|g" -e "s|__PORT__|$PORT|g" -e "s|__NODE_ID__|$1|g"
@@ -373,21 +376,23 @@ only_elsewhere() {
     [[ -z $(pin_of "$1" name) ]] && tr -d ' \t\r\n' <"$HERE/manifest.json" | grep -F "\"name\":\"$1\"" >/dev/null
 }
 
-# engine_file: where the carried engine archive lies. It is large and seldom needed: `pack` takes it out of the bundle
-# only for a host without Docker, see provide_engine.
+# engine_file: where the carried engine archive lies, or would lie: it is large and seldom needed, so a bundle keeps it
+# until unpack_engine asks.
 engine_file() {
     local name
     name=$(artifact_value '"kind":"engine"' name)
     printf '%s' "${name:+$HERE/$name}"
 }
 
-provide_engine() {
-    local file output
+# unpack_engine FOLDER: what is in the carried engine archive.
+unpack_engine() {
+    local file
     file=$(engine_file)
-    [[ -n $file && ! -f $file && -n ${PACK_BUNDLE:-} ]] || return 0
-    output=$("$PACK" extract -q "$PACK_BUNDLE" "$HERE" "${file##*/}" 2>&1) ||
-        finding error "the engine archive ${file##*/} cannot be taken out of the bundle: $(paste -s -d ' ' <<<"$output")" \
-            "room in ${HERE%/*}? df -h ${HERE%/*}; is the bundle whole? sh $PACK_BUNDLE pack verify"
+    if [[ -f $file ]]; then
+        tar -xzf "$file" -C "$1" --no-same-owner
+    else
+        "$PACK" cat --decompress "$PACK_BUNDLE" "${file##*/}" | tar -xf - -C "$1" --no-same-owner
+    fi
 }
 
 # version: the product's version that is to be installed.
@@ -449,11 +454,18 @@ config_problem() {
 
 d() { timeout 60 docker "$@"; }
 
-# look_at_docker: ENGINE is absent, answers, stopped, silent or podman; SWARM its state.
+# A Docker listens, whether or not its command is to be found.
+docker_listens() {
+    ss -lxH 2>/dev/null | awk '{ for (i = 1; i <= NF; i++) if ($i ~ /^(\/var)?\/run\/docker\.sock$/) found = 1 } END { exit !found }'
+}
+
+# look_at_docker: ENGINE is absent, answers, stopped, silent, hidden (it listens, but its command is not to be found)
+# or podman; SWARM its state.
 look_at_docker() {
     ENGINE=absent SWARM=inactive DOCKER_VERSION='' NODE_ID=''
-    command -v docker >/dev/null || return 0
-    if docker --version 2>/dev/null | grep -i podman >/dev/null; then
+    if ! command -v docker >/dev/null; then
+        ! docker_listens || ENGINE=hidden
+    elif docker --version 2>/dev/null | grep -i podman >/dev/null; then
         ENGINE=podman
     elif DOCKER_VERSION=$(timeout 20 docker version --format '{{.Server.Version}}' 2>/dev/null) &&
         [[ -n $DOCKER_VERSION ]]; then
@@ -472,7 +484,7 @@ look_at_docker() {
 
 need_stack() { # the verbs other than install need what install made
     [[ $(id -u) -eq 0 ]] || die "this needs root" "type: sudo $ME $VERB"
-    [[ -e $CONFIG || ! -e $RECEIPT ]] || die "$CONFIG with the passwords is lost" \
+    [[ -e $CONFIG || ! -e $RECEIPT && ! -e $STACK_FILE ]] || die "$CONFIG with the passwords is lost" \
         "put it back from a backup (the one before the last change may be $CONFIG.previous); a new one would not open the data"
     [[ -e $CONFIG && -e $STACK_FILE || ! -e $INSTALL_DIR/run-portable.sh ]] ||
         die "the installation in $INSTALL_DIR did not come to its end" \
@@ -602,10 +614,9 @@ check_files() {
     [[ -n $new ]] || finding error "manifest.json names no version" "fetch the folder again: pack download"
     [[ -n ${PACK_BUNDLE:-} || $ONLINE == yes ]] || mapfile -t names < <(wanted_images | cut -d ' ' -f 2)
     if [[ $ENGINE == absent ]]; then
-        provide_engine
         file=$(engine_file)
         names+=(docker.service)
-        [[ -n ${PACK_BUNDLE:-} && -n $file ]] || names+=("${file##*/}") # from a bundle, provide_engine has said it
+        [[ -n ${PACK_BUNDLE:-} && -n $file ]] || names+=("${file##*/}") # what is in a bundle was verified with it
     fi
     names+=(docker-stack.example.yaml)
     for name in "${names[@]}"; do
@@ -627,12 +638,26 @@ check_files() {
         fi
     done
     CURRENT=$(json_value "$RECEIPT" version)
-    if [[ -n $CURRENT && $DOWNGRADE == no ]] && newer "$CURRENT" "$new"; then
+    check_succession "$new"
+}
+
+# check_succession NEW: an older version would find a database that it does not know.
+check_succession() {
+    local tag
+    [[ $DOWNGRADE == no ]] || return 0
+    if [[ -n $CURRENT ]] && newer "$CURRENT" "$1"; then
         INTEGRITY=yes
-        finding error "version $CURRENT is installed, this is the older $new" \
-            "take the newer bundle; if you must, with a database dump of the older version at hand: --allow-downgrade"
+        finding error "version $CURRENT is installed, this is the older $1" "$TAKE_NEWER"
+        return 0
+    fi
+    # The receipt is written last: after an update that broke off, or without it, the stack file knows more.
+    tag=$(server_tag "$STACK_FILE")
+    if [[ -n $tag && -e $INSTALL_DIR/run-portable.sh ]] && newer "$tag" "$(server_tag "$HERE/docker-stack.example.yaml")"; then
+        INTEGRITY=yes
+        finding error "$STACK_FILE has Func $tag, this is the older $1" "$TAKE_NEWER"
     fi
 }
+TAKE_NEWER='take the newer bundle; if you must, with a database dump of the older version at hand: --allow-downgrade'
 
 check_engine() {
     local name
@@ -641,6 +666,8 @@ check_engine() {
             "remove podman-docker; this script then brings Docker" ;;
         silent) finding error "Docker is installed but does not answer; it is not replaced" \
             "systemctl status docker; journalctl -u docker -n 50; systemctl start docker" ;;
+        hidden) finding error "a Docker runs here, but its command docker is not to be found; it is not replaced" \
+            "where is it? then: PATH=\$PATH:/that/place before the same command" ;;
         answers)
             at_least "$DOCKER_VERSION" "$MIN_DOCKER" ||
                 finding error "Docker $DOCKER_VERSION is too old, $MIN_DOCKER is needed; it is not replaced" \
@@ -680,19 +707,21 @@ check_engine() {
 
 # The carried engine is started for its version alone: proof of architecture, libraries and intact bytes.
 check_engine_runs() {
-    local place found=''
-    [[ -f $(engine_file) ]] || return 0 # check_files has said so
+    local place file found='' why=''
+    file=$(engine_file)
+    [[ -f $file || (-n $file && -n ${PACK_BUNDLE:-}) ]] || return 0 # check_files has said so
     for place in "${TMPDIR:-/tmp}" /var/tmp /root; do # some of them may be mounted noexec
         ENGINE_STAGE=$(mktemp -d "$place/docker.XXXXXX" 2>/dev/null) || continue
         TEMPORARY+=("$ENGINE_STAGE")
-        tar -xzf "$(engine_file)" -C "$ENGINE_STAGE" --no-same-owner 2>/dev/null || continue # or full
-        found=$("$ENGINE_STAGE/docker/dockerd" --version 2>/dev/null | sed -n 's/.*version \([0-9][^, ]*\).*/\1/p') || true
+        why=$(unpack_engine "$ENGINE_STAGE" 2>&1) || continue # full, or damaged
+        why=$("$ENGINE_STAGE/docker/dockerd" --version 2>&1) || continue
+        found=$(sed -n 's/.*version \([0-9][^, ]*\).*/\1/p' <<<"$why")
         [[ -z $found ]] || break
     done
     DOCKER_VERSION=$found
     if [[ -z $found ]]; then
-        finding error "the carried Docker Engine does not start on this host ($(uname -m))" \
-            "see why: $(engine_file), docker/dockerd --version"
+        finding error "the carried Docker Engine (${file##*/}) does not start on this host ($(uname -m)): $(head -n 5 <<<"$why" | paste -s -d ' ')" \
+            "room in ${TMPDIR:-/tmp} and /var/tmp? df -h; is it for this host? then see why: docker/dockerd --version in it"
     elif [[ $(stat -fc %T /sys/fs/cgroup) == cgroup2fs ]] && ! at_least "$found" 20.10; then
         finding error "this system has cgroup v2 only, which the carried Docker $found does not know" \
             "install the system's own Docker 20.10 or newer; or boot with systemd.unified_cgroup_hierarchy=0"
@@ -1105,8 +1134,10 @@ mosquitto_password() {
 # Before another version changes the database, a dump of it; only possible while the old version runs.
 save_before_update() {
     [[ -e $CONFIG && $CURRENT != "$(version)" ]] || return 0
-    # Without a receipt it may be any version; with our script and no receipt, one that never came to its end.
-    [[ -n $CURRENT || ! -e $INSTALL_DIR/run-portable.sh ]] || return 0
+    # Without a receipt it may be any version; with our script and no receipt, one that never came to its end, unless
+    # the stack file is of another version.
+    [[ -n $CURRENT || ! -e $INSTALL_DIR/run-portable.sh ||
+        $(server_tag "$STACK_FILE") != "$(server_tag "$HERE/docker-stack.example.yaml")" ]] || return 0
     if [[ $(config_get MYSQL_HOST) != mysql || -z $(container_of mysql) ]]; then
         say "No dump before the update: $([[ $(config_get MYSQL_HOST) == mysql ]] && echo "MySQL does not run now" || echo "the database is not built in")."
         return 0
@@ -1124,6 +1155,15 @@ write_stack() {
     fi
     stack=$(render_stack "$NODE_ID") || die "the stack file could not be made of $HERE/docker-stack.example.yaml" "the same command again"
     write_text "$STACK_FILE" 600 "$stack"
+}
+
+# rewrite_stack TEXT: a change of this script's own; the receipt of an unchanged file stays true.
+rewrite_stack() {
+    local known
+    known=sha256:$(sha256 "$STACK_FILE")
+    write_text "$STACK_FILE" 600 "$1"
+    [[ $(json_value "$RECEIPT" stack) != "$known" ]] ||
+        write_text "$RECEIPT" 644 "$(sed "s/$known/sha256:$(sha256 "$STACK_FILE")/" "$RECEIPT")"
 }
 
 # write_receipt [TIME]: what is deployed. `ready` is when all of it was first seen running.
@@ -1186,18 +1226,20 @@ restart_service() {
 
 # pending: what has not reached its replicas or is being updated, a line each.
 pending() {
-    local name image replicas state
-    local running
+    local name replicas state names=() running states
+    mapfile -t names < <(services_in "$STACK_FILE" | cut -d ' ' -f 1)
     running=$(running_services)
-    while read -r name image; do
+    states=$(d service inspect --format '{{.Spec.Name}} {{if .UpdateStatus}}{{.UpdateStatus.State}}{{end}}' \
+        "${names[@]/#/${STACK}_}" 2>/dev/null || true) # of those that are there
+    for name in "${names[@]}"; do
         replicas=$(awk -v name="$name" '$1 == name { print $2 }' <<<"$running")
-        state=$(d service inspect --format '{{if .UpdateStatus}}{{.UpdateStatus.State}}{{end}}' "${STACK}_$name" 2>/dev/null || true)
+        state=$(awk -v name="${STACK}_$name" '$1 == name { print $2 }' <<<"$states")
         if [[ -z $replicas || ${replicas%/*} != "${replicas#*/}" || $replicas == 0/0 ]]; then
             printf '%s %s\n' "$name" "${replicas:-missing}"
         elif [[ $state == updating ]]; then
             printf '%s %s\n' "$name" "$state"
         fi
-    done < <(services_in "$STACK_FILE")
+    done
 }
 
 wait_until_ready() {
@@ -1346,6 +1388,7 @@ sql_at() {
     local host=$1 port=$2 user=$3 container image
     local -x MYSQL_PWD=$4
     shift 4
+    [[ $1 != mysql ]] || set -- mysql --connect-timeout=20 "${@:2}" # a host that swallows packets
     if [[ $host == mysql ]]; then
         container=$(container_of mysql)
         [[ -n $container ]] || { say "the built-in MySQL does not run" >&2; return 1; }
@@ -1482,7 +1525,7 @@ verb_restart() {
     [[ -z $problem ]] || die "$CONFIG cannot be read: $problem" "what runs was not touched; correct that line"
     node=$(sed -n 's/.*node\.id == \([a-z0-9]*\).*/\1/p' "$STACK_FILE" | sed -n 1p)
     if [[ -n $node && $node != "$NODE_ID" ]]; then # the swarm was left and made anew
-        write_text "$STACK_FILE" 600 "$(sed "s/node\.id == $node/node.id == $NODE_ID/" "$STACK_FILE")"
+        rewrite_stack "$(sed "s/node\.id == $node/node.id == $NODE_ID/" "$STACK_FILE")"
     fi
     grep -q '^  mysql:' "$STACK_FILE" || MYSQL=false
     ensure_secret
@@ -1687,7 +1730,7 @@ verb_external() {
     write_file "$STACK_FILE.previous" 600 <"$STACK_FILE"
     stack=$(keep_services "$STACK_FILE.previous" "$keep") || die "the new stack file could not be made" "nothing was changed"
     config_set "${pairs[@]}"
-    write_text "$STACK_FILE" 600 "$stack"
+    rewrite_stack "$stack"
     deploy
     resume_func
     wait_until_ready
@@ -1718,7 +1761,7 @@ verb_uninstall() {
     look_at_docker
     [[ $ENGINE == absent || $ENGINE == answers && $SWARM =~ ^(active|inactive)$ ]] ||
         die "the stack may be running, and Docker cannot be asked to remove it ($ENGINE, swarm $SWARM)" \
-            "nothing was changed; systemctl start docker"
+            "nothing was changed; $([[ $ENGINE == hidden ]] && echo "where is the command docker? then: PATH=\$PATH:/that/place before the same command" || echo 'systemctl start docker')"
     elsewhere=$(running_dir)
     if [[ -z $elsewhere && $ENGINE == answers && $SWARM == active ]]; then # a query that failed says nothing either
         services=$(running_services) || docker_gone "nothing was changed, no data was deleted"

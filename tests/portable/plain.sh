@@ -91,17 +91,17 @@ test_only_a_host_without_docker_asks_the_bundle_for_the_engine() {
     fake_docker 24.0.9
     mv "$FOLDER/docker-18.06.3-ce.tgz" "$T/carried"
     # The folder is here what `pack` unpacked from a bundle.
-    fake pack "echo \"\$*\" >>'$T/asked'; case \$1 in extract) cp '$T/carried' '$FOLDER/docker-18.06.3-ce.tgz' ;; esac"
+    fake pack "echo \"\$*\" >>'$T/asked'; case \$1 in cat) gzip -dc '$T/carried' ;; esac"
     export PACK=$T/bin/pack PACK_BUNDLE=$T/x.run
     : >"$PACK_BUNDLE"
     run 0 --dry-run --install-dir "$INSTALL"
     [[ ! -e $T/asked ]] || fail "a host with Docker asked: $(cat "$T/asked")"
     rm "$T/bin/docker"
     plan; said 'install Docker 24.0.9 from docker-18.06.3-ce.tgz'
-    [[ $(cat "$T/asked") == "extract -q $PACK_BUNDLE $FOLDER docker-18.06.3-ce.tgz" ]] || fail "asked: $(cat "$T/asked")"
-    fake pack 'exit 3'
-    rm "$FOLDER/docker-18.06.3-ce.tgz"
-    run 1 --dry-run --install-dir "$INSTALL"; said 'cannot be taken out of the bundle' 'pack verify'
+    [[ $(cat "$T/asked") == "cat --decompress $PACK_BUNDLE docker-18.06.3-ce.tgz" ]] || fail "asked: $(cat "$T/asked")"
+    [[ ! -e $FOLDER/docker-18.06.3-ce.tgz ]] || fail 'the archive was written to the disk'
+    fake pack 'echo "error: the bundle is damaged" >&2; exit 3'
+    run 1 --dry-run --install-dir "$INSTALL"; said 'does not start on this host' 'the bundle is damaged'
 }
 make_folder_again() { # with the engine archive as it now is
     local digest
@@ -184,6 +184,14 @@ test_findings_about_what_is_installed() {
     printf '{ "version": "1.0.1", "ready": "t", "options": { "mysql": true } }\n' >"$INSTALL/receipt.json"
     plan; said 'version 1.0.1 is installed, this is the older 1.0.0' '--allow-downgrade'
     plan --allow-downgrade; silent 'the older'
+    # An update that broke off before the receipt, or a receipt that is lost: the stack file tells.
+    sed -i 's/1\.0\.1/1.0.0/' "$INSTALL/receipt.json"
+    sed -E 's|(/dataflux-func):1\.0\.0|\1:1.0.1|' "$FOLDER/docker-stack.example.yaml" >"$INSTALL/docker-stack.yaml"
+    plan; silent 'the older' # not this script's own
+    cp "$SCRIPT" "$INSTALL/"
+    plan; said 'docker-stack.yaml has Func 1.0.1, this is the older 1.0.0' '--allow-downgrade'
+    plan --allow-downgrade; silent 'the older'
+    rm "$INSTALL/docker-stack.yaml" "$INSTALL/run-portable.sh"
     rm -r "$INSTALL/mysql/mysql"
     plan --allow-downgrade; said 'is empty, but this installation has run before'
     printf 'MYSQL_HOST: mysql\nMYSQL_PASSWORD: p\n' >"$INSTALL/data/user-config.yaml"
@@ -243,9 +251,13 @@ test_a_copy_that_an_installation_left_knows_where_it_is() {
     make_folder
     mkdir -p "$INSTALL/data"
     cp "$SCRIPT" "$INSTALL/"
-    touch "$INSTALL/docker-stack.yaml" # it broke off before the receipt
+    # It broke off before its configuration.
     OUTPUT=$(PATH=$T/bin bash "$INSTALL/run-portable.sh" status 2>&1) && fail 'it has not been installed'
     said "the installation in $INSTALL did not come to its end"
+    # The stack file is written after the configuration: then that is lost.
+    touch "$INSTALL/docker-stack.yaml"
+    OUTPUT=$(PATH=$T/bin bash "$INSTALL/run-portable.sh" status 2>&1) && fail 'its configuration is lost'
+    said 'user-config.yaml with the passwords is lost'
 }
 
 test_a_docker_that_fails_is_not_one_that_has_nothing() {
@@ -282,6 +294,16 @@ test_uninstall_is_for_the_product_that_runs() {
     sed -i 's|"service inspect"\*) .*|"service inspect"*) exit 1 ;; "service ls --filter"*) echo dataflux-func_server 1/1 ;;|' "$T/bin/docker"
     run 1 uninstall --yes --install-dir "$INSTALL"; said 'does not say where the product that runs is'
     [[ ! -s $T/removed ]] || fail "it removed: $(cat "$T/removed")"
+}
+
+test_a_docker_whose_command_is_elsewhere_is_neither_replaced_nor_passed_over() {
+    make_folder
+    mkdir -p "$INSTALL/data"
+    touch "$INSTALL/receipt.json" "$INSTALL/data/row"
+    fake ss 'case "$*" in -lx*) echo "u_str LISTEN 0 4096 /run/docker.sock 12345 * 0" ;; esac'
+    run 1 --dry-run --install-dir "$INSTALL"; said 'a Docker runs here' 'PATH=' 'it is not replaced'
+    run 1 uninstall --purge --yes --install-dir "$INSTALL"; said 'nothing was changed' 'where is the command docker'
+    [[ -e $INSTALL/data/row ]] || fail 'data of a running product was deleted'
 }
 
 test_an_engine_is_not_laid_over_another_one() {
