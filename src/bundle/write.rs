@@ -78,6 +78,9 @@ pub fn write(plan: Plan<'_>, target: &Path, progress: &dyn Progress) -> Result<W
         |raw: Vec<u8>| {
             let mut stored = spare.take(zstd::zstd_safe::compress_bound(raw.len()));
             compress(&raw, &mut stored, level, window)?;
+            let mut again = spare.take(raw.len());
+            comes_back(&raw, &stored, &mut again)?;
+            spare.give(again);
             let digest = Digest::of(&stored);
             let raw_size = raw.len() as u64;
             spare.give(raw);
@@ -157,6 +160,19 @@ fn compress(raw: &[u8], stored: &mut Vec<u8>, level: i32, window: u32) -> Result
     compressor.compress_to_buffer(raw, stored).map(drop).map_err(uncompressed)
 }
 
+/// Proves that a frame gives its content back; `again` is a buffer as large as that. What a failing memory or processor
+/// spoils is found here and not on site.
+fn comes_back(raw: &[u8], stored: &[u8], again: &mut Vec<u8>) -> Result<()> {
+    let read =
+        zstd::bulk::Decompressor::new().and_then(|mut decompressor| decompressor.decompress_to_buffer(stored, again));
+    if read.is_ok() && again == raw {
+        return Ok(());
+    }
+    Err(Error::failed("a frame does not give its content back")
+        .fact("size", format_args!("{} bytes", raw.len()))
+        .hint("the memory or processor of this machine may be faulty: pack again, best on another machine"))
+}
+
 fn uncompressed(cause: std::io::Error) -> Error {
     Error::failed("cannot compress a frame").fact("cause", cause)
 }
@@ -183,5 +199,24 @@ impl Output<'_> {
         self.file.write_all(bytes).doing("write the bundle", self.target)?;
         self.hasher.update(bytes);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_that_gives_something_else_back_is_found() {
+        let raw: Vec<u8> = (0..70_000u32).flat_map(|number| (number / 7).to_le_bytes()).collect();
+        let mut stored = Vec::with_capacity(zstd::zstd_safe::compress_bound(raw.len()));
+        compress(&raw, &mut stored, 9, 24).expect("compressed");
+        let proof = |raw: &[u8], stored: &[u8]| comes_back(raw, stored, &mut Vec::with_capacity(raw.len()));
+        assert!(proof(&raw, &stored).is_ok());
+        let mut other = raw.clone();
+        other[12_345] ^= 1;
+        assert!(proof(&other, &stored).is_err());
+        assert!(proof(&raw[1..], &stored).is_err());
+        assert!(proof(&raw, &stored[..stored.len() - 1]).is_err());
     }
 }
