@@ -327,7 +327,8 @@ fn a_real_engine_gets_every_image_once() {
         assert_eq!(ids(&made), expected, "{words:?}");
         drop(Loaded(&made));
     }
-    expect(0, folder.path(), &["load", "probe-portable"]);
+    let (_, err) = expect(0, folder.path(), &["load", "probe-portable"]);
+    assert!(err.contains("read one.tar.gz"), "{err}");
     assert_eq!(ids(&made), expected);
     drop(Loaded(&made));
     expect(0, folder.path(), &["load", "probe-portable", "two.tar"]);

@@ -3,24 +3,25 @@
 # The power goes in the middle of an installation, three times. Sourced by ci/drill.
 
 phase_powercut() {
-    # A second run has less to do than the first, and the last third of an installation is waiting.
-    local third moment span=$((${install_seconds:-240} * 2 / 3)) secrets='' now begun
+    # The first two somewhere in the first and the second third of an installation; the third when there are passwords to lose.
+    local cut moment third=$((${install_seconds:-240} / 3)) secrets='' now begun
     RANDOM=${DRILL_SEED:=$((RANDOM % 32768))}
     note "DRILL_SEED=$DRILL_SEED"
     installed_at /usr/local/dataflux-func 8088
     new_site powercut
-    for third in 0 1 2; do
-        # Somewhere in the first, the second, the last third of that time.
-        moment=$((span * third / 3 + RANDOM % (span / 3) + 1))
+    for cut in 1 2 3; do
+        case $cut in
+            1 | 2) moment=$((third * (cut - 1) + RANDOM % third + 1)) ;;
+            3) moment=$((RANDOM % 30)) ;;
+        esac
         begun=$SECONDS
-        vm_run $((moment + 120)) <<SCRIPT || die "the machine does not count to $moment"
-            setsid sh /media/stick/$first --mqtt >/root/install-$third.log 2>&1 </dev/null &
-            # Not after its end, which may come soon where the run before was cut off late.
-            late=$((RANDOM % 20))
+        vm_run 900 <<SCRIPT || die "the installation did not come to where it is to be cut"
+            log=/root/install-$cut.log
+            setsid sh /media/stick/$first --mqtt >\$log 2>&1 </dev/null &
+            [[ $cut != 3 ]] || until grep -q 'user-config.yaml (' \$log; do sleep 0.5; done
             for ((second = 0; second < $moment; second++)); do
                 sleep 1
-                ! grep -q '^  every service runs' /root/install-$third.log || break
-                ! grep -q '^== Waiting' /root/install-$third.log || ((late-- > 0)) || break
+                ! grep -q '^  every service runs' \$log || break # an installation that has ended cannot be cut
             done
 SCRIPT
         vm_cut
@@ -28,13 +29,14 @@ SCRIPT
         vm_boot
         sticks_mount
         vm_run 60 <<SCRIPT || true
-            tail -n 3 /root/install-$third.log
+            tail -n 3 /root/install-$cut.log
             echo "secrets \$(config SECRET) \$(config MYSQL_PASSWORD) \$(config MQTT_PASSWORD)"
 SCRIPT
         now=$(sed -n 's/^secrets //p' <<<"$vm_output")
         [[ -z ${secrets// /} || $now == "$secrets" ]] || die "does not hold: no password is lost" "before: $secrets" "now: $now"
         [[ -z ${now// /} ]] || secrets=$now
     done
+    [[ $secrets == *[0-9a-f]' '[0-9a-f]*' '[0-9a-f]* ]] || die "does not hold: the last cut came when there were passwords" "there are: $secrets"
     holds 1500 'run again after three cuts, it ends well' <<<"sh /media/stick/$first --mqtt"
     holds 60 'all services at their replicas' <<<"services $all_services mosquitto"
     holds 300 'Func answers, and its rows come into MySQL' <<'SCRIPT'
