@@ -562,7 +562,7 @@ check_host() {
     fi
     if command -v firewall-cmd >/dev/null && firewall-cmd --state >/dev/null 2>&1; then
         finding note "firewalld is running" \
-            "firewall-cmd --permanent --add-port=$PORT/tcp && firewall-cmd --reload && systemctl restart docker"
+            "firewall-cmd --permanent --add-port=$PORT/tcp$([[ $MQTT == false ]] || echo ' --add-port=1883/tcp') && firewall-cmd --reload && systemctl restart docker"
     fi
 }
 
@@ -736,6 +736,8 @@ host_addresses() {
 
 check_network() {
     local port addresses count holder
+    [[ $PORT != 1883 || $MQTT == false ]] || # the broker may be one of an earlier run's options
+        finding error "port 1883 is the MQTT broker's, Func cannot have it too" "another --port; or --no-mqtt"
     for port in "$PORT" $([[ $MQTT == false ]] || echo 1883); do
         if listening "$port" && ! our_port "$port"; then
             holder=$(ss -ltnpH "sport = :$port" 2>/dev/null | sed -n 's/.*users:(("\([^"]*\)".*/ by \1/p' | sed -n 1p) || true
@@ -1031,7 +1033,7 @@ provide_images() {
     if ((${#needed[@]})); then
         say "loading ${needed[*]}"
         if [[ -n ${PACK_BUNDLE:-} ]]; then
-            "$PACK" load "$PACK_BUNDLE" "${needed[@]}" || images_failed "see above; to try it alone: $ME pack load ${needed[*]}" $?
+            "$PACK" load "$PACK_BUNDLE" "${needed[@]}" || images_failed "see above; to try it alone: sh $(printf %q "$PACK_BUNDLE") pack load ${needed[*]}" $?
         else
             for artifact in "${needed[@]}"; do
                 output=$(docker load -i "$HERE/$artifact" 2>&1) || images_failed "docker load -i $artifact: $(tail -n 1 <<<"$output")"
@@ -1880,8 +1882,10 @@ verb_doctor() {
     check "http://127.0.0.1:$PORT/ leads to /client-app" "$([[ -z $answer || $answer == *"/client-app"* ]] || echo "$answer")" \
         "something else has port $PORT, or a proxy answers: ss -ltnp"
     if command -v firewall-cmd >/dev/null && firewall-cmd --state >/dev/null 2>&1; then
-        check "firewalld lets port $PORT in" "$(firewall-cmd --list-ports | grep -w "$PORT/tcp" >/dev/null || echo "it is not open")" \
-            "firewall-cmd --permanent --add-port=$PORT/tcp && firewall-cmd --reload && systemctl restart docker"
+        for port in "$PORT" $(! grep -q '^  mosquitto:' "$STACK_FILE" || echo 1883); do
+            check "firewalld lets port $port in" "$(firewall-cmd --list-ports | grep -w "$port/tcp" >/dev/null || echo "it is not open")" \
+                "firewall-cmd --permanent --add-port=$port/tcp && firewall-cmd --reload && systemctl restart docker"
+        done
     fi
     hint "from other machines: http://$(this_address):$PORT; if only they fail: firewall, security group, address, or a proxy between"
 

@@ -296,6 +296,15 @@ test_uninstall_is_for_the_product_that_runs() {
     [[ ! -s $T/removed ]] || fail "it removed: $(cat "$T/removed")"
 }
 
+test_the_brokers_port_is_not_funcs() {
+    make_folder
+    fake_docker 24.0.9
+    mkdir -p "$INSTALL"
+    printf '{ "version": "1.0.0", "ready": "t", "options": { "mqtt": true } }\n' >"$INSTALL/receipt.json"
+    plan --port 1883; said "port 1883 is the MQTT broker's"
+    plan --port 1883 --no-mqtt; silent "the MQTT broker's"
+}
+
 test_a_docker_whose_command_is_elsewhere_is_neither_replaced_nor_passed_over() {
     make_folder
     mkdir -p "$INSTALL/data"
