@@ -299,6 +299,7 @@ test_uninstall_is_for_the_product_that_runs() {
 test_the_brokers_port_is_not_funcs() {
     make_folder
     fake_docker 24.0.9
+    touch "$T/installed"
     mkdir -p "$INSTALL"
     printf '{ "version": "1.0.0", "ready": "t", "options": { "mqtt": true } }\n' >"$INSTALL/receipt.json"
     plan --port 1883; said "port 1883 is the MQTT broker's"
