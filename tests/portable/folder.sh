@@ -52,6 +52,14 @@ fake_docker() {
     esac"
 }
 
+# listen PORT: something listens there, or for 0 on the free port LISTENING, until `kill "$LISTENER_PID"`.
+# shellcheck disable=SC2034 # read by the tests
+listen() {
+    coproc LISTENER { /usr/bin/python3 -c 'import socket, sys
+s = socket.create_server(("127.0.0.1", int(sys.argv[1]))); print(s.getsockname()[1], flush=True); input()' "$1"; }
+    read -r LISTENING <&"${LISTENER[0]}"
+}
+
 OUTPUT=''
 # run CODE ARGUMENT...: the script in the folder ends with CODE; what it said is in OUTPUT.
 run() {

@@ -84,6 +84,41 @@ test_findings_about_docker() {
     printf '#!/bin/sh\nexit 1\n' >"$T/engine/docker/dockerd"
     make_folder_again
     run 1 --dry-run --install-dir "$INSTALL"; said 'does not start on this host'
+    # Docker 18.06 knows nothing of the only kind of cgroups that newer systems have.
+    fake stat "case \"\$*\" in *'/sys/fs/cgroup') echo cgroup2fs ;; *) exec /usr/bin/stat \"\$@\" ;; esac"
+    printf '#!/bin/sh\necho Docker version 18.06.3-ce, build d7080c1\n' >"$T/engine/docker/dockerd"
+    make_folder_again
+    run 1 --dry-run --install-dir "$INSTALL"; said 'cgroup v2 only, which the carried Docker 18.06.3-ce does not know'
+}
+
+test_a_docker_that_stands_still_is_started_not_replaced() {
+    make_folder
+    fake docker 'case "$*" in --version) echo Docker version 24.0.9 ;; *) exit 1 ;; esac'
+    fake systemctl 'case "$*" in "is-active docker") echo inactive; exit 3 ;; "cat docker") exit 0 ;; *) exit 1 ;; esac'
+    plan; said 'Docker is here (stopped) and stays'; silent 'it is not replaced'
+}
+
+test_memory_is_asked_by_mode() {
+    make_folder
+    fake_docker 24.0.9
+    fake awk 'case "$*" in *MemTotal*) echo 2900 ;; *) exec /usr/bin/awk "$@" ;; esac'
+    plan; said '2900 MB of memory, 4 GB are needed' '--mini (2 GB)'
+    plan --mini; silent 'MB of memory'
+    fake awk 'case "$*" in *MemTotal*) echo 1500 ;; *) exec /usr/bin/awk "$@" ;; esac'
+    plan --mini; said '1500 MB of memory, 2 GB are needed'
+}
+
+test_a_swarm_needs_an_address_and_its_ports() {
+    make_folder
+    fake_docker 24.0.9 'inactive false'
+    fake ip 'exit 0'
+    plan; said 'this host has no network address' '--advertise-addr 127.0.0.1'
+    plan --advertise-addr 127.0.0.1; silent 'no network address'
+    listen 2377
+    plan --advertise-addr 127.0.0.1; said 'port 2377 is taken, the swarm needs it'
+    kill "$LISTENER_PID"
+    fake_docker 24.0.9 'pending false'
+    run 1 --dry-run --install-dir "$INSTALL"; said "this host's swarm is in the state pending"
 }
 
 test_only_a_host_without_docker_asks_the_bundle_for_the_engine() {
@@ -136,8 +171,8 @@ test_a_taken_port_is_named() {
     local port
     make_folder
     fake_docker 24.0.9
-    coproc LISTENER { /usr/bin/python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1], flush=True); input()'; }
-    read -r port <&"${LISTENER[0]}"
+    listen 0
+    port=$LISTENING
     plan --port "$port"
     said "port $port is taken"
     # After a reboot: docker ps does not have the container yet that Docker is just starting.
