@@ -53,37 +53,39 @@ pub fn cat(bundle: &Bundle, name: &str, wanted: Wanted, out: &mut dyn Write) -> 
 /// Writes a file that lies in the payload as it is.
 fn copy(bundle: &Bundle, name: &str, wanted: Wanted, out: &mut dyn Write) -> Result<()> {
     let entry = bundle.index().entry(name).ok_or_else(|| no_such_file(bundle, name))?;
-    let unreadable = |cause: io::Error| match cause.downcast::<Error>() {
-        Ok(ours) => ours,
-        Err(cause) => {
-            damaged(bundle.path(), "a file in it cannot be decompressed").fact("file", name).fact("cause", cause)
+    let mut write = |piece: &[u8]| out.write_all(piece).map_err(|cause| Error::io("write", Path::new(name), cause));
+    match wanted {
+        Wanted::Original => {
+            let mut hasher = Hasher::new();
+            bundle.read(&[entry], |_, piece| {
+                hasher.update(&piece);
+                write(&piece)
+            })?;
+            match hasher.finish() {
+                actual if actual == entry.digest => Ok(()),
+                actual => Err(bundle.entry_damaged(entry, actual)),
+            }
         }
-    };
-    let mut stream = bundle.stream(entry);
-    let mut hasher = Hasher::new();
-    let mut reader: Box<dyn Read> = match wanted {
-        Wanted::Original => Box::new(&mut stream),
         Wanted::Decompressed => {
-            image::without_compression(BufReader::with_capacity(PIECE, &mut stream)).map_err(unreadable)?
+            let unreadable = |cause: io::Error| match cause.downcast::<Error>() {
+                Ok(ours) => ours,
+                Err(cause) => {
+                    let error = damaged(bundle.path(), "a file in it cannot be decompressed");
+                    error.fact("file", name).fact("cause", cause)
+                }
+            };
+            let stored = BufReader::with_capacity(PIECE, bundle.stream(entry));
+            let mut reader = image::without_compression(stored).map_err(unreadable)?;
+            let mut piece = vec![0; PIECE];
+            loop {
+                match reader.read(&mut piece) {
+                    Ok(0) => return Ok(()),
+                    Ok(count) => write(&piece[..count])?,
+                    Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+                    Err(cause) => return Err(unreadable(cause)),
+                }
+            }
         }
-    };
-    let mut piece = vec![0; PIECE];
-    loop {
-        let count = match reader.read(&mut piece) {
-            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => continue,
-            count => count.map_err(unreadable)?,
-        };
-        if count == 0 {
-            break;
-        }
-        if wanted == Wanted::Original {
-            hasher.update(&piece[..count]);
-        }
-        out.write_all(&piece[..count]).map_err(|cause| Error::io("write", Path::new(name), cause))?;
-    }
-    match hasher.finish() {
-        actual if wanted == Wanted::Original && actual != entry.digest => Err(bundle.entry_damaged(entry, actual)),
-        _ => Ok(()),
     }
 }
 
