@@ -1,7 +1,6 @@
 //! `pack cat`: one file out of a bundle, on standard output.
 
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -36,14 +35,6 @@ pub(super) fn run(args: &CatArgs, terminal: &Terminal) -> Result<u8> {
     let bundle = Bundle::open(&args.bundle)?;
     bundle.manifest()?;
     let wanted = if args.decompress { Wanted::Decompressed } else { Wanted::Original };
-    let mut out = io::stdout().lock();
-    match cat(&bundle, &args.name, wanted, &mut out) {
-        // Whoever read this has seen enough.
-        Err(error) if error.io_kind() == Some(io::ErrorKind::BrokenPipe) => {}
-        outcome => {
-            outcome?;
-            out.flush().map_err(|cause| Error::io("write", Path::new("standard output"), cause))?;
-        }
-    }
+    terminal.stream(|out| cat(&bundle, &args.name, wanted, out))?;
     Ok(0)
 }

@@ -58,15 +58,16 @@ impl Terminal {
 
     /// Prints a result as it is.
     pub(super) fn raw(&self, bytes: &[u8]) -> Result<()> {
+        self.stream(|stdout| stdout.write_all(bytes).map_err(not_printed))
+    }
+
+    /// Prints what `write` writes, as it comes.
+    pub(super) fn stream(&self, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
         let mut stdout = io::stdout().lock();
-        match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        match write(&mut stdout).and_then(|()| stdout.flush().map_err(not_printed)) {
             // Whoever read this has seen enough: the exit code still says how the command ended.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            Err(error) => Err(Error::failed("cannot write to standard output")
-                .fact("cause", &error)
-                .caused_by(error)
-                .hint("look at where it leads: a full disk (see 'df -h')? Then run the same command again")),
-            Ok(()) => Ok(()),
+            Err(error) if error.io_kind() == Some(io::ErrorKind::BrokenPipe) => Ok(()),
+            outcome => outcome,
         }
     }
 
@@ -146,6 +147,13 @@ impl Terminal {
         // The error itself is shown; that its copy cannot be is not worth another one.
         let _ = self.document(&document);
     }
+}
+
+fn not_printed(cause: io::Error) -> Error {
+    Error::failed("cannot write to standard output")
+        .fact("cause", &cause)
+        .caused_by(cause)
+        .hint("look at where it leads: a full disk (see 'df -h')? Then run the same command again")
 }
 
 fn stderr(text: &str) {
