@@ -58,15 +58,14 @@ pub fn load_from_folder(
     names: &[String],
     progress: &dyn Progress,
 ) -> Result<Vec<String>> {
-    let artifacts: Vec<_> = selection.iter().filter(|pinned| pinned.artifact.kind == Kind::Image).collect();
+    let mut artifacts: Vec<_> = selection.iter().filter(|pinned| pinned.artifact.kind == Kind::Image).collect();
     let known = artifacts.iter().map(|pinned| pinned.name().as_str());
     let chosen = choose(known, names, &format!("pack verify {}", folder.root().display()))?;
-    let is_chosen = |pinned: &&&Pinned<'_>| chosen.iter().any(|name| name == pinned.name().as_str());
-    let chosen_artifacts: Vec<_> = artifacts.iter().filter(is_chosen).collect();
+    artifacts.retain(|pinned| chosen.iter().any(|name| name == pinned.name().as_str()));
     let mut jobs = Vec::new();
     let mut blobs = Blobs(HashMap::new());
-    progress.plan(chosen_artifacts.len(), chosen_artifacts.iter().map(|pinned| pinned.pin.size).sum());
-    for pinned in chosen_artifacts {
+    progress.plan(artifacts.len(), artifacts.iter().map(|pinned| pinned.pin.size).sum());
+    for pinned in artifacts {
         let path = folder.path_of(pinned.name());
         let options = Options { originals: false, ..Options::default() };
         let meter = progress.start(pinned.name().as_str(), pinned.pin.size);
