@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use support::mounts::Tmpfs;
-use support::{expect, file, interruptible, noise, run, shell, small_product, texts, tree, write_product};
+use support::{expect, file, interruptible, noise, payload_at, run, shell, small_product, texts, tree, write_product};
 
 const BUNDLE: &str = "probe-1.0.0-x86_64.run";
 
@@ -56,9 +56,7 @@ fn it_says_what_to_do_with_the_bundle_and_counts_in_english() {
 fn stock_tools_open_it() {
     let folder = folder();
     expect(0, folder.path(), &["bundle"]);
-    let (inspected, _) = expect(0, folder.path(), &["inspect", "--json", BUNDLE]);
-    let inspected: Value = serde_json::from_str(&inspected).expect("JSON");
-    let at = inspected["payloadAt"].as_u64().expect("a number");
+    let at = payload_at(folder.path(), BUNDLE);
     let launcher = fs::read(folder.path().join(BUNDLE)).expect("read")[..5120].to_vec();
     assert!(String::from_utf8_lossy(&launcher).contains(&format!("tail -c +{at} THIS_FILE | zstd -dc | tar -x")));
     fs::create_dir(folder.path().join("out")).expect("a folder");

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Output;
 
 use support::images::gzip;
-use support::{expect, file, noise, pack, shell, texts, write_product};
+use support::{expect, file, noise, pack, payload_at, shell, texts, write_product};
 
 const BUNDLE: &str = "probe-1.0.0-x86_64.run";
 
@@ -17,7 +17,7 @@ fn content() -> Vec<u8> {
     [lines.into_bytes(), noise(3, 50_000)].concat()
 }
 
-/// A bundle of a script and of the same content as it is, and under three compressions.
+/// A bundle of the same content as it is, under gzip, and under zstd.
 fn bundled() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let product = folder.path().join("probe-portable");
@@ -79,9 +79,7 @@ fn who_reads_only_the_begin_has_no_error_and_who_asks_wrongly_is_told() {
 #[test]
 fn nothing_of_a_damaged_frame_comes_out() {
     let folder = bundled();
-    let (shown, _) = expect(0, folder.path(), &["inspect", "--json", BUNDLE]);
-    let document: serde_json::Value = serde_json::from_str(&shown).expect("JSON");
-    let from = document["payloadAt"].as_u64().expect("a number") as usize;
+    let from = payload_at(folder.path(), BUNDLE) as usize;
     let path = folder.path().join(BUNDLE);
     let good = fs::read(&path).expect("read");
     // One of them is in every frame of the payload.

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use support::images::{docker_legacy, gzip, image, layer};
 use support::mounts::Tmpfs;
-use support::{expect, file, pack, shell, texts, write_product};
+use support::{expect, file, pack, payload_at, shell, texts, write_product};
 
 const BUNDLE: &str = "probe-1.0.0-x86_64.run";
 
@@ -25,9 +25,7 @@ fn bundled(words: &[&str]) -> tempfile::TempDir {
 /// Flips a bit in the middle of the payload.
 fn damage(folder: &Path) {
     let path = folder.join(BUNDLE);
-    let (shown, _) = expect(0, folder, &["inspect", "--json", BUNDLE]);
-    let document: serde_json::Value = serde_json::from_str(&shown).expect("JSON");
-    let from = document["payloadAt"].as_u64().expect("a number") as usize;
+    let from = payload_at(folder, BUNDLE) as usize;
     let mut bytes = fs::read(&path).expect("read");
     let middle = from + (bytes.len() - from) / 2;
     bytes[middle] ^= 1;

@@ -9,7 +9,7 @@ use std::process::Command;
 use pack::digest::Digest;
 use serde_json::Value;
 use support::images::{Layers, Made, docker_legacy, gzip, image, layer, oci, tar};
-use support::{expect, file, noise, pack, run, shell, skip, texts, tree, write_product};
+use support::{expect, file, noise, pack, payload_at, run, shell, skip, texts, tree, write_product};
 
 const BUNDLE: &str = "probe-1.0.0-x86_64.run";
 
@@ -221,7 +221,7 @@ fn stock_tools_read_the_layout() {
     }
     let (folder, made) = folder("stock");
     expect(0, folder.path(), &["bundle"]);
-    let at = index(folder.path())["payloadAt"].as_u64().expect("a number");
+    let at = payload_at(folder.path(), BUNDLE);
     shell(folder.path(), &format!("mkdir raw && cd raw && tail -c +{at} ../{BUNDLE} | zstd -dc | tar -x"));
     for made in &made[..2] {
         let tag = &made.tag;
@@ -337,7 +337,7 @@ fn a_real_engine_gets_every_image_once() {
 
     expect(0, folder.path(), &["bundle"]);
     expect(0, folder.path(), &["extract", BUNDLE, "out"]);
-    let at = index(folder.path())["payloadAt"].as_u64().expect("a number");
+    let at = payload_at(folder.path(), BUNDLE);
     shell(folder.path(), &format!("mkdir raw && cd raw && tail -c +{at} ../{BUNDLE} | zstd -dc | tar -x"));
     shell(folder.path(), "tar -C raw/oci -c . | docker load");
     assert_eq!(ids(&made)[..2], expected[..2]);

@@ -51,6 +51,13 @@ pub fn expect(code: i32, folder: &Path, words: &[&str]) -> (String, String) {
     (out, err)
 }
 
+/// Where the payload of a bundle in `folder` begins, counted from 1 as `tail` counts.
+pub fn payload_at(folder: &Path, bundle: &str) -> u64 {
+    let (shown, _) = expect(0, folder, &["inspect", "--json", bundle]);
+    let document: Value = serde_json::from_str(&shown).expect("JSON");
+    document["payloadAt"].as_u64().expect("a number")
+}
+
 /// Standard output and standard error as text.
 pub fn texts(output: &Output) -> (String, String) {
     (String::from_utf8_lossy(&output.stdout).into(), String::from_utf8_lossy(&output.stderr).into())
