@@ -482,6 +482,15 @@ look_at_docker() {
     fi
 }
 
+# docker_remedy: what to type where a Docker is here and cannot be asked.
+docker_remedy() {
+    case $ENGINE in
+        hidden) printf '%s' "where is the command docker? then: $OTHER_PATH" ;;
+        *) printf 'look: systemctl status docker; then: systemctl start docker' ;;
+    esac
+}
+OTHER_PATH="PATH=\$PATH:/that/place before the same command"
+
 need_stack() { # the verbs other than install need what install made
     [[ $(id -u) -eq 0 ]] || die "this needs root" "type: sudo $ME $VERB"
     [[ -e $CONFIG || ! -e $RECEIPT && ! -e $STACK_FILE ]] || die "$CONFIG with the passwords is lost" \
@@ -492,8 +501,7 @@ need_stack() { # the verbs other than install need what install made
     [[ -e $CONFIG && -e $STACK_FILE ]] || die "DataFlux Func is not installed in $INSTALL_DIR" \
         "if it is elsewhere: $ME $VERB --install-dir DIR"
     look_at_docker
-    [[ $ENGINE == answers ]] || die "Docker does not answer" \
-        "look: systemctl status docker; then: systemctl start docker"
+    [[ $ENGINE == answers ]] || die "Docker does not answer" "$(docker_remedy)"
     [[ $SWARM == active ]] || die "this host is not a manager of a swarm (state: $SWARM)" \
         "run install again from the folder or bundle: it prepares the swarm and keeps the data"
 }
@@ -538,6 +546,11 @@ preflight() {
     check_state
 }
 
+# open_ports PORT...: the command that lets them in through firewalld.
+open_ports() {
+    printf 'firewall-cmd --permanent%s && firewall-cmd --reload && systemctl restart docker' "$(printf -- ' --add-port=%s/tcp' "$@")"
+}
+
 check_host() {
     local cores memory need_cores=2 need_memory=4 kernel
     [[ $MINI == false ]] || need_cores=1 need_memory=2
@@ -562,7 +575,7 @@ check_host() {
     fi
     if command -v firewall-cmd >/dev/null && firewall-cmd --state >/dev/null 2>&1; then
         finding note "firewalld is running" \
-            "firewall-cmd --permanent --add-port=$PORT/tcp$([[ $MQTT == false ]] || echo ' --add-port=1883/tcp') && firewall-cmd --reload && systemctl restart docker"
+            "$(if [[ $MQTT == false ]]; then open_ports "$PORT"; else open_ports "$PORT" 1883; fi)"
     fi
 }
 
@@ -667,7 +680,7 @@ check_engine() {
         silent) finding error "Docker is installed but does not answer; it is not replaced" \
             "systemctl status docker; journalctl -u docker -n 50; systemctl start docker" ;;
         hidden) finding error "a Docker runs here, but its command docker is not to be found; it is not replaced" \
-            "where is it? then: PATH=\$PATH:/that/place before the same command" ;;
+            "$(docker_remedy)" ;;
         answers)
             at_least "$DOCKER_VERSION" "$MIN_DOCKER" ||
                 finding error "Docker $DOCKER_VERSION is too old, $MIN_DOCKER is needed; it is not replaced" \
@@ -683,11 +696,11 @@ check_engine() {
                 name=${name##*/}
                 [[ ! -e /usr/bin/$name || ! -e $ENGINE_STAGE/docker/$name ]] || cmp -s "/usr/bin/$name" "$ENGINE_STAGE/docker/$name" ||
                     finding error "/usr/bin/$name is here already, without the command docker; it is not replaced" \
-                        "is Docker in another place? then: PATH=\$PATH:/that/place before the same command; else the package manager that brought it"
+                        "is Docker in another place? then: $OTHER_PATH; else the package manager that brought it"
             done
             [[ ! -e /etc/systemd/system/docker.service ]] || cmp -s /etc/systemd/system/docker.service "$HERE/docker.service" ||
                 finding error "/etc/systemd/system/docker.service is here already, and not ours; it is not replaced" \
-                    "is Docker in another place? then: PATH=\$PATH:/that/place before the same command; else move that file away"
+                    "is Docker in another place? then: $OTHER_PATH; else move that file away"
             ;;
     esac
     # Docker takes the kernel's word that AppArmor is on, and then starts no container without the parser.
@@ -1763,7 +1776,7 @@ verb_uninstall() {
     look_at_docker
     [[ $ENGINE == absent || $ENGINE == answers && $SWARM =~ ^(active|inactive)$ ]] ||
         die "the stack may be running, and Docker cannot be asked to remove it ($ENGINE, swarm $SWARM)" \
-            "nothing was changed; $([[ $ENGINE == hidden ]] && echo "where is the command docker? then: PATH=\$PATH:/that/place before the same command" || echo 'systemctl start docker')"
+            "nothing was changed; $(docker_remedy)"
     elsewhere=$(running_dir)
     if [[ -z $elsewhere && $ENGINE == answers && $SWARM == active ]]; then # a query that failed says nothing either
         services=$(running_services) || docker_gone "nothing was changed, no data was deleted"
@@ -1884,7 +1897,7 @@ verb_doctor() {
     if command -v firewall-cmd >/dev/null && firewall-cmd --state >/dev/null 2>&1; then
         for port in "$PORT" $(! grep -q '^  mosquitto:' "$STACK_FILE" || echo 1883); do
             check "firewalld lets port $port in" "$(firewall-cmd --list-ports | grep -w "$port/tcp" >/dev/null || echo "it is not open")" \
-                "firewall-cmd --permanent --add-port=$port/tcp && firewall-cmd --reload && systemctl restart docker"
+                "$(open_ports "$port")"
         done
     fi
     hint "from other machines: http://$(this_address):$PORT; if only they fail: firewall, security group, address, or a proxy between"

@@ -55,8 +55,15 @@ fake_docker() {
 # listen PORT: something listens there, or for 0 on the free port LISTENING, until `kill "$LISTENER_PID"`.
 # shellcheck disable=SC2034 # read by the tests
 listen() {
-    coproc LISTENER { /usr/bin/python3 -c 'import socket, sys
-s = socket.create_server(("127.0.0.1", int(sys.argv[1]))); print(s.getsockname()[1], flush=True); input()' "$1"; }
+    coproc LISTENER { /usr/bin/python3 -c 'import errno, socket, sys
+port = int(sys.argv[1])
+try:
+    server = socket.create_server(("127.0.0.1", port))
+    port = server.getsockname()[1]
+except OSError as error: # a swarm of this host has its ports
+    if error.errno != errno.EADDRINUSE: raise
+print(port, flush=True)
+input()' "$1"; }
     read -r LISTENING <&"${LISTENER[0]}"
 }
 
