@@ -6,8 +6,29 @@ fail() {
     printf 'failed: %s\n' "$*" >&2
     exit 1
 }
-# folder VERSION: a copy of that portable folder whose files may be changed.
-folder() { [[ -d $DIR/$1 ]] || cp -a "$STAND_INS/$1" "$DIR/$1"; }
+# folder VERSION: a copy of that portable folder whose files may be changed. Its services are asked for their health
+# every two seconds instead of ten, because each of many installations waits for the first answer; the minute in which
+# a service that runs may fail to answer stays a minute.
+folder() {
+    [[ ! -d $DIR/$1 ]] || return 0
+    cp -a "$STAND_INS/$1" "$DIR/$1"
+    sed -i 's/^\( *interval:\) 10s$/\1 2s/; s/^\( *retries:\) 6$/\1 30/' "$DIR/$1/docker-stack.example.yaml"
+    pin "$DIR/$1" docker-stack.example.yaml
+}
+
+# pin FOLDER NAME: the manifest there has this artifact's size and digest as they are now.
+pin() {
+    /usr/bin/python3 - "$@" <<'PY'
+import hashlib, json, pathlib, sys
+folder, name = pathlib.Path(sys.argv[1]), sys.argv[2]
+data, path = (folder / name).read_bytes(), folder / "manifest.json"
+manifest = json.loads(path.read_text())
+for artifact in manifest["artifacts"]:
+    if artifact["name"] == name:
+        artifact.update(size=len(data), digest="sha256:" + hashlib.sha256(data).hexdigest())
+path.write_text(json.dumps(manifest, indent=1))
+PY
+}
 
 install() { bash "$1/run-portable.sh" --install-dir "$INSTALL" --timeout 300 "${@:2}"; }
 verb() { bash "$INSTALL/run-portable.sh" "$@"; }

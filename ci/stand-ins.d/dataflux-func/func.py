@@ -3,16 +3,17 @@
     func.py server              answers on 8088: / redirects to /client-app, which tells what it sees
     func.py worker QUEUE...     takes tasks from these queues and writes a row for each
     func.py beat                puts a task into every queue, each few seconds
+
+What only the server needs is imported by the server: six of these start at once on an emulated machine.
 """
 
 import json
 import logging
+import signal
 import sys
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import paho.mqtt.client as mqtt
 import pymysql
 import redis
 import yaml
@@ -24,6 +25,7 @@ TABLE = (
     "CREATE TABLE IF NOT EXISTS func_task (id BIGINT AUTO_INCREMENT PRIMARY KEY, queue INT NOT NULL,"
     " worker VARCHAR(64) NOT NULL, done TIMESTAMP DEFAULT CURRENT_TIMESTAMP)"
 )
+INSERT = "INSERT INTO func_task (queue, worker) VALUES (%s, %s)"
 
 
 def queue_key(number):
@@ -81,6 +83,8 @@ class Func:
         """The data source that the installer prepared."""
         if not self.config.get("MQTT_HOST"):
             return
+        import paho.mqtt.client as mqtt
+
         client = mqtt.Client()
         client.username_pw_set(self.config["MQTT_USERNAME"], str(self.config["MQTT_PASSWORD"]))
 
@@ -100,6 +104,8 @@ class Func:
 
 
 def server(func):
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
     ready = threading.Event()
 
     def prepare():
@@ -141,12 +147,15 @@ def server(func):
 def worker(func, queues):
     if not func.connected():
         return idle()
-    name = "queues " + " ".join(queues)
+    name, keys = "queues " + " ".join(queues), [queue_key(queue) for queue in queues]
     while True:
         try:
-            task = func.redis().brpop([queue_key(queue) for queue in queues], timeout=5)
-            if task:
-                func.sql("INSERT INTO func_task (queue, worker) VALUES (%s, %s)", int(task[0].rsplit(b"@", 1)[1]), name)
+            with func.mysql() as database, func.redis() as broker:
+                while True:
+                    task = broker.brpop(keys, timeout=5)
+                    if task:
+                        with database.cursor() as cursor:
+                            cursor.execute(INSERT, (int(task[0].rsplit(b"@", 1)[1]), name))
         except (pymysql.Error, redis.RedisError, OSError) as error:
             logging.warning("%s: %s", name, error)
             time.sleep(2)
@@ -155,10 +164,13 @@ def worker(func, queues):
 def beat(func):
     if not func.connected():
         return idle()
+    broker = func.redis()
     while True:
         try:
+            tasks = broker.pipeline()
             for queue in range(10):
-                func.redis().lpush(queue_key(queue), time.time())
+                tasks.lpush(queue_key(queue), time.time())
+            tasks.execute()
         except (redis.RedisError, OSError) as error:
             logging.warning("beat: %s", error)
         time.sleep(BEAT_SECONDS)
@@ -172,6 +184,8 @@ def idle():
 
 def main():
     role, *queues = sys.argv[1:]
+    # The first process of a container has no default action; without one every stop waits for Docker's patience to end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     func = Func(role)
     if role == "server":
         server(func)

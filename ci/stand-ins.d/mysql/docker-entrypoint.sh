@@ -1,5 +1,5 @@
 #!/bin/sh
-# The part of MySQL's official entrypoint that the stack uses: the first start makes the data with
+# The part of MySQL's official entrypoint that the stack uses: the first start makes the data out of an empty database, with
 # MYSQL_ROOT_PASSWORD or MYSQL_ROOT_PASSWORD_FILE and MYSQL_DATABASE.
 set -eu
 case ${1:-} in -* | '') set -- mysqld "$@" ;; esac
@@ -13,7 +13,7 @@ if [ "$1" = mysqld ]; then
         [ -n "$password" ] || { echo 'MYSQL_ROOT_PASSWORD or MYSQL_ROOT_PASSWORD_FILE must be given' >&2; exit 1; }
         # Made aside: an interrupted first start leaves nothing that looks like data.
         rm -rf "$data/.first"
-        mysql_install_db --user=mysql --datadir="$data/.first" --skip-test-db --auth-root-authentication-method=normal >/dev/null
+        cp -a /usr/share/mysql-first "$data/.first"
         {
             echo "DELETE FROM mysql.global_priv WHERE User = 'root' AND Host != 'localhost';" # they have no password
             echo 'FLUSH PRIVILEGES;'
