@@ -1097,6 +1097,7 @@ prepare_configuration() {
     if [[ -n $CONFIG_FROM ]] && ! cmp -s "$CONFIG_FROM" "$CONFIG"; then
         [[ ! -e $CONFIG ]] || write_file "$CONFIG.$(date +%Y%m%d-%H%M%S)" 600 <"$CONFIG"
         write_file "$CONFIG" 600 <"$CONFIG_FROM"
+        CONFIG_CHANGED=yes
     fi
     [[ -n $(config_get SECRET) ]] || add+=("SECRET=$(random_hex)")
     if [[ $MYSQL == true && -z $(config_get MYSQL_PASSWORD) ]]; then
@@ -1108,12 +1109,16 @@ prepare_configuration() {
     if [[ $MQTT == true && -z $(config_get MQTT_PASSWORD) ]]; then
         add+=(MQTT_HOST=mosquitto MQTT_PORT=1883 MQTT_USERNAME=dataflux_func "MQTT_PASSWORD=$(random_hex)")
     fi
-    if ((${#add[@]})); then config_set "${add[@]}"; fi
+    if ((${#add[@]})); then
+        config_set "${add[@]}"
+        CONFIG_CHANGED=yes
+    fi
     chmod 600 "$CONFIG"
-    say "$CONFIG ($(if ((${#add[@]})); then echo "written"; else echo "kept"; fi))"
+    say "$CONFIG ($([[ $CONFIG_CHANGED == yes ]] && echo "written" || echo "kept"))"
     ensure_secret
     [[ $MQTT == false ]] || prepare_mosquitto
 }
+CONFIG_CHANGED=no
 
 # The password that MySQL's data gets when it is made. Docker keeps it; the configuration is its source.
 ensure_secret() {
@@ -1130,7 +1135,9 @@ listener 1883
 allow_anonymous false
 password_file /mosquitto/passwd
 EOF
-    [[ -s $INSTALL_DIR/mosquitto/passwd && $(stat -c %a "$INSTALL_DIR/mosquitto/passwd") == 600 ]] ||
+    # Made of the configuration: where that is newer, it may name other ones.
+    [[ -s $INSTALL_DIR/mosquitto/passwd && ! $CONFIG -nt $INSTALL_DIR/mosquitto/passwd &&
+        $(stat -c %a "$INSTALL_DIR/mosquitto/passwd") == 600 ]] ||
         mosquitto_password "$(wanted_images | awk '$2 == "eclipse-mosquitto.tar.gz" { print $1 }')"
 }
 
@@ -1139,7 +1146,7 @@ mosquitto_password() {
     local made
     # The broker's own tool makes the hash; the password reaches it on standard input, not in the process list.
     made=$(printf '%s:%s\n' "$(config_get MQTT_USERNAME)" "$(config_get MQTT_PASSWORD)" |
-        docker run --rm -i --network none --entrypoint sh "$1" \
+        timeout 300 docker run --rm -i --network none --entrypoint sh "$1" \
             -c 'cat >/tmp/p && mosquitto_passwd -U /tmp/p && id -u mosquitto && cat /tmp/p') || made=''
     [[ $made =~ ^[0-9]+$'\n'. ]] || die "mosquitto_passwd of $1 made nothing" "docker run --rm --entrypoint mosquitto_passwd $1 -h"
     write_text "$INSTALL_DIR/mosquitto/passwd" 600 "${made#*$'\n'}"
@@ -1219,13 +1226,18 @@ deploy() {
 }
 RESTARTED=''
 
-# Services whose reference stays while its image was loaded with other bytes: Swarm sees no difference, so it is told.
+# Services whose reference stays while its image was loaded with other bytes, or that read a configuration which was just
+# changed: Swarm sees no difference, so it is told.
 stale_services() {
     local name image container
     while read -r name image; do
         [[ $(d service inspect --format '{{.Spec.TaskTemplate.ContainerSpec.Image}}' "${STACK}_$name" 2>/dev/null) == "$image" ]] || continue
         container=$(container_of "$name")
-        [[ -z $container || $(d inspect --format '{{.Image}}' "$container") == "$(image_id "$image")" ]] || printf '%s\n' "$name"
+        [[ -n $container ]] || continue
+        if [[ $(d inspect --format '{{.Image}}' "$container") != "$(image_id "$image")" ]] ||
+            [[ $CONFIG_CHANGED == yes && $name != mysql && $name != redis ]]; then
+            printf '%s\n' "$name"
+        fi
     done < <(services_in "$STACK_FILE")
 }
 
@@ -1282,23 +1294,26 @@ wait_until_ready() {
 }
 
 wait_for_replicas() { # with start and deadline of wait_until_ready
-    local now='' before='' calm=0 shown=0
+    local now='' before='' calm=0 shown=0 asked pause
     while ((calm < 2)); do # twice, so that an update that is just beginning is not taken for its end
+        asked=$SECONDS
         now=$(pending)
         if [[ -z $now ]]; then calm=$((calm + 1)); else calm=0; fi
         if [[ -n $now && $now != "$before" ]] || ((SECONDS - shown >= 30)); then
             say "  $((SECONDS - start)) s: $(paste -s -d ',' <<<"$now" | sed 's/,/, /g')"
             before=$now shown=$SECONDS
-        fi
-        if [[ -n $now && $ENGINE_RESTARTED == no ]] && ((SECONDS - start >= 30)) && [[ -n $(held_ports "$now") ]]; then
-            restart_engine
+            if [[ -n $now && $ENGINE_RESTARTED == no ]] && ((SECONDS - start >= 30)) && [[ -n $(held_ports "$now") ]]; then
+                restart_engine
+            fi
         fi
         if ((SECONDS > deadline)); then
             show_failures "$now"
             die "not every service runs: $(paste -s -d ',' <<<"$now")" "the data is unchanged in place" \
                 "bash $INSTALL_DIR/run-portable.sh doctor names causes; then the same command again"
         fi
-        sleep 2
+        # Where asking takes long the host is busy with the services, and is left to them.
+        pause=$((2 + 2 * (SECONDS - asked)))
+        sleep $((pause < 10 ? pause : 10))
     done
 }
 

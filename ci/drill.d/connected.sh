@@ -50,6 +50,25 @@ stand_ins_provide() {
     stand_ins=$(ci/stand-ins 2>>"$transcript") || die "ci/stand-ins failed" "$(tail -n 10 "$transcript")"
     docker_stop
     [[ -f $stand_ins/1.0.1/manifest.json ]] || die "ci/stand-ins made no folders in '$stand_ins'"
+    health_slower
+}
+
+# A health check that is over in an instant takes a second of the emulated machine, and four of them every ten seconds
+# half its time. The publisher of this drill asks half as often, and waits longer for an answer; nothing else is changed.
+health_slower() {
+    local from=$stand_ins version folder name=docker-stack.example.yaml
+    stand_ins=$work/stand-ins
+    rm -rf -- "$stand_ins"
+    for version in 1.0.0 1.0.1; do
+        folder=$stand_ins/$version
+        mkdir -p "$folder"
+        ln -s -t "$folder" -- "$from/$version"/*
+        rm -- "$folder/$name" "$folder/manifest.json"
+        sed 's/^\( *interval:\) 10s$/\1 20s/; s/^\( *timeout:\) 5s$/\1 15s/' "$from/$version/$name" >"$folder/$name"
+        jq --argjson size "$(stat -c %s "$folder/$name")" --arg digest "sha256:$(sha256sum <"$folder/$name" | cut -d ' ' -f 1)" \
+            '(.artifacts[] | select(.kind == "stack")) |= (.size = $size | .digest = $digest)' \
+            "$from/$version/manifest.json" >"$folder/manifest.json"
+    done
 }
 
 docker_stop() {
@@ -165,7 +184,7 @@ sticks_make() {
     [[ $(cmp -l "$work/carried/$second" "$damaged" | wc -l) == 1 ]] || die "not exactly one byte was changed"
     make_stick 1-first PACK100 "$work/carried/$first" "$work/carried/$first.sha256"
     make_stick 2-second PACK101 "$work/carried/$second" "$work/carried/$second.sha256" "$damaged"
-    rm -rf -- "$work/carried" "$work/www" "$work/cache" "$work/nginx"
+    rm -rf -- "$work/carried" "$work/www" "$work/cache" "$work/nginx" "$work/stand-ins"
     say '  ok  two vfat sticks are written'
 }
 

@@ -3,8 +3,9 @@
 # The power goes in the middle of an installation, three times. Sourced by ci/drill.
 
 phase_powercut() {
-    # The first two somewhere in the first and the second third of an installation; the third when there are passwords to lose.
-    local cut moment third=$((${install_seconds:-240} / 3)) secrets='' now begun
+    # The first two somewhere in the first and the second third of an installation, which is a quarter shorter than that of
+    # the whole product; the third when there are passwords to lose.
+    local cut moment third=$((${install_seconds:-200} / 4)) secrets='' now begun
     RANDOM=${DRILL_SEED:=$((RANDOM % 32768))}
     note "DRILL_SEED=$DRILL_SEED"
     installed_at /usr/local/dataflux-func 8088
@@ -17,7 +18,7 @@ phase_powercut() {
         begun=$SECONDS
         vm_run 900 <<SCRIPT || die "the installation did not come to where it is to be cut"
             log=/root/install-$cut.log
-            setsid sh /media/stick/$first --mqtt >\$log 2>&1 </dev/null &
+            setsid sh /media/stick/$first --mini --mqtt >\$log 2>&1 </dev/null &
             [[ $cut != 3 ]] || until grep -q 'user-config.yaml (' \$log; do sleep 0.5; done
             for ((second = 0; second < $moment; second++)); do
                 sleep 1
@@ -37,8 +38,8 @@ SCRIPT
         [[ -z ${now// /} ]] || secrets=$now
     done
     [[ $secrets == *[0-9a-f]' '[0-9a-f]*' '[0-9a-f]* ]] || die "does not hold: the last cut came when there were passwords" "there are: $secrets"
-    holds 1500 'run again after three cuts, it ends well' <<<"sh /media/stick/$first --mqtt"
-    holds 60 'all services at their replicas' <<<"services $all_services mosquitto"
+    holds 1500 'run again after three cuts, it ends well' <<<"sh /media/stick/$first --mini --mqtt"
+    holds 60 'all services at their replicas' <<<"services $mini_services mosquitto"
     holds 300 'Func answers, and its rows come into MySQL' <<'SCRIPT'
         set -e
         set_up() { [[ $(client_app | tee /dev/stderr | json setUp) == true ]]; }

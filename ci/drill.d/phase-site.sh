@@ -6,18 +6,23 @@
 # shellcheck disable=SC2034 # of vm.sh
 installed_at() { vm_settings="DIR=$1 PORT=$2"; }
 
-# new_site NAME: a machine nobody has touched, with the first stick in it.
+# new_site NAME: a machine nobody has touched, with both sticks in it.
 new_site() {
     base_provide
     vm_new "$1"
     sticks_mount
 }
 
+# bare_site NAME: where a phase before has left a machine without the product, that one.
+bare_site() {
+    if vm_is_up; then sticks_mount; else new_site "$1"; fi
+}
+
 sticks_mount() {
     holds 60 'the sticks are vfat, read-only and noexec' <<'SCRIPT'
         set -e
-        mount -o ro,noexec LABEL=PACK100 /media/stick
-        mount -o ro,noexec LABEL=PACK101 /media/update
+        mountpoint -q /media/stick || mount -o ro,noexec LABEL=PACK100 /media/stick
+        mountpoint -q /media/update || mount -o ro,noexec LABEL=PACK101 /media/update
         is_stick /media/stick
         is_stick /media/update
 SCRIPT
@@ -28,7 +33,7 @@ all_services='mysql redis server worker-0 worker-1-6 worker-7 worker-8-9 beat'
 phase_site() {
     local begun
     installed_at /usr/local/dataflux-func 8088
-    new_site site
+    bare_site site
     holds 60 'a bare machine: no network card, no Docker, no curl, no python' <<'SCRIPT'
         set -e
         [[ $(ls /sys/class/net | paste -s -d ' ') == 'eth0 lo' ]]

@@ -49,11 +49,18 @@ test_second_run_with_other_options() {
     [[ $(services) == *' dataflux-func_worker-0 1/1 dataflux-func_worker-1-6 1/1 dataflux-func_worker-7 1/1 dataflux-func_worker-8-9 1/1' ]] || fail "$(services)"
     ! curl -sS --max-time 3 http://127.0.0.1:18088/ || fail 'the old port still answers'
     [[ $(sql "SELECT COUNT(*) FROM func_task WHERE queue = 99") == 1 ]] || fail 'the row is gone'
-    install "$OLD" --mqtt --port 18088
-    PORT=18088
+    # What an option adds to the configuration is read by the services that it leaves as they are.
+    install "$OLD" --mqtt
     eventually connected app mqtt
     [[ $(services) == *dataflux-func_worker-7* ]] || fail 'an option that was not given did not stay'
-    install "$OLD" --no-mqtt
+    # So is another configuration; the broker's password is in it.
+    sed 's/^\(MQTT_PASSWORD\): .*/\1: another/' "$INSTALL/data/user-config.yaml" >"$T/other.yaml"
+    before=$(container worker-7)
+    install "$OLD" --config "$T/other.yaml"
+    [[ -n $(container worker-7) && $(container worker-7) != "$before" ]] || fail 'a worker has the old configuration'
+    eventually connected app mqtt
+    install "$OLD" --no-mqtt --port 18088
+    PORT=18088
     [[ $(services) != *mosquitto* ]] || fail 'mosquitto still runs'
 }
 
@@ -140,6 +147,18 @@ test_set_restart_stop_logs() {
     verb logs server | grep 'version 1.0.0 starts' >/dev/null || fail 'no output of the server'
     verb logs | grep INFO >/dev/null || fail 'no log'
     refused 1 'there is no service nothing' verb logs nothing
+}
+
+test_functions_that_time_out_and_queues_that_are_blocked_are_found() {
+    local log=$INSTALL/data/logs/dataflux-func.log
+    cp "$log" "$T/log"
+    echo 'celery.exceptions.TimeLimitExceeded: TimeLimitExceeded(30,)' >>"$log"
+    refused 1 '1 timeouts' verb doctor
+    cat "$T/log" >"$log" # the same file: Func has it open
+    docker exec "$(container redis)" redis-cli -n 5 eval "for i = 1, 1000 do redis.call('lpush', 'func#workerQueue@42', i) end" 0
+    refused 1 '1000 tasks are waiting' verb doctor
+    docker exec "$(container redis)" redis-cli -n 5 del 'func#workerQueue@42'
+    verb doctor
 }
 
 test_bad_input_leaves_the_old_version_running() {
@@ -251,7 +270,10 @@ test_interrupted_then_again() {
 test_failing_service_is_named() {
     # Func's port inside is 8088; a configuration that Func cannot use makes the server end at once.
     cp "$INSTALL/data/user-config.yaml" "$T/"
-    refused 1 'server' verb set LOG_LEVEL=NONSENSE --timeout 40
+    refused 1 'server' verb set LOG_LEVEL=NONSENSE --timeout 40 | tee "$T/failure"
+    grep -q '^  | .*NONSENSE' "$T/failure" || fail 'the last lines of its log are not shown'
+    grep -q 'not every service runs: .*server' "$T/failure" || fail 'it is not named'
+    grep -q 'run-portable.sh doctor' "$T/failure" || fail 'the next command is not said'
     refused 1 'finding(s)' verb doctor
     cp "$T/user-config.yaml" "$INSTALL/data/"
     verb restart
@@ -276,7 +298,8 @@ test_online_from_a_registry() {
         docker image rm "127.0.0.1:15000/$image"
     done
     install "$T/online" --online
-    docker service inspect dataflux-func_server --format '{{.Spec.TaskTemplate.ContainerSpec.Image}}' | grep '^127.0.0.1:15000/' >/dev/null || fail 'not the pulled image'
+    # The reference as it is written: one with a digest could not be met from a bundle later.
+    [[ $(docker service inspect dataflux-func_server --format '{{.Spec.TaskTemplate.ContainerSpec.Image}}') == 127.0.0.1:15000/dataflux-func/dataflux-func:1.0.0 ]] || fail 'not the pulled image'
     eventually 1.0.0 app version
     install "$OLD"
     docker image ls --format '{{.Repository}}:{{.Tag}}' | grep '^127.0.0.1:15000/' | xargs docker image rm

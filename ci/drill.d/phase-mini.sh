@@ -1,6 +1,33 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # work, transcript, pack ... are of ci/drill and its other parts
-# Living with it: the verbs of the script that lies in the install dir. Sourced by ci/drill.
+# The small installation, elsewhere, and living with it: the verbs of the script that lies in the install dir. Sourced by
+# ci/drill.
+
+mini_services='mysql redis server worker beat'
+
+phase_mini() {
+    if vm_is_up && installed; then purge; else bare_site mini; fi
+    installed_at /srv/func 9000
+    holds 1500 '--mini --install-dir /srv/func --port 9000: done' <<SCRIPT
+        sh /media/stick/$first --mini --install-dir /srv/func --port 9000
+SCRIPT
+    holds 300 'one worker; it answers there, and only there' <<SCRIPT
+        set -e
+        services $mini_services
+        [[ \$(http / | tee /dev/stderr) == '302 -> /client-app '* && \$(client_app | json version) == 1.0.0 ]]
+        [[ -z \$(http / 127.0.0.1 8088) && ! -e /usr/local/dataflux-func ]]
+        row() { [[ -n \$(sql 'SELECT id FROM func_task WHERE id = 1') ]]; }
+        until_holds 240 row
+        sql 'SELECT id, queue, worker, done FROM func_task WHERE id = 1' >/root/row
+SCRIPT
+}
+
+# Whether the product is on the machine, where it was last said to be.
+installed() {
+    vm_run 60 <<'SCRIPT'
+        [[ -e $DIR/receipt.json ]]
+SCRIPT
+}
 
 phase_verbs() {
     holds 120 'status: all is up' <<'SCRIPT'
@@ -30,7 +57,7 @@ SCRIPT
         bash "\$DIR/run-portable.sh" set LOG_LEVEL=WARNING
         [[ \$(config LOG_LEVEL) == WARNING && \$(config MYSQL_PASSWORD) == "\$before" ]]
         [[ \$(stat -c '%a %U' "\$DIR/data/user-config.yaml") == '600 root' ]]
-        services $all_services mosquitto
+        services $mini_services
 SCRIPT
     holds 300 'doctor finds what is wrong: a service that does not run' <<'SCRIPT'
         docker service scale --detach dataflux-func_redis=0 >/dev/null
@@ -63,37 +90,4 @@ purge() {
         nothing_left /tmp /var/tmp /dev/shm || failed=1
         exit $failed
 SCRIPT
-}
-
-phase_modes() {
-    # On the machine that `verbs` has purged, where there is one.
-    if [[ $vm_dir != "$work/vm-site" ]] || ! vm_is_up; then new_site modes; fi
-    installed_at /srv/func 9000
-    holds 1500 '--mini --install-dir /srv/func --port 9000: done' <<SCRIPT
-        sh /media/stick/$first --mini --install-dir /srv/func --port 9000
-SCRIPT
-    holds 120 'one worker; it answers there, and only there' <<'SCRIPT'
-        set -e
-        services mysql redis server worker beat
-        [[ $(http / | tee /dev/stderr) == '302 -> /client-app '* && $(client_app | json version) == 1.0.0 ]]
-        [[ -z $(http / 127.0.0.1 8088) && ! -e /usr/local/dataflux-func ]]
-        row() { [[ -n $(sql 'SELECT id FROM func_task WHERE id = 1') ]]; }
-        until_holds 240 row
-SCRIPT
-    purge
-
-    installed_at /usr/local/dataflux-func 8088
-    holds 1500 '--no-mysql --no-redis: done' <<SCRIPT
-        sh /media/stick/$first --no-mysql --no-redis
-SCRIPT
-    said MYSQL_HOST 'and it says what to set for MySQL'
-    said REDIS_HOST 'and for Redis'
-    holds 120 'Func runs without them and waits for its set-up' <<'SCRIPT'
-        set -e
-        services server worker-0 worker-1-6 worker-7 worker-8-9 beat
-        [[ $(http / | tee /dev/stderr) == '302 -> /client-app '* && $(client_app | tee /dev/stderr | json setUp) == false ]]
-        [[ ! -e $DIR/data/user-config.yaml || -z $(config MYSQL_PASSWORD) ]]
-SCRIPT
-    purge
-    vm_leave
 }
