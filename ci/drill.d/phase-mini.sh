@@ -60,16 +60,14 @@ SCRIPT
         services $mini_services
 SCRIPT
     holds 300 'doctor finds what is wrong: a service that does not run' <<'SCRIPT'
-        docker service scale --detach dataflux-func_redis=0 >/dev/null
-        stopped() { [[ -z $(container redis) ]]; }
+        docker service scale --detach dataflux-func_beat=0 >/dev/null
+        stopped() { [[ -z $(container beat) ]]; }
         until_holds 120 stopped
         bash "$DIR/run-portable.sh" doctor && exit 1
         true
 SCRIPT
-    said 'BAD   Redis answers' 'and names it'
-    holds 60 'it is put right' <<'SCRIPT'
-        docker service scale --detach dataflux-func_redis=1 >/dev/null
-SCRIPT
+    said 'BAD   services' 'and says where to look'
+    said 'beat 0/0' 'and names it'
     purge
 }
 
