@@ -65,7 +65,7 @@ health_slower() {
         mkdir -p "$folder"
         ln -s -t "$folder" -- "$from/$version"/*
         rm -- "$folder/$name" "$folder/manifest.json"
-        sed '/^  redis:/,/^$/s/^\( *interval:\) 10s$/\1 30s/; /^  mosquitto:/,/^$/s/^\( *interval:\) 10s$/\1 30s/
+        sed '/^  redis:/,/^$/s/^\( *interval:\) 10s$/\1 20s/; /^  mosquitto:/,/^$/s/^\( *interval:\) 10s$/\1 20s/
             s/^\( *timeout:\) 5s$/\1 15s/' "$from/$version/$name" >"$folder/$name"
         jq --argjson size "$(stat -c %s "$folder/$name")" --arg digest "sha256:$(sha256sum <"$folder/$name" | cut -d ' ' -f 1)" \
             '(.artifacts[] | select(.kind == "stack")) |= (.size = $size | .digest = $digest)' \
