@@ -6,7 +6,7 @@
 mini_services='mysql redis server worker beat'
 
 phase_mini() {
-    if vm_is_up && installed; then purge; else bare_site mini; fi
+    bare_site mini
     installed_at /srv/func 9000
     holds 1500 '--mini --install-dir /srv/func --port 9000: done' <<SCRIPT
         sh /media/stick/$first --mini --install-dir /srv/func --port 9000
@@ -19,13 +19,6 @@ SCRIPT
         row() { [[ -n \$(sql 'SELECT id FROM func_task WHERE id = 1') ]]; }
         until_holds 240 row
         sql 'SELECT id, queue, worker, done FROM func_task WHERE id = 1' >/root/row
-SCRIPT
-}
-
-# Whether the product is on the machine, where it was last said to be.
-installed() {
-    vm_run 60 <<'SCRIPT'
-        [[ -e $DIR/receipt.json ]]
 SCRIPT
 }
 

@@ -13,9 +13,21 @@ new_site() {
     sticks_mount
 }
 
-# bare_site NAME: where a phase before has left a machine without the product, that one.
+# bare_site NAME: the machine that a phase before has left, without what it installed there, data and all; else a new one.
 bare_site() {
-    if vm_is_up; then sticks_mount; else new_site "$1"; fi
+    if ! vm_is_up; then
+        new_site "$1"
+        return
+    fi
+    sticks_mount
+    ! installed || purge
+}
+
+# Whether the product is on the machine, where it was last said to be.
+installed() {
+    vm_run 60 <<'SCRIPT'
+        [[ -e $DIR/receipt.json ]]
+SCRIPT
 }
 
 sticks_mount() {

@@ -149,7 +149,7 @@ test_set_restart_stop_logs() {
     refused 1 'there is no service nothing' verb logs nothing
 }
 
-test_functions_that_time_out_and_queues_that_are_blocked_are_found() {
+test_what_keeps_functions_from_answering_is_found() {
     local log=$INSTALL/data/logs/dataflux-func.log
     cp "$log" "$T/log"
     echo 'celery.exceptions.TimeLimitExceeded: TimeLimitExceeded(30,)' >>"$log"
@@ -158,6 +158,10 @@ test_functions_that_time_out_and_queues_that_are_blocked_are_found() {
     docker exec "$(container redis)" redis-cli -n 5 eval "for i = 1, 1000 do redis.call('lpush', 'func#workerQueue@42', i) end" 0
     refused 1 '1000 tasks are waiting' verb doctor
     docker exec "$(container redis)" redis-cli -n 5 del 'func#workerQueue@42'
+    docker service scale dataflux-func_redis=0
+    refused 1 'BAD   Redis answers' verb doctor
+    docker service scale dataflux-func_redis=1
+    eventually True app setUp
     verb doctor
 }
 
