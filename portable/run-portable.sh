@@ -459,8 +459,8 @@ docker_listens() {
     ss -lxH 2>/dev/null | awk '{ for (i = 1; i <= NF; i++) if ($i ~ /^(\/var)?\/run\/docker\.sock$/) found = 1 } END { exit !found }'
 }
 
-# look_at_docker: ENGINE is absent, answers, stopped, silent, hidden (it listens, but its command is not to be found)
-# or podman; SWARM its state.
+# look_at_docker: ENGINE is absent, answers, stopped, silent, denied (this user may not ask it), hidden (it listens, but
+# its command is not to be found) or podman; SWARM its state.
 look_at_docker() {
     ENGINE=absent SWARM=inactive DOCKER_VERSION='' NODE_ID=''
     if ! command -v docker >/dev/null; then
@@ -474,6 +474,8 @@ look_at_docker() {
             d info --format '{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}} {{.Swarm.NodeID}}'
         ) || true
         [[ $SWARM != active || $MANAGER == true ]] || SWARM=worker
+    elif [[ -S /var/run/docker.sock && ! -w /var/run/docker.sock ]]; then
+        ENGINE=denied
     elif command -v systemctl >/dev/null && [[ $(systemctl is-active docker 2>/dev/null) == inactive ]] &&
         systemctl cat docker >/dev/null 2>&1; then
         ENGINE=stopped
@@ -593,7 +595,7 @@ images_need() {
 
 # Docker's directory and ours have room enough: each on its disk, or both on one.
 check_space() {
-    local docker=/var/lib/docker ours images
+    local docker=/var/lib/docker ours images size
     [[ $ENGINE != answers ]] || docker=$(d info --format '{{.DockerRootDir}}' 2>/dev/null || printf '%s' "$docker")
     docker=$(existing "$docker") ours=$(existing "$INSTALL_DIR") images=$(images_need)
     if [[ $(df -P "$docker" | sed -n '2s/ .*//p') == "$(df -P "$ours" | sed -n '2s/ .*//p')" ]]; then
@@ -602,6 +604,10 @@ check_space() {
         check_free "$docker" "$images" "the images"
         check_free "$ours" 1024 "configuration, data and logs"
     fi
+    # A disk "of 20 GB" has up to a tenth less for files. What is free may be less: a smaller disk is only a bad start.
+    size=$(df -Pm "$docker" "$ours" | awk 'NR > 1 && !seen[$1]++ { size += $2 } END { print size }')
+    ((size >= 18000)) || finding warning "the disk has $size MB, the product is made for 20 GB and more" \
+        "it runs; watch how the data grows: df -h; or --install-dir on a larger disk"
 }
 existing() { # existing PATH: it, or the closest directory above that is there
     local path=$1
@@ -679,6 +685,7 @@ check_engine() {
             "remove podman-docker; this script then brings Docker" ;;
         silent) finding error "Docker is installed but does not answer; it is not replaced" \
             "systemctl status docker; journalctl -u docker -n 50; systemctl start docker" ;;
+        denied) finding error "this user may not ask Docker what is here" "with root rights: sudo $ME ..." ;;
         hidden) finding error "a Docker runs here, but its command docker is not to be found; it is not replaced" \
             "$(docker_remedy)" ;;
         answers)
@@ -718,13 +725,16 @@ check_engine() {
     esac
 }
 
+# Where the carried engine is unpacked to be looked at.
+STAGES=("${TMPDIR:-/tmp}" /var/tmp /root)
+
 # The carried engine is started for its version alone: proof of architecture, libraries and intact bytes.
 check_engine_runs() {
     local place file found='' why=''
     file=$(engine_file)
     [[ -f $file || (-n $file && -n ${PACK_BUNDLE:-}) ]] || return 0 # check_files has said so
-    for place in "${TMPDIR:-/tmp}" /var/tmp /root; do # some of them may be mounted noexec
-        ENGINE_STAGE=$(mktemp -d "$place/docker.XXXXXX" 2>/dev/null) || continue
+    for place in "${STAGES[@]}"; do # some of them may be mounted noexec
+        ENGINE_STAGE=$(mktemp -d "$place/$STACK-engine.XXXXXX" 2>/dev/null) || continue
         TEMPORARY+=("$ENGINE_STAGE")
         why=$(unpack_engine "$ENGINE_STAGE" 2>&1) || continue # full, or damaged
         why=$("$ENGINE_STAGE/docker/dockerd" --version 2>&1) || continue
@@ -917,7 +927,7 @@ this_address() {
 
 # Only one run at a time changes this host. The lock ends with the process, however it ends.
 take_lock() {
-    local place=/run # not /run/lock, where anybody may write
+    local stage place=/run # not /run/lock, where anybody may write
     [[ -d $place ]] || place=/var/run
     exec {LOCK}>>"$place/$STACK-portable.lock"
     flock -n "$LOCK" || die "another run of this script is at work on this host" \
@@ -926,6 +936,9 @@ take_lock() {
     rm -f -- "$INSTALL_DIR"/*.tmp.?????? "$INSTALL_DIR"/data/*.tmp.?????? "$INSTALL_DIR"/data/sqldump/.dump.?????? \
         "$INSTALL_DIR"/mosquitto/*.tmp.?????? "$INSTALL_DIR"/mosquitto/config/*.tmp.?????? "/etc/logrotate.d/$STACK".tmp.?????? \
         /etc/systemd/system/docker.service.tmp.?????? /usr/bin/{docker*,containerd*,ctr,runc,lib*}.tmp.??????
+    for place in "${STAGES[@]}"; do
+        for stage in "$place/$STACK"-engine.??????; do [[ ! -O $stage || -L $stage ]] || rm -rf -- "$stage"; done
+    done
 }
 
 BUNDLE_DIGEST=''
@@ -1092,12 +1105,12 @@ EOF
 
 # The configuration is made once and kept. Options that come later only add to it.
 prepare_configuration() {
-    local add=()
+    local add=() outcome=kept
     step "Configuration"
     if [[ -n $CONFIG_FROM ]] && ! cmp -s "$CONFIG_FROM" "$CONFIG"; then
         [[ ! -e $CONFIG ]] || write_file "$CONFIG.$(date +%Y%m%d-%H%M%S)" 600 <"$CONFIG"
         write_file "$CONFIG" 600 <"$CONFIG_FROM"
-        CONFIG_CHANGED=yes
+        outcome=written
     fi
     [[ -n $(config_get SECRET) ]] || add+=("SECRET=$(random_hex)")
     if [[ $MYSQL == true && -z $(config_get MYSQL_PASSWORD) ]]; then
@@ -1111,14 +1124,13 @@ prepare_configuration() {
     fi
     if ((${#add[@]})); then
         config_set "${add[@]}"
-        CONFIG_CHANGED=yes
+        outcome=written
     fi
     chmod 600 "$CONFIG"
-    say "$CONFIG ($([[ $CONFIG_CHANGED == yes ]] && echo "written" || echo "kept"))"
+    say "$CONFIG ($outcome)"
     ensure_secret
     [[ $MQTT == false ]] || prepare_mosquitto
 }
-CONFIG_CHANGED=no
 
 # The password that MySQL's data gets when it is made. Docker keeps it; the configuration is its source.
 ensure_secret() {
@@ -1226,16 +1238,22 @@ deploy() {
 }
 RESTARTED=''
 
-# Services whose reference stays while its image was loaded with other bytes, or that read a configuration which was just
-# changed: Swarm sees no difference, so it is told.
+# Services whose reference stays while its image was loaded with other bytes, or that started before what they read was
+# changed, be it by a run that was broken off then: Swarm sees no difference, so it is told.
 stale_services() {
-    local name image container
+    local name image container loaded started read
     while read -r name image; do
         [[ $(d service inspect --format '{{.Spec.TaskTemplate.ContainerSpec.Image}}' "${STACK}_$name" 2>/dev/null) == "$image" ]] || continue
         container=$(container_of "$name")
         [[ -n $container ]] || continue
-        if [[ $(d inspect --format '{{.Image}}' "$container") != "$(image_id "$image")" ]] ||
-            [[ $CONFIG_CHANGED == yes && $name != mysql && $name != redis ]]; then
+        read -r loaded started < <(d inspect --format '{{.Image}} {{.State.StartedAt}}' "$container") || continue
+        case $name in
+            mysql | redis) read='' ;;
+            mosquitto) read=$INSTALL_DIR/mosquitto/passwd ;;
+            *) read=$CONFIG ;;
+        esac
+        if [[ $loaded != "$(image_id "$image")" ]] ||
+            [[ -n $read && $(stat -c %Y "$read" 2>/dev/null || echo 0) -gt $(date -d "$started" +%s) ]]; then
             printf '%s\n' "$name"
         fi
     done < <(services_in "$STACK_FILE")
@@ -1285,7 +1303,7 @@ wait_until_ready() {
     say "  every service runs; asking http://127.0.0.1:$PORT/"
     until answer=$(http_answer 127.0.0.1 "$PORT") && [[ $answer =~ ^HTTP/[0-9.]+\ [23] ]]; do
         if ((SECONDS > deadline)); then
-            show_http_failure
+            show_http_failure "$answer"
             die "http://127.0.0.1:$PORT/ does not answer as it should: ${answer:-nothing}" "bash $INSTALL_DIR/run-portable.sh doctor"
         fi
         sleep 2
@@ -1376,10 +1394,12 @@ show_failures() { # show_failures PENDING
     done <<<"$1"
 }
 
-show_http_failure() {
+show_http_failure() { # show_http_failure ANSWER: what came from the port, if anything
     local answer
     answer=$(inside_answer)
-    if [[ -n $answer ]]; then
+    if [[ -n $1 ]]; then
+        show_failures "server it answers: $1"
+    elif [[ -n $answer ]]; then
         step "Inside its container the server answers: $answer"
         say "  So the way from this host's port $PORT to the container is broken: firewall rules, or Docker's own were"
         say "  flushed (systemctl restart docker brings them back)."

@@ -55,7 +55,7 @@ SCRIPT
     holds 60 'no file is left of the interrupted runs' <<'SCRIPT'
         nothing_left /tmp /var/tmp /dev/shm
         # The launcher's last resort is the home folder.
-        [[ -z $(find /root /run -maxdepth 1 \( -name '*pack*' -o -name 'docker.??????' \) | tee /dev/stderr) ]]
+        [[ -z $(find /root /run -maxdepth 1 \( -name '*pack*' -o -name '*-engine.??????' \) | tee /dev/stderr) ]]
         # Files that had not their final name yet.
         [[ -z $(find "$DIR" /etc/systemd/system /etc/logrotate.d /usr/bin -xdev -name '*.tmp.??????' | tee /dev/stderr) ]]
 SCRIPT

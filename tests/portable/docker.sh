@@ -8,6 +8,7 @@ OLD=$DIR/1.0.0
 NEW=$DIR/1.0.1
 PORT=18088
 REGISTRY=$DIR/registry
+FUNC=pubrepo.jiagouyun.com/dataflux-func/dataflux-func
 
 . "$ROOT/tests/portable/installation.sh"
 
@@ -37,6 +38,13 @@ test_secrets_and_modes() {
     ! docker service inspect dataflux-func_mysql dataflux-func_server | grep "$password" >/dev/null || fail 'the password is in the services'
     ! grep -q "$password" "$INSTALL/docker-stack.yaml" "$INSTALL/receipt.json" || fail 'the password is in another file'
     [[ $(docker service inspect dataflux-func_mysql dataflux-func_redis --format '{{.Endpoint.Ports}}' | sort -u) == '[]' ]] || fail 'a database publishes a port'
+}
+
+test_without_rights_it_says_so() {
+    cp "$OLD"/{run-portable.sh,manifest.json,docker-stack.example.yaml} "$T/"
+    chmod 755 "$T"
+    refused 1 'this user may not ask Docker' setpriv --reuid 65534 --regid 65534 --clear-groups \
+        bash "$T/run-portable.sh" --dry-run --online --install-dir "$T/func"
 }
 
 test_second_run_with_other_options() {
@@ -265,6 +273,16 @@ test_update() {
 }
 
 test_interrupted_then_again() {
+    local before
+    # Between the configuration and the stack: what ran has read another one.
+    before=$(container worker-7)
+    sed 's/^LOG_LEVEL: .*/LOG_LEVEL: DEBUG/' "$INSTALL/data/user-config.yaml" >"$T/other.yaml"
+    interrupted 'user-config.yaml (written)' "$NEW" --config "$T/other.yaml"
+    install "$NEW"
+    [[ -n $(container worker-7) && $(container worker-7) != "$before" ]] || fail 'a worker has the old configuration'
+    before=$(container worker-7)
+    install "$NEW"
+    [[ $(container worker-7) == "$before" ]] || fail 'a worker was started anew for nothing'
     interrupted '== Deploying' "$OLD" --allow-downgrade
     install "$OLD" --allow-downgrade
     eventually 1.0.0 app version
@@ -280,6 +298,18 @@ test_failing_service_is_named() {
     grep -q 'run-portable.sh doctor' "$T/failure" || fail 'the next command is not said'
     refused 1 'finding(s)' verb doctor
     cp "$T/user-config.yaml" "$INSTALL/data/"
+    # A Func that runs, and answers with an error.
+    docker tag "$FUNC:1.0.0" dff-test-good
+    DOCKER_BUILDKIT=0 docker build -q -t "$FUNC:1.0.0" - <<'EOF'
+FROM dff-test-good
+RUN sed -i 's/self.answer(302, .*/self.answer(500, "broken")/' func.py
+EOF
+    refused 1 'does not answer as it should: HTTP/1.0 500' verb restart --timeout 60 | tee "$T/failure"
+    grep -q '^  | .*"GET / HTTP/1.0" 500' "$T/failure" || fail 'the last lines of its log are not shown'
+    grep -q 'run-portable.sh doctor' "$T/failure" || fail 'the next command is not said'
+    refused 1 'answers: HTTP/1.0 500' verb status
+    docker tag dff-test-good "$FUNC:1.0.0"
+    docker image rm dff-test-good
     verb restart
 }
 

@@ -91,6 +91,51 @@ test_findings_about_docker() {
     run 1 --dry-run --install-dir "$INSTALL"; said 'cgroup v2 only, which the carried Docker 18.06.3-ce does not know'
 }
 
+test_apparmor_needs_its_parser() {
+    make_folder
+    [[ $EUID -eq 0 ]] || { echo 'skipped: mounting needs root'; return 0; }
+    fake_docker 24.0.9
+    # Only inside a mount namespace of its own has the kernel AppArmor, whatever it has here.
+    apparmor() { # apparmor Y|N
+        # shellcheck disable=SC2016 # the inner bash expands them
+        OUTPUT=$(FOLDER=$FOLDER INSTALL=$INSTALL T=$T unshare --mount bash -c '
+            mount -t tmpfs tmpfs /sys/module && mkdir -p /sys/module/apparmor/parameters
+            echo "$1" >/sys/module/apparmor/parameters/enabled
+            PATH=$T/bin bash "$FOLDER/run-portable.sh" --dry-run --install-dir "$INSTALL" 2>&1 </dev/null' apparmor "$1") || true
+    }
+    rm -f "$T/bin/apparmor_parser"
+    apparmor Y; said 'AppArmor is on in this kernel, but apparmor_parser is missing' 'package apparmor; or boot with apparmor=0'
+    apparmor N; silent AppArmor
+    fake apparmor_parser 'exit 0'
+    apparmor Y; silent AppArmor; said 'new, with random secrets'
+}
+
+test_a_small_disk_is_warned_of() {
+    make_folder
+    fake_docker 24.0.9
+    fake df 'printf "h\n/dev/x 9000 1000 8000 12%% /\n"'
+    plan; said 'the disk has 9000 MB, the product is made for 20 GB'
+    fake df 'printf "h\n/dev/x 19000 11000 8000 58%% /\n"'
+    plan; silent 'the disk has'
+}
+
+test_an_engine_that_a_killed_run_unpacked_is_removed() {
+    local stages
+    make_folder
+    [[ $EUID -eq 0 ]] || { echo 'skipped: the lock needs root'; return 0; }
+    fake_docker 24.0.9
+    stages=$T/stages
+    mkdir -p "$stages/dataflux-func-engine.abcdef/docker" "$stages/dataflux-func-engine.other.file" "$T/elsewhere"
+    ln -s "$T/elsewhere" "$stages/dataflux-func-engine.123456"
+    TMPDIR=$stages run 1 stop --install-dir "$INSTALL" # nothing is installed, so it goes no further
+    mkdir -p "$INSTALL/data"
+    printf 'SECRET: x\n' >"$INSTALL/data/user-config.yaml"
+    touch "$INSTALL/docker-stack.yaml"
+    TMPDIR=$stages run 0 stop --install-dir "$INSTALL"
+    [[ $(cd "$stages" && echo *) == 'dataflux-func-engine.123456 dataflux-func-engine.other.file' ]] || fail "left: $(ls "$stages")"
+    [[ -d $T/elsewhere ]] || fail 'a link was followed'
+}
+
 test_a_docker_that_stands_still_is_started_not_replaced() {
     make_folder
     fake docker 'case "$*" in --version) echo Docker version 24.0.9 ;; *) exit 1 ;; esac'
