@@ -56,7 +56,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::folder::{Folder, Lock};
 use crate::manifest::pin::PinOf;
-use crate::manifest::{Artifact, Limits, Manifest, Pinned, builtin};
+use crate::manifest::{Artifact, Limits, Pinned, builtin};
 use crate::progress::Progress;
 use crate::workers;
 
@@ -123,31 +123,21 @@ impl Fetcher {
         Ok(Fetcher { runtime, http: http::Http::new(options)?, cache })
     }
 
-    /// The manifest at `url` (`http`, `https`, `file`, or [`builtin::BASE`]), and where it came from after
-    /// redirects: its relative URLs resolve against that. It is asked for past caches on every rung. `note` gets a
-    /// line for each attempt that failed.
+    /// The bytes of the manifest at `url` (`http`, `https`, `file`, or [`builtin::BASE`]), unread, and where they
+    /// came from after redirects: its relative URLs resolve against that. It is asked for past caches on every
+    /// rung. `note` gets a line for each attempt that failed.
     ///
     /// # Errors
-    /// It cannot be had, or is not valid.
-    pub fn manifest(&self, url: &Url, rung: Rung, note: &(dyn Fn(String) + Sync)) -> Result<(Manifest, Place)> {
+    /// It cannot be had.
+    pub fn manifest(&self, url: &Url, rung: Rung, note: &(dyn Fn(String) + Sync)) -> Result<(Vec<u8>, Place)> {
         if url.as_str() == builtin::BASE {
-            let manifest = Manifest::parse(builtin::text().to_owned(), "the built-in manifest")?;
-            return Ok((manifest, Place::of(url)));
+            return Ok((builtin::text().into(), Place::of(url)));
         }
-        let shown = redact::shown(url);
-        let (bytes, place) =
-            self.bytes(url, Limits::DEFAULT.manifest_bytes, Want::Needed, rung, note)?.ok_or_else(|| {
-                Error::failed("there is no manifest at this place")
-                    .fact("url", &shown)
-                    .hint("check the URL or the path; its last part is usually manifest.json")
-            })?;
-        let text = String::from_utf8(bytes).map_err(|_| {
-            Error::failed("the manifest is not valid")
-                .fact("manifest", &shown)
-                .fact("reason", "it is no UTF-8 text")
-                .hint("check that the URL leads to a manifest, for example with 'curl'")
-        })?;
-        Ok((Manifest::parse(text, &redact::shown(&place.url))?, place))
+        self.bytes(url, Limits::DEFAULT.manifest_bytes, Want::Needed, rung, note)?.ok_or_else(|| {
+            Error::failed("there is no manifest at this place")
+                .fact("url", redact::shown(url))
+                .hint("check the URL or the path; its last part is usually manifest.json")
+        })
     }
 
     /// A small file such as a signature; `None` when it is not there.

@@ -55,6 +55,20 @@ impl Manifest {
         parse::manifest(text, origin)
     }
 
+    /// As [`Manifest::parse`], of bytes that may be no text.
+    ///
+    /// # Errors
+    /// They are no UTF-8, or break a rule or a limit of the schema.
+    pub fn from_bytes(bytes: Vec<u8>, origin: &str) -> Result<Self> {
+        let text = String::from_utf8(bytes).map_err(|_| {
+            Error::failed("the manifest is not valid")
+                .fact("manifest", origin)
+                .fact("reason", "it is no UTF-8 text")
+                .hint("check that this is a manifest, for example with 'curl' or 'head'")
+        })?;
+        Self::parse(text, origin)
+    }
+
     /// The exact text this was read from.
     pub fn text(&self) -> &str {
         &self.text

@@ -175,8 +175,8 @@ fn a_manifest_is_based_where_it_came_from_after_redirects() {
         _ => Reply::new(404, ""),
     });
     let fetcher = Fetcher::new(Product::hurried()).expect("a fetcher");
-    let (manifest, place) = fetcher.manifest(&server.url("latest"), Rung::NoCache, &drop).expect("fetched");
-    assert_eq!((manifest.text(), place.url), (text.as_str(), server.url("v1/manifest.json")));
+    let (bytes, place) = fetcher.manifest(&server.url("latest"), Rung::NoCache, &drop).expect("fetched");
+    assert_eq!((bytes, place.url), (text.into_bytes(), server.url("v1/manifest.json")));
     assert!(server.requests().iter().all(|request| request.header("cache-control") == Some("no-cache")));
     let bytes = |path, limit, want| fetcher.bytes(&server.url(path), limit, want, Rung::NoCache, &drop);
     assert!(bytes("v1/manifest.json.minisig", 1000, Want::Optional).expect("an answer").is_none());

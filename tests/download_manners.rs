@@ -6,10 +6,11 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 use std::sync::mpsc;
 
 use pack::fetch::{Fetcher, Options};
+use support::alone::{command, command_with, said};
 use support::fault::product::{Product, fact};
 use support::fault::{Reply, Request, Server, serve};
 use support::nginx::Nginx;
@@ -18,35 +19,6 @@ use url::Url;
 
 const SIZE: usize = 300_000;
 const USER: &str = "Basic bWU6czNjcmV0"; // me:s3cret
-
-/// Runs `pack download` on a manifest of one artifact at `url`, with nothing in its environment but `variables`.
-fn command(product: &Product, url: &str, variables: &[(&str, &str)]) -> Output {
-    command_with(product, url, variables, &[])
-}
-
-/// As [`command`], with more options.
-fn command_with(product: &Product, url: &str, variables: &[(&str, &str)], options: &[&str]) -> Output {
-    let folder = product.scratch.path();
-    let manifest = folder.join("manifest.json");
-    fs::write(&manifest, product.text().replace("URL", url)).expect("written");
-    let output = Command::new(env!("CARGO_BIN_EXE_pack"))
-        .args(["download", "--no-cache", "--retries", "1", "--dir"])
-        .arg(folder.join("folder"))
-        .args(options)
-        .arg(&manifest)
-        .current_dir(folder)
-        .env_clear()
-        .env("HOME", folder)
-        .envs(variables.iter().copied())
-        .output()
-        .expect("pack runs");
-    product.assert_nothing_wrong_has_a_name();
-    output
-}
-
-fn said(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-}
 
 fn file_server() -> Server {
     serve(|request| Reply::file(request, &noise(1, SIZE)))
@@ -79,62 +51,6 @@ fn a_proxys_password_is_sent_and_never_shown() {
     assert_eq!(output.status.code(), Some(1));
     assert!(!said(&output).contains("s3cret"), "{}", said(&output));
     assert_eq!(closed.requests()[0].header("proxy-authorization"), Some(USER));
-}
-
-#[test]
-fn credentials_in_a_url_are_sent_and_never_shown() {
-    let server = serve(|request: &Request| match request.header("authorization") {
-        Some(USER) => Reply::file(request, &noise(1, SIZE)),
-        _ => Reply::new(401, ""),
-    });
-    let product = Product::of(&noise(1, SIZE), "URL");
-    let with = |user: &str| format!("http://{user}@{}/a?token=t0ken", server.address());
-    let output = command(&product, &with("me:wr%20ng"), &[]);
-    assert_eq!(output.status.code(), Some(1));
-    let text = said(&output);
-    assert!(text.contains("401") && !text.contains("wr") && !text.contains("ng@") && !text.contains("t0ken"), "{text}");
-    let output = command(&product, &with("me:s3cret"), &[]);
-    assert!(output.status.success(), "{}", said(&output));
-    let text = said(&output);
-    assert!(!text.contains("s3cret") && !text.contains("t0ken"), "{text}");
-    let own = product.path(".pack");
-    let kept = Command::new("grep").args(["-rl", "-e", "s3cret", "-e", "t0ken"]).arg(&own).output().expect("grep runs");
-    assert!(kept.stdout.is_empty(), "no credentials are written down: {}", said(&kept));
-}
-
-#[test]
-fn credentials_come_from_netrc_and_go_to_their_own_host_only() {
-    let elsewhere = file_server();
-    let there = elsewhere.url("a").to_string().replace("127.0.0.1", "localhost");
-    let server = serve(move |request: &Request| match request.header("authorization") {
-        Some(USER) if request.path == "/a" => Reply::redirect("/b"),
-        Some(USER) => Reply::redirect(&there),
-        _ => Reply::new(401, ""),
-    });
-    let product = Product::of(&noise(1, SIZE), "URL");
-    let netrc = product.scratch.path().join(".netrc");
-    fs::write(&netrc, "machine 127.0.0.1 login me password s3cret\n").expect("written");
-    let output = command(&product, server.url("a").as_str(), &[]);
-    assert!(output.status.success(), "{}", said(&output));
-    assert!(elsewhere.requests().iter().all(|request| request.header("authorization").is_none()));
-    fs::remove_file(product.path("a")).expect("there");
-    fs::rename(&netrc, product.scratch.path().join("my-netrc")).expect("renamed");
-    let variables = [("NETRC", "my-netrc")];
-    assert!(command(&product, server.url("a").as_str(), &variables).status.success());
-}
-
-#[test]
-fn credentials_of_a_url_stay_with_their_origin_through_redirects() {
-    let elsewhere = file_server();
-    let there = elsewhere.url("c").to_string();
-    let server = serve(move |request: &Request| match (request.header("authorization"), request.path.as_str()) {
-        (Some(USER), "/a") => Reply::redirect("/b"),
-        (Some(USER), "/b") => Reply::redirect(&there),
-        _ => Reply::new(401, ""),
-    });
-    let product = Product::of(&noise(1, SIZE), &format!("http://me:s3cret@{}/a", server.address()));
-    product.download(&server.url("")).expect("downloaded");
-    assert!(elsewhere.requests().iter().all(|request| request.header("authorization").is_none()));
 }
 
 /// nginx with TLS and HTTP/2 that serves `a` and redirects `/down` to plain HTTP.

@@ -4,11 +4,12 @@ mod support;
 
 use std::fs;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use pack::error::Class;
 use pack::fetch::Options;
 use support::fault::product::{Product, fact};
-use support::fault::{Reply, serve};
+use support::fault::{Reply, Request, serve};
 use support::noise;
 
 const SIZE: usize = 300_000;
@@ -142,4 +143,32 @@ fn caches_are_passed_step_by_step_then_the_next_url_is_asked_and_then_the_mirror
         step("mirror", "/m/a", false, false),
     ];
     assert_eq!(*asked.lock().expect("no panic"), ladder);
+}
+
+#[test]
+fn a_server_that_asks_for_patience_has_it_from_every_artifact() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let told = asked.clone();
+    let server = serve(move |request: &Request| {
+        let mut told = told.lock().expect("no panic");
+        let name = request.path.clone();
+        let is_first = !told.iter().any(|(known, _)| *known == name);
+        told.push((name.clone(), Instant::now()));
+        match name.as_str() {
+            "/first" if is_first => Reply::new(429, "").header("Retry-After", "1"),
+            // It is being sent while the first is told to wait.
+            "/second" => Reply::file(request, &noise(2, SIZE / 2)).drip(SIZE / 8, Duration::from_millis(50)),
+            "/third" => Reply::file(request, &noise(3, SIZE / 4)),
+            _ => Reply::file(request, &noise(1, SIZE)),
+        }
+    });
+    let product = Product::new()
+        .with("first", &noise(1, SIZE), &["first"])
+        .with("second", &noise(2, SIZE / 2), &["second"])
+        .with("third", &noise(3, SIZE / 4), &["third"]);
+    product.download_with(&server.url(""), Options { jobs: 2, ..Product::hurried() }).expect("downloaded");
+    product.assert_complete();
+    let asked = asked.lock().expect("no panic");
+    let when = |name: &str| asked.iter().find(|(known, _)| known == name).expect("asked").1;
+    assert!(when("/third") >= when("/first") + Duration::from_millis(950), "{asked:?}");
 }

@@ -165,6 +165,27 @@ fn ranges_of_a_file_that_changed_are_not_mixed() {
 }
 
 #[test]
+fn a_range_that_says_it_is_of_another_state_of_the_file_is_not_used() {
+    // It takes no notice of If-Range, as some object stores do.
+    let (bytes, other) = (noise(1, BIG), noise(2, BIG));
+    let served = bytes.clone();
+    let server = serve(move |request: &Request| match request.number {
+        0 => slow(Reply::file_as(request, &served, "\"one\"")),
+        _ => {
+            let mut asked = request.clone();
+            asked.headers.retain(|(name, _)| name != "if-range");
+            Reply::file_as(&asked, &other, "\"two\"")
+        }
+    });
+    let product = Product::of(&bytes, "a");
+    let watcher = Watcher::default();
+    product.download_watched(&server.url(""), spread(), &watcher).expect("downloaded");
+    product.assert_complete();
+    assert!(!ranges(&server.requests()).is_empty(), "others joined");
+    assert_eq!(*watcher.notes.lock().expect("no panic"), [""; 0], "and nothing had to begin again");
+}
+
+#[test]
 fn another_run_fetches_only_what_lies_between() {
     let bytes = noise(1, BIG);
     let served = bytes.clone();

@@ -162,8 +162,8 @@ fn a_server_that_refuses_no_cache_is_asked_under_a_fresh_url() {
     product.assert_complete();
 }
 
-/// A folder with version 1.0.0 of a product in `src`, signed; its origin, and a proxy that holds the signature.
-fn signed_behind(key: &str) -> Option<(tempfile::TempDir, Server, Nginx)> {
+/// A folder with version 1.0.0 of a product in `src`, signed; its origin, and a proxy that holds `cached` of it.
+fn behind(key: &str, cached: &str) -> Option<(tempfile::TempDir, Server, Nginx)> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let src = folder.path().join("src");
     std::fs::create_dir(&src).expect("a folder");
@@ -175,8 +175,10 @@ fn signed_behind(key: &str) -> Option<(tempfile::TempDir, Server, Nginx)> {
     });
     let proxy = proxy(&origin, key, false)?;
     let fetcher = Fetcher::new(Product::hurried()).expect("a fetcher");
-    let signature = proxy.url(0, "manifest.json.minisig");
-    fetcher.bytes(&signature, 1_000, Want::Needed, Rung::NoCache, &drop).expect("an answer").expect("into the cache");
+    fetcher
+        .bytes(&proxy.url(0, cached), 10_000, Want::Needed, Rung::NoCache, &drop)
+        .expect("an answer")
+        .expect("into the cache");
     Some((folder, origin, proxy))
 }
 
@@ -187,7 +189,7 @@ fn publish(folder: &Path, version: &str) {
 
 #[test]
 fn yesterdays_signature_beside_todays_manifest_is_beaten_by_a_fresh_url() {
-    let Some((folder, _origin, proxy)) = signed_behind("$uri$is_args$args") else { return };
+    let Some((folder, _origin, proxy)) = behind("$uri$is_args$args", "manifest.json.minisig") else { return };
     publish(folder.path(), "1.0.1");
     let url = proxy.url(0, "manifest.json").to_string();
     let (_, err) = expect(0, folder.path(), &["download", &url, "--pubkey", "release.pub"]);
@@ -199,7 +201,7 @@ fn yesterdays_signature_beside_todays_manifest_is_beaten_by_a_fresh_url() {
 
 #[test]
 fn yesterdays_signature_that_nothing_beats_is_told_with_who_sent_it() {
-    let Some((folder, _origin, proxy)) = signed_behind("$uri") else { return };
+    let Some((folder, _origin, proxy)) = behind("$uri", "manifest.json.minisig") else { return };
     publish(folder.path(), "1.0.1");
     let url = proxy.url(0, "manifest.json").to_string();
     let (_, err) = expect(3, folder.path(), &["download", &url, "--pubkey", "release.pub"]);
@@ -208,4 +210,76 @@ fn yesterdays_signature_that_nothing_beats_is_told_with_who_sent_it() {
         assert!(err.contains(told), "{told}: {err}");
     }
     assert!(!folder.path().join("probe-portable").exists());
+}
+
+#[test]
+fn yesterdays_manifest_is_beaten_by_a_fresh_url() {
+    let Some((folder, origin, proxy)) = behind("$uri$is_args$args", "manifest.json") else { return };
+    publish(folder.path(), "1.0.1");
+    expect(0, folder.path(), &["download", origin.url("manifest.json").as_str()]);
+    let url = proxy.url(0, "manifest.json").to_string();
+    let (_, err) = expect(0, folder.path(), &["download", &url]);
+    assert!(err.contains("this version is older than the one in the folder: asking again"), "{err}");
+    let log = proxy.log();
+    assert!(log.contains("/manifest.json?pack-fresh=") && !log.contains("/data"), "{log}");
+}
+
+#[test]
+fn yesterdays_manifest_that_nothing_beats_is_told_with_who_sent_it() {
+    let Some((folder, origin, proxy)) = behind("$uri", "manifest.json") else { return };
+    publish(folder.path(), "1.0.1");
+    expect(0, folder.path(), &["download", origin.url("manifest.json").as_str()]);
+    let url = proxy.url(0, "manifest.json").to_string();
+    let (_, err) = expect(3, folder.path(), &["download", &url]);
+    for told in ["offered: 1.0.0", "differs: 'data' was", "age: 36000", "x-cache: HIT", "etag: ", "server: nginx", &url]
+    {
+        assert!(err.contains(told), "{told}: {err}");
+    }
+}
+
+#[test]
+fn half_a_manifest_in_a_cache_is_beaten_by_a_fresh_url() {
+    let Some((folder, _origin, proxy)) = behind("$uri$is_args$args", "data") else { return };
+    let whole = std::fs::read(folder.path().join("src/manifest.json")).expect("read");
+    std::fs::write(folder.path().join("src/manifest.json"), &whole[..whole.len() / 2]).expect("written");
+    let url = proxy.url(0, "manifest.json").to_string();
+    let (_, err) = expect(1, folder.path(), &["download", &url]);
+    assert!(err.contains("the text ends too early") && err.contains("server: nginx"), "{err}");
+    std::fs::write(folder.path().join("src/manifest.json"), &whole).expect("written");
+    expect(0, folder.path(), &["download", &url]);
+}
+
+#[test]
+fn an_artifact_that_has_a_digest_and_no_size_is_pinned_past_a_stale_cache() {
+    let Some((folder, origin, proxy)) = behind("$uri$is_args$args", "data") else { return };
+    let new = noise(3, SIZE);
+    std::fs::write(folder.path().join("src/data"), &new).expect("written");
+    let path = folder.path().join("manifest.json");
+    let pinned = |url: &str| {
+        let artifact = serde_json::json!({
+            "name": "data", "kind": "file", "urls": [url], "digest": pack::digest::Digest::of(&new),
+        });
+        let manifest = serde_json::json!({
+            "schemaVersion": 1, "name": "probe", "version": "1.0.1", "artifacts": [artifact],
+        });
+        std::fs::write(&path, manifest.to_string()).expect("written");
+    };
+    pinned(proxy.url(0, "data").as_str());
+    let (_, err) = expect(0, folder.path(), &["lock"]);
+    assert!(err.contains("asking again past caches, under a URL none of them knows"), "{err}");
+    assert!(std::fs::read_to_string(&path).expect("read").contains(&format!("\"size\": {SIZE}")));
+    // Where even that helps nothing, the error tells who has the wrong bytes.
+    origin.now(|request| Reply::file(request, b"old").header("Via", "1.1 near").header("Via", "1.1 far"));
+    pinned(origin.url("data").as_str());
+    std::fs::remove_dir_all(folder.path().join("cache")).ok();
+    let (_, err) = expect(3, folder.path(), &["lock", "--no-cache"]);
+    for told in [
+        "actual size: 3 bytes",
+        "actual digest: sha256:",
+        "expected digest: sha256:",
+        "via: 1.1 near, 1.1 far",
+        "etag: ",
+    ] {
+        assert!(err.contains(told), "{told}: {err}");
+    }
 }

@@ -117,9 +117,9 @@ pub(super) fn run(args: &BundleArgs, terminal: &Terminal) -> Result<u8> {
     let signer = signer.as_ref();
     match &args.manifest {
         Some(manifest) => {
-            let plan = download::Plan { platform: args.platform, allow_downgrade: args.allow_downgrade };
-            let (folder, _held) =
-                download::for_bundle(manifest, args.dir.as_deref(), &plan, &trust, &args.network, terminal)?;
+            let dir = args.dir.as_deref();
+            let plan = download::Plan { dir, platform: args.platform, allow_downgrade: args.allow_downgrade };
+            let (folder, _held) = download::for_bundle(manifest, &plan, &trust, &args.network, terminal)?;
             pack(args, &folder, &trust, signer, terminal)
         }
         None => {

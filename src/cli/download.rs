@@ -57,24 +57,38 @@ pub(super) fn run(args: &DownloadArgs, terminal: &Terminal) -> Result<u8> {
     // A wrong key is told before anything is fetched.
     let trust = args.key.read()?;
     let fetcher = args.network.fetcher()?;
-    let trusted = trust.fetch(&fetcher, &network::manifest_url(args.manifest.as_deref())?, terminal)?;
+    let url = network::manifest_url(args.manifest.as_deref())?;
     if args.list {
+        let trusted = trust.fetch(&fetcher, &url, &|_| Ok(()), terminal)?;
         return list(&trusted, &fetcher, args, terminal);
     }
-    let dir = args.dir.clone().unwrap_or_else(|| locate::folder_name(&trusted.manifest));
-    let folder = Folder::at(dir);
-    let plan = Plan { platform: args.platform, allow_downgrade: args.allow_downgrade };
+    let plan = Plan { dir: args.dir.as_deref(), platform: args.platform, allow_downgrade: args.allow_downgrade };
+    let trusted = trust.fetch(&fetcher, &url, &|manifest| plan.accept(manifest), terminal)?;
+    let folder = plan.folder(&trusted.manifest);
     let (_, outcomes) = fill(&folder, &trusted, &fetcher, &plan, terminal)?;
     show(&folder, &trusted.manifest, &outcomes, terminal)?;
     Ok(0)
 }
 
 /// What a download may do.
-pub(super) struct Plan {
+pub(super) struct Plan<'a> {
+    /// The folder asked for.
+    pub(super) dir: Option<&'a Path>,
     /// The platform asked for.
     pub(super) platform: Option<Platform>,
     /// Whether an older version may replace a newer one.
     pub(super) allow_downgrade: bool,
+}
+
+impl Plan<'_> {
+    fn folder(&self, manifest: &Manifest) -> Folder {
+        Folder::at(self.dir.map_or_else(|| locate::folder_name(manifest), Path::to_owned))
+    }
+
+    /// Whether `manifest` may take the place of what is in the folder.
+    fn accept(&self, manifest: &Manifest) -> Result<()> {
+        trust::check_succession(&self.folder(manifest), manifest, self.allow_downgrade).map(drop)
+    }
 }
 
 /// Sees to it that the folder holds what the manifest pins, and nothing of the version before. The lock says
@@ -83,15 +97,14 @@ pub(super) fn fill(
     folder: &Folder,
     trusted: &trust::Trusted,
     fetcher: &Fetcher,
-    plan: &Plan,
+    plan: &Plan<'_>,
     terminal: &Terminal,
 ) -> Result<(Lock, Vec<Outcome>)> {
     let manifest = &trusted.manifest;
     let platform = locate::platform_of(folder, plan.platform)?;
     let selection = manifest.select(platform)?;
-    trust::check_succession(folder, manifest, plan.allow_downgrade)?;
     let lock = folder.lock()?;
-    // Another run may have been here between the check and the lock.
+    // Another run may have been here since the manifest was accepted.
     let old = trust::check_succession(folder, manifest, plan.allow_downgrade)?;
     if let Some(old) = &old {
         for name in folder.make_way(old, &selection)? {
@@ -182,16 +195,15 @@ fn list(trusted: &trust::Trusted, fetcher: &Fetcher, args: &DownloadArgs, termin
 /// Downloads for another command.
 pub(super) fn for_bundle(
     manifest: &str,
-    dir: Option<&Path>,
-    plan: &Plan,
+    plan: &Plan<'_>,
     trust: &Trust,
     network: &NetworkArgs,
     terminal: &Terminal,
 ) -> Result<(Folder, Lock)> {
     let fetcher = network.fetcher()?;
-    let trusted = trust.fetch(&fetcher, &network::manifest_url(Some(manifest))?, terminal)?;
-    let dir = dir.map_or_else(|| locate::folder_name(&trusted.manifest), Path::to_owned);
-    let folder = Folder::at(dir);
+    let url = network::manifest_url(Some(manifest))?;
+    let trusted = trust.fetch(&fetcher, &url, &|manifest| plan.accept(manifest), terminal)?;
+    let folder = plan.folder(&trusted.manifest);
     let (lock, _) = fill(&folder, &trusted, &fetcher, plan, terminal)?;
     Ok((folder, lock))
 }

@@ -38,6 +38,10 @@ pub(super) struct LockArgs {
 }
 
 pub(super) fn run(args: &LockArgs, terminal: &Terminal) -> Result<u8> {
+    if network::is_meant_as_url(&args.manifest.to_string_lossy()) {
+        return Err(Error::usage("a manifest is pinned in place, and a URL is no place to write to")
+            .hint("download the manifest, then: pack lock manifest.json"));
+    }
     // The file itself, not a link to it, is what gets new content.
     let path = args.manifest.canonicalize().doing("find the manifest", &args.manifest)?;
     let text = read_manifest_text(&path).doing("read the manifest", &path)?;

@@ -29,7 +29,7 @@ pub(super) struct NetworkArgs {
     connections: usize,
     /// Ask this base URL too, after an artifact's own URLs; may be given more than once
     #[arg(long = "mirror", value_name = "BASE")]
-    mirrors: Vec<Url>,
+    mirrors: Vec<String>,
     /// Trust these certificate authorities (PEM) besides the system's
     #[arg(long, value_name = "FILE")]
     cacert: Option<PathBuf>,
@@ -50,24 +50,24 @@ pub(super) struct NetworkArgs {
 impl NetworkArgs {
     /// A fetcher as asked for.
     pub(super) fn fetcher(&self) -> Result<Fetcher> {
-        Fetcher::new(self.options())
+        Fetcher::new(self.options()?)
     }
 
-    fn options(&self) -> Options {
+    fn options(&self) -> Result<Options> {
         let usual = Options::default();
-        Options {
+        Ok(Options {
             jobs: self.jobs,
             connections: self.connections,
             // One big artifact alone gets as many connections as were asked for.
             extra_connections: usual.extra_connections.max(self.connections - 1),
-            mirrors: self.mirrors.iter().map(as_folder).collect(),
+            mirrors: self.mirrors.iter().map(|base| mirror(base)).collect::<Result<_>>()?,
             cacert: self.cacert.clone(),
             limit_rate: self.limit_rate,
             stall: Duration::from_secs(self.stall.clamp(1, DAY)),
             retries: self.retries,
             cache: if self.no_cache { None } else { Cache::default_root() },
             ..usual
-        }
+        })
     }
 }
 
@@ -77,10 +77,12 @@ pub(super) fn manifest_url(asked: Option<&str>) -> Result<Url> {
     match asked {
         Some(text) => match Url::parse(text) {
             Ok(url) if matches!(url.scheme(), "http" | "https" | "file") => Ok(url),
-            // Never a path, and not to be told as one: it may carry a password.
-            Ok(url) if url.has_host() => Err(Error::usage("a manifest cannot be had in this way")
-                .fact("scheme", url.scheme())
-                .hint("use an http, https or file URL, or a path")),
+            parsed if is_meant_as_url(text) => {
+                let reason = parsed.map_or_else(|why| why.to_string(), |url| format!("its scheme is {}", url.scheme()));
+                Err(Error::usage("a manifest cannot be had from this URL")
+                    .fact("reason", reason)
+                    .hint("use an http, https or file URL, or a path"))
+            }
             _ => file_url(Path::new(text)),
         },
         None if Path::new(FILE_NAME).is_file() => file_url(Path::new(FILE_NAME)),
@@ -102,13 +104,27 @@ fn file_url(path: &Path) -> Result<Url> {
         .map_err(|error| error.hint("copy the manifest to a place with a plain name, and name that"))
 }
 
-/// A base URL whose last part is a folder, whether or not it was typed with a slash.
-fn as_folder(base: &Url) -> Url {
-    let mut base = base.clone();
-    if !base.path().ends_with('/') {
-        base.set_path(&format!("{}/", base.path()));
+/// Whether a word is no path, and not to be told as one: it may carry a password.
+pub(super) fn is_meant_as_url(text: &str) -> bool {
+    text.contains("://") || (text.contains('@') && text.contains(':') && !Path::new(text).exists())
+}
+
+/// The URL of a mirror: its last part is a folder, whether or not it was typed with a slash. The option's own parser
+/// would repeat the word that it cannot read, password and all.
+fn mirror(base: &str) -> Result<Url> {
+    let wrong = |reason: String| {
+        Error::usage("the mirror's URL cannot be used")
+            .fact("reason", reason)
+            .hint("give a URL such as https://mirror.example/product/")
+    };
+    let mut url = Url::parse(base).map_err(|why| wrong(why.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https" | "file") {
+        return Err(wrong("it is neither http nor https nor file".to_owned()));
     }
-    base
+    if !url.path().ends_with('/') {
+        url.set_path(&format!("{}/", url.path()));
+    }
+    Ok(url)
 }
 
 fn a_few(text: &str) -> Result<usize, String> {
@@ -163,7 +179,7 @@ mod tests {
     fn one_artifact_gets_the_connections_asked_for() {
         let extra = |words: &[&str]| {
             let words = [&["pack"], words].concat();
-            let options = Command::try_parse_from(words).expect("right words").network.options();
+            let options = Command::try_parse_from(words).expect("right words").network.options().expect("usable");
             (options.connections, options.extra_connections)
         };
         assert_eq!(extra(&[]), (8, 16));

@@ -1,19 +1,21 @@
 //! Whether a manifest may be used: its signature, its date, and what it would replace.
 
+mod arrival;
+
 use std::fs::File;
 use std::io::Read;
 
 use clap::Args;
 use jiff::Timestamp;
-use url::Url;
+
+pub(super) use arrival::Trusted;
 
 use super::terminal::Terminal;
 use crate::bundle::Bundle;
 use crate::error::{Error, IoContext, Result};
-use crate::fetch::{Fetcher, Place, Rung, Want};
 use crate::folder::Folder;
 use crate::manifest::{FILE_NAME, Manifest, SIGNATURE_NAME, succession};
-use crate::signature::{EXTENSION, LIMIT, PublicKey, is_signature};
+use crate::signature::{LIMIT, PublicKey};
 
 /// Which publisher to trust.
 #[derive(Args)]
@@ -44,41 +46,6 @@ impl Trust {
     /// The key to trust, where one was given.
     pub(super) fn key(&self) -> Option<&PublicKey> {
         self.key.as_ref()
-    }
-
-    /// The manifest at `url`, its base URL, and its signature where there is one: fetched, and checked as
-    /// asked for before anything else is.
-    pub(super) fn fetch(&self, fetcher: &Fetcher, url: &Url, terminal: &Terminal) -> Result<Trusted> {
-        let note = |line: String| terminal.note(&format!("manifest: {line}"));
-        let mut had = self.ask(fetcher, url, Rung::NoCache, &note)?;
-        if let Err(error) = had.check(self.key(), url) {
-            if had.signature.is_none() {
-                return Err(error);
-            }
-            // A cache that obeys nobody may hold yesterday's one of the two beside today's other.
-            note(format!("{}: asking again, under URLs that no cache knows", error.title()));
-            had = match self.ask(fetcher, url, Rung::Fresh, &note) {
-                Ok(again) if again.signature.is_some() => again,
-                // It lets no other query in: that says nothing about the two.
-                _ => return Err(error),
-            };
-            had.check(self.key(), url)?;
-        }
-        self.check_expiry(&had.manifest, terminal)?;
-        let signature = had.signature.map(|(text, _)| text);
-        Ok(Trusted { manifest: had.manifest, base: had.place.url, signature })
-    }
-
-    /// The manifest at `url` and what there is of a signature, unchecked.
-    fn ask(&self, fetcher: &Fetcher, url: &Url, rung: Rung, note: &(dyn Fn(String) + Sync)) -> Result<Had> {
-        let (manifest, place) = fetcher.manifest(url, rung, note)?;
-        let signature = |want| fetch_signature(fetcher, url, &place.url, want, rung, note);
-        let signature = match self.key {
-            Some(_) => signature(Want::Optional)?,
-            // Whether there is one matters only to whoever gave a key; else it just travels along.
-            None => signature(Want::Welcome).unwrap_or_default().filter(|(text, _)| is_signature(text)),
-        };
-        Ok(Had { manifest, place, signature })
     }
 
     /// Checks the manifest of a folder as asked for.
@@ -121,71 +88,6 @@ impl Trust {
         terminal.note(&format!("the manifest of {} {} expired at {expires}", manifest.name(), manifest.version()));
         Ok(())
     }
-}
-
-/// A manifest and a signature as they came, each with its place.
-struct Had {
-    manifest: Manifest,
-    place: Place,
-    signature: Option<(String, Place)>,
-}
-
-impl Had {
-    /// Checks that they belong together; the error tells who answered with them.
-    fn check(&self, key: Option<&PublicKey>, url: &Url) -> Result<()> {
-        let signature = self.signature.as_ref().map(|(text, _)| text.as_str());
-        check(key, self.manifest.text().as_bytes(), signature, url.path()).map_err(|error| {
-            let places = [&self.place].into_iter().chain(self.signature.as_ref().map(|(_, place)| place));
-            places.fold(error, |error, place| place.add_to(error))
-        })
-    }
-}
-
-/// A manifest that passed every check that was asked for.
-pub(super) struct Trusted {
-    /// The manifest.
-    pub(super) manifest: Manifest,
-    /// What its relative URLs resolve against.
-    pub(super) base: Url,
-    /// The signature that was checked.
-    pub(super) signature: Option<String>,
-}
-
-/// The signature beside the manifest at `url`; where there is none, beside where a redirect led (`base`). One
-/// that is none (a page that says so, with a status of success) is given back only when nothing else is there.
-fn fetch_signature(
-    fetcher: &Fetcher,
-    url: &Url,
-    base: &Url,
-    want: Want,
-    rung: Rung,
-    note: &(dyn Fn(String) + Sync),
-) -> Result<Option<(String, Place)>> {
-    let mut places = vec![beside(url)];
-    if base != url {
-        // The query of a redirect's target is often a signature of its very path, and lets nothing else in.
-        let mut bare = base.clone();
-        bare.set_query(None);
-        places.push(beside(&bare));
-    }
-    let mut found = None;
-    for place in places {
-        let Some((bytes, place)) = fetcher.bytes(&place, LIMIT, want, rung, note)? else { continue };
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        if is_signature(&text) {
-            return Ok(Some((text, place)));
-        }
-        found = found.or(Some((text, place)));
-    }
-    Ok(found)
-}
-
-/// The manifest's own name, whatever it is, with the signature's ending.
-fn beside(manifest: &Url) -> Url {
-    let mut beside = manifest.clone();
-    beside.set_path(&format!("{}.{EXTENSION}", manifest.path()));
-    beside.set_fragment(None);
-    beside
 }
 
 fn check(key: Option<&PublicKey>, content: &[u8], signature: Option<&str>, what: &str) -> Result<()> {

@@ -17,6 +17,7 @@ pub(super) struct Answer<'a> {
     options: &'a Options,
     throttle: &'a Throttle,
     response: Response,
+    url: Url,
     /// What its head says.
     pub(super) seen: Seen,
     /// The whole file's size, where the head tells it.
@@ -28,11 +29,12 @@ pub(super) struct Answer<'a> {
 }
 
 impl<'a> Answer<'a> {
-    /// Reads the head. `asked` is where the range asked for begins, if one was.
+    /// Reads the head of what `url` answered. `asked` is where the range asked for begins, if one was.
     pub(super) fn new(
         options: &'a Options,
         throttle: &'a Throttle,
         response: Response,
+        url: Url,
         asked: Option<u64>,
     ) -> Result<Self, Fault> {
         let seen = Seen::of(&response);
@@ -50,12 +52,12 @@ impl<'a> Answer<'a> {
             200 => declared_length(&response),
             _ => return Err(Fault::Status { seen: Box::new(seen), ranged: asked.is_some() }),
         };
-        Ok(Answer { options, throttle, response, seen, total, came: 0, ahead: None, window: Window::default() })
+        Ok(Answer { options, throttle, response, url, seen, total, came: 0, ahead: None, window: Window::default() })
     }
 
-    /// The URL that answered, after redirects.
+    /// The URL that answered, after redirects, with the credentials that were for it.
     pub(super) fn url(&self) -> &Url {
-        self.response.url()
+        &self.url
     }
 
     /// Whether the server says that it can send ranges of this file.

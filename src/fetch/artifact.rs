@@ -165,7 +165,8 @@ impl Run<'_> {
         meter.add(partial.length());
         let note = |line| self.note(pinned, line);
         // All of it is there: set aside from the version before, or a kill came just before the last step.
-        if pinned.pin.size.is_some_and(|size| size > 0 && partial.gaps(size).is_empty()) && partial.is_pinned()? {
+        let all = pinned.pin.size.unwrap_or(partial.length());
+        if all > 0 && partial.gaps(all).is_empty() && partial.is_pinned()? {
             match partial.finish()? {
                 Ok(verified) => return Ok((verified, Origin { from_cache: false, wire, url: None })),
                 Err(_) => partial = Partial::open(self.folder, pinned.pin)?,
@@ -231,37 +232,37 @@ impl Run<'_> {
                 meter.retract(partial.length());
                 partial.restart()
             };
-            let poured = match local {
+            let poured = match &local {
                 Local::File(path) => {
-                    let mut file = match File::open(&path) {
+                    let mut file = match File::open(path) {
                         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(absent()),
-                        other => other.doing("read", &path).map_err(Fault::Local)?,
+                        other => other.doing("read", path).map_err(Fault::Local)?,
                     };
                     if partial.length() > 0 {
                         // What came before is given up only for something that is certainly better.
-                        let (size, digest) = Digest::of_reader(&file).doing("read", &path).map_err(Fault::Local)?;
+                        let (size, digest) = Digest::of_reader(&file).doing("read", path).map_err(Fault::Local)?;
                         if digest != pin.digest {
-                            return Err(Fault::Local(other_bytes(turn, format!("{size} bytes"))));
+                            return Err(Fault::Local(local::other_bytes(&redact::shown(&turn.url), size, digest)));
                         }
-                        file.rewind().doing("read", &path).map_err(Fault::Local)?;
+                        file.rewind().doing("read", path).map_err(Fault::Local)?;
                     }
                     begin_again(partial)?;
                     pour(file, partial, meter)
                 }
                 Local::Elsewhere => return Err(Fault::Local(local::elsewhere(&redact::shown(&turn.url)))),
                 Local::BuiltIn(bytes) => {
-                    let bytes = bytes.ok_or_else(absent)?;
+                    let bytes = (*bytes).ok_or_else(absent)?;
                     begin_again(partial)?;
                     pour(bytes, partial, meter)
                 }
             };
             match poured {
                 Ok(true) if partial.is_pinned()? => Ok(()),
-                Ok(all) => {
-                    let size = format!("{}{} bytes", if all { "" } else { "more than " }, partial.length());
+                Ok(_) => {
                     // No other source may go on behind bytes of another file.
                     begin_again(partial)?;
-                    Err(Fault::Local(other_bytes(turn, size)))
+                    let (size, digest) = local.size_and_digest(&redact::shown(&turn.url))?;
+                    Err(Fault::Local(local::other_bytes(&redact::shown(&turn.url), size, digest)))
                 }
                 Err(Poured::Write(error)) => Err(Fault::Ours(error)),
                 Err(Poured::Read(error)) => Err(Fault::Local(
@@ -285,14 +286,6 @@ fn no_such_file(size: &str) -> Error {
     Error::integrity("the manifest pins a size and a digest that do not belong together")
         .fact("actual size", size)
         .hint("get the manifest anew; its publisher pins it with: pack lock --update manifest.json")
-}
-
-/// The error for a local file that is not the one the manifest pins.
-fn other_bytes(turn: &Turn, size: String) -> Error {
-    Error::integrity("the file is not the one the manifest pins")
-        .fact("url", redact::shown(&turn.url))
-        .fact("actual size", size)
-        .hint("get the file that belongs to this manifest, or pin this one anew: pack lock manifest.json")
 }
 
 /// How one source fared in one turn.

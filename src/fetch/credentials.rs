@@ -15,15 +15,17 @@ pub(super) struct Credentials {
 }
 
 impl Credentials {
-    /// User and password for `url`. What the first URL of a chain of redirects carries goes to its own
-    /// origin only.
-    pub(super) fn of(&self, url: &Url, first: &Url) -> Option<(String, Option<String>)> {
-        let same = url.origin() == first.origin();
-        in_url(url).or_else(|| in_url(first).filter(|_| same)).or_else(|| self.in_netrc(url))
+    /// User and password for `url`; of a user whom it names without one, the password may be in netrc.
+    pub(super) fn of(&self, url: &Url) -> Option<(String, Option<String>)> {
+        match in_url(url) {
+            Some((user, None)) => Some(self.in_netrc(url, Some(&user)).unwrap_or((user, None))),
+            Some(whole) => Some(whole),
+            None => self.in_netrc(url, None),
+        }
     }
 
-    fn in_netrc(&self, url: &Url) -> Option<(String, Option<String>)> {
-        self.netrc.get_or_init(read).as_ref()?.of(url.host_str()?)
+    fn in_netrc(&self, url: &Url, user: Option<&str>) -> Option<(String, Option<String>)> {
+        self.netrc.get_or_init(read).as_ref()?.of(url.host_str()?, user)
     }
 }
 
@@ -31,6 +33,17 @@ impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Credentials")
     }
+}
+
+/// `next`, to which a redirect leads, with what `first` carries, where both are of one origin: nobody else is
+/// told. What a redirect itself names is its own business.
+pub(super) fn carried(first: &Url, mut next: Url) -> Url {
+    if next.origin() == first.origin() && in_url(&next).is_none() {
+        // Both have a host, and such URLs take a user.
+        let _ = next.set_username(first.username());
+        let _ = next.set_password(first.password());
+    }
+    next
 }
 
 fn in_url(url: &Url) -> Option<(String, Option<String>)> {

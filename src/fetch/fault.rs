@@ -203,9 +203,10 @@ impl Fault {
             Fault::Wrong(wrong) => {
                 let mut error = Error::integrity("the server has other bytes than the manifest pins");
                 error = wrong.seen.add_to(error).fact("actual size", &wrong.size);
-                if let Some(digest) = wrong.digest {
-                    error = error.fact("actual digest", digest);
-                }
+                error = match wrong.digest {
+                    Some(digest) => error.fact("actual digest", digest),
+                    None => error.fact("actual digest", "not read: the size tells already"),
+                };
                 error.hint(
                     "what the server holds is stale or not this version: ask its operator to purge it, give a good \
                      copy with --mirror URL, or get the manifest that belongs to it",

@@ -1,12 +1,15 @@
-//! Which servers and mirrors failed in this run: they are not asked first again.
+//! Which servers and mirrors failed in this run: they are not asked first again. And which asked for patience: no
+//! artifact disturbs them before.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
+use std::time::Instant;
 
 /// Shared by all artifacts of a run.
 #[derive(Debug, Default)]
 pub(super) struct Health {
     failed: Mutex<HashSet<String>>,
+    resting: Mutex<HashMap<String, Instant>>,
 }
 
 impl Health {
@@ -23,5 +26,18 @@ impl Health {
     /// Forgets a failure: it works again.
     pub(super) fn works(&self, party: &str) {
         self.failed.lock().unwrap_or_else(|broken| broken.into_inner()).remove(party);
+    }
+
+    /// Until when `party` is to be left alone; `None` where that is over, or was never asked for.
+    pub(super) fn rests_until(&self, party: &str) -> Option<Instant> {
+        let resting = self.resting.lock().unwrap_or_else(|broken| broken.into_inner());
+        resting.get(party).copied().filter(|until| *until > Instant::now())
+    }
+
+    /// Remembers that `party` asked to be left alone until then.
+    pub(super) fn rests(&self, party: &str, until: Instant) {
+        let mut resting = self.resting.lock().unwrap_or_else(|broken| broken.into_inner());
+        let known = resting.entry(party.to_owned()).or_insert(until);
+        *known = until.max(*known);
     }
 }

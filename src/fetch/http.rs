@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use url::Url;
 
 use super::answer::Answer;
-use super::credentials::Credentials;
+use super::credentials::{self, Credentials};
 use super::fault::{Fault, causes};
 use super::options::Options;
 use super::redact;
@@ -74,14 +74,14 @@ impl Http {
         let mut here = url.clone();
         let mut seen = vec![here.clone()];
         loop {
-            let response = self.send(&here, url, ask).await?;
+            let response = self.send(&here, ask).await?;
             let refuse = |why: String| Fault::Redirect { url: redact::shown(url), why };
             let location = match response.status().as_u16() {
                 301 | 302 | 303 | 307 | 308 => response.headers().get(header::LOCATION),
                 _ => None,
             };
             let Some(location) = location else {
-                return Answer::new(&self.options, &self.throttle, response, ask.range.map(|range| range.0));
+                return Answer::new(&self.options, &self.throttle, response, here, ask.range.map(|range| range.0));
             };
             let location = String::from_utf8_lossy(location.as_bytes());
             let next = here.join(&location).map_err(|_| refuse("it leads to a place that is no URL".into()))?;
@@ -91,6 +91,7 @@ impl Http {
                 (_, "http" | "https") => {}
                 _ => return Err(refuse(format!("it leads to {place}, which is neither http nor https"))),
             }
+            let next = credentials::carried(url, next);
             if seen.contains(&next) {
                 return Err(refuse(format!("it leads in a circle: {place} was asked before")));
             }
@@ -102,9 +103,10 @@ impl Http {
         }
     }
 
-    async fn send(&self, url: &Url, first: &Url, ask: &Ask) -> Result<Response, Fault> {
-        let mut request = self.client(ask.apart)?.get(url.clone());
-        if let Some((user, password)) = self.credentials.of(url, first) {
+    async fn send(&self, url: &Url, ask: &Ask) -> Result<Response, Fault> {
+        // The library would send what the URL carries a second time, and two such headers are a bad request.
+        let mut request = self.client(ask.apart)?.get(redact::bare(url));
+        if let Some((user, password)) = self.credentials.of(url) {
             request = request.basic_auth(user, password);
         }
         if let Some((from, to)) = ask.range {

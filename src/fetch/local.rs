@@ -1,11 +1,14 @@
 //! Bytes that are on this machine already: local files and what is built in.
 
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
 use url::Url;
 
-use crate::error::Error;
+use super::fault::Fault;
+use crate::digest::Digest;
+use crate::error::{Error, IoContext};
 use crate::folder::Partial;
 use crate::manifest::builtin;
 use crate::progress::Meter;
@@ -19,6 +22,24 @@ pub(super) enum Local {
     Elsewhere,
     /// Bytes in this binary; `None` when it has none of that name.
     BuiltIn(Option<&'static [u8]>),
+}
+
+impl Local {
+    /// How many bytes it has, and their digest. `url` names it, as it may be shown.
+    ///
+    /// # Errors
+    /// It is not there, not on this machine, or cannot be read.
+    pub(super) fn size_and_digest(&self, url: &str) -> Result<(u64, Digest), Fault> {
+        let absent = || Fault::NotThere { url: url.to_owned() };
+        match self {
+            Local::BuiltIn(bytes) => bytes.map(|bytes| (bytes.len() as u64, Digest::of(bytes))).ok_or_else(absent),
+            Local::Elsewhere => Err(Fault::Local(elsewhere(url))),
+            Local::File(path) => match File::open(path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Err(absent()),
+                other => other.and_then(Digest::of_reader).doing("read", path).map_err(Fault::Local),
+            },
+        }
+    }
 }
 
 /// What `url` names, when that is on this machine.
@@ -35,6 +56,15 @@ pub(super) fn elsewhere(url: &str) -> Error {
     Error::failed("a file URL names another machine")
         .fact("url", url)
         .hint("write file:///PATH for a file of this machine, or give an http or https URL")
+}
+
+/// The error for a file that is not the one the manifest pins; `url` as it may be shown.
+pub(super) fn other_bytes(url: &str, size: u64, digest: Digest) -> Error {
+    Error::integrity("the file is not the one the manifest pins")
+        .fact("url", url)
+        .fact("actual size", format_args!("{size} bytes"))
+        .fact("actual digest", digest)
+        .hint("get the file that belongs to this manifest, or pin this one anew: pack lock manifest.json")
 }
 
 /// Which end of a copy failed.

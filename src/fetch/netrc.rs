@@ -35,11 +35,12 @@ impl Netrc {
         Netrc(entries)
     }
 
-    /// User and password for `host`: of the first entry that names it, else of `default`.
-    pub(super) fn of(&self, host: &str) -> Option<(String, Option<String>)> {
-        let named =
-            self.0.iter().find(|entry| entry.host.as_deref().is_some_and(|known| known.eq_ignore_ascii_case(host)));
-        let entry = named.or_else(|| self.0.iter().find(|entry| entry.host.is_none()))?;
+    /// User and password for `host`: of the first entry that names it, else of `default`; of `user` only, where
+    /// one is asked for.
+    pub(super) fn of(&self, host: &str, user: Option<&str>) -> Option<(String, Option<String>)> {
+        let mut entries = self.0.iter().filter(|entry| user.is_none_or(|user| user == entry.user));
+        let named = |entry: &&Entry| entry.host.as_deref().is_some_and(|known| known.eq_ignore_ascii_case(host));
+        let entry = entries.clone().find(named).or_else(|| entries.find(|entry| entry.host.is_none()))?;
         Some((entry.user.clone(), entry.password.clone()))
     }
 }
@@ -94,14 +95,19 @@ mod tests {
                     \taccount x\n\tpassword \"p\\\"q\\\\\"\nmacdef init\nmachine c login no\n\nmachine d login only\n\
                     default login anonymous password me@";
         let netrc = Netrc::parse(text);
-        let of = |host: &str| netrc.of(host).map(|(user, password)| (user, password.unwrap_or_else(|| "-".into())));
+        let of =
+            |host: &str| netrc.of(host, None).map(|(user, password)| (user, password.unwrap_or_else(|| "-".into())));
         assert_eq!(of("a"), Some(("u".into(), "p".into())));
         assert_eq!(of("B.EXAMPLE"), Some(("u v".into(), "p\"q\\".into())));
         assert_eq!(of("d"), Some(("only".into(), "-".into())));
         for other in ["no", "c"] {
             assert_eq!(of(other), Some(("anonymous".into(), "me@".into())));
         }
-        assert_eq!(Netrc::parse("machine a login \"u").of("a"), Some(("u".into(), None)));
-        assert_eq!(Netrc::parse("").of("a"), None);
+        let several = Netrc::parse("machine a login u password p machine a login v password q default login u");
+        assert_eq!(several.of("a", Some("v")), Some(("v".into(), Some("q".into()))));
+        assert_eq!(several.of("b", Some("u")), Some(("u".into(), None)));
+        assert_eq!(several.of("a", Some("w")), None);
+        assert_eq!(Netrc::parse("machine a login \"u").of("a", None), Some(("u".into(), None)));
+        assert_eq!(Netrc::parse("").of("a", None), None);
     }
 }

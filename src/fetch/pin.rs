@@ -10,16 +10,17 @@ use tokio::runtime::Handle;
 use url::Url;
 
 use super::answer::Answer;
-use super::fault::Fault;
+use super::fault::{Fault, Wrong};
 use super::health::Health;
 use super::http::{Ask, Http};
 use super::local::{self, Local};
 use super::plan;
 use super::redact;
 use super::retry::{Sources, Turn};
+use super::seen::Seen;
 use crate::cache::{Cache, Edition, Incoming};
 use crate::digest::Digest;
-use crate::error::{Error, IoContext, Result};
+use crate::error::{Class, Error, Result};
 use crate::manifest::pin::PinOf;
 use crate::manifest::{Artifact, Limits};
 use crate::progress::{Meter, Progress};
@@ -50,47 +51,48 @@ impl Pinning<'_> {
         let sources = plan::sources(artifact, self.base, &self.http.options().mirrors)?;
         let urls: Vec<Url> = sources.iter().map(|source| source.url.clone()).collect();
         let mut sources = Sources::new(sources, &self.health, self.http.options(), 0);
-        let named = |error: Error| error.fact("artifact", &artifact.name);
+        let named = |error: Error| {
+            let error = error.fact("artifact", &artifact.name);
+            match artifact.pin {
+                Some(known) if error.class() == Class::Integrity => error.fact("expected digest", known.digest).hint(
+                    "what is there is stale or another version: ask the server's operator to purge it; if these bytes \
+                     are meant, pin them with: pack lock --update",
+                ),
+                _ => error,
+            }
+        };
         let mut taken: Option<Taken> = None;
         let note = |line| self.progress.note(&format!("{}: {line}", artifact.name));
         while let Some(turn) = self.runtime.block_on(sources.next(&note)) {
             let result = match local::at(&turn.url) {
-                Some(local) => hash_local(local, &turn, meter.as_ref()),
+                Some(local) => hash_local(&local, &turn, meter.as_ref()).map(|pin| (pin, None)),
                 None => {
                     let url = turn.rung.url(&turn.url);
                     let taken = self.taken(artifact, &mut taken, url, meter.as_ref());
                     self.runtime.block_on(self.fetch(artifact, &turn, taken, meter.as_ref()))
                 }
             };
-            match result {
+            match result.and_then(|(pin, seen)| judge(artifact, &turn, pin, seen)) {
                 Ok(pin) => {
-                    self.judge(artifact, &turn, pin).map_err(named)?;
                     self.keep(artifact, taken, pin, &urls);
                     meter.done("pinned");
                     return Ok(pin);
                 }
                 Err(Fault::Ours(error)) => return Err(named(error)),
                 Err(fault) => {
+                    if matches!(fault, Fault::Wrong(_))
+                        && let Some(mut taken) = taken.take()
+                    {
+                        // Whole, and not the file: nothing can go on from there.
+                        meter.retract(taken.incoming.length());
+                        taken.incoming.discard();
+                    }
                     let kept = taken.as_ref().map_or(0, |taken| taken.incoming.length());
                     sources.failed(&turn, fault, kept, &note);
                 }
             }
         }
         Err(named(sources.into_error()))
-    }
-
-    /// A digest that is known already binds: only a missing size may be filled in.
-    fn judge(&self, artifact: &Artifact, turn: &Turn, pin: PinOf) -> Result<()> {
-        let Some(known) = artifact.pin else { return Ok(()) };
-        if known.digest == pin.digest && known.size.is_none_or(|size| size == pin.size) {
-            return Ok(());
-        }
-        Err(Error::integrity("the server has other bytes than the manifest pins")
-            .fact("url", redact::shown(&turn.url))
-            .fact("expected digest", known.digest)
-            .fact("actual digest", pin.digest)
-            .fact("actual size", format_args!("{} bytes", pin.size))
-            .hint("if the new bytes are meant, pin them with: pack lock --update"))
     }
 
     /// What came so far from `url`: in this run, else in an earlier one, else nothing.
@@ -146,7 +148,7 @@ impl Pinning<'_> {
         turn: &Turn,
         taken: &mut Incoming,
         meter: &dyn Meter,
-    ) -> Result<PinOf, Fault> {
+    ) -> Result<(PinOf, Option<Seen>), Fault> {
         let url = turn.rung.url(&turn.url);
         let known = taken.edition().filter(|_| taken.length() > 0 && !turn.whole_only).cloned();
         let mut answer = self.ask(&url, known.as_ref(), taken.length()).await?;
@@ -179,7 +181,7 @@ impl Pinning<'_> {
         }
         let came = taken.length();
         if answer.end_is_certain() && answer.total.is_none_or(|total| total == came) {
-            return Ok(PinOf { size: came, digest: taken.digest() });
+            return Ok((PinOf { size: came, digest: taken.digest() }, Some(answer.seen)));
         }
         let cause = "the server does not say how long the file is: nobody can tell whether all of it came";
         Err(Fault::Cut { seen: Box::new(answer.seen.clone()), came: answer.came(), cause: cause.into() })
@@ -195,6 +197,20 @@ impl Pinning<'_> {
         };
         self.http.get(url, &ask).await
     }
+}
+
+/// A digest that is known already binds: only a missing size may be filled in. `seen` is who answered.
+fn judge(artifact: &Artifact, turn: &Turn, pin: PinOf, seen: Option<Seen>) -> Result<PinOf, Fault> {
+    let Some(known) = artifact.pin else { return Ok(pin) };
+    if known.digest == pin.digest && known.size.is_none_or(|size| size == pin.size) {
+        return Ok(pin);
+    }
+    Err(match seen {
+        Some(seen) => {
+            Fault::Wrong(Box::new(Wrong { seen, size: format!("{} bytes", pin.size), digest: Some(pin.digest) }))
+        }
+        None => Fault::Local(local::other_bytes(&redact::shown(&turn.url), pin.size, pin.digest)),
+    })
 }
 
 /// Which state of which file the answer to `asked` is of, where it tells one from every other.
@@ -230,16 +246,8 @@ fn unfit(artifact: &Artifact, answer: &Answer<'_>) -> Option<Error> {
     Some(answer.seen.add_to(error).hint(hint))
 }
 
-fn hash_local(local: Local, turn: &Turn, meter: &dyn Meter) -> Result<PinOf, Fault> {
-    let absent = || Fault::NotThere { url: redact::shown(&turn.url) };
-    let (size, digest) = match local {
-        Local::BuiltIn(bytes) => bytes.map(|bytes| (bytes.len() as u64, Digest::of(bytes))).ok_or_else(absent)?,
-        Local::Elsewhere => return Err(Fault::Local(local::elsewhere(&redact::shown(&turn.url)))),
-        Local::File(path) => match std::fs::File::open(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(absent()),
-            other => other.and_then(Digest::of_reader).doing("read", &path).map_err(Fault::Local)?,
-        },
-    };
+fn hash_local(local: &Local, turn: &Turn, meter: &dyn Meter) -> Result<PinOf, Fault> {
+    let (size, digest) = local.size_and_digest(&redact::shown(&turn.url))?;
     meter.expect(size);
     meter.add(size);
     Ok(PinOf { size, digest })

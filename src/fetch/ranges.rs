@@ -225,8 +225,13 @@ impl<'a> Attempt<'a> {
                 }
             };
             let mut answer = self.http.get(&self.url, &ask).await?;
-            let size = self.state.borrow().size;
-            if answer.seen.status != 206 || answer.total.is_some_and(|total| Some(total) != size) {
+            let is_of_another = {
+                let state = self.state.borrow();
+                let differs = |known: &String| answer.validator().is_some_and(|other| other != *known);
+                answer.total.is_some_and(|total| Some(total) != state.size)
+                    || state.validator.as_ref().is_some_and(differs)
+            };
+            if answer.seen.status != 206 || is_of_another {
                 // The file changed, or this server of several takes no ranges: the first lane goes on alone.
                 return Err(Fault::WrongRange(Box::new(answer.seen)));
             }

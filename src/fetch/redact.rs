@@ -5,6 +5,10 @@ use url::Url;
 /// The URL without user, password, fragment and the values of its query, any of which may be a secret
 /// (a signed URL carries its signature there).
 pub(super) fn shown(url: &Url) -> String {
+    if url.cannot_be_a_base() {
+        // As `me:secret@host` is read, where somebody forgot the scheme.
+        return format!("{}:…", url.scheme());
+    }
     let mut bare = bare(url);
     let hidden = !url.username().is_empty() || url.password().is_some();
     if let Some(query) = url.query() {
@@ -48,6 +52,7 @@ mod tests {
     fn no_secret_of_a_url_is_shown() {
         let url = Url::parse("https://me:s3cret@host:8443/a/b.tar?X-Sig=s3cret&s3cret#s3cret").expect("a URL");
         assert_eq!(shown(&url), "https://…@host:8443/a/b.tar?X-Sig=…&…");
+        assert_eq!(shown(&Url::parse("me:s3cret@host/a").expect("a URL")), "me:…");
         let plain = Url::parse("http://host/a").expect("a URL");
         assert_eq!(shown(&plain), "http://host/a");
         assert_eq!(shown_location(&plain, "//u:s3cret@other/x?k=s3cret"), "http://…@other/x?k=…");

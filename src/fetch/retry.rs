@@ -45,7 +45,6 @@ struct Tried {
     mixed: bool,
     this_round: bool,
     dead: bool,
-    not_before: Option<Instant>,
     fault: Option<Fault>,
 }
 
@@ -88,7 +87,6 @@ impl<'a> Sources<'a> {
             mixed: false,
             this_round: false,
             dead: false,
-            not_before: None,
             fault: None,
         };
         let list = sources.into_iter().map(tried).collect();
@@ -107,12 +105,11 @@ impl<'a> Sources<'a> {
             tokio::time::sleep(pause).await;
             self.list.iter_mut().for_each(|tried| tried.this_round = false);
         }
-        let now = Instant::now();
-        let waits = |tried: &Tried| tried.not_before.is_some_and(|until| until > now);
+        let waits = |tried: &Tried| self.health.rests_until(&tried.source.party).is_some();
         let open = self.list.iter().enumerate().filter(|(_, tried)| !tried.dead && !tried.this_round);
         let (place, tried) =
             open.min_by_key(|(_, tried)| (waits(tried), self.health.has_failed(&tried.source.party)))?;
-        if let Some(until) = tried.not_before {
+        while let Some(until) = self.health.rests_until(&tried.source.party) {
             tokio::time::sleep_until(until.into()).await;
         }
         let (rung, whole_only, one_lane) = (tried.rung, tried.whole_only, tried.one_lane);
@@ -125,7 +122,8 @@ impl<'a> Sources<'a> {
             .list
             .iter()
             .filter(|tried| !tried.dead)
-            .map(|tried| tried.not_before.map_or(Duration::ZERO, |until| until.saturating_duration_since(now)));
+            .map(|tried| self.health.rests_until(&tried.source.party))
+            .map(|until| until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now)));
         waits.min().unwrap_or_default()
     }
 
@@ -160,7 +158,9 @@ impl<'a> Sources<'a> {
             Verdict::Fatal if refused => tried.whole_only = true,
             Verdict::Transient(wait) => {
                 let too_long = wait.is_some_and(|wait| wait > self.options.longest_pause);
-                tried.not_before = wait.map(|wait| Instant::now() + wait.min(self.options.longest_pause));
+                if let Some(wait) = wait {
+                    self.health.rests(&party, Instant::now() + wait.min(self.options.longest_pause));
+                }
                 tried.whole_only |= refused && (matches!(fault, Fault::WrongRange(_)) || is_last);
                 // To wait less than the server asks would be bad manners: it is not asked again at all.
                 tried.dead = too_long;

@@ -43,8 +43,11 @@ impl Seen {
             facts.push(("address", address.to_string()));
         }
         for (name, header) in &TOLD {
-            if let Some(value) = headers.get(header) {
-                facts.push((name, String::from_utf8_lossy(value.as_bytes()).into_owned()));
+            // Every proxy on the way adds a line of its own.
+            let values: Vec<_> =
+                headers.get_all(header).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+            if !values.is_empty() {
+                facts.push((name, values.join(", ")));
             }
         }
         Seen {

@@ -4,6 +4,9 @@ use std::hash::{BuildHasher, RandomState};
 
 use url::Url;
 
+/// The name of the query that no cache knows.
+const NONCE: &str = "pack-fresh";
+
 /// How hard to ask for what the origin server has, rather than what some cache on the way kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Rung {
@@ -38,7 +41,20 @@ impl Rung {
         if self == Rung::Fresh {
             // RandomState is seeded anew by the system: all that is needed is that no cache knows the value.
             let nonce = RandomState::new().hash_one(std::time::SystemTime::now());
-            url.query_pairs_mut().append_pair("pack-fresh", &format!("{nonce:016x}"));
+            url.query_pairs_mut().append_pair(NONCE, &format!("{nonce:016x}"));
+        }
+        url
+    }
+
+    /// `url` without what [`Rung::url`] added, which a redirect may have handed on.
+    pub(super) fn stripped(mut url: Url) -> Url {
+        let not_ours = |pair: &&str| !pair.split_once('=').is_some_and(|(name, _)| name == NONCE);
+        if let Some(query) = url.query() {
+            let kept: Vec<&str> = query.split('&').filter(not_ours).collect();
+            if kept.len() < query.split('&').count() {
+                let kept = kept.join("&");
+                url.set_query(Some(kept.as_str()).filter(|kept| !kept.is_empty()));
+            }
         }
         url
     }
@@ -49,6 +65,22 @@ impl Rung {
             Rung::Plain => "as usual",
             Rung::NoCache => "past caches",
             Rung::Fresh => "past caches, under a URL none of them knows",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_added_can_be_taken_off() {
+        for text in ["http://host/a", "http://host/a?", "http://host/a?b", "http://host/a?b=%20&c=+"] {
+            let url: Url = text.parse().expect("a URL");
+            let fresh = Rung::Fresh.url(&url);
+            assert_ne!(fresh, url);
+            assert_eq!(Rung::stripped(fresh).as_str().trim_end_matches('?'), text.trim_end_matches('?'));
+            assert_eq!(Rung::stripped(url.clone()), url);
         }
     }
 }

@@ -42,6 +42,16 @@ impl Place {
         Place { url: url.clone(), seen: None }
     }
 
+    /// Whether it came over the network.
+    pub fn is_remote(&self) -> bool {
+        self.seen.is_some()
+    }
+
+    /// Its URL as it may be shown.
+    pub fn shown(&self) -> String {
+        redact::shown(&self.url)
+    }
+
     /// Adds who answered, and what that one says of the file's age, to an error.
     pub fn add_to(&self, error: Error) -> Error {
         match &self.seen {
@@ -136,8 +146,7 @@ async fn attempt(http: &Http, url: &Url, rung: Rung, limit: u64) -> Result<(Vec<
         }
         bytes.extend_from_slice(&piece);
     }
-    // What was added to get past caches is nobody else's business.
-    let url = if *answer.url() == asked { url } else { answer.url() }.clone();
+    let url = Rung::stripped(answer.url().clone());
     Ok((bytes, Place { url, seen: Some(answer.seen) }))
 }
 

@@ -11,18 +11,18 @@ use crate::error::{Error, Result};
 /// Another product, a lower version, or the same version with other content: the error lists what differs.
 pub fn check(old: &Manifest, new: &Manifest) -> Result<()> {
     check_product(old, new)?;
+    let differences = differences(old, new);
+    let listed = |error| differences.iter().fold(error, |error: Error, what| error.fact("differs", what));
     if new.version() < old.version() {
-        return Err(Error::integrity("this version is older than the one in the folder")
+        let error = Error::integrity("this version is older than the one in the folder")
             .fact("in the folder", old.version())
-            .fact("offered", new.version())
-            .fact("differs", differences(old, new).join("; "))
+            .fact("offered", new.version());
+        return Err(listed(error)
             .hint("an old manifest may come from a stale cache or an attacker; if it is meant: --allow-downgrade"));
     }
-    let differences = differences(old, new);
     if new.version() == old.version() && !differences.is_empty() {
-        return Err(Error::integrity("the same version was published with other content")
-            .fact("version", new.version())
-            .fact("differs", differences.join("; "))
+        let error = Error::integrity("the same version was published with other content");
+        return Err(listed(error.fact("version", new.version()))
             .hint("ask the publisher for a version of its own; if it is meant: --allow-downgrade"));
     }
     Ok(())

@@ -185,7 +185,7 @@ test_nothing_in_it_is_newer_than_bash_4_2() {
     while read -r array; do
         # Guarded, or never empty where it is used.
         case $array in
-            '#'* | '!ARGS' | names | needed | add | stop | PAUSED | ARGS | my | re | pairs | peers) ;;
+            '#'* | '!ARGS' | names | needed | add | stop | PAUSED | ARGS | my | re | pairs | peers | STAGES) ;;
             *) fail "an array that may be empty: $array" ;;
         esac
     done < <(sed -E 's/\$\{[A-Za-z_]+\[@\]\+"\$\{[A-Za-z_]+\[@\]\}"\}//g' "$SCRIPT" | grep -oE '\$\{[^}]*\[@\]\}' | tr -d '{[@]}\$')

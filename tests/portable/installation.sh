@@ -1,6 +1,16 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2154 # DIR, INSTALL, PORT ... are of ci/test-portable and docker.sh
-# What docker.sh does with an installation on a real engine, and asks of it. Sourced by it.
+# shellcheck disable=SC2154 # DIR, STAND_INS ... are of ci/test-portable
+# What docker.sh, trouble.sh and moves.sh do with an installation on a real engine, and ask of it. Sourced by them;
+# $DIR outlives a test.
+
+INSTALL=$DIR/func
+# shellcheck disable=SC2034 # read by the tests
+OLD=$DIR/1.0.0
+# shellcheck disable=SC2034 # read by the tests
+NEW=$DIR/1.0.1
+PORT=18088
+REGISTRY=$DIR/registry
+FULL=$DIR/full
 
 fail() {
     printf 'failed: %s\n' "$*" >&2
@@ -79,3 +89,14 @@ container() { docker ps -q --filter "label=com.docker.swarm.service.name=dataflu
 # shellcheck disable=SC2016 # the container's shell expands it
 sql() { docker exec -i "$(container mysql)" sh -c 'MYSQL_PWD=$(cat /run/secrets/mysql-root-password) exec mysql -N -B dataflux_func -e "$1"' sql "$1"; }
 mode() { stat -c %a "$1"; }
+
+# clean_up: nothing is left of any of their tests.
+clean_up() {
+    [[ ! -e $INSTALL/run-portable.sh ]] || bash "$INSTALL/run-portable.sh" uninstall --purge --yes >/dev/null 2>&1
+    docker rm -f dff-test-mysql dff-test-redis >/dev/null 2>&1
+    [[ ! -e $REGISTRY/pid ]] || kill "$(cat "$REGISTRY/pid")" 2>/dev/null
+    ! mountpoint -q "$FULL" || umount "$FULL"
+    docker image ls --format '{{.Repository}}:{{.Tag}}' | grep -E '^((pubrepo\.jiagouyun\.com|127\.0\.0\.1:15000)/dataflux-func/|dff-test-)' |
+        xargs -r docker image rm >/dev/null 2>&1
+    return 0
+}

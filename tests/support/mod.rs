@@ -2,6 +2,7 @@
 
 #![allow(dead_code, unreachable_pub, reason = "every test file uses another part of this")]
 
+pub mod alone;
 pub mod blobs;
 pub mod craft;
 pub mod engine;

@@ -1,0 +1,145 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # T, ROOT, INSTALL ... are of ci/test-portable and installation.sh
+# The run script on a real Docker Engine, after trouble.sh: to another source of images, version, database, host, and
+# away.
+
+. "$ROOT/tests/portable/installation.sh"
+
+test_online_from_a_registry() {
+    local image name
+    mkdir -p "$REGISTRY"
+    printf 'version: 0.1\nstorage: {filesystem: {rootdirectory: %s/data}}\nhttp: {addr: 127.0.0.1:15000}\n' "$REGISTRY" >"$REGISTRY/config.yml"
+    docker-registry serve "$REGISTRY/config.yml" >"$REGISTRY/log" 2>&1 &
+    echo $! >"$REGISTRY/pid"
+    eventually 200 curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:15000/v2/
+    cp -a "$OLD" "$T/online"
+    rm "$T/online"/*.tar.gz "$T/online"/*.tgz
+    sed -i 's|pubrepo.jiagouyun.com/|127.0.0.1:15000/|' "$T/online/docker-stack.example.yaml"
+    pin "$T/online" docker-stack.example.yaml
+    refused 1 'cannot pull 127.0.0.1:15000/' install "$T/online" --online
+    for name in mysql:5.7.26 redis:5.0.7 dataflux-func:1.0.0; do
+        image=dataflux-func/$name
+        docker tag "pubrepo.jiagouyun.com/$image" "127.0.0.1:15000/$image"
+        docker push -q "127.0.0.1:15000/$image"
+        docker image rm "127.0.0.1:15000/$image"
+    done
+    install "$T/online" --online
+    # The reference as it is written: one with a digest could not be met from a bundle later.
+    [[ $(docker service inspect dataflux-func_server --format '{{.Spec.TaskTemplate.ContainerSpec.Image}}') == 127.0.0.1:15000/dataflux-func/dataflux-func:1.0.0 ]] || fail 'not the pulled image'
+    eventually 1.0.0 app version
+    install "$OLD"
+    docker image ls --format '{{.Repository}}:{{.Tag}}' | grep '^127.0.0.1:15000/' | xargs docker image rm
+    kill "$(cat "$REGISTRY/pid")"
+}
+
+# as_a_bundle FOLDER: the script's side of a bundle: a private directory without the images, which come from
+# `$PACK load`. (The drill runs the real thing; here a stand-in for pack notes what it is asked for.)
+as_a_bundle() {
+    mkdir "$T/private"
+    cp "$1"/*.sh "$1"/*.service "$1"/*.yaml "$1"/*.json "$1"/docker-*.tgz "$T/private/"
+    echo bundle >"$T/x.run"
+    cat >"$T/pack" <<EOF
+#!/bin/bash
+set -e
+[[ \$1 == load && \$2 == "$T/x.run" ]]
+shift 2
+echo "\$*" >"$T/loaded"
+for name; do docker load -q -i "$1/\$name"; done
+EOF
+    chmod +x "$T/pack"
+    export PACK=$T/pack PACK_BUNDLE=$T/x.run PACK_NAME=dataflux-func PACK_VERSION=1.0.1
+}
+
+test_update() {
+    local dumps
+    dumps=$(find "$INSTALL/data/sqldump" -name '*.sql' | wc -l)
+    echo '# edited by hand' >>"$INSTALL/docker-stack.yaml"
+    as_a_bundle "$NEW"
+    install "$T/private" | tee "$T/output"
+    unset PACK PACK_BUNDLE PACK_NAME PACK_VERSION
+    [[ $(cat "$T/loaded") == dataflux-func.tar.gz* ]] || fail "loaded: $(cat "$T/loaded")"
+    grep "\"bundle\": \"sha256:$(sha256sum "$T/x.run" | cut -d ' ' -f 1)\"" "$INSTALL/receipt.json" || fail 'the receipt does not name the bundle'
+    grep -q 'is not as the last installation left it' "$T/output" || fail 'the edit went unnoticed'
+    grep -q 'edited by hand' "$INSTALL"/docker-stack.yaml.2* || fail 'the edited file was not kept'
+    eventually 1.0.1 app version
+    [[ $(docker ps --filter label=com.docker.stack.namespace=dataflux-func --format '{{.Image}}' | grep -c ':1.0.0$') == 0 ]] || fail 'a service of the old version still runs'
+    (($(find "$INSTALL/data/sqldump" -name '*.sql' | wc -l) > dumps)) || fail 'there is no dump from before the update'
+    [[ $(sql "SELECT COUNT(*) FROM func_task WHERE queue = 99") == 1 ]] || fail 'the row is gone'
+    refused 3 'version 1.0.1 is installed, this is the older 1.0.0' install "$OLD"
+    install "$OLD" --allow-downgrade
+    eventually 1.0.0 app version
+    install "$NEW"
+}
+
+test_external_databases() {
+    docker run -d --name dff-test-mysql --network host -e MYSQL_ROOT_PASSWORD='p@ss w:rd' -e MYSQL_DATABASE=func \
+        --tmpfs /var/lib/mysql pubrepo.jiagouyun.com/dataflux-func/mysql:5.7.26 --port=13306
+    docker run -d --name dff-test-redis --network host pubrepo.jiagouyun.com/dataflux-func/redis:5.0.7 redis-server --port 16379 --requirepass secret
+    eventually 1 docker exec -e MYSQL_PWD='p@ss w:rd' dff-test-mysql mysql -h 127.0.0.1 -P 13306 -N -B -e 'SELECT 1' func
+    local here mysql redis rows
+    here=$(ip -4 -o addr show docker_gwbridge | sed 's/.*inet \([0-9.]*\).*/\1/')
+    mysql="mysql://root:p%40ss%20w%3Ard@$here:13306/func" redis="redis://:secret@$here:16379/3"
+    rows=$(sql "SELECT COUNT(*) FROM func_task WHERE queue = 99")
+    refused 2 'is not mysql://' verb external --mysql nonsense --yes
+    refused 1 'cannot use the database' verb external --mysql "mysql://root:wrong@$here:13306/func" --yes
+    refused 1 'cannot use Redis' verb external --redis "redis://:wrong@$here:16379" --yes
+    [[ $(services) == *dataflux-func_mysql* ]] || fail 'a refused move dropped the database'
+    verb external --mysql "$mysql" --redis "$redis" --yes
+    [[ $(services) != *mysql* && $(services) != *redis* ]] || fail 'the built-in databases still run'
+    eventually True app setUp
+    [[ $(docker exec -e MYSQL_PWD='p@ss w:rd' dff-test-mysql mysql -h 127.0.0.1 -P 13306 -N -B -e 'SELECT COUNT(*) FROM func_task WHERE queue = 99' func) == "$rows" ]] || fail 'rows did not arrive'
+    verb doctor
+    verb backup
+    # A later install keeps it so; and a second host starts from this configuration.
+    install "$NEW"
+    [[ $(services) != *mysql* ]] || fail 'install brought the built-in MySQL back'
+    eventually 1.0.1 app version
+}
+
+test_uninstall_then_the_second_host_of_a_pair() {
+    cp "$INSTALL/data/user-config.yaml" "$DIR/first.yaml"
+    refused 1 'add --yes' verb uninstall
+    verb uninstall --yes
+    [[ -z $(services) && -e $INSTALL/data/user-config.yaml && -d $INSTALL/mysql ]] || fail 'uninstall took data'
+    [[ ! -e /etc/logrotate.d/dataflux-func ]] || fail 'logrotate is left'
+    verb uninstall --purge --yes
+    [[ ! -e $INSTALL ]] || fail 'purge left data'
+    install "$NEW" --config "$DIR/first.yaml" --port "$PORT"
+    [[ $(services) != *mysql* && $(services) != *redis* ]] || fail 'the second host has databases of its own'
+    eventually True app setUp
+    verb uninstall --purge --yes
+}
+
+# What the product's own earlier scripts leave: a plain password in the stack file, a published port in
+# ingress mode, virtual addresses, the default network, and a configuration in their spelling.
+test_takes_over_an_older_installation() {
+    folder 1.0.0
+    for name in mysql redis dataflux-func; do docker load -q -i "$OLD/$name.tar.gz"; done
+    mkdir -p "$INSTALL"/data/logs "$INSTALL"/mysql "$INSTALL"/redis
+    printf '# Pre-generated config:\nSECRET          : abc\nMYSQL_HOST      : mysql\nMYSQL_PORT      : 3306\nMYSQL_USER      : root\nMYSQL_PASSWORD  : 0123abcd\nMYSQL_DATABASE  : dataflux_func\nREDIS_HOST      : redis\nREDIS_PORT      : 6379\nREDIS_DATABASE  : 5\n' >"$INSTALL/data/user-config.yaml"
+    cat >"$INSTALL/docker-stack.yaml" <<EOF
+version: '3.1'
+services:
+  mysql:
+    image: pubrepo.jiagouyun.com/dataflux-func/mysql:5.7.26
+    environment: { MYSQL_ROOT_PASSWORD: 0123abcd, MYSQL_DATABASE: dataflux_func }
+    volumes: ["$INSTALL/mysql:/var/lib/mysql"]
+  redis:
+    image: pubrepo.jiagouyun.com/dataflux-func/redis:5.0.7
+    volumes: ["$INSTALL/redis:/data"]
+  server:
+    image: pubrepo.jiagouyun.com/dataflux-func/dataflux-func:1.0.0
+    command: ./run-server.sh
+    ports: ["$PORT:8088"]
+    volumes: ["$INSTALL/data:/data"]
+EOF
+    docker stack deploy --resolve-image never -c "$INSTALL/docker-stack.yaml" dataflux-func
+    old_sql() { docker exec -e MYSQL_PWD=0123abcd "$(container mysql)" mysql -N -B dataflux_func -e "$1"; }
+    eventually 1 old_sql 'SELECT 1'
+    old_sql 'CREATE TABLE theirs (id INT); INSERT INTO theirs VALUES (7)'
+    install "$OLD" --port "$PORT"
+    [[ $(sql 'SELECT id FROM theirs') == 7 ]] || fail 'the data is gone'
+    grep '^MYSQL_PASSWORD  : 0123abcd$' "$INSTALL/data/user-config.yaml" || fail 'the configuration changed'
+    eventually True app setUp
+    verb uninstall --purge --yes
+}
