@@ -139,8 +139,13 @@ fn credentials_are_sent_once_and_a_password_may_be_in_netrc() {
 fn a_url_that_cannot_be_read_is_not_repeated() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let product = Product::of(&noise(1, SIZE), "URL");
-    let secret =
-        ["https://me:s3cret@ho st/m", "me:s3cret@host/m", "ftp://me:s3cret@host/m", "https://me:s3cret@host:x/"];
+    let secret = [
+        "https://me:s3cret@ho st/m",
+        "me:s3cret@host/m",
+        "ftp://me:s3cret@host/m",
+        "https://me:s3cret@host:x/",
+        "https://ho st/m?token=s3cret",
+    ];
     for url in secret {
         for words in
             [&["download", url][..], &["lock", url], &["bundle", "--manifest", url], &["download", "--mirror", url]]
