@@ -247,9 +247,15 @@ fn a_list_says_what_to_fetch_by_hand() {
     let names: Vec<_> = listed["artifacts"].as_array().expect("a list").iter().map(|a| a["name"].clone()).collect();
     assert_eq!(names, ["run-portable.sh", "docker.service", "docker-stack.example.yaml", "docker-18.06.3-ce.tgz"]);
 
-    // Relative URLs are of no use to a browser: they are told whole, but not with the password of the manifest's.
+    // A folder is of one platform: what is missing there is of that one too.
+    fs::create_dir_all(folder.path().join("arm/.pack")).expect("a folder");
     let (server, files) = web();
     publish(&files, "1.0.0", &product(2));
+    let url = server.url("manifest.json").to_string();
+    expect(0, folder.path(), &["download", &url, "--dir", "arm", "--platform", "linux/arm64"]);
+    assert_eq!(json_of(folder.path(), &["download", &url, "--list", "--dir", "arm"])["platform"], "linux/arm64");
+
+    // Relative URLs are of no use to a browser: they are told whole, but not with the password of the manifest's.
     let (whole, mirror) = (server.url("data"), "https://mirror.example/x/");
     let mut manifest = server.url("manifest.json");
     manifest.set_username("ada").expect("a user");

@@ -97,8 +97,9 @@ fn an_endless_body_ends_at_the_pinned_size() {
 
 #[test]
 fn an_endless_head_ends() {
-    let (_, error) = failure(|_, bytes| Reply::whole(bytes).endless_head());
-    assert_eq!(error.class(), Class::Failed);
+    let (server, error) = failure(|_, bytes| Reply::whole(bytes).endless_head());
+    assert_eq!((error.class(), error.title()), (Class::Failed, "the server cannot be reached"));
+    assert!(server.sent() < 20 << 20, "{}", server.sent());
 }
 
 #[test]

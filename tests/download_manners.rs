@@ -273,3 +273,30 @@ fn a_rate_limit_holds_over_all_connections() {
     // No upper bound is asserted: only that the rate was not exceeded, which no load of the machine can feign.
     assert!(began.elapsed().as_secs_f32() >= 0.9, "{:?}", began.elapsed());
 }
+
+#[test]
+fn a_rate_limit_holds_over_the_ranges_of_one_artifact() {
+    let bytes = noise(1, 4 << 20);
+    let served = bytes.clone();
+    let server = serve(move |request| Reply::file(request, &served));
+    let options = Options { limit_rate: Some(4 << 20), connections: 4, range_bytes: 64 << 10, ..Product::hurried() };
+    let began = std::time::Instant::now();
+    Product::of(&bytes, "a").download_with(&server.url(""), options).expect("downloaded");
+    assert!(server.requests().iter().any(|request| request.range().is_some()), "it came in ranges");
+    assert!(began.elapsed().as_secs_f32() >= 0.9, "{:?}", began.elapsed());
+}
+
+#[test]
+fn rate_and_stall_are_as_typed() {
+    let server = file_server();
+    let product = Product::of(&noise(1, SIZE), "URL");
+    let began = std::time::Instant::now();
+    let output = command_with(&product, server.url("a").as_str(), &[], &["--limit-rate", "300k", "--stall", "60"]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(began.elapsed().as_secs_f32() >= 0.9, "{:?}", began.elapsed());
+    fs::remove_file(product.path("a")).expect("there");
+    server.now(|request| Reply::file(request, &noise(1, SIZE)).stall_after(10));
+    let output = command_with(&product, server.url("a").as_str(), &[], &["--stall", "1"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("waited: 1 s, in which "), "{}", said(&output));
+}

@@ -58,11 +58,12 @@ pub(super) fn run(args: &DownloadArgs, terminal: &Terminal) -> Result<u8> {
     let trust = args.key.read()?;
     let fetcher = args.network.fetcher()?;
     let url = network::manifest_url(args.manifest.as_deref())?;
+    let plan = Plan { dir: args.dir.as_deref(), platform: args.platform, allow_downgrade: args.allow_downgrade };
     if args.list {
         let trusted = trust.fetch(&fetcher, &url, &|_| Ok(()), terminal)?;
-        return list(&trusted, &fetcher, args, terminal);
+        let platform = locate::platform_of(&plan.folder(&trusted.manifest), args.platform)?;
+        return list(&trusted, &fetcher, platform, args.show_credentials, terminal);
     }
-    let plan = Plan { dir: args.dir.as_deref(), platform: args.platform, allow_downgrade: args.allow_downgrade };
     let trusted = trust.fetch(&fetcher, &url, &|manifest| plan.accept(manifest), terminal)?;
     let folder = plan.folder(&trusted.manifest);
     let (_, outcomes) = fill(&folder, &trusted, &fetcher, &plan, terminal)?;
@@ -157,12 +158,17 @@ fn show(folder: &Folder, manifest: &Manifest, outcomes: &[Outcome], terminal: &T
 }
 
 /// Everything that is needed to fetch by hand; an unpinned artifact is listed too.
-fn list(trusted: &trust::Trusted, fetcher: &Fetcher, args: &DownloadArgs, terminal: &Terminal) -> Result<u8> {
-    let platform = locate::platform(args.platform)?;
+fn list(
+    trusted: &trust::Trusted,
+    fetcher: &Fetcher,
+    platform: Platform,
+    show_credentials: bool,
+    terminal: &Terminal,
+) -> Result<u8> {
     let manifest = &trusted.manifest;
     let chosen = manifest.artifacts().iter().filter(|artifact| artifact.is_for(platform));
     let chosen: Vec<_> = chosen
-        .map(|artifact| Ok((artifact, fetcher.urls(artifact, &trusted.base, args.show_credentials)?)))
+        .map(|artifact| Ok((artifact, fetcher.urls(artifact, &trusted.base, show_credentials)?)))
         .collect::<Result<_>>()?;
     terminal.document(&json!({
         "name": manifest.name().as_str(),

@@ -119,14 +119,15 @@ impl Http {
         if ask.past_caches {
             request = request.header(header::CACHE_CONTROL, "no-cache").header(header::PRAGMA, "no-cache");
         }
-        match tokio::time::timeout(self.options.stall.saturating_add(self.options.connect), request.send()).await {
+        let longest = self.options.stall.saturating_add(self.options.connect);
+        match tokio::time::timeout(longest, request.send()).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => {
                 let cause = causes(&error);
                 let untrusted = cause.contains("certificate");
                 Err(Fault::Link { url: redact::shown(url), cause, untrusted })
             }
-            Err(_) => Err(Fault::Stall { url: redact::shown(url), waited: self.options.stall, came: 0 }),
+            Err(_) => Err(Fault::Stall { url: redact::shown(url), waited: longest, came: 0 }),
         }
     }
 
