@@ -8,7 +8,7 @@
 //! artifact   there already? in the cache? else from a source
 //!   local      what is on this machine already
 //!   plan       which sources there are: its URLs, then the mirrors
-//!   retry      which of them is asked next, and when      health   who failed before
+//!   retry      which of them is asked next, and when      health   who failed before, who asked for patience
 //!   ranges     one attempt: one connection or several      stale    how to get past caches
 //!     http       a request, its redirects                  credentials, netrc, throttle
 //!     answer     a head, a body, a stall
