@@ -48,7 +48,7 @@ impl Rung {
 
     /// `url` without what [`Rung::url`] added, which a redirect may have handed on.
     pub(super) fn stripped(mut url: Url) -> Url {
-        let not_ours = |pair: &&str| !pair.split_once('=').is_some_and(|(name, _)| name == NONCE);
+        let not_ours = |pair: &&str| pair.split_once('=').is_none_or(|(name, _)| name != NONCE);
         if let Some(query) = url.query() {
             let kept: Vec<&str> = query.split('&').filter(not_ours).collect();
             if kept.len() < query.split('&').count() {
