@@ -155,7 +155,8 @@ json_value() {
 listening() {
     local hex
     hex=$(printf '%04X' "$1")
-    cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep "^ *[0-9]*: [0-9A-F]*:$hex [0-9A-F:]* 0A " >/dev/null
+    # A kernel without IPv6 has no tcp6.
+    { cat /proc/net/tcp /proc/net/tcp6 2>/dev/null || true; } | grep "^ *[0-9]*: [0-9A-F]*:$hex [0-9A-F:]* 0A " >/dev/null
 }
 
 # http_answer HOST PORT [COMMAND...]: the status line and where it redirects to, or nothing. In bash, since
@@ -454,9 +455,9 @@ config_problem() {
 
 d() { timeout 60 docker "$@"; }
 
-# A Docker listens, whether or not its command is to be found.
+# A Docker listens, whether or not its command is to be found. (Older systems' ss knows no -H.)
 docker_listens() {
-    ss -lxH 2>/dev/null | awk '{ for (i = 1; i <= NF; i++) if ($i ~ /^(\/var)?\/run\/docker\.sock$/) found = 1 } END { exit !found }'
+    ss -lx 2>/dev/null | awk '{ for (i = 1; i <= NF; i++) if ($i ~ /^(\/var)?\/run\/docker\.sock$/) found = 1 } END { exit !found }'
 }
 
 # look_at_docker: ENGINE is absent, answers, stopped, silent, denied (this user may not ask it), hidden (it listens, but
@@ -727,6 +728,9 @@ check_engine() {
 
 # Where the carried engine is unpacked to be looked at.
 STAGES=("${TMPDIR:-/tmp}" /var/tmp /root)
+# Before 5.1 bash puts every text that it hands to a command into a file: where the disk is full that fails, and some
+# of these texts are passwords.
+[[ -n ${TMPDIR:-} || ! -w /dev/shm ]] || TMPDIR=/dev/shm
 
 # The carried engine is started for its version alone: proof of architecture, libraries and intact bytes.
 check_engine_runs() {
@@ -744,7 +748,7 @@ check_engine_runs() {
     DOCKER_VERSION=$found
     if [[ -z $found ]]; then
         finding error "the carried Docker Engine (${file##*/}) does not start on this host ($(uname -m)): $(head -n 5 <<<"$why" | paste -s -d ' ')" \
-            "room in ${TMPDIR:-/tmp} and /var/tmp? df -h; is it for this host? then see why: docker/dockerd --version in it"
+            "room in ${STAGES[0]} and /var/tmp? df -h; is it for this host? then see why: docker/dockerd --version in it"
     elif [[ $(stat -fc %T /sys/fs/cgroup) == cgroup2fs ]] && ! at_least "$found" 20.10; then
         finding error "this system has cgroup v2 only, which the carried Docker $found does not know" \
             "install the system's own Docker 20.10 or newer; or boot with systemd.unified_cgroup_hierarchy=0"
@@ -763,7 +767,7 @@ check_network() {
         finding error "port 1883 is the MQTT broker's, Func cannot have it too" "another --port; or --no-mqtt"
     for port in "$PORT" $([[ $MQTT == false ]] || echo 1883); do
         if listening "$port" && ! our_port "$port"; then
-            holder=$(ss -ltnpH "sport = :$port" 2>/dev/null | sed -n 's/.*users:(("\([^"]*\)".*/ by \1/p' | sed -n 1p) || true
+            holder=$(ss -ltnp "sport = :$port" 2>/dev/null | sed -n 's/.*users:(("\([^"]*\)".*/ by \1/p' | sed -n 1p) || true
             finding error "port $port is taken${holder}" \
                 "stop what uses it (ss -ltnp 'sport = :$port'), or choose another$([[ $port == 1883 ]] || echo ': --port PORT')"
         fi
@@ -1273,6 +1277,7 @@ restart_service() {
 pending() {
     local name replicas state names=() running states
     mapfile -t names < <(services_in "$STACK_FILE" | cut -d ' ' -f 1)
+    ((${#names[@]})) || { say "services none is named in $STACK_FILE"; return 0; }
     running=$(running_services)
     states=$(d service inspect --format '{{.Spec.Name}} {{if .UpdateStatus}}{{.UpdateStatus.State}}{{end}}' \
         "${names[@]/#/${STACK}_}" 2>/dev/null || true) # of those that are there
@@ -1454,6 +1459,7 @@ sql() {
         "$(config_get MYSQL_PASSWORD)" "$@"
 }
 
+# Without standard input: redis-cli would take it for commands, and `timeout` may not read a terminal.
 redis_at() { # redis_at HOST PORT PASSWORD [ARG...]
     local host=$1 port=$2 container image
     local -x REDISCLI_AUTH=$3
@@ -1461,10 +1467,10 @@ redis_at() { # redis_at HOST PORT PASSWORD [ARG...]
     if [[ $host == redis ]]; then
         container=$(container_of redis)
         [[ -n $container ]] || { say "the built-in Redis does not run" >&2; return 1; }
-        timeout 20 docker exec -i "$container" redis-cli "$@"
+        timeout 20 docker exec "$container" redis-cli "$@"
     else
         image=$(client_image redis) || return 1
-        timeout 20 docker run --rm -i --network host -e REDISCLI_AUTH --entrypoint redis-cli "$image" -h "$host" -p "$port" "$@"
+        timeout 20 docker run --rm --network host -e REDISCLI_AUTH --entrypoint redis-cli "$image" -h "$host" -p "$port" "$@"
     fi
 }
 redis() {
@@ -1914,7 +1920,7 @@ verb_doctor() {
             hint "Redis was not asked: $outcome"
         else
             outcome=$(redis ping 2>&1 | tail -n 1) || true
-            check "Redis answers" "${outcome#PONG}" "REDIS_HOST, REDIS_PORT, REDIS_PASSWORD in $CONFIG; $ME restart"
+            check "Redis answers" "$([[ $outcome == PONG* ]] || echo "${outcome:-no answer}")" "REDIS_HOST, REDIS_PORT, REDIS_PASSWORD in $CONFIG; $ME restart"
             outcome=$(redis info cluster 2>/dev/null | grep -c cluster_enabled:1) || true
             check "Redis is no cluster" "$([[ $outcome == 1 ]] && echo "it is one")" \
                 "Func does not support a Redis cluster; use a single one: $ME external --redis URL"

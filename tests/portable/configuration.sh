@@ -191,6 +191,18 @@ test_nothing_in_it_is_newer_than_bash_4_2() {
     done < <(sed -E 's/\$\{[A-Za-z_]+\[@\]\+"\$\{[A-Za-z_]+\[@\]\}"\}//g' "$SCRIPT" | grep -oE '\$\{[^}]*\[@\]\}' | tr -d '{[@]}\$')
 }
 
+# Before 5.1 bash hands texts over in files, as it does here when it is told to be 4.2.
+test_no_text_that_is_handed_over_is_on_a_disk() {
+    local files
+    make_folder
+    fake_docker 24.0.9 'inactive false' # so that its addresses are looked at
+    command -v strace >/dev/null || { [[ ${CI-} != true ]] || fail 'CI=true, and there is no strace'; echo 'skipped: no strace'; return 0; }
+    files=$(env -u TMPDIR PATH="$T/bin" BASH_COMPAT=4.2 strace -f -qq -e trace=openat -o /dev/stdout \
+        bash "$FOLDER/run-portable.sh" --dry-run --install-dir "$INSTALL" 2>/dev/null </dev/null | grep -o '"[^"]*/sh-thd[^"]*"' | sort -u) || true
+    [[ -n $files ]] || fail 'no text was handed over: the test sees nothing'
+    ! grep -v '^"/dev/shm/' <<<"$files" || fail 'elsewhere than in memory'
+}
+
 test_configuration_of_the_first_host() {
     make_folder
     fake_docker 24.0.9

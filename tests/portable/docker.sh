@@ -111,12 +111,17 @@ test_what_keeps_functions_from_answering_is_found() {
     echo 'celery.exceptions.TimeLimitExceeded: TimeLimitExceeded(30,)' >>"$log"
     refused 1 '1 timeouts' verb doctor
     cat "$T/log" >"$log" # the same file: Func has it open
+    # Not the first of several queues.
+    docker exec "$(container redis)" redis-cli -n 5 lpush 'func#workerQueue@41' 1
     docker exec "$(container redis)" redis-cli -n 5 eval "for i = 1, 1000 do redis.call('lpush', 'func#workerQueue@42', i) end" 0
     refused 1 '1000 tasks are waiting' verb doctor
-    docker exec "$(container redis)" redis-cli -n 5 del 'func#workerQueue@42'
+    docker exec "$(container redis)" redis-cli -n 5 del 'func#workerQueue@41' 'func#workerQueue@42'
     docker service scale dataflux-func_redis=0
     refused 1 'BAD   Redis answers' verb doctor
     docker service scale dataflux-func_redis=1
     eventually True app setUp
     verb doctor
+    # At a terminal, where an operator types it.
+    script -qec "bash $INSTALL/run-portable.sh doctor" "$T/typed" </dev/null
+    grep -q 'ok *Redis answers' "$T/typed" || fail 'not at a terminal'
 }

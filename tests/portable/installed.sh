@@ -155,7 +155,7 @@ test_a_docker_whose_command_is_elsewhere_is_neither_replaced_nor_passed_over() {
     make_folder
     mkdir -p "$INSTALL/data"
     touch "$INSTALL/receipt.json" "$INSTALL/data/row"
-    fake ss 'case "$*" in -lx*) echo "u_str LISTEN 0 4096 /run/docker.sock 12345 * 0" ;; esac'
+    fake ss 'case "$*" in *H*) exit 1 ;; -lx*) echo "u_str LISTEN 0 4096 /run/docker.sock 12345 * 0" ;; esac'
     run 1 --dry-run --install-dir "$INSTALL"; said 'a Docker runs here' 'PATH=' 'it is not replaced'
     run 1 uninstall --purge --yes --install-dir "$INSTALL"; said 'nothing was changed' 'where is the command docker'
     [[ -e $INSTALL/data/row ]] || fail 'data of a running product was deleted'

@@ -212,6 +212,15 @@ test_a_taken_port_is_named() {
     kill "$LISTENER_PID"
 }
 
+test_a_taken_port_is_seen_on_a_host_without_ipv6() {
+    make_folder
+    fake_docker 24.0.9
+    fake cat 'case "$*" in */tcp6*) /usr/bin/cat /proc/net/tcp; exit 1 ;; *) exec /usr/bin/cat "$@" ;; esac'
+    listen 0
+    plan --port "$LISTENING"; said "port $LISTENING is taken"
+    kill "$LISTENER_PID"
+}
+
 test_findings_about_files() {
     make_folder
     fake_docker 24.0.9
