@@ -12,6 +12,7 @@
 //!   ranges     one attempt: one connection or several      stale    how to get past caches
 //!     http       a request, its redirects                  credentials, netrc, throttle
 //!     answer     a head, a body, a stall
+//!   evidence   what there was in place of it, when nothing helped
 //!   fault      what can go wrong, and the one place that says transient or fatal
 //! pin        what has no digest yet: for the publisher
 //! whole      the manifest and other small files, in memory
@@ -21,6 +22,7 @@
 mod answer;
 mod artifact;
 mod credentials;
+mod evidence;
 mod fault;
 mod health;
 mod http;

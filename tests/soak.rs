@@ -110,7 +110,8 @@ fn tame_answer(dice: &mut Dice, severity: usize, request: &Request, bytes: &[u8]
         0 => Reply::new([404, 410, 451, 403][dice.below(if is_part { 3 } else { 4 })], ""),
         1 => Reply::new([408, 500, 502, 503, 504, 429][dice.below(if is_part { 1 } else { 6 })], ""),
         2 => Reply::redirect([&request.path, "http://127.0.0.1:1/"][dice.below(2)]),
-        3 => Reply::new(200, noise(7, bytes.len() + 1 + some)),
+        // So much that nobody reads it to the end, not even for its digest.
+        3 => Reply::new(200, noise(7, 2 * bytes.len() + (1 << 20) + 1 + some)),
         4 => Reply::whole(bytes).cut_after(0),
         5 => cut(honest.chunked()),
         6 => cut(honest.until_closed()),

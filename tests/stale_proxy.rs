@@ -103,6 +103,26 @@ fn a_stale_object_of_another_size_is_known_by_its_head() {
     let product = Product::of(&new, "a");
     let error = product.download(&proxy.url(0, "")).expect_err("always the old one");
     assert_eq!(fact(&error, "actual size"), format!("{} bytes", 40 << 20));
+    assert!(origin.sent() < 80 << 20 && proxy.log().lines().filter(|line| line.contains(" 41943040 ")).count() == 1);
+    assert_eq!(fact(&error, "actual digest"), "not read: the size tells already", "so much was never meant to come");
+}
+
+#[test]
+fn of_a_stale_object_the_digest_is_told_even_where_its_size_says_enough() {
+    let (old, new) = (noise(1, SIZE + 5_000), noise(2, SIZE));
+    let origin = origin(old.clone());
+    let Some(proxy) = proxy(&origin, "$uri", false) else { return };
+    Product::of(&old, "a").download(&proxy.url(0, "")).expect("the old one, into the cache");
+    let product = Product::of(&new, "a");
+    let error = product.download(&proxy.url(0, "")).expect_err("always the old one");
+    assert_eq!(fact(&error, "actual size"), format!("{} bytes", SIZE + 5_000));
+    assert_eq!(fact(&error, "actual digest"), pack::digest::Digest::of(&old).to_string());
+    // A mirror that has it is not kept waiting for that.
+    let before = proxy.log().lines().count();
+    origin.now(move |request| Reply::file(request, &new));
+    let mirrors = vec![origin.url("")];
+    product.download_with(&proxy.url(0, ""), Options { mirrors, ..Product::hurried() }).expect("the mirror has it");
+    assert_eq!(proxy.log().lines().count() - before, 3, "plain, past caches, under a fresh URL: {}", proxy.log());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::runtime::Handle;
 use url::Url;
 
-use super::fault::{Fault, Wrong};
+use super::fault::{Came, Fault, Wrong};
 use super::health::Health;
 use super::http::Http;
 use super::local::{self, Local, Poured, pour};
@@ -16,7 +16,7 @@ use super::plan;
 use super::ranges::Attempt;
 use super::retry::{Sources, Turn};
 use super::seen::Seen;
-use super::{How, Outcome, redact};
+use super::{How, Outcome, evidence, redact};
 use crate::cache::Cache;
 use crate::digest::Digest;
 use crate::error::{Error, IoContext, Result};
@@ -199,13 +199,13 @@ impl Run<'_> {
                                 note("the pieces of several attempts do not fit together: beginning again".to_owned());
                                 continue;
                             }
-                            let size = format!("{} bytes", mismatch.size);
+                            let size = Came::All(mismatch.size);
                             match attempt.seen {
                                 Some(seen) => {
                                     Fault::Wrong(Box::new(Wrong { seen, size, digest: Some(mismatch.digest) }))
                                 }
                                 // Nobody was asked, and yet no byte is missing.
-                                None => Fault::Unfit(no_such_file(&size)),
+                                None => Fault::Unfit(no_such_file(size)),
                             }
                         }
                     }
@@ -220,6 +220,14 @@ impl Run<'_> {
                 Err(fault) => fault,
             };
             sources.failed(&turn, fault, partial.length(), &note);
+        }
+        if let (Some((url, size)), Some(expected)) = (sources.unread(), pinned.pin.size)
+            && evidence::is_worth(size, expected)
+        {
+            note("nothing helped: reading what the server has, to tell its digest".to_owned());
+            if let Some((size, digest)) = evidence::of(self.http, &url, expected).await {
+                sources.was_read(size, digest);
+            }
         }
         Err(sources.into_error())
     }
@@ -282,7 +290,7 @@ impl Run<'_> {
 }
 
 /// The error for a size that no bytes with that digest can have.
-fn no_such_file(size: &str) -> Error {
+fn no_such_file(size: Came) -> Error {
     Error::integrity("the manifest pins a size and a digest that do not belong together")
         .fact("actual size", size)
         .hint("get the manifest anew; its publisher pins it with: pack lock --update manifest.json")

@@ -1,6 +1,7 @@
 //! Everything that can go wrong with one request, and the one place that decides what that means.
 
 use std::error::Error as _;
+use std::fmt;
 use std::time::Duration;
 
 use super::seen::Seen;
@@ -73,10 +74,28 @@ pub(super) enum Fault {
 pub(super) struct Wrong {
     /// Who answered.
     pub(super) seen: Seen,
-    /// How many bytes it has, in words.
-    pub(super) size: String,
+    /// How many bytes it has.
+    pub(super) size: Came,
     /// Its digest, where all of it was read.
     pub(super) digest: Option<Digest>,
+}
+
+/// How many bytes a wrong answer has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Came {
+    /// So many.
+    All(u64),
+    /// More than that; nobody waited for the end.
+    MoreThan(u64),
+}
+
+impl fmt::Display for Came {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Came::All(size) => write!(f, "{size} bytes"),
+            Came::MoreThan(size) => write!(f, "more than {size} bytes"),
+        }
+    }
 }
 
 /// What to do after a fault.
@@ -202,7 +221,7 @@ impl Fault {
                 .hint("give another server with --mirror URL"),
             Fault::Wrong(wrong) => {
                 let mut error = Error::integrity("the server has other bytes than the manifest pins");
-                error = wrong.seen.add_to(error).fact("actual size", &wrong.size);
+                error = wrong.seen.add_to(error).fact("actual size", wrong.size);
                 error = match wrong.digest {
                     Some(digest) => error.fact("actual digest", digest),
                     None => error.fact("actual digest", "not read: the size tells already"),

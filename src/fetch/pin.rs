@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use url::Url;
 
 use super::answer::Answer;
-use super::fault::{Fault, Wrong};
+use super::fault::{Came, Fault, Wrong};
 use super::health::Health;
 use super::http::{Ask, Http};
 use super::local::{self, Local};
@@ -206,9 +206,7 @@ fn judge(artifact: &Artifact, turn: &Turn, pin: PinOf, seen: Option<Seen>) -> Re
         return Ok(pin);
     }
     Err(match seen {
-        Some(seen) => {
-            Fault::Wrong(Box::new(Wrong { seen, size: format!("{} bytes", pin.size), digest: Some(pin.digest) }))
-        }
+        Some(seen) => Fault::Wrong(Box::new(Wrong { seen, size: Came::All(pin.size), digest: Some(pin.digest) })),
         None => Fault::Local(local::other_bytes(&redact::shown(&turn.url), pin.size, pin.digest)),
     })
 }

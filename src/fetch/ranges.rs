@@ -15,7 +15,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use url::Url;
 
 use super::answer::Answer;
-use super::fault::{Fault, Verdict, Wrong};
+use super::fault::{Came, Fault, Verdict, Wrong};
 use super::http::{Ask, Http};
 use super::options::Options;
 use super::retry::{Tally, Turn};
@@ -157,14 +157,14 @@ impl<'a> Attempt<'a> {
         if let (Some(size), Some(total)) = (state.size, answer.total)
             && size != total
         {
-            return Err(wrong(answer, format!("{total} bytes")));
+            return Err(wrong(answer, Came::All(total)));
         }
         if answer.seen.status == 200 {
             state.lanes[0] = 0..state.size.unwrap_or(state.partial.limit());
         }
         if let (None, Some(total)) = (state.size, answer.total) {
             if total > state.partial.limit() {
-                return Err(wrong(answer, format!("{total} bytes")));
+                return Err(wrong(answer, Came::All(total)));
             }
             // What a coded answer says is the size of the coded bytes; only the digest decides there.
             if answer.coding().is_none() {
@@ -260,7 +260,7 @@ impl<'a> Attempt<'a> {
             wanted.start += fits as u64;
             let at_end = wanted.start >= state.size.unwrap_or(state.partial.limit());
             if fits < piece.len() && at_end {
-                return Err(wrong(answer, format!("more than {} bytes", state.lanes[lane].start)));
+                return Err(wrong(answer, Came::MoreThan(state.lanes[lane].start)));
             }
             if wanted.is_empty() && (!at_end || answer.total.is_some()) {
                 return Ok(());
@@ -279,9 +279,7 @@ impl<'a> Attempt<'a> {
                 state.size = Some(at);
                 Ok(())
             }
-            Some(_) if answer.end_is_certain() && answer.seen.status == 200 => {
-                Err(wrong(answer, format!("{at} bytes")))
-            }
+            Some(_) if answer.end_is_certain() && answer.seen.status == 200 => Err(wrong(answer, Came::All(at))),
             Some(size) => Err(Fault::Cut {
                 seen: Box::new(answer.seen.clone()),
                 came: answer.came(),
@@ -347,6 +345,6 @@ impl State<'_> {
     }
 }
 
-fn wrong(answer: &Answer<'_>, size: String) -> Fault {
+fn wrong(answer: &Answer<'_>, size: Came) -> Fault {
     Fault::Wrong(Box::new(Wrong { seen: answer.seen.clone(), size, digest: None }))
 }

@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use url::Url;
 
-use super::fault::{Fault, Verdict};
+use super::fault::{Came, Fault, Verdict};
 use super::health::Health;
 use super::options::Options;
 use super::plan::Source;
 use super::redact;
 use super::stale::Rung;
+use crate::digest::Digest;
 use crate::error::Error;
 
 /// So many bytes more than were ever kept before are progress: the count of retries begins anew. Bytes
@@ -201,20 +202,43 @@ impl<'a> Sources<'a> {
         }
     }
 
-    /// Why nothing helped: wrong bytes count for more than a server that is away.
-    pub(super) fn into_error(self) -> Error {
-        let mut faults: Vec<(String, Fault)> =
-            self.list.into_iter().filter_map(|tried| Some((redact::shown(&tried.source.url), tried.fault?))).collect();
-        if faults.is_empty() {
+    /// The source whose fault is told: wrong bytes count for more than a server that is away.
+    fn worst(&mut self) -> Option<&mut Tried> {
+        let is_about_bytes = |tried: &Tried| tried.fault.as_ref().is_some_and(Fault::is_about_bytes);
+        let worst = self.list.iter().position(is_about_bytes);
+        let worst = worst.or_else(|| self.list.iter().position(|tried| tried.fault.is_some()))?;
+        self.list.get_mut(worst)
+    }
+
+    /// The URL whose wrong bytes will be told and that nobody has read, and how many there are.
+    pub(super) fn unread(&mut self) -> Option<(Url, Came)> {
+        let tried = self.worst()?;
+        match &tried.fault {
+            Some(Fault::Wrong(wrong)) if wrong.digest.is_none() => {
+                Some((tried.rung.url(&tried.source.url), wrong.size))
+            }
+            _ => None,
+        }
+    }
+
+    /// What [`Sources::unread`] names has this size and digest.
+    pub(super) fn was_read(&mut self, size: u64, digest: Digest) {
+        if let Some(Tried { fault: Some(Fault::Wrong(wrong)), .. }) = self.worst() {
+            wrong.size = Came::All(size);
+            wrong.digest = Some(digest);
+        }
+    }
+
+    /// Why nothing helped.
+    pub(super) fn into_error(mut self) -> Error {
+        let Some(worst) = self.worst().and_then(|tried| tried.fault.take()) else {
             return Error::failed("the artifact has no URL").hint("add one to the manifest");
-        }
-        let worst = faults.iter().position(|(_, fault)| fault.is_about_bytes()).unwrap_or(0);
-        let (_, fault) = faults.remove(worst);
-        let mut error = fault.into_error();
-        for (url, other) in faults {
-            error = error.fact("also tried", format_args!("{url}: {}", other.line()));
-        }
-        error
+        };
+        let others =
+            self.list.iter().filter_map(|tried| Some((redact::shown(&tried.source.url), tried.fault.as_ref()?)));
+        others.fold(worst.into_error(), |error, (url, other)| {
+            error.fact("also tried", format_args!("{url}: {}", other.line()))
+        })
     }
 }
 
