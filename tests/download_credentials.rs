@@ -145,6 +145,7 @@ fn a_url_that_cannot_be_read_is_not_repeated() {
         "ftp://me:s3cret@host/m",
         "https://me:s3cret@host:x/",
         "https://ho st/m?token=s3cret",
+        "s3cret:x-oauth-basic@host/m",
     ];
     for url in secret {
         for words in
@@ -154,6 +155,7 @@ fn a_url_that_cannot_be_read_is_not_repeated() {
             assert!(!out.contains("s3cret") && !err.contains("s3cret"), "{words:?}: {out}{err}");
             assert!(err.contains("hint:"), "{words:?}: {err}");
         }
+        // Some services take a token for the user.
         for options in [&["--json"][..], &["-v"], &["--mirror", url]] {
             let output = command_with(&product, url, &[], options);
             assert!(!output.status.success() && !said(&output).contains("s3cret"), "{url}: {}", said(&output));

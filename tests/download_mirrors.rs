@@ -11,6 +11,7 @@ use pack::fetch::Options;
 use support::fault::product::{Product, fact};
 use support::fault::{Reply, Request, serve};
 use support::noise;
+use url::Url;
 
 const SIZE: usize = 300_000;
 
@@ -171,4 +172,49 @@ fn a_server_that_asks_for_patience_has_it_from_every_artifact() {
     let asked = asked.lock().expect("no panic");
     let when = |name: &str| asked.iter().find(|(known, _)| known == name).expect("asked").1;
     assert!(when("/third") >= when("/first") + Duration::from_millis(950), "{asked:?}");
+}
+
+#[test]
+fn a_server_that_rests_for_hours_is_asked_for_nothing_more() {
+    let server = serve(|_| Reply::new(503, "").header("Retry-After", "9000"));
+    let product = (1..5).fold(Product::new(), |product, n| product.with(&n.to_string(), &noise(n, SIZE), &["a"]));
+    let options = Options { jobs: 1, longest_pause: Duration::from_secs(60), ..Product::hurried() };
+    let error = product.download_with(&server.url(""), options.clone()).expect_err("it rests");
+    assert_eq!(server.requests().len(), 1);
+    assert!(error.to_string().contains("the server asked for more patience than pack has"), "{error}");
+    // A mirror of another server has nothing to do with it.
+    let good = serve(|request| Reply::file(request, &noise(1, SIZE)));
+    let product = Product::new().with("a", &noise(1, SIZE), &["a"]).with("b", &noise(1, SIZE), &["b"]);
+    let mirrors = vec![good.url("")];
+    product.download_with(&server.url(""), Options { mirrors, ..options }).expect("from the mirror");
+}
+
+#[test]
+fn of_two_servers_that_rest_the_one_is_asked_that_is_ready_first() {
+    let slow = serve(|request| match request.number {
+        0 => Reply::new(429, "").header("Retry-After", "50"),
+        _ => Reply::file(request, &noise(1, SIZE)),
+    });
+    let quick = serve(|request| match request.number {
+        0 => Reply::new(429, "").header("Retry-After", "1"),
+        _ => Reply::file(request, &noise(1, SIZE)),
+    });
+    let product = Product::new().with("a", &noise(1, SIZE), &[slow.url("a").as_str(), quick.url("a").as_str()]);
+    let options = Options { longest_pause: Duration::from_secs(60), ..Product::hurried() };
+    product.download_with(&slow.url(""), options).expect("downloaded");
+    assert_eq!((slow.requests().len(), quick.requests().len()), (1, 2));
+}
+
+#[test]
+fn a_local_file_without_end_is_not_read_to_it() {
+    let product = Product::of(&noise(1, SIZE), "file:///dev/zero");
+    let base = Url::parse("file:///tmp/").expect("a URL");
+    let error = product.download(&base).expect_err("it is another file");
+    assert_eq!(fact(&error, "actual size"), format!("more than {SIZE} bytes"));
+    // And where a part of the artifact is there, which is given up only for something better.
+    let half = serve(|request| Reply::file(request, &noise(1, SIZE)).cut_after(SIZE / 2));
+    let urls = [half.url("a").to_string(), "file:///dev/zero".to_owned()];
+    let product = Product::new().with("a", &noise(1, SIZE), &[&urls[0], &urls[1]]);
+    let error = product.download_with(&base, Options { retries: 0, ..Product::hurried() }).expect_err("another file");
+    assert_eq!(fact(&error, "actual size"), format!("more than {SIZE} bytes"));
 }

@@ -265,3 +265,24 @@ fn without_a_cache_nothing_is_kept() {
     expect(0, folder.path(), &["lock", "--no-cache"]);
     assert_eq!(server.sent() - before, SIZE as u64);
 }
+
+#[test]
+fn under_a_fresh_url_too_what_came_is_gone_on_from() {
+    // Yesterday's bytes under the plain URL; what the digest says under a fresh one, in pieces.
+    let server = serve(|request: &Request| {
+        if !request.path.contains("pack-fresh=") {
+            return Reply::file(request, &noise(2, SIZE));
+        }
+        Reply::file(request, &noise(1, SIZE)).cut_after(HALF)
+    });
+    let folder = product(&[server.url("data").as_str()]);
+    let path = folder.path().join("manifest.json");
+    let mut manifest: serde_json::Value = serde_json::from_slice(&fs::read(&path).expect("read")).expect("JSON");
+    manifest["artifacts"][0]["digest"] = Digest::of(&noise(1, SIZE)).to_string().into();
+    fs::write(&path, manifest.to_string()).expect("written");
+    expect(0, folder.path(), &["lock"]);
+    let fresh: Vec<_> = server.requests().into_iter().filter(|request| request.path.contains("pack-fresh=")).collect();
+    assert_eq!(fresh.len(), 2, "{fresh:?}");
+    assert_eq!(fresh[1].header("range"), Some(format!("bytes={HALF}-").as_str()));
+    assert_eq!(left(folder.path()), [] as [PathBuf; 0], "nothing but the entry is left");
+}

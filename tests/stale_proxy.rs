@@ -303,5 +303,38 @@ fn an_artifact_that_has_a_digest_and_no_size_is_pinned_past_a_stale_cache() {
         assert!(err.contains(told), "{told}: {err}");
     }
     let asked = &origin.requests()[before..];
+    assert_eq!(asked.len(), 2, "past caches, and under a fresh URL: there is no third way: {asked:?}");
     assert!(asked.iter().all(|request| request.range().is_none()), "nothing goes on behind wrong bytes: {asked:?}");
+}
+
+#[test]
+fn what_a_server_answers_to_an_unknown_query_takes_nothing_away() {
+    let Some((folder, origin, _proxy)) = behind("$uri", "data") else { return };
+    let src = folder.path().join("src");
+    let old =
+        ["manifest.json", "manifest.json.minisig", "data"].map(|name| std::fs::read(src.join(name)).expect("read"));
+    publish(folder.path(), "1.0.1");
+    expect(0, folder.path(), &["download", origin.url("manifest.json").as_str()]);
+    // Yesterday's to everybody; to a query that it does not know a page, as a login or a firewall answers.
+    origin.now(move |request| match request.path.as_str() {
+        "/manifest.json" => Reply::file(request, &old[0]),
+        "/manifest.json.minisig" => Reply::file(request, &old[1]),
+        "/data" => Reply::file(request, &old[2]),
+        _ => Reply::new(200, "<html>who are you?</html>"),
+    });
+    let url = origin.url("manifest.json").to_string();
+    for key in [&[][..], &["--pubkey", "release.pub"]] {
+        let (_, err) = expect(3, folder.path(), &[&["download", &url], key].concat());
+        assert!(err.contains("error: this version is older") && err.contains("offered: 1.0.0"), "{err}");
+    }
+    // Without a key a signature is nobody's business: a good manifest is not refused for want of one.
+    let new = std::fs::read(src.join("manifest.json")).expect("read");
+    let stale = std::fs::read(src.join("manifest.json.minisig")).expect("read");
+    origin.now(move |request| match request.path.as_str() {
+        "/manifest.json" => Reply::new(200, "half"),
+        "/manifest.json.minisig" => Reply::file(request, &stale),
+        path if path.starts_with("/manifest.json?pack-fresh=") => Reply::file(request, &new),
+        _ => Reply::new(403, ""),
+    });
+    expect(0, folder.path(), &["download", &url]);
 }

@@ -78,7 +78,11 @@ pub(super) fn manifest_url(asked: Option<&str>) -> Result<Url> {
         Some(text) => match Url::parse(text) {
             Ok(url) if matches!(url.scheme(), "http" | "https" | "file") => Ok(url),
             parsed if is_meant_as_url(text) => {
-                let reason = parsed.map_or_else(|why| why.to_string(), |url| format!("its scheme is {}", url.scheme()));
+                let reason = match parsed {
+                    Ok(url) if text.contains("://") => format!("its scheme is {}", url.scheme()),
+                    Ok(_) => "it has no scheme".to_owned(),
+                    Err(why) => why.to_string(),
+                };
                 Err(Error::usage("a manifest cannot be had from this URL")
                     .fact("reason", reason)
                     .hint("use an http, https or file URL, or a path"))
@@ -106,7 +110,8 @@ fn file_url(path: &Path) -> Result<Url> {
 
 /// Whether a word is no path, and not to be told as one: it may carry a password.
 pub(super) fn is_meant_as_url(text: &str) -> bool {
-    text.contains("://") || (text.contains('@') && text.contains(':') && !Path::new(text).exists())
+    let has_password = || text.split_once('@').is_some_and(|(user, _)| user.contains(':'));
+    text.contains("://") || (has_password() && !Path::new(text).exists())
 }
 
 /// The URL of a mirror: its last part is a folder, whether or not it was typed with a slash. The option's own parser

@@ -68,9 +68,15 @@ impl<'a> Answer<'a> {
 
     /// What to send as `If-Range` (RFC 9110, section 13.1.5): a strong `ETag`, else `Last-Modified`.
     pub(super) fn validator(&self) -> Option<String> {
-        let headers = self.response.headers();
-        let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        text(header::ETAG).filter(|tag| tag.starts_with('"')).or_else(|| text(header::LAST_MODIFIED))
+        self.strong_tag()
+            .or_else(|| self.response.headers().get(header::LAST_MODIFIED)?.to_str().ok())
+            .map(str::to_owned)
+    }
+
+    /// The `ETag`, where it is a strong one (RFC 9110, section 8.8.3).
+    pub(super) fn strong_tag(&self) -> Option<&str> {
+        let tag = self.response.headers().get(header::ETAG)?.to_str().ok()?;
+        tag.starts_with('"').then_some(tag)
     }
 
     /// A validator that no other state of the file has: a strong `ETag`, or a `Last-Modified` that was a minute

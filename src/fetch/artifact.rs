@@ -1,7 +1,7 @@
 //! One artifact's way into the folder: there already, else from the cache, else from a source.
 
 use std::fs::File;
-use std::io::{self, Seek};
+use std::io::{self, Read, Seek};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -236,6 +236,11 @@ impl Run<'_> {
     fn copy(&self, turn: &Turn, local: Local, pin: Pin, partial: &mut Partial, meter: &dyn Meter) -> Tried {
         let result = (|| {
             let absent = || Fault::NotThere { url: redact::shown(&turn.url) };
+            let most = partial.limit();
+            let other_bytes = |size, digest, all: bool| {
+                let came = if all { Came::All(size) } else { Came::MoreThan(most) };
+                Fault::Local(local::other_bytes(&redact::shown(&turn.url), came, all.then_some(digest)))
+            };
             let begin_again = |partial: &mut Partial| {
                 meter.retract(partial.length());
                 partial.restart()
@@ -248,9 +253,10 @@ impl Run<'_> {
                     };
                     if partial.length() > 0 {
                         // What came before is given up only for something that is certainly better.
-                        let (size, digest) = Digest::of_reader(&file).doing("read", path).map_err(Fault::Local)?;
+                        let read = Digest::of_reader((&file).take(most.saturating_add(1)));
+                        let (size, digest) = read.doing("read", path).map_err(Fault::Local)?;
                         if digest != pin.digest {
-                            return Err(Fault::Local(local::other_bytes(&redact::shown(&turn.url), size, digest)));
+                            return Err(other_bytes(size, digest, size <= most));
                         }
                         file.rewind().doing("read", path).map_err(Fault::Local)?;
                     }
@@ -266,11 +272,11 @@ impl Run<'_> {
             };
             match poured {
                 Ok(true) if partial.is_pinned()? => Ok(()),
-                Ok(_) => {
+                Ok(all) => {
+                    let (size, digest) = (partial.length(), partial.digest()?);
                     // No other source may go on behind bytes of another file.
                     begin_again(partial)?;
-                    let (size, digest) = local.size_and_digest(&redact::shown(&turn.url))?;
-                    Err(Fault::Local(local::other_bytes(&redact::shown(&turn.url), size, digest)))
+                    Err(other_bytes(size, digest, all))
                 }
                 Err(Poured::Write(error)) => Err(Fault::Ours(error)),
                 Err(Poured::Read(error)) => Err(Fault::Local(

@@ -15,12 +15,18 @@ pub(super) fn is_worth(size: Came, expected: u64) -> bool {
 }
 
 fn limit(expected: u64) -> u64 {
-    expected.saturating_mul(2).saturating_add(1 << 20)
+    const MUCH: u64 = 64 << 20;
+    expected.saturating_mul(2).saturating_add(1 << 20).min(MUCH)
 }
 
-/// Size and digest of all that `url` has in place of an artifact of `expected` bytes; `None` where it cannot be had,
-/// is too much, or is the artifact after all: that is for the next run.
+/// Size and digest of all that `url` has in place of an artifact of `expected` bytes; `None` where it cannot be had
+/// in the time in which something must come, is too much, or is the artifact after all: that is for the next run.
 pub(super) async fn of(http: &Http, url: &Url, expected: u64) -> Option<(u64, Digest)> {
+    // Whoever waits for the error has waited long enough.
+    tokio::time::timeout(http.options().stall, read(http, url, expected)).await.ok()?
+}
+
+async fn read(http: &Http, url: &Url, expected: u64) -> Option<(u64, Digest)> {
     let mut answer = http.get(url, &Ask { past_caches: true, ..Ask::default() }).await.ok()?;
     if answer.total.is_some_and(|total| total == expected || total > limit(expected)) {
         return None;

@@ -54,6 +54,13 @@ pub(super) enum Fault {
         /// How many bytes came in that time.
         came: u64,
     },
+    /// It asked, perhaps for the sake of another artifact, to be left alone for longer than anybody waits.
+    Resting {
+        /// The URL that is not asked for.
+        url: String,
+        /// For how long yet.
+        wait: Duration,
+    },
     /// The answer does not begin where it was asked to.
     WrongRange(Box<Seen>),
     /// A complete answer that is not what was pinned: stale, or another file altogether.
@@ -128,6 +135,7 @@ impl Fault {
             },
             Fault::WrongRange(_) => Verdict::Transient(None),
             Fault::Redirect { .. } | Fault::Unfit(_) | Fault::NotThere { .. } | Fault::Local(_) => Verdict::Fatal,
+            Fault::Resting { .. } => Verdict::Fatal,
             Fault::Wrong(_) => Verdict::Stale,
         }
     }
@@ -216,6 +224,10 @@ impl Fault {
                 .fact("url", url)
                 .fact("waited", format_args!("{} s, in which {came} bytes came", waited.as_secs_f32()))
                 .hint(AGAIN),
+            Fault::Resting { url, wait } => Error::failed("the server asked for more patience than pack has")
+                .fact("url", url)
+                .fact("retry-after", format_args!("{} s more", wait.as_secs()))
+                .hint("run the same command again after that time, or give another server with --mirror URL"),
             Fault::WrongRange(seen) => seen
                 .add_to(Error::failed("the server sent another part of the file than was asked for"))
                 .hint("give another server with --mirror URL"),

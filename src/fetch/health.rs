@@ -1,9 +1,9 @@
 //! Which servers and mirrors failed in this run: they are not asked first again. And which asked for patience: no
-//! artifact disturbs them before.
+//! artifact begins with them before.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Shared by all artifacts of a run.
 #[derive(Debug, Default)]
@@ -34,8 +34,10 @@ impl Health {
         resting.get(party).copied().filter(|until| *until > Instant::now())
     }
 
-    /// Remembers that `party` asked to be left alone until then.
-    pub(super) fn rests(&self, party: &str, until: Instant) {
+    /// Remembers that `party` asked to be left alone for so long.
+    pub(super) fn rests(&self, party: &str, wait: Duration) {
+        // A clock cannot tell a time that is further away than that.
+        let until = Instant::now() + wait.min(Duration::from_secs(365 * 24 * 60 * 60));
         let mut resting = self.resting.lock().unwrap_or_else(|broken| broken.into_inner());
         let known = resting.entry(party.to_owned()).or_insert(until);
         *known = until.max(*known);

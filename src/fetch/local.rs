@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use super::fault::Fault;
+use super::fault::{Came, Fault};
 use crate::digest::Digest;
 use crate::error::{Error, IoContext};
 use crate::folder::Partial;
@@ -59,12 +59,11 @@ pub(super) fn elsewhere(url: &str) -> Error {
 }
 
 /// The error for a file that is not the one the manifest pins; `url` as it may be shown.
-pub(super) fn other_bytes(url: &str, size: u64, digest: Digest) -> Error {
-    Error::integrity("the file is not the one the manifest pins")
-        .fact("url", url)
-        .fact("actual size", format_args!("{size} bytes"))
-        .fact("actual digest", digest)
-        .hint("get the file that belongs to this manifest, or pin this one anew: pack lock manifest.json")
+pub(super) fn other_bytes(url: &str, size: Came, digest: Option<Digest>) -> Error {
+    let error =
+        Error::integrity("the file is not the one the manifest pins").fact("url", url).fact("actual size", size);
+    let error = digest.into_iter().fold(error, |error, digest| error.fact("actual digest", digest));
+    error.hint("get the file that belongs to this manifest, or pin this one anew: pack lock manifest.json")
 }
 
 /// Which end of a copy failed.

@@ -18,6 +18,7 @@ use super::plan;
 use super::redact;
 use super::retry::{Sources, Turn};
 use super::seen::Seen;
+use super::stale::Rung;
 use crate::cache::{Cache, Edition, Incoming};
 use crate::digest::Digest;
 use crate::error::{Class, Error, Result};
@@ -35,7 +36,7 @@ pub(super) struct Pinning<'a> {
     pub(super) progress: &'a dyn Progress,
 }
 
-/// What came so far, and the URL it was asked for under.
+/// What came so far, and the URL of its source.
 struct Taken {
     url: Url,
     incoming: Incoming,
@@ -50,7 +51,7 @@ impl Pinning<'_> {
         let meter = self.progress.start(artifact.name.as_str(), artifact.pin.and_then(|pin| pin.size));
         let sources = plan::sources(artifact, self.base, &self.http.options().mirrors)?;
         let urls: Vec<Url> = sources.iter().map(|source| source.url.clone()).collect();
-        let mut sources = Sources::new(sources, &self.health, self.http.options(), 0);
+        let mut sources = Sources::new(sources, &self.health, self.http.options(), 0).past_caches();
         let named = |error: Error| {
             let error = error.fact("artifact", &artifact.name);
             match artifact.pin {
@@ -67,8 +68,7 @@ impl Pinning<'_> {
             let result = match local::at(&turn.url) {
                 Some(local) => hash_local(&local, &turn, meter.as_ref()).map(|pin| (pin, None)),
                 None => {
-                    let url = turn.rung.url(&turn.url);
-                    let taken = self.taken(artifact, &mut taken, url, meter.as_ref());
+                    let taken = self.taken(artifact, &mut taken, &turn.url, meter.as_ref());
                     self.runtime.block_on(self.fetch(artifact, &turn, taken, meter.as_ref()))
                 }
             };
@@ -100,17 +100,17 @@ impl Pinning<'_> {
         &self,
         artifact: &Artifact,
         held: &'a mut Option<Taken>,
-        url: Url,
+        url: &Url,
         meter: &dyn Meter,
     ) -> &'a mut Incoming {
         let before = held.take();
         let taken = match before {
-            Some(taken) if taken.url == url => taken,
+            Some(taken) if taken.url == *url => taken,
             before => {
                 meter.retract(before.map_or(0, |other| other.incoming.length()));
-                let incoming = self.incoming(artifact, &url);
+                let incoming = self.incoming(artifact, url);
                 meter.add(incoming.length());
-                Taken { url, incoming }
+                Taken { url: url.clone(), incoming }
             }
         };
         &mut held.insert(taken).incoming
@@ -207,14 +207,14 @@ fn judge(artifact: &Artifact, turn: &Turn, pin: PinOf, seen: Option<Seen>) -> Re
     }
     Err(match seen {
         Some(seen) => Fault::Wrong(Box::new(Wrong { seen, size: Came::All(pin.size), digest: Some(pin.digest) })),
-        None => Fault::Local(local::other_bytes(&redact::shown(&turn.url), pin.size, pin.digest)),
+        None => Fault::Local(local::other_bytes(&redact::shown(&turn.url), Came::All(pin.size), Some(pin.digest))),
     })
 }
 
 /// Which state of which file the answer to `asked` is of, where it tells one from every other.
 fn edition(asked: &Url, answer: &Answer<'_>) -> Option<Edition> {
-    let mut place = redact::bare(answer.url());
-    if place != redact::bare(asked) {
+    let mut place = redact::bare(&Rung::stripped(answer.url().clone()));
+    if place != redact::bare(&Rung::stripped(asked.clone())) {
         // Where a redirect leads, the query is often a signature that is another one each time.
         place.set_query(None);
     }

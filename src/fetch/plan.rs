@@ -67,7 +67,12 @@ fn below(mirror: &Url, name: &RelPath) -> Result<Url> {
                 .hint("give a URL such as https://mirror.example/product/"));
         }
     }
-    Ok(url)
+    match url.scheme() {
+        "http" | "https" | "file" => Ok(url),
+        _ => Err(Error::usage("the mirror's URL cannot be used")
+            .fact("mirror", redact::shown(mirror))
+            .hint("use http, https or file")),
+    }
 }
 
 #[cfg(test)]

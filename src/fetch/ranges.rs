@@ -227,7 +227,9 @@ impl<'a> Attempt<'a> {
             let mut answer = self.http.get(&self.url, &ask).await?;
             let is_of_another = {
                 let state = self.state.borrow();
-                let differs = |known: &String| answer.validator().is_some_and(|other| other != *known);
+                // Only tags tell: of one state several servers may have several dates.
+                let differs =
+                    |known: &String| known.starts_with('"') && answer.strong_tag().is_some_and(|other| other != known);
                 answer.total.is_some_and(|total| Some(total) != state.size)
                     || state.validator.as_ref().is_some_and(differs)
             };

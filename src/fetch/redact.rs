@@ -6,8 +6,8 @@ use url::Url;
 /// (a signed URL carries its signature there).
 pub(super) fn shown(url: &Url) -> String {
     if url.cannot_be_a_base() {
-        // As `me:secret@host` is read, where somebody forgot the scheme.
-        return format!("{}:…", url.scheme());
+        // As `token:x@host` is read, where somebody forgot the scheme.
+        return "…".to_owned();
     }
     let mut bare = bare(url);
     let hidden = !url.username().is_empty() || url.password().is_some();
@@ -52,7 +52,7 @@ mod tests {
     fn no_secret_of_a_url_is_shown() {
         let url = Url::parse("https://me:s3cret@host:8443/a/b.tar?X-Sig=s3cret&s3cret#s3cret").expect("a URL");
         assert_eq!(shown(&url), "https://…@host:8443/a/b.tar?X-Sig=…&…");
-        assert_eq!(shown(&Url::parse("me:s3cret@host/a").expect("a URL")), "me:…");
+        assert_eq!(shown(&Url::parse("s3cret:x@host/a").expect("a URL")), "…");
         let plain = Url::parse("http://host/a").expect("a URL");
         assert_eq!(shown(&plain), "http://host/a");
         assert_eq!(shown_location(&plain, "//u:s3cret@other/x?k=s3cret"), "http://…@other/x?k=…");

@@ -4,7 +4,7 @@
 //! gives way to the next; when all did, a pause follows and another round, as often as
 //! [`Options::retries`] says. A file can only grow so far, so this ends, whatever the servers do.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use url::Url;
@@ -28,6 +28,8 @@ pub(super) struct Sources<'a> {
     health: &'a Health,
     options: &'a Options,
     rounds: usize,
+    /// Every rung is past caches.
+    past_caches: bool,
     /// How many bytes were kept when progress was last counted.
     high_water: u64,
     pauses: ExponentialBackoff,
@@ -47,6 +49,8 @@ struct Tried {
     this_round: bool,
     dead: bool,
     fault: Option<Fault>,
+    /// How it was asked when it last had wrong bytes.
+    wrong_at: Rung,
 }
 
 /// What to ask of which source.
@@ -89,43 +93,57 @@ impl<'a> Sources<'a> {
             this_round: false,
             dead: false,
             fault: None,
+            wrong_at: Rung::default(),
         };
         let list = sources.into_iter().map(tried).collect();
-        Sources { list, health, options, rounds: 0, high_water: kept, pauses: pauses(options) }
+        Sources { list, health, options, rounds: 0, past_caches: false, high_water: kept, pauses: pauses(options) }
+    }
+
+    /// For whoever asks past caches from the start: to ask so once more is no harder.
+    pub(super) fn past_caches(self) -> Self {
+        Sources { past_caches: true, ..self }
     }
 
     /// The source to ask now; waits where that is due. `None` when there is no hope left.
     pub(super) async fn next(&mut self, note: &(dyn Fn(String) + Sync)) -> Option<Turn> {
-        if !self.list.iter().any(|tried| !tried.dead && !tried.this_round) {
-            if self.list.iter().all(|tried| tried.dead) || self.rounds >= self.options.retries {
-                return None;
+        loop {
+            self.give_up_on_those_that_rest_too_long(note);
+            if !self.list.iter().any(|tried| !tried.dead && !tried.this_round) {
+                if self.list.iter().all(|tried| tried.dead) || self.rounds >= self.options.retries {
+                    return None;
+                }
+                self.rounds += 1;
+                let pause = self.pauses.next().unwrap_or(self.options.longest_pause);
+                note(format!("trying again in {:.1} s", pause.as_secs_f32()));
+                tokio::time::sleep(pause).await;
+                self.list.iter_mut().for_each(|tried| tried.this_round = false);
             }
-            self.rounds += 1;
-            let pause = self.pauses.next().unwrap_or(self.options.longest_pause);
-            note(format!("trying again in {:.1} s", pause.max(self.shortest_wait()).as_secs_f32()));
-            tokio::time::sleep(pause).await;
-            self.list.iter_mut().for_each(|tried| tried.this_round = false);
-        }
-        let waits = |tried: &Tried| self.health.rests_until(&tried.source.party).is_some();
-        let open = self.list.iter().enumerate().filter(|(_, tried)| !tried.dead && !tried.this_round);
-        let (place, tried) =
-            open.min_by_key(|(_, tried)| (waits(tried), self.health.has_failed(&tried.source.party)))?;
-        while let Some(until) = self.health.rests_until(&tried.source.party) {
+            let rest = |tried: &Tried| self.health.rests_until(&tried.source.party);
+            let open = self.list.iter().enumerate().filter(|(_, tried)| !tried.dead && !tried.this_round);
+            let (place, tried) =
+                open.min_by_key(|(_, tried)| (rest(tried), self.health.has_failed(&tried.source.party)))?;
+            let Some(until) = rest(tried) else {
+                let (rung, whole_only, one_lane) = (tried.rung, tried.whole_only, tried.one_lane);
+                return Some(Turn { place, url: tried.source.url.clone(), rung, whole_only, one_lane });
+            };
+            let wait = until.saturating_duration_since(Instant::now()).as_secs_f32();
+            note(format!("{}: it asks for patience: {wait:.1} s", redact::shown(&tried.source.url)));
             tokio::time::sleep_until(until.into()).await;
         }
-        let (rung, whole_only, one_lane) = (tried.rung, tried.whole_only, tried.one_lane);
-        Some(Turn { place, url: tried.source.url.clone(), rung, whole_only, one_lane })
     }
 
-    fn shortest_wait(&self) -> Duration {
-        let now = Instant::now();
-        let waits = self
-            .list
-            .iter()
-            .filter(|tried| !tried.dead)
-            .map(|tried| self.health.rests_until(&tried.source.party))
-            .map(|until| until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now)));
-        waits.min().unwrap_or_default()
+    /// To wait less than a server asks would be bad manners, and to wait that long no help: it is not asked at all.
+    fn give_up_on_those_that_rest_too_long(&mut self, note: &(dyn Fn(String) + Sync)) {
+        for tried in self.list.iter_mut().filter(|tried| !tried.dead) {
+            let Some(until) = self.health.rests_until(&tried.source.party) else { continue };
+            let wait = until.saturating_duration_since(Instant::now());
+            if wait > self.options.longest_pause {
+                let fault = Fault::Resting { url: redact::shown(&tried.source.url), wait };
+                note(format!("{}: {}", redact::shown(&tried.source.url), fault.line()));
+                tried.dead = true;
+                tried.fault.get_or_insert(fault);
+            }
+        }
     }
 
     /// The source of `turn` has done its part.
@@ -158,13 +176,11 @@ impl<'a> Sources<'a> {
         match fault.verdict() {
             Verdict::Fatal if refused => tried.whole_only = true,
             Verdict::Transient(wait) => {
-                let too_long = wait.is_some_and(|wait| wait > self.options.longest_pause);
                 if let Some(wait) = wait {
-                    self.health.rests(&party, Instant::now() + wait.min(self.options.longest_pause));
+                    self.health.rests(&party, wait);
                 }
                 tried.whole_only |= refused && (matches!(fault, Fault::WrongRange(_)) || is_last);
-                // To wait less than the server asks would be bad manners: it is not asked again at all.
-                tried.dead = too_long;
+                tried.dead = wait.is_some_and(|wait| wait > self.options.longest_pause);
                 if kept.saturating_sub(self.high_water) >= PROGRESS {
                     self.high_water = kept;
                     self.rounds = 0;
@@ -174,7 +190,7 @@ impl<'a> Sources<'a> {
                     self.health.failed(&party);
                 }
             }
-            Verdict::Stale => match tried.rung.next() {
+            Verdict::Stale => match tried.rung.next().map(|rung| if self.past_caches { Rung::Fresh } else { rung }) {
                 Some(rung) => {
                     tried.rung = rung;
                     note(format!("{}: asking again {}", redact::shown(&turn.url), rung.describe()));
@@ -196,6 +212,9 @@ impl<'a> Sources<'a> {
                 }
             }
         }
+        if fault.is_about_bytes() {
+            tried.wrong_at = turn.rung;
+        }
         // That the bytes are wrong stays said, whatever comes of asking for better ones.
         if fault.is_about_bytes() || !tried.fault.as_ref().is_some_and(Fault::is_about_bytes) {
             tried.fault = Some(fault);
@@ -215,7 +234,7 @@ impl<'a> Sources<'a> {
         let tried = self.worst()?;
         match &tried.fault {
             Some(Fault::Wrong(wrong)) if wrong.digest.is_none() => {
-                Some((tried.rung.url(&tried.source.url), wrong.size))
+                Some((tried.wrong_at.url(&tried.source.url), wrong.size))
             }
             _ => None,
         }
@@ -253,6 +272,8 @@ fn pauses(options: &Options) -> ExponentialBackoff {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

@@ -181,6 +181,15 @@ impl Partial {
         Ok(whole && sized && self.hasher.clone().finish() == self.pin.digest)
     }
 
+    /// The digest of the first run of what is there.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn digest(&mut self) -> Result<Digest> {
+        self.catch_up(u64::MAX)?;
+        Ok(self.hasher.clone().finish())
+    }
+
     /// Hashes at most `most` bytes that are there and whose turn has come.
     fn catch_up(&mut self, most: u64) -> Result<()> {
         let until = self.held.head().min(self.hasher.length().saturating_add(most));

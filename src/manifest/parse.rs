@@ -225,7 +225,8 @@ fn named(number: usize, text: &str) -> String {
     match Url::parse(text) {
         Ok(url) => match url.host_str() {
             Some(host) => format!("URL {number} ({}://{host}/…)", url.scheme()),
-            None => format!("URL {number} ({}:…)", url.scheme()),
+            // Where the scheme was forgotten a user, or a token, is read as one.
+            None => format!("URL {number}"),
         },
         Err(_) => format!("URL {number}"),
     }
@@ -246,9 +247,10 @@ fn check_urls(urls: &[String]) -> std::result::Result<(), String> {
         }
         match Url::parse(text) {
             Ok(url) if matches!(url.scheme(), "http" | "https" | "file") => {}
-            Ok(url) => {
+            Ok(url) if url.has_host() => {
                 return Err(format!("{} has the scheme '{}': use http, https or file", name(), url.scheme()));
             }
+            Ok(_) => return Err(format!("{} is neither http nor https nor file, nor a path", name())),
             Err(url::ParseError::RelativeUrlWithoutBase) => {}
             Err(why) => return Err(format!("{} cannot be read: {why}", name())),
         }

@@ -59,14 +59,13 @@ impl Trust {
             Err(refused) => return Err(refused.error),
         };
         note(format!("{}: asking again, under URLs that no cache knows", refused.error.title()));
-        match self.ask(fetcher, url, Rung::Fresh, &note) {
-            Ok(again) if again.signature.is_some() || had.signature.is_none() => match judge(&again) {
-                Ok(manifest) => Ok(again.trusted(manifest)),
-                Err(refused) => Err(again.told(refused.error)),
-            },
-            // It lets no other query in: that says nothing about the two.
-            _ => Err(had.told(refused.error)),
+        if let Ok(again) = self.ask(fetcher, url, Rung::Fresh, &note)
+            && let Ok(manifest) = judge(&again)
+        {
+            return Ok(again.trusted(manifest));
         }
+        // What else came of it is no better told: to a query that it does not know a server may answer anything.
+        Err(had.told(refused.error))
     }
 
     /// The manifest at `url` and what there is of a signature, unread and unchecked.

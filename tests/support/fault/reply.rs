@@ -174,7 +174,9 @@ impl Reply {
             Length::Closed => head.push_str("Connection: close\r\n"),
         }
         while self.endless_head && !shared.is_over() {
-            out.write_all(format!("{head}X-More: {}\r\n", "x".repeat(1000)).as_bytes())?;
+            head.push_str(&format!("X-More: {}\r\n", "x".repeat(1000)));
+            out.write_all(head.as_bytes())?;
+            shared.sent.fetch_add(head.len() as u64, Ordering::Relaxed);
             head.clear();
         }
         if self.body.is_empty() {
