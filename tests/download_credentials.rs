@@ -139,6 +139,7 @@ fn credentials_are_sent_once_and_a_password_may_be_in_netrc() {
 fn a_url_that_cannot_be_read_is_not_repeated() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let product = Product::of(&noise(1, SIZE), "URL");
+    // Some services take a token for the user.
     let secret = [
         "https://me:s3cret@ho st/m",
         "me:s3cret@host/m",
@@ -146,6 +147,9 @@ fn a_url_that_cannot_be_read_is_not_repeated() {
         "https://me:s3cret@host:x/",
         "https://ho st/m?token=s3cret",
         "s3cret:x-oauth-basic@host/m",
+        "s3cret@host/m",
+        "s3cret@host:8443/m",
+        "s3cret:x@proxy/https://origin/m",
     ];
     for url in secret {
         for words in
@@ -155,7 +159,9 @@ fn a_url_that_cannot_be_read_is_not_repeated() {
             assert!(!out.contains("s3cret") && !err.contains("s3cret"), "{words:?}: {out}{err}");
             assert!(err.contains("hint:"), "{words:?}: {err}");
         }
-        // Some services take a token for the user.
+        if url.starts_with("s3cret@") {
+            continue; // in a manifest it is a path, and no other
+        }
         for options in [&["--json"][..], &["-v"], &["--mirror", url]] {
             let output = command_with(&product, url, &[], options);
             assert!(!output.status.success() && !said(&output).contains("s3cret"), "{url}: {}", said(&output));

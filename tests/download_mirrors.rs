@@ -3,7 +3,7 @@
 mod support;
 
 use std::fs;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use pack::error::Class;
@@ -187,6 +187,46 @@ fn a_server_that_rests_for_hours_is_asked_for_nothing_more() {
     let product = Product::new().with("a", &noise(1, SIZE), &["a"]).with("b", &noise(1, SIZE), &["b"]);
     let mirrors = vec![good.url("")];
     product.download_with(&server.url(""), Options { mirrors, ..options }).expect("from the mirror");
+    assert_eq!(server.requests().len(), 2, "once in each run");
+}
+
+#[test]
+fn one_that_pauses_hears_of_the_hours_that_another_was_told() {
+    let (paused, told) = mpsc::channel();
+    let server = serve(move |request: &Request| match request.path.as_str() {
+        "/a" => {
+            let _ = paused.send(());
+            Reply::new(500, "")
+        }
+        _ => {
+            // The other one waits between two rounds by then.
+            let _ = told.recv();
+            std::thread::sleep(Duration::from_millis(100));
+            Reply::new(503, "").header("Retry-After", "9000")
+        }
+    });
+    let product = Product::new().with("a", &noise(1, SIZE), &["a"]).with("b", &noise(2, SIZE), &["b"]);
+    let options = Options { jobs: 2, pause: Duration::from_secs(1), ..Product::hurried() };
+    let error = product.download_with(&server.url(""), options).expect_err("it rests");
+    assert_eq!((server.asked_for("/a"), server.asked_for("/b")), (1, 1), "{error}");
+}
+
+#[test]
+fn one_that_rested_is_asked_when_nothing_else_is_left() {
+    // Its rest is over by the time at which the mirror gives up.
+    let server = serve(|request| match request.number {
+        0 => Reply::new(503, "").header("Retry-After", "3"),
+        _ => Reply::file(request, &noise(1, SIZE)),
+    });
+    let mirror = serve(|request| match request.number {
+        0 => Reply::file(request, &noise(1, SIZE)).cut_after(SIZE / 2).drip(SIZE / 20, Duration::from_millis(400)),
+        _ => Reply::new(404, ""),
+    });
+    let product = Product::of(&noise(1, SIZE), "a");
+    let mirrors = vec![mirror.url("")];
+    let options = Options { mirrors, longest_pause: Duration::from_secs(2), ..Product::hurried() };
+    product.download_with(&server.url(""), options).expect("from where it began");
+    assert_eq!((server.requests().len(), mirror.requests().len()), (2, 1));
 }
 
 #[test]

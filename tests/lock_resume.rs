@@ -277,12 +277,30 @@ fn under_a_fresh_url_too_what_came_is_gone_on_from() {
     });
     let folder = product(&[server.url("data").as_str()]);
     let path = folder.path().join("manifest.json");
-    let mut manifest: serde_json::Value = serde_json::from_slice(&fs::read(&path).expect("read")).expect("JSON");
-    manifest["artifacts"][0]["digest"] = Digest::of(&noise(1, SIZE)).to_string().into();
+    let mut manifest: Value = serde_json::from_slice(&fs::read(&path).expect("read")).expect("JSON");
+    manifest["artifacts"][0]["digest"] = json!(Digest::of(&noise(1, SIZE)));
     fs::write(&path, manifest.to_string()).expect("written");
     expect(0, folder.path(), &["lock"]);
     let fresh: Vec<_> = server.requests().into_iter().filter(|request| request.path.contains("pack-fresh=")).collect();
     assert_eq!(fresh.len(), 2, "{fresh:?}");
     assert_eq!(fresh[1].header("range"), Some(format!("bytes={HALF}-").as_str()));
     assert_eq!(left(folder.path()), [] as [PathBuf; 0], "nothing but the entry is left");
+}
+
+#[test]
+fn pieces_that_do_not_fit_together_are_asked_for_once_more_as_one() {
+    // Two states under one tag, and a URL that takes no query.
+    let server = serve(|request: &Request| match (request.range(), request.path.as_str()) {
+        (Some(_), "/data") => Reply::file_as(request, &noise(2, SIZE), "\"same\""),
+        (None, "/data") if request.number == 0 => Reply::file_as(request, &noise(1, SIZE), "\"same\"").cut_after(HALF),
+        (None, "/data") => Reply::file_as(request, &noise(2, SIZE), "\"same\""),
+        _ => Reply::new(403, ""),
+    });
+    let folder = product(&[server.url("data").as_str()]);
+    let path = folder.path().join("manifest.json");
+    let mut manifest: Value = serde_json::from_slice(&fs::read(&path).expect("read")).expect("JSON");
+    manifest["artifacts"][0]["digest"] = json!(Digest::of(&noise(2, SIZE)));
+    fs::write(&path, manifest.to_string()).expect("written");
+    let (_, err) = expect(0, folder.path(), &["lock"]);
+    assert!(err.contains("do not fit together"), "{err}");
 }

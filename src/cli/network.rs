@@ -79,11 +79,11 @@ pub(super) fn manifest_url(asked: Option<&str>) -> Result<Url> {
             Ok(url) if matches!(url.scheme(), "http" | "https" | "file") => Ok(url),
             parsed if is_meant_as_url(text) => {
                 let reason = match parsed {
-                    Ok(url) if text.contains("://") => format!("its scheme is {}", url.scheme()),
-                    Ok(_) => "it has no scheme".to_owned(),
-                    Err(why) => why.to_string(),
+                    Ok(url) if url.has_host() => format!("its scheme is {}", url.scheme()),
+                    Err(why) if text.contains("://") => why.to_string(),
+                    _ => "no file has that name, and a URL begins with https:// or http://".to_owned(),
                 };
-                Err(Error::usage("a manifest cannot be had from this URL")
+                Err(Error::usage("a manifest cannot be had from there")
                     .fact("reason", reason)
                     .hint("use an http, https or file URL, or a path"))
             }
@@ -108,10 +108,9 @@ fn file_url(path: &Path) -> Result<Url> {
         .map_err(|error| error.hint("copy the manifest to a place with a plain name, and name that"))
 }
 
-/// Whether a word is no path, and not to be told as one: it may carry a password.
+/// Whether a word is no path, and not to be told as one: it may carry a password, or a token for a user.
 pub(super) fn is_meant_as_url(text: &str) -> bool {
-    let has_password = || text.split_once('@').is_some_and(|(user, _)| user.contains(':'));
-    text.contains("://") || (has_password() && !Path::new(text).exists())
+    text.contains("://") || (text.contains('@') && !Path::new(text).exists())
 }
 
 /// The URL of a mirror: its last part is a folder, whether or not it was typed with a slash. The option's own parser

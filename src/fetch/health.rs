@@ -28,10 +28,10 @@ impl Health {
         self.failed.lock().unwrap_or_else(|broken| broken.into_inner()).remove(party);
     }
 
-    /// Until when `party` is to be left alone; `None` where that is over, or was never asked for.
-    pub(super) fn rests_until(&self, party: &str) -> Option<Instant> {
+    /// For how long yet `party` is to be left alone; `None` where that is over, or was never asked for.
+    pub(super) fn rest_of(&self, party: &str) -> Option<Duration> {
         let resting = self.resting.lock().unwrap_or_else(|broken| broken.into_inner());
-        resting.get(party).copied().filter(|until| *until > Instant::now())
+        resting.get(party)?.checked_duration_since(Instant::now()).filter(|rest| !rest.is_zero())
     }
 
     /// Remembers that `party` asked to be left alone for so long.

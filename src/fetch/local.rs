@@ -28,15 +28,22 @@ impl Local {
     /// How many bytes it has, and their digest. `url` names it, as it may be shown.
     ///
     /// # Errors
-    /// It is not there, not on this machine, or cannot be read.
-    pub(super) fn size_and_digest(&self, url: &str) -> Result<(u64, Digest), Fault> {
+    /// It is not there, not on this machine, has more than `most` bytes, or cannot be read.
+    pub(super) fn size_and_digest(&self, url: &str, most: u64) -> Result<(u64, Digest), Fault> {
         let absent = || Fault::NotThere { url: url.to_owned() };
         match self {
             Local::BuiltIn(bytes) => bytes.map(|bytes| (bytes.len() as u64, Digest::of(bytes))).ok_or_else(absent),
             Local::Elsewhere => Err(Fault::Local(elsewhere(url))),
             Local::File(path) => match File::open(path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Err(absent()),
-                other => other.and_then(Digest::of_reader).doing("read", path).map_err(Fault::Local),
+                other => {
+                    let read = other.and_then(|file| Digest::of_reader(file.take(most.saturating_add(1))));
+                    let (size, digest) = read.doing("read", path).map_err(Fault::Local)?;
+                    if size > most {
+                        return Err(Fault::Local(other_bytes(url, Came::MoreThan(most), None)));
+                    }
+                    Ok((size, digest))
+                }
             },
         }
     }

@@ -38,7 +38,7 @@ pub struct Options {
     pub retries: usize,
     /// The pause before the first retry; it doubles each time, with jitter. Default 500 ms.
     pub pause: Duration,
-    /// The longest pause, also when a server asks for a longer one with `Retry-After`. Default 60 s.
+    /// The longest pause. A server that asks for a longer one with `Retry-After` is not asked again before that is over.
     pub longest_pause: Duration,
 }
 

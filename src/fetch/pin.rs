@@ -42,6 +42,15 @@ struct Taken {
     incoming: Incoming,
 }
 
+/// All of a file.
+struct Got {
+    pin: PinOf,
+    /// Who answered.
+    seen: Option<Seen>,
+    /// Whether all bytes are of one answer.
+    alone: bool,
+}
+
 impl Pinning<'_> {
     /// Fetches `artifact` and says what its bytes are.
     ///
@@ -66,13 +75,14 @@ impl Pinning<'_> {
         let note = |line| self.progress.note(&format!("{}: {line}", artifact.name));
         while let Some(turn) = self.runtime.block_on(sources.next(&note)) {
             let result = match local::at(&turn.url) {
-                Some(local) => hash_local(&local, &turn, meter.as_ref()).map(|pin| (pin, None)),
+                Some(local) => hash_local(&local, artifact, &turn, meter.as_ref()),
                 None => {
                     let taken = self.taken(artifact, &mut taken, &turn.url, meter.as_ref());
                     self.runtime.block_on(self.fetch(artifact, &turn, taken, meter.as_ref()))
                 }
             };
-            match result.and_then(|(pin, seen)| judge(artifact, &turn, pin, seen)) {
+            let alone = result.as_ref().map_or(true, |got| got.alone);
+            match result.and_then(|got| judge(artifact, &turn, got)) {
                 Ok(pin) => {
                     self.keep(artifact, taken, pin, &urls);
                     meter.done("pinned");
@@ -86,6 +96,10 @@ impl Pinning<'_> {
                         // Whole, and not the file: nothing can go on from there.
                         meter.retract(taken.incoming.length());
                         taken.incoming.discard();
+                    }
+                    if matches!(fault, Fault::Wrong(_)) && !alone && sources.mixed(&turn) {
+                        note("the pieces of several attempts do not fit together: beginning again".to_owned());
+                        continue;
                     }
                     let kept = taken.as_ref().map_or(0, |taken| taken.incoming.length());
                     sources.failed(&turn, fault, kept, &note);
@@ -148,7 +162,7 @@ impl Pinning<'_> {
         turn: &Turn,
         taken: &mut Incoming,
         meter: &dyn Meter,
-    ) -> Result<(PinOf, Option<Seen>), Fault> {
+    ) -> Result<Got, Fault> {
         let url = turn.rung.url(&turn.url);
         let known = taken.edition().filter(|_| taken.length() > 0 && !turn.whole_only).cloned();
         let mut answer = self.ask(&url, known.as_ref(), taken.length()).await?;
@@ -181,7 +195,9 @@ impl Pinning<'_> {
         }
         let came = taken.length();
         if answer.end_is_certain() && answer.total.is_none_or(|total| total == came) {
-            return Ok((PinOf { size: came, digest: taken.digest() }, Some(answer.seen)));
+            let pin = PinOf { size: came, digest: taken.digest() };
+            let alone = answer.came() == came;
+            return Ok(Got { pin, seen: Some(answer.seen), alone });
         }
         let cause = "the server does not say how long the file is: nobody can tell whether all of it came";
         Err(Fault::Cut { seen: Box::new(answer.seen.clone()), came: answer.came(), cause: cause.into() })
@@ -199,15 +215,17 @@ impl Pinning<'_> {
     }
 }
 
-/// A digest that is known already binds: only a missing size may be filled in. `seen` is who answered.
-fn judge(artifact: &Artifact, turn: &Turn, pin: PinOf, seen: Option<Seen>) -> Result<PinOf, Fault> {
+/// A digest that is known already binds: only a missing size may be filled in.
+fn judge(artifact: &Artifact, turn: &Turn, got: Got) -> Result<PinOf, Fault> {
+    let Got { pin, seen, .. } = got;
     let Some(known) = artifact.pin else { return Ok(pin) };
     if known.digest == pin.digest && known.size.is_none_or(|size| size == pin.size) {
         return Ok(pin);
     }
+    let (size, digest) = (Came::All(pin.size), Some(pin.digest));
     Err(match seen {
-        Some(seen) => Fault::Wrong(Box::new(Wrong { seen, size: Came::All(pin.size), digest: Some(pin.digest) })),
-        None => Fault::Local(local::other_bytes(&redact::shown(&turn.url), Came::All(pin.size), Some(pin.digest))),
+        Some(seen) => Fault::Wrong(Box::new(Wrong { seen, size, digest })),
+        None => Fault::Local(local::other_bytes(&redact::shown(&turn.url), size, digest)),
     })
 }
 
@@ -244,9 +262,10 @@ fn unfit(artifact: &Artifact, answer: &Answer<'_>) -> Option<Error> {
     Some(answer.seen.add_to(error).hint(hint))
 }
 
-fn hash_local(local: &Local, turn: &Turn, meter: &dyn Meter) -> Result<PinOf, Fault> {
-    let (size, digest) = local.size_and_digest(&redact::shown(&turn.url))?;
+fn hash_local(local: &Local, artifact: &Artifact, turn: &Turn, meter: &dyn Meter) -> Result<Got, Fault> {
+    let most = artifact.pin.and_then(|pin| pin.size).unwrap_or(Limits::DEFAULT.artifact_bytes);
+    let (size, digest) = local.size_and_digest(&redact::shown(&turn.url), most)?;
     meter.expect(size);
     meter.add(size);
-    Ok(PinOf { size, digest })
+    Ok(Got { pin: PinOf { size, digest }, seen: None, alone: true })
 }

@@ -4,8 +4,6 @@
 //! gives way to the next; when all did, a pause follows and another round, as often as
 //! [`Options::retries`] says. A file can only grow so far, so this ends, whatever the servers do.
 
-use std::time::Instant;
-
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use url::Url;
 
@@ -107,9 +105,12 @@ impl<'a> Sources<'a> {
     /// The source to ask now; waits where that is due. `None` when there is no hope left.
     pub(super) async fn next(&mut self, note: &(dyn Fn(String) + Sync)) -> Option<Turn> {
         loop {
-            self.give_up_on_those_that_rest_too_long(note);
-            if !self.list.iter().any(|tried| !tried.dead && !tried.this_round) {
-                if self.list.iter().all(|tried| tried.dead) || self.rounds >= self.options.retries {
+            let rest = |tried: &Tried| self.health.rest_of(&tried.source.party);
+            let rests_too_long = |tried: &Tried| rest(tried).is_some_and(|rest| rest > self.options.longest_pause);
+            let open = |tried: &Tried| !tried.dead && !rests_too_long(tried);
+            if !self.list.iter().any(|tried| open(tried) && !tried.this_round) {
+                if !self.list.iter().any(open) || self.rounds >= self.options.retries {
+                    self.give_up_on_those_that_rest(note);
                     return None;
                 }
                 self.rounds += 1;
@@ -117,31 +118,36 @@ impl<'a> Sources<'a> {
                 note(format!("trying again in {:.1} s", pause.as_secs_f32()));
                 tokio::time::sleep(pause).await;
                 self.list.iter_mut().for_each(|tried| tried.this_round = false);
+                continue;
             }
-            let rest = |tried: &Tried| self.health.rests_until(&tried.source.party);
-            let open = self.list.iter().enumerate().filter(|(_, tried)| !tried.dead && !tried.this_round);
-            let (place, tried) =
-                open.min_by_key(|(_, tried)| (rest(tried), self.health.has_failed(&tried.source.party)))?;
-            let Some(until) = rest(tried) else {
+            let candidates = self.list.iter().enumerate().filter(|(_, tried)| open(tried) && !tried.this_round);
+            let first = candidates.min_by_key(|(_, tried)| (rest(tried), self.health.has_failed(&tried.source.party)));
+            let Some((place, tried)) = first else { continue };
+            let Some(wait) = rest(tried) else {
                 let (rung, whole_only, one_lane) = (tried.rung, tried.whole_only, tried.one_lane);
                 return Some(Turn { place, url: tried.source.url.clone(), rung, whole_only, one_lane });
             };
-            let wait = until.saturating_duration_since(Instant::now()).as_secs_f32();
-            note(format!("{}: it asks for patience: {wait:.1} s", redact::shown(&tried.source.url)));
-            tokio::time::sleep_until(until.into()).await;
+            if wait > self.options.longest_pause {
+                continue; // asked for by another artifact in this very moment
+            }
+            note(format!("{}: it asks for patience: {:.1} s", redact::shown(&tried.source.url), wait.as_secs_f32()));
+            tokio::time::sleep(wait).await;
         }
     }
 
-    /// To wait less than a server asks would be bad manners, and to wait that long no help: it is not asked at all.
-    fn give_up_on_those_that_rest_too_long(&mut self, note: &(dyn Fn(String) + Sync)) {
+    /// To wait less than a server asks would be bad manners, and nobody waits that long. What is told of it is that,
+    /// unless it said so itself.
+    fn give_up_on_those_that_rest(&mut self, note: &(dyn Fn(String) + Sync)) {
         for tried in self.list.iter_mut().filter(|tried| !tried.dead) {
-            let Some(until) = self.health.rests_until(&tried.source.party) else { continue };
-            let wait = until.saturating_duration_since(Instant::now());
-            if wait > self.options.longest_pause {
+            let Some(wait) = self.health.rest_of(&tried.source.party) else { continue };
+            let said_so = |fault: &Fault| {
+                fault.is_about_bytes()
+                    || matches!(fault.verdict(), Verdict::Transient(Some(said)) if said > self.options.longest_pause)
+            };
+            if wait > self.options.longest_pause && !tried.fault.as_ref().is_some_and(said_so) {
                 let fault = Fault::Resting { url: redact::shown(&tried.source.url), wait };
                 note(format!("{}: {}", redact::shown(&tried.source.url), fault.line()));
-                tried.dead = true;
-                tried.fault.get_or_insert(fault);
+                tried.fault = Some(fault);
             }
         }
     }
@@ -180,7 +186,6 @@ impl<'a> Sources<'a> {
                     self.health.rests(&party, wait);
                 }
                 tried.whole_only |= refused && (matches!(fault, Fault::WrongRange(_)) || is_last);
-                tried.dead = wait.is_some_and(|wait| wait > self.options.longest_pause);
                 if kept.saturating_sub(self.high_water) >= PROGRESS {
                     self.high_water = kept;
                     self.rounds = 0;
@@ -231,9 +236,11 @@ impl<'a> Sources<'a> {
 
     /// The URL whose wrong bytes will be told and that nobody has read, and how many there are.
     pub(super) fn unread(&mut self) -> Option<(Url, Came)> {
+        let health = self.health;
         let tried = self.worst()?;
+        let is_resting = health.rest_of(&tried.source.party).is_some();
         match &tried.fault {
-            Some(Fault::Wrong(wrong)) if wrong.digest.is_none() => {
+            Some(Fault::Wrong(wrong)) if wrong.digest.is_none() && !is_resting => {
                 Some((tried.wrong_at.url(&tried.source.url), wrong.size))
             }
             _ => None,
