@@ -139,12 +139,14 @@ impl<'a> Sources<'a> {
     /// unless it said so itself.
     fn give_up_on_those_that_rest(&mut self, note: &(dyn Fn(String) + Sync)) {
         for tried in self.list.iter_mut().filter(|tried| !tried.dead) {
-            let Some(wait) = self.health.rest_of(&tried.source.party) else { continue };
+            let wait = self.health.rest_of(&tried.source.party).unwrap_or_default();
             let said_so = |fault: &Fault| {
                 fault.is_about_bytes()
                     || matches!(fault.verdict(), Verdict::Transient(Some(said)) if said > self.options.longest_pause)
             };
-            if wait > self.options.longest_pause && !tried.fault.as_ref().is_some_and(said_so) {
+            let is_told =
+                tried.fault.as_ref().is_some_and(|fault| wait <= self.options.longest_pause || said_so(fault));
+            if !is_told {
                 let fault = Fault::Resting { url: redact::shown(&tried.source.url), wait };
                 note(format!("{}: {}", redact::shown(&tried.source.url), fault.line()));
                 tried.fault = Some(fault);
