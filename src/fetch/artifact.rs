@@ -224,7 +224,8 @@ impl Run<'_> {
         if let (Some((url, size)), Some(expected)) = (sources.unread(), pinned.pin.size)
             && evidence::is_worth(size, expected)
         {
-            note("nothing helped: reading what the server has, to tell its digest".to_owned());
+            let most = self.http.options().stall.as_secs();
+            note(format!("nothing helped: reading what the server has, for {most} s at most, to tell its digest"));
             if let Some((size, digest)) = evidence::of(self.http, &url, expected).await {
                 sources.was_read(size, digest);
             }

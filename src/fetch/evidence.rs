@@ -15,8 +15,7 @@ pub(super) fn is_worth(size: Came, expected: u64) -> bool {
 }
 
 fn limit(expected: u64) -> u64 {
-    const MUCH: u64 = 64 << 20;
-    expected.saturating_mul(2).saturating_add(1 << 20).min(MUCH)
+    expected.saturating_mul(2).saturating_add(1 << 20)
 }
 
 /// Size and digest of all that `url` has in place of an artifact of `expected` bytes; `None` where it cannot be had
