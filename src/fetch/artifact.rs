@@ -1,7 +1,7 @@
 //! One artifact's way into the folder: there already, else from the cache, else from a source.
 
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::Seek;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -19,7 +19,7 @@ use super::seen::Seen;
 use super::{How, Outcome, evidence, redact};
 use crate::cache::Cache;
 use crate::digest::Digest;
-use crate::error::{Error, IoContext, Result};
+use crate::error::{Error, Result};
 use crate::folder::{self, Folder, Partial, State, Verified};
 use crate::manifest::{Pin, Pinned};
 use crate::progress::{Meter, Progress};
@@ -195,8 +195,7 @@ impl Run<'_> {
                         Err(mismatch) => {
                             partial = Partial::open(self.folder, pinned.pin)?;
                             meter.retract(came);
-                            if !attempt.alone && sources.mixed(&turn) {
-                                note("the pieces of several attempts do not fit together: beginning again".to_owned());
+                            if !attempt.alone && sources.mixed(&turn, &note) {
                                 continue;
                             }
                             let size = Came::All(mismatch.size);
@@ -236,42 +235,26 @@ impl Run<'_> {
     /// A source on this machine, read on this very thread.
     fn copy(&self, turn: &Turn, local: Local, pin: Pin, partial: &mut Partial, meter: &dyn Meter) -> Tried {
         let result = (|| {
-            let absent = || Fault::NotThere { url: redact::shown(&turn.url) };
+            let url = redact::shown(&turn.url);
             let most = partial.limit();
             let other_bytes = |size, digest, all: bool| {
                 let came = if all { Came::All(size) } else { Came::MoreThan(most) };
-                Fault::Local(local::other_bytes(&redact::shown(&turn.url), came, all.then_some(digest)))
+                Fault::Local(local::other_bytes(&url, came, all.then_some(digest)))
             };
             let begin_again = |partial: &mut Partial| {
                 meter.retract(partial.length());
                 partial.restart()
             };
-            let poured = match &local {
-                Local::File(path) => {
-                    let mut file = match File::open(path) {
-                        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(absent()),
-                        other => other.doing("read", path).map_err(Fault::Local)?,
-                    };
-                    if partial.length() > 0 {
-                        // What came before is given up only for something that is certainly better.
-                        let read = Digest::of_reader((&file).take(most.saturating_add(1)));
-                        let (size, digest) = read.doing("read", path).map_err(Fault::Local)?;
-                        if digest != pin.digest {
-                            return Err(other_bytes(size, digest, size <= most));
-                        }
-                        file.rewind().doing("read", path).map_err(Fault::Local)?;
-                    }
-                    begin_again(partial)?;
-                    pour(file, partial, meter)
+            if partial.length() > 0 && matches!(local, Local::File(_)) {
+                // What came before is given up only for something that is certainly better.
+                let (size, digest) = local.size_and_digest(&url, most)?;
+                if digest != pin.digest {
+                    return Err(other_bytes(size, digest, true));
                 }
-                Local::Elsewhere => return Err(Fault::Local(local::elsewhere(&redact::shown(&turn.url)))),
-                Local::BuiltIn(bytes) => {
-                    let bytes = (*bytes).ok_or_else(absent)?;
-                    begin_again(partial)?;
-                    pour(bytes, partial, meter)
-                }
-            };
-            match poured {
+            }
+            let reader = local.open(&url)?;
+            begin_again(partial)?;
+            match pour(reader, partial, meter) {
                 Ok(true) if partial.is_pinned()? => Ok(()),
                 Ok(all) => {
                     let (size, digest) = (partial.length(), partial.digest()?);
@@ -282,7 +265,7 @@ impl Run<'_> {
                 Err(Poured::Write(error)) => Err(Fault::Ours(error)),
                 Err(Poured::Read(error)) => Err(Fault::Local(
                     Error::failed("the file cannot be read")
-                        .fact("url", redact::shown(&turn.url))
+                        .fact("url", &url)
                         .fact("cause", error)
                         .hint("check the file and the disk it is on, for example with 'sha256sum'"),
                 )),

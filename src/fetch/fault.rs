@@ -134,8 +134,11 @@ impl Fault {
                 _ => Verdict::Fatal,
             },
             Fault::WrongRange(_) => Verdict::Transient(None),
-            Fault::Redirect { .. } | Fault::Unfit(_) | Fault::NotThere { .. } | Fault::Local(_) => Verdict::Fatal,
-            Fault::Resting { .. } => Verdict::Fatal,
+            Fault::Redirect { .. }
+            | Fault::Resting { .. }
+            | Fault::Unfit(_)
+            | Fault::NotThere { .. }
+            | Fault::Local(_) => Verdict::Fatal,
             Fault::Wrong(_) => Verdict::Stale,
         }
     }

@@ -2,13 +2,13 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use url::Url;
 
 use super::fault::{Came, Fault};
 use crate::digest::Digest;
-use crate::error::{Error, IoContext};
+use crate::error::Error;
 use crate::folder::Partial;
 use crate::manifest::builtin;
 use crate::progress::Meter;
@@ -30,22 +30,35 @@ impl Local {
     /// # Errors
     /// It is not there, not on this machine, has more than `most` bytes, or cannot be read.
     pub(super) fn size_and_digest(&self, url: &str, most: u64) -> Result<(u64, Digest), Fault> {
+        let read = Digest::of_reader(self.open(url)?.take(most.saturating_add(1)));
+        let (size, digest) = read.map_err(|cause| Fault::Local(self.unreadable(url, cause)))?;
+        if size > most {
+            return Err(Fault::Local(other_bytes(url, Came::MoreThan(most), None)));
+        }
+        Ok((size, digest))
+    }
+
+    /// Its bytes. `url` names it, as it may be shown.
+    ///
+    /// # Errors
+    /// It is not there, not on this machine, or cannot be opened.
+    pub(super) fn open(&self, url: &str) -> Result<Box<dyn Read>, Fault> {
         let absent = || Fault::NotThere { url: url.to_owned() };
         match self {
-            Local::BuiltIn(bytes) => bytes.map(|bytes| (bytes.len() as u64, Digest::of(bytes))).ok_or_else(absent),
+            Local::BuiltIn(bytes) => Ok(Box::new(bytes.ok_or_else(absent)?)),
             Local::Elsewhere => Err(Fault::Local(elsewhere(url))),
             Local::File(path) => match File::open(path) {
+                Ok(file) => Ok(Box::new(file)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Err(absent()),
-                other => {
-                    let read = other.and_then(|file| Digest::of_reader(file.take(most.saturating_add(1))));
-                    let (size, digest) = read.doing("read", path).map_err(Fault::Local)?;
-                    if size > most {
-                        return Err(Fault::Local(other_bytes(url, Came::MoreThan(most), None)));
-                    }
-                    Ok((size, digest))
-                }
+                Err(error) => Err(Fault::Local(self.unreadable(url, error))),
             },
         }
+    }
+
+    /// The error when its bytes cannot be read.
+    pub(super) fn unreadable(&self, url: &str, cause: io::Error) -> Error {
+        let place = if let Local::File(path) = self { path } else { Path::new(url) };
+        Error::io("read", place, cause)
     }
 }
 
@@ -58,8 +71,7 @@ pub(super) fn at(url: &Url) -> Option<Local> {
     }
 }
 
-/// The error for [`Local::Elsewhere`]; `url` as it may be shown.
-pub(super) fn elsewhere(url: &str) -> Error {
+fn elsewhere(url: &str) -> Error {
     Error::failed("a file URL names another machine")
         .fact("url", url)
         .hint("write file:///PATH for a file of this machine, or give an http or https URL")
@@ -69,7 +81,10 @@ pub(super) fn elsewhere(url: &str) -> Error {
 pub(super) fn other_bytes(url: &str, size: Came, digest: Option<Digest>) -> Error {
     let error =
         Error::integrity("the file is not the one the manifest pins").fact("url", url).fact("actual size", size);
-    let error = digest.into_iter().fold(error, |error, digest| error.fact("actual digest", digest));
+    let error = match digest {
+        Some(digest) => error.fact("actual digest", digest),
+        None => error,
+    };
     error.hint("get the file that belongs to this manifest, or pin this one anew: pack lock manifest.json")
 }
 

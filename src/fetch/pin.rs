@@ -90,16 +90,15 @@ impl Pinning<'_> {
                 }
                 Err(Fault::Ours(error)) => return Err(named(error)),
                 Err(fault) => {
-                    if matches!(fault, Fault::Wrong(_))
-                        && let Some(mut taken) = taken.take()
-                    {
-                        // Whole, and not the file: nothing can go on from there.
-                        meter.retract(taken.incoming.length());
-                        taken.incoming.discard();
-                    }
-                    if matches!(fault, Fault::Wrong(_)) && !alone && sources.mixed(&turn) {
-                        note("the pieces of several attempts do not fit together: beginning again".to_owned());
-                        continue;
+                    if matches!(fault, Fault::Wrong(_)) {
+                        if let Some(mut taken) = taken.take() {
+                            // Whole, and not the file: nothing can go on from there.
+                            meter.retract(taken.incoming.length());
+                            taken.incoming.discard();
+                        }
+                        if !alone && sources.mixed(&turn, &note) {
+                            continue;
+                        }
                     }
                     let kept = taken.as_ref().map_or(0, |taken| taken.incoming.length());
                     sources.failed(&turn, fault, kept, &note);

@@ -4,6 +4,8 @@
 //! gives way to the next; when all did, a pause follows and another round, as often as
 //! [`Options::retries`] says. A file can only grow so far, so this ends, whatever the servers do.
 
+use std::time::Duration;
+
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use url::Url;
 
@@ -105,31 +107,30 @@ impl<'a> Sources<'a> {
     /// The source to ask now; waits where that is due. `None` when there is no hope left.
     pub(super) async fn next(&mut self, note: &(dyn Fn(String) + Sync)) -> Option<Turn> {
         loop {
-            let rest = |tried: &Tried| self.health.rest_of(&tried.source.party);
-            let rests_too_long = |tried: &Tried| rest(tried).is_some_and(|rest| rest > self.options.longest_pause);
-            let open = |tried: &Tried| !tried.dead && !rests_too_long(tried);
-            if !self.list.iter().any(|tried| open(tried) && !tried.this_round) {
-                if !self.list.iter().any(open) || self.rounds >= self.options.retries {
-                    self.give_up_on_those_that_rest(note);
+            // One look at what every server asked for, also of other artifacts: all that follows goes by it.
+            let rests: Vec<_> = self.list.iter().map(|tried| self.health.rest_of(&tried.source.party)).collect();
+            let longest = self.options.longest_pause;
+            let is_open = |&place: &usize| !self.list[place].dead && rests[place].is_none_or(|rest| rest <= longest);
+            let open: Vec<usize> = (0..self.list.len()).filter(is_open).collect();
+            let now = open.iter().copied().filter(|&place| !self.list[place].this_round);
+            let key = |&place: &usize| (rests[place], self.health.has_failed(&self.list[place].source.party));
+            let Some(place) = now.min_by_key(key) else {
+                if open.is_empty() || self.rounds >= self.options.retries {
+                    self.give_up_on_those_that_rest(&rests, note);
                     return None;
                 }
                 self.rounds += 1;
-                let pause = self.pauses.next().unwrap_or(self.options.longest_pause);
+                let pause = self.pauses.next().unwrap_or(longest);
                 note(format!("trying again in {:.1} s", pause.as_secs_f32()));
                 tokio::time::sleep(pause).await;
                 self.list.iter_mut().for_each(|tried| tried.this_round = false);
                 continue;
-            }
-            let candidates = self.list.iter().enumerate().filter(|(_, tried)| open(tried) && !tried.this_round);
-            let first = candidates.min_by_key(|(_, tried)| (rest(tried), self.health.has_failed(&tried.source.party)));
-            let Some((place, tried)) = first else { continue };
-            let Some(wait) = rest(tried) else {
+            };
+            let tried = &self.list[place];
+            let Some(wait) = rests[place] else {
                 let (rung, whole_only, one_lane) = (tried.rung, tried.whole_only, tried.one_lane);
                 return Some(Turn { place, url: tried.source.url.clone(), rung, whole_only, one_lane });
             };
-            if wait > self.options.longest_pause {
-                continue; // asked for by another artifact in this very moment
-            }
             note(format!("{}: it asks for patience: {:.1} s", redact::shown(&tried.source.url), wait.as_secs_f32()));
             tokio::time::sleep(wait).await;
         }
@@ -137,16 +138,14 @@ impl<'a> Sources<'a> {
 
     /// To wait less than a server asks would be bad manners, and nobody waits that long. What is told of it is that,
     /// unless it said so itself.
-    fn give_up_on_those_that_rest(&mut self, note: &(dyn Fn(String) + Sync)) {
-        for tried in self.list.iter_mut().filter(|tried| !tried.dead) {
-            let wait = self.health.rest_of(&tried.source.party).unwrap_or_default();
-            let said_so = |fault: &Fault| {
-                fault.is_about_bytes()
-                    || matches!(fault.verdict(), Verdict::Transient(Some(said)) if said > self.options.longest_pause)
-            };
-            let is_told =
-                tried.fault.as_ref().is_some_and(|fault| wait <= self.options.longest_pause || said_so(fault));
-            if !is_told {
+    fn give_up_on_those_that_rest(&mut self, rests: &[Option<Duration>], note: &(dyn Fn(String) + Sync)) {
+        let longest = self.options.longest_pause;
+        let said_so = |fault: &Fault| {
+            fault.is_about_bytes() || matches!(fault.verdict(), Verdict::Transient(Some(said)) if said > longest)
+        };
+        for (tried, rest) in self.list.iter_mut().zip(rests) {
+            let Some(wait) = rest.filter(|rest| *rest > longest && !tried.dead) else { continue };
+            if !tried.fault.as_ref().is_some_and(said_so) {
                 let fault = Fault::Resting { url: redact::shown(&tried.source.url), wait };
                 note(format!("{}: {}", redact::shown(&tried.source.url), fault.line()));
                 tried.fault = Some(fault);
@@ -161,8 +160,12 @@ impl<'a> Sources<'a> {
 
     /// Several answers together gave the wrong bytes: nobody can say whose fault it is. Once, the same
     /// source gets to send the whole alone; `false` when it had that chance.
-    pub(super) fn mixed(&mut self, turn: &Turn) -> bool {
-        !std::mem::replace(&mut self.list[turn.place].mixed, true)
+    pub(super) fn mixed(&mut self, turn: &Turn, note: &(dyn Fn(String) + Sync)) -> bool {
+        let first = !std::mem::replace(&mut self.list[turn.place].mixed, true);
+        if first {
+            note("the pieces of several attempts do not fit together: beginning again".to_owned());
+        }
+        first
     }
 
     /// What an attempt told about how the source of `turn` takes ranges.
@@ -281,8 +284,6 @@ fn pauses(options: &Options) -> ExponentialBackoff {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

@@ -50,9 +50,8 @@ impl Rung {
     pub(super) fn stripped(mut url: Url) -> Url {
         let not_ours = |pair: &&str| pair.split_once('=').is_none_or(|(name, _)| name != NONCE);
         if let Some(query) = url.query() {
-            let kept: Vec<&str> = query.split('&').filter(not_ours).collect();
-            if kept.len() < query.split('&').count() {
-                let kept = kept.join("&");
+            let kept = query.split('&').filter(not_ours).collect::<Vec<_>>().join("&");
+            if kept != query {
                 url.set_query(Some(kept.as_str()).filter(|kept| !kept.is_empty()));
             }
         }

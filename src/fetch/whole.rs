@@ -1,20 +1,19 @@
 //! Small files, wholly in memory: the manifest, and what lies beside it.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 
 use url::Url;
 
 use super::fault::Fault;
 use super::health::Health;
 use super::http::{Ask, Http};
-use super::local::{self, Local};
+use super::local;
 use super::plan::Source;
 use super::redact;
 use super::retry::Sources;
 use super::seen::Seen;
 use super::stale::Rung;
-use crate::error::{Error, IoContext, Result};
+use crate::error::{Error, Result};
 
 /// How much a small file is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,23 +73,18 @@ pub(super) async fn get(
     rung: Rung,
     note: &(dyn Fn(String) + Sync),
 ) -> Result<Option<(Vec<u8>, Place)>> {
-    let found = match local::at(url) {
-        Some(Local::BuiltIn(bytes)) => Ok(bytes.map(<[u8]>::to_vec)),
-        Some(Local::Elsewhere) => Err(local::elsewhere(&redact::shown(url))),
-        Some(Local::File(path)) => match File::open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            other => other.doing("read", &path).and_then(|file| {
-                let mut bytes = Vec::new();
-                file.take(limit + 1).read_to_end(&mut bytes).doing("read", &path)?;
-                Ok(Some(bytes))
-            }),
-        },
-        None => return over_http(http, url, limit, want, rung, note).await,
-    }?;
-    match found {
-        Some(bytes) if bytes.len() as u64 > limit => Err(too_large(url, limit)),
-        other => Ok(other.map(|bytes| (bytes, Place::of(url)))),
+    let Some(local) = local::at(url) else { return over_http(http, url, limit, want, rung, note).await };
+    let shown = redact::shown(url);
+    let reader = match local.open(&shown) {
+        Err(fault) if fault.is_absence() => return Ok(None),
+        other => other.map_err(Fault::into_error)?,
+    };
+    let mut bytes = Vec::new();
+    reader.take(limit + 1).read_to_end(&mut bytes).map_err(|cause| local.unreadable(&shown, cause))?;
+    if bytes.len() as u64 > limit {
+        return Err(too_large(url, limit));
     }
+    Ok(Some((bytes, Place::of(url))))
 }
 
 async fn over_http(

@@ -175,10 +175,10 @@ impl Partial {
     /// # Errors
     /// The disk refuses.
     pub fn is_pinned(&mut self) -> Result<bool> {
-        self.catch_up(u64::MAX)?;
+        let digest = self.digest()?;
         let whole = self.held.end() == self.hasher.length();
         let sized = self.pin.size.is_none_or(|pinned| pinned == self.hasher.length());
-        Ok(whole && sized && self.hasher.clone().finish() == self.pin.digest)
+        Ok(whole && sized && digest == self.pin.digest)
     }
 
     /// The digest of the first run of what is there.
