@@ -248,7 +248,6 @@ fn a_list_says_what_to_fetch_by_hand() {
     assert_eq!(names, ["run-portable.sh", "docker.service", "docker-stack.example.yaml", "docker-18.06.3-ce.tgz"]);
 
     // A folder is of one platform: what is missing there is of that one too.
-    fs::create_dir_all(folder.path().join("arm/.pack")).expect("a folder");
     let (server, files) = web();
     publish(&files, "1.0.0", &product(2));
     let url = server.url("manifest.json").to_string();

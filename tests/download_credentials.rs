@@ -6,18 +6,11 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use support::alone::{command, command_with, said};
+use support::alone::{SIZE, USER, command, command_with, file_server, said};
 use support::fault::product::Product;
-use support::fault::{Reply, Request, Server, serve};
+use support::fault::{Reply, Request, serve};
 use support::nginx::Nginx;
 use support::{expect, noise, run, texts};
-
-const SIZE: usize = 300_000;
-const USER: &str = "Basic bWU6czNjcmV0"; // me:s3cret
-
-fn file_server() -> Server {
-    serve(|request| Reply::file(request, &noise(1, SIZE)))
-}
 
 #[test]
 fn credentials_in_a_url_are_sent_and_never_shown() {

@@ -10,19 +10,12 @@ use std::process::Command;
 use std::sync::mpsc;
 
 use pack::fetch::{Fetcher, Options};
-use support::alone::{command, command_with, said};
+use support::alone::{SIZE, USER, command, command_with, file_server, said};
 use support::fault::product::{Product, fact};
-use support::fault::{Reply, Request, Server, serve};
+use support::fault::{Reply, Request, serve};
 use support::nginx::Nginx;
 use support::noise;
 use url::Url;
-
-const SIZE: usize = 300_000;
-const USER: &str = "Basic bWU6czNjcmV0"; // me:s3cret
-
-fn file_server() -> Server {
-    serve(|request| Reply::file(request, &noise(1, SIZE)))
-}
 
 #[test]
 fn proxies_come_from_the_environment() {

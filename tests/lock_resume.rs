@@ -23,6 +23,14 @@ fn product(urls: &[&str]) -> tempfile::TempDir {
     folder
 }
 
+/// The manifest there has the digest of `bytes` already, and no size.
+fn know_digest(folder: &Path, bytes: &[u8]) {
+    let path = folder.join("manifest.json");
+    let mut manifest: Value = serde_json::from_slice(&fs::read(&path).expect("read")).expect("JSON");
+    manifest["artifacts"][0]["digest"] = json!(Digest::of(bytes));
+    fs::write(&path, manifest.to_string()).expect("written");
+}
+
 /// A server whose answer ends in the middle and who is then away, and the folder of a `pack lock` that failed
 /// for it.
 fn interrupted(mut cut: impl FnMut(&Request) -> Reply + Send + 'static) -> (Server, tempfile::TempDir) {
@@ -276,10 +284,7 @@ fn under_a_fresh_url_too_what_came_is_gone_on_from() {
         Reply::file(request, &noise(1, SIZE)).cut_after(HALF)
     });
     let folder = product(&[server.url("data").as_str()]);
-    let path = folder.path().join("manifest.json");
-    let mut manifest: Value = serde_json::from_slice(&fs::read(&path).expect("read")).expect("JSON");
-    manifest["artifacts"][0]["digest"] = json!(Digest::of(&noise(1, SIZE)));
-    fs::write(&path, manifest.to_string()).expect("written");
+    know_digest(folder.path(), &noise(1, SIZE));
     expect(0, folder.path(), &["lock"]);
     let fresh: Vec<_> = server.requests().into_iter().filter(|request| request.path.contains("pack-fresh=")).collect();
     assert_eq!(fresh.len(), 2, "{fresh:?}");
@@ -297,10 +302,7 @@ fn pieces_that_do_not_fit_together_are_asked_for_once_more_as_one() {
         _ => Reply::new(403, ""),
     });
     let folder = product(&[server.url("data").as_str()]);
-    let path = folder.path().join("manifest.json");
-    let mut manifest: Value = serde_json::from_slice(&fs::read(&path).expect("read")).expect("JSON");
-    manifest["artifacts"][0]["digest"] = json!(Digest::of(&noise(2, SIZE)));
-    fs::write(&path, manifest.to_string()).expect("written");
+    know_digest(folder.path(), &noise(2, SIZE));
     let (_, err) = expect(0, folder.path(), &["lock"]);
     assert!(err.contains("do not fit together"), "{err}");
 }

@@ -6,6 +6,18 @@ use std::fs;
 use std::process::{Command, Output};
 
 use super::fault::product::Product;
+use super::fault::{Reply, Server, serve};
+use super::noise;
+
+/// How many bytes the file of [`file_server`] has.
+pub const SIZE: usize = 300_000;
+/// What `me` with the password `s3cret` sends.
+pub const USER: &str = "Basic bWU6czNjcmV0";
+
+/// Serves one file under every name.
+pub fn file_server() -> Server {
+    serve(|request| Reply::file(request, &noise(1, SIZE)))
+}
 
 /// Runs `pack download` on a manifest of one artifact at `url`, with nothing in its environment but `variables`.
 pub fn command(product: &Product, url: &str, variables: &[(&str, &str)]) -> Output {
