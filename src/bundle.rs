@@ -1,7 +1,7 @@
 //! The bundle, format 1: one file that carries a folder and gives every byte of it back.
 //!
 //! ```text
-//! header    launcher (POSIX sh) and runtime (gzip)      made by `site`; to this module, opaque bytes
+//! header    launcher (POSIX sh) and runtime (gzip)      what makes the file start itself on site
 //! payload   one tar stream, cut into independent zstd frames
 //! index     zstd skippable frame: what is where, in JSON
 //! trailer   zstd skippable frame of fixed size: where the index is, its digest, the total length
@@ -20,8 +20,10 @@ mod frames;
 mod gather;
 mod images;
 mod index;
+mod launcher;
 mod payload;
 mod read;
+mod runtime;
 mod shares;
 mod spare;
 mod stream;
@@ -36,8 +38,10 @@ pub use extract::{extract, extract_all, extract_some, prove};
 pub use gather::{Gathered, gather};
 pub use images::{CarriedImage, CarriedLayer, Form, Packed};
 pub use index::{CarriedArtifact, Entry, Frame, Index};
+pub use launcher::header;
 pub use payload::{Content, Open, Source};
 pub use read::Bundle;
+pub use runtime::Runtime;
 pub use shares::Share;
 pub use stream::EntryReader;
 pub use write::{Plan, Written, write};

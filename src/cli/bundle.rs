@@ -11,14 +11,13 @@ use super::sign::sign_file;
 use super::terminal::{Terminal, bytes, counted};
 use super::trust::{KeyArgs, Trust};
 use super::{download, locate, password};
-use crate::bundle::{Compression, Plan, Written, check_closure, gather, write};
+use crate::bundle::{self, Compression, Plan, Runtime, Written, check_closure, gather, write};
 use crate::error::{Error, IoContext, Result};
 use crate::folder::Folder;
 use crate::image::Options;
 use crate::manifest::Manifest;
 use crate::platform::Platform;
 use crate::signature::SecretKey;
-use crate::site::{self, Runtime};
 use crate::workers;
 
 /// Pack a folder into one self-extracting file
@@ -52,7 +51,7 @@ pub(super) struct BundleArgs {
     /// docker archives
     #[arg(long)]
     no_originals: bool,
-    /// The pack to carry for the site [default: this one]
+    /// The pack-site to carry [default: the one for the platform, beside this pack or in ~/.local/share/pack/runtimes]
     #[arg(long, value_name = "FILE")]
     runtime: Option<PathBuf>,
     /// Pack the artifacts of this platform [default: the folder's]
@@ -145,7 +144,7 @@ fn pack(
     let selection = manifest.select(platform)?;
     let runtime = match &args.runtime {
         Some(path) => Runtime::from_file(path, platform)?,
-        None => Runtime::current(platform)?,
+        None => Runtime::find(platform)?,
     };
     let compression: Compression = args.compression.into();
     let cores = args.threads.unwrap_or_else(workers::cores);
@@ -161,7 +160,7 @@ fn pack(
     let plan = Plan {
         manifest: &manifest,
         platform,
-        header: site::header(&manifest, platform, &runtime, args.compression.gzip_level())?,
+        header: bundle::header(&manifest, platform, &runtime, args.compression.gzip_level())?,
         sources: gathered.sources,
         artifacts: gathered.artifacts,
         images: gathered.images,

@@ -25,6 +25,9 @@ use serde_json::{Value, json};
 /// The program under test.
 pub const PACK: &str = env!("CARGO_BIN_EXE_pack");
 
+/// What a bundle carries to its site.
+pub const PACK_SITE: &str = env!("CARGO_BIN_EXE_pack-site");
+
 /// A command line of `pack`, in `folder`, with a cache of its own below it.
 pub fn pack(folder: &Path) -> Command {
     let mut command = Command::new(PACK);
