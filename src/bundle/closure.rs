@@ -4,8 +4,8 @@ use std::fs;
 
 use super::gather::Gathered;
 use crate::error::{Error, IoContext, Result};
-use crate::folder::Folder;
 use crate::manifest::Kind;
+use crate::release::Folder;
 use crate::stack::{self, familiar};
 
 /// Checks that every image of every stack file in `gathered` is a tag of some packed image. The images'

@@ -9,11 +9,11 @@ use super::index::CarriedArtifact;
 use super::payload::{Content, Source};
 use crate::digest::Digest;
 use crate::error::{Error, IoContext, Result};
-use crate::folder::Folder;
 use crate::image::{self, Analysis, Options, analyse, layout};
 use crate::manifest::{FILE_NAME, Kind, Manifest, Pinned, SIGNATURE_NAME};
 use crate::path::RelPath;
 use crate::progress::Progress;
+use crate::release::Folder;
 
 /// What a folder gives to a bundle.
 pub struct Gathered {

@@ -12,12 +12,12 @@ use super::images::{CarriedImage, Form};
 use super::index::{CarriedArtifact, Frame, IMAGES, Index};
 use super::payload::{self, Source};
 use super::spare::Spare;
-use crate::atomic::WholeFile;
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, IoContext, Result};
 use crate::manifest::Manifest;
 use crate::platform::Platform;
 use crate::progress::Progress;
+use crate::staged_file::StagedFile;
 use crate::workers;
 
 /// Everything a bundle is made of.
@@ -60,7 +60,7 @@ pub struct Written {
 /// `target` and what lies beside it still have their old content.
 pub fn write(plan: Plan<'_>, target: &Path, progress: &dyn Progress) -> Result<Written> {
     progress.plan(plan.sources.len(), Some(plan.sources.iter().map(|source| source.size).sum()));
-    let mut whole = WholeFile::create(target)?;
+    let mut whole = StagedFile::create(target)?;
     let mut out = Output { file: whole.file(), hasher: Hasher::new(), target };
     out.write(&plan.header)?;
     let level = plan.compression.level();
@@ -126,7 +126,7 @@ pub fn write(plan: Plan<'_>, target: &Path, progress: &dyn Progress) -> Result<W
     let digest = out.hasher.finish();
     let checksum_file = beside(target, ".sha256");
     let name = target.file_name().unwrap_or_default().to_string_lossy();
-    let mut checksum = WholeFile::create(&checksum_file)?;
+    let mut checksum = StagedFile::create(&checksum_file)?;
     let line = format!("{}  {name}\n", digest.hex());
     checksum.file().write_all(line.as_bytes()).doing("write the checksum", &checksum_file)?;
     whole.place(0o755)?;

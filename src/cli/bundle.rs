@@ -13,10 +13,10 @@ use super::trust::{KeyArgs, Trust};
 use super::{download, locate, password};
 use crate::bundle::{Compression, Plan, Written, check_closure, gather, write};
 use crate::error::{Error, IoContext, Result};
-use crate::folder::Folder;
 use crate::image::Options;
 use crate::manifest::Manifest;
 use crate::platform::Platform;
+use crate::release::Folder;
 use crate::signature::SecretKey;
 use crate::site::{self, Runtime};
 use crate::workers;
@@ -119,7 +119,7 @@ pub(super) fn run(args: &BundleArgs, terminal: &Terminal) -> Result<u8> {
         Some(manifest) => {
             let dir = args.dir.as_deref();
             let plan = download::Plan { dir, platform: args.platform, allow_downgrade: args.allow_downgrade };
-            let (folder, _held) = download::for_bundle(manifest, &plan, &trust, &args.network, terminal)?;
+            let folder = download::for_bundle(manifest, &plan, &trust, &args.network, terminal)?;
             pack(args, &folder, &trust, signer, terminal)
         }
         None => {

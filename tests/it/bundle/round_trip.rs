@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::support::mounts::Tmpfs;
 use crate::support::{
-    expect, file, interruptible, noise, payload_at, run, shell, small_product, texts, tree, write_product,
+    expect, file, interruptible, noise, payload_at, run, shell, small_product, staged, texts, tree, write_product,
 };
 use serde_json::Value;
 
@@ -108,7 +108,13 @@ fn extracting_removes_nothing_that_it_did_not_make() {
     expect(0, folder.path(), &["bundle"]);
     let out = folder.path().join("out");
     expect(0, folder.path(), &["extract", BUNDLE, "out"]);
-    let kept = [".pack-abcdef", ".pack-extract-notes", ".pack-extract-.partial", "abcdefabcdef.partial"];
+    let kept = [
+        ".pack-abcdef",
+        ".pack-extract-notes",
+        ".pack-extract-.partial",
+        "abcdefabcdef.partial",
+        ".x.abcdef-abcde.partial",
+    ];
     kept.iter().for_each(|name| fs::write(out.join(name), "kept").expect("written"));
     expect(0, folder.path(), &["extract", BUNDLE, "out", "a"]);
     expect(0, folder.path(), &["extract", BUNDLE, "out"]);
@@ -204,7 +210,7 @@ fn an_interrupted_pack_leaves_nothing_half_named() {
     let mut command = interruptible(crate::support::PACK);
     command.args(["bundle", "--compression", "max", "--threads", "1"]).current_dir(folder.path());
     let mut child = command.spawn().expect("runs");
-    while !folder.path().join(format!(".{BUNDLE}.partial")).exists() {
+    while staged(folder.path(), BUNDLE).is_empty() {
         assert!(child.try_wait().expect("asked").is_none(), "it ended before it began to write");
     }
     shell(folder.path(), &format!("kill -INT {}", child.id()));

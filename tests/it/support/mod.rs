@@ -32,6 +32,17 @@ pub fn pack(folder: &Path) -> Command {
     command
 }
 
+/// The files in `folder` that are being written, or were, and are to be called `name`.
+pub fn staged(folder: &Path, name: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("listed").map(|entry| entry.expect("listed").path());
+    let stem = format!(".{name}.");
+    let is_staged = |path: &PathBuf| {
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        file.starts_with(&stem) && pack::staged_file::is_staged(&file)
+    };
+    entries.filter(is_staged).collect()
+}
+
 /// `program` with the signals that a test sends at their default: a job in the background of a script is
 /// started with SIGINT ignored, and what is ignored stays so.
 pub fn interruptible(program: &str) -> Command {
