@@ -69,3 +69,32 @@ test_another_image_under_the_reference_is_refused() {
     [[ $(app version) == 1.0.0 ]] || fail 'what ran was touched'
     install "$DIR/local"
 }
+
+# A second host joins the swarm: another engine, in a network of its own.
+test_a_second_node_of_the_swarm_leaves_the_stack_alone() {
+    local verb two=(env DOCKER_HOST=unix:///run/two.sock unshare --uts bash -c 'hostname two && exec bash "$@"' two)
+    ip netns add two
+    ip link add link1 type veth peer name link2 netns two
+    ip addr add 198.51.100.1/24 dev link1
+    ip link set link1 up
+    ip -n two link set lo up
+    ip -n two addr add 198.51.100.2/24 dev link2
+    ip -n two link set link2 up
+    ip -n two route add default via 198.51.100.1
+    # shellcheck disable=SC2016 # the inner bash expands it
+    nsenter --net=/run/netns/two unshare --uts bash -c 'hostname two && exec dockerd --host unix:///run/two.sock --data-root "$0/two" --exec-root /run/two \
+        --pidfile /run/two.pid --bridge none --iptables=false' "$DIR" >"$T/two.log" 2>&1 &
+    trap 'kill "$(cat /run/two.pid)"; wait; ip netns del two' EXIT
+    eventually inactive env DOCKER_HOST=unix:///run/two.sock docker info --format '{{.Swarm.LocalNodeState}}'
+    DOCKER_HOST=unix:///run/two.sock docker swarm join --advertise-addr 198.51.100.2 --token "$(docker swarm join-token --quiet manager)" 192.0.2.10:2377
+    eventually true env DOCKER_HOST=unix:///run/two.sock docker info --format '{{.Swarm.ControlAvailable}}'
+    refused 1 "the node $(hostname) of this swarm has the stack" "${two[@]}" "$DIR/local/run-portable.sh" --install-dir "$DIR/second"
+    for verb in restart stop backup 'uninstall --purge --yes'; do
+        # shellcheck disable=SC2086 # several words
+        refused 1 "the node $(hostname) of this swarm has the stack" "${two[@]}" "$INSTALL/run-portable.sh" $verb
+    done
+    verb status # it is where it was
+    docker node demote two
+    DOCKER_HOST=unix:///run/two.sock docker swarm leave
+    verb status
+}

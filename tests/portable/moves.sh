@@ -60,7 +60,7 @@ EOF
 
 # The new version starts, changes the database, and does not come up.
 test_an_update_that_fails_tells_the_way_back() {
-    local dump
+    local dump dumps
     cp "$INSTALL/data/user-config.yaml" "$T/"
     echo 'LOG_LEVEL: NONSENSE' >"$T/other"
     grep -v '^LOG_LEVEL' "$T/user-config.yaml" >>"$T/other"
@@ -76,8 +76,9 @@ test_an_update_that_fails_tells_the_way_back() {
     sql 'CREATE TABLE migrated (id INT)'
     refused 1 'no update was broken off: the one from 1.0.0' verb doctor
     # A second try keeps the dump of the first.
+    dumps=$(find "$INSTALL/data/sqldump" -name 'before-update-*' | wc -l)
     refused 1 "2. bash $INSTALL/run-portable.sh restore $dump" install "$NEW" --timeout 30
-    [[ $(find "$INSTALL/data/sqldump" -name 'before-update-*' | wc -l) -eq 1 ]] || fail 'there is a dump of a database that may be changed'
+    [[ $(find "$INSTALL/data/sqldump" -name 'before-update-*' | wc -l) -eq $dumps ]] || fail 'there is a dump of a database that may be changed'
     cp "$T/user-config.yaml" "$INSTALL/data/"
     (cd "$OLD" && bash run-portable.sh --allow-downgrade --install-dir "$INSTALL") | tee "$T/back"
     grep -qF "  bash $INSTALL/run-portable.sh restore $dump" "$T/back" || fail 'it does not say that the database is yet to come'
