@@ -1089,7 +1089,7 @@ take_lock() {
     flock -n "$LOCK" || die "another run of this script is at work on this host" \
         "wait until it has ended: ps -ef | grep run-portable.sh"
     # What a killed run left; no name of it is ever read.
-    rm -f -- "$INSTALL_DIR"/*.tmp.?????? "$INSTALL_DIR"/data/*.tmp.?????? "$INSTALL_DIR"/data/sqldump/.dump.?????? \
+    rm -f -- "$INSTALL_DIR"/*.tmp.?????? "$INSTALL_DIR"/data/*.tmp.?????? "$INSTALL_DIR"/data/sqldump/.{dump,*.tmp}.?????? "$RECORD".tmp.?????? \
         "$INSTALL_DIR"/mosquitto/*.tmp.?????? "$INSTALL_DIR"/mosquitto/config/*.tmp.?????? "/etc/logrotate.d/$STACK".tmp.?????? \
         /etc/systemd/system/docker.service.tmp.?????? /usr/bin/{docker*,containerd*,ctr,runc,lib*}.tmp.??????
     for place in "${STAGES[@]}"; do
@@ -1337,8 +1337,7 @@ mosquitto_password() {
 save_before_update() {
     local from why=''
     if [[ -s $UPDATING ]]; then # an earlier try changed the database, perhaps; the dump from before that one counts
-        read -r from DUMP <"$UPDATING"
-        say "The update from $from did not come to its end; the dump from before it is kept: $DUMP"
+        say "An update from $(cut -d ' ' -f 1 "$UPDATING") did not come to its end; no other dump is made, for that from before it counts."
         return 0
     fi
     [[ -e $CONFIG && $CURRENT != "$(version)" ]] || return 0
@@ -1356,9 +1355,9 @@ save_before_update() {
         mkdir -p "$INSTALL_DIR/data/sqldump"
         dump_database "before-update-$from-to-$(version)" || die "the dump before the update failed" "what runs was not touched, only images were loaded; $ME doctor"
     fi
-    mkdir -p "$INSTALL_DIR/data/sqldump"
-    write_text "$UPDATING" 600 "$from $DUMP"
+    UPDATE_FROM="$from $DUMP"
 }
+UPDATE_FROM=''
 
 # way_back: after an update that failed, what it changed and how to undo that. Nothing before it was deployed.
 DEPLOYING=''
@@ -1372,7 +1371,8 @@ way_back() {
         database_back "$dump"
         return 0
     fi
-    printf 'What was changed: services and stack file are of version %s, which may have changed the database too.\n' "$(version)"
+    printf 'What was changed: the stack file is of version %s, and so are the services as far as Docker came with them.\n' "$(version)"
+    printf 'They may have changed the database too.\n'
     printf 'To go on: mend what is said above, then the same command again. The way back to %s, in this order:\n' "$from"
     printf '  1. in the folder of %s:  bash run-portable.sh --allow-downgrade%s\n' "$from" "$OPTION_DIR"
     printf '     or with its bundle:  sh %s-%s-....run --allow-downgrade%s\n' "$STACK" "$from" "$OPTION_DIR"
@@ -1452,6 +1452,7 @@ deploy() {
     pin_images
     stale=$(stale_services)
     [[ ! -e $OVERRIDE ]] || files+=(-c "$OVERRIDE")
+    [[ -z $UPDATE_FROM ]] || write_text "$UPDATING" 600 "$UPDATE_FROM" # until now nothing could change the database
     DEPLOYING=yes
     output=$(timeout 600 docker stack deploy --prune --resolve-image never "${files[@]}" "$STACK" 2>&1) ||
         die "Docker did not accept $STACK_FILE$([[ ! -e $OVERRIDE ]] || printf ' with %s' "$OVERRIDE")" "$(tail -n 3 <<<"$output")" \

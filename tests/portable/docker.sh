@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # T, ROOT, INSTALL ... are of ci/test-portable and installation.sh
 # The run script on a real Docker Engine with the stand-ins of ci/stand-ins: install, and live with it. One test
-# continues where the one before ended, as an operator does; trouble.sh and moves.sh go on from there.
+# continues where the one before ended, as an operator does; trouble.sh goes on from there.
 
 . "$ROOT/tests/portable/installation.sh"
 

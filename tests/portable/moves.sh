@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # T, ROOT, INSTALL ... are of ci/test-portable and installation.sh
-# The run script on a real Docker Engine, after trouble.sh: to another source of images, version, database, host, and
-# away.
+# The run script on a real Docker Engine, after the first test of docker.sh: to another source of images, version,
+# database, host, and away.
 
 . "$ROOT/tests/portable/installation.sh"
 
@@ -68,7 +68,7 @@ test_an_update_that_fails_tells_the_way_back() {
     refused 1 'The way back to 1.0.0, in this order' install "$NEW" --timeout 30 | tee "$T/failure"
     dump=$(sed -n 's/^  2\. bash .* restore //p' "$T/failure")
     [[ $dump =~ /before-update-1\.0\.0-to-1\.0\.1-[0-9]{8}-[0-9]{6}\.sql$ && -s $dump ]] || fail "the dump '$dump'"
-    for text in 'not every service runs' 'are of version 1.0.1, which may have changed the database' \
+    for text in 'not every service runs' 'the stack file is of version 1.0.1' 'They may have changed the database' \
         "1. in the folder of 1.0.0:  bash run-portable.sh --allow-downgrade --install-dir $INSTALL"; do
         grep -q -- "$text" "$T/failure" || fail "it does not say: $text"
     done
