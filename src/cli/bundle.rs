@@ -14,7 +14,7 @@ use super::{download, locate, password};
 use crate::bundle::{Compression, Plan, Written, check_closure, gather, write};
 use crate::error::{Error, IoContext, Result};
 use crate::folder::Folder;
-use crate::image::Options;
+use crate::image::AnalysisOptions;
 use crate::manifest::Manifest;
 use crate::platform::Platform;
 use crate::signature::SecretKey;
@@ -149,12 +149,12 @@ fn pack(
     };
     let compression: Compression = args.compression.into();
     let cores = args.threads.unwrap_or_else(workers::cores);
-    let options = Options {
+    let options = AnalysisOptions {
         platform: Some(platform),
         originals: !args.no_originals,
         keep_compressed: compression.keeps_compressed(),
         cores,
-        ..Options::default()
+        ..AnalysisOptions::default()
     };
     let gathered = gather(folder, &manifest, &selection, &options, terminal.progress("reading").as_ref())?;
     check_closure(folder, &gathered)?;
