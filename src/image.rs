@@ -17,6 +17,7 @@ mod archive;
 mod blob;
 mod deflate;
 mod export;
+pub(crate) mod fuzzing;
 mod gzip;
 mod gzip_write;
 mod hashing;
