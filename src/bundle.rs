@@ -17,6 +17,7 @@ mod damage;
 mod extract;
 mod format;
 mod frames;
+pub(crate) mod fuzzing;
 mod gather;
 mod images;
 mod index;

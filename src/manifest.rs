@@ -4,6 +4,7 @@
 //! the line. [`pin`] writes sizes and digests into the text, [`builtin`] is the manifest in this binary.
 
 pub mod builtin;
+pub(crate) mod fuzzing;
 mod limits;
 mod parse;
 pub mod pin;
