@@ -5,34 +5,6 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::image::{Compression, Image, Layer, Stored};
 
-/// How an artifact is carried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Form {
-    /// As a file of the payload.
-    #[default]
-    File,
-    /// As blobs and a recipe; it comes back bit for bit.
-    Rebuilt,
-    /// As the blobs of its images; it comes back as a plain docker archive with the same images.
-    Exported,
-}
-
-impl Form {
-    pub(super) fn is_file(&self) -> bool {
-        *self == Form::File
-    }
-
-    /// The word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Form::File => "file",
-            Form::Rebuilt => "rebuilt",
-            Form::Exported => "exported",
-        }
-    }
-}
-
 /// A container image in a bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -41,7 +13,7 @@ pub struct CarriedImage {
     pub tags: Vec<String>,
     /// The image ID: the digest of its config.
     pub id: Digest,
-    /// What it runs on.
+    /// The operating system and architecture it runs on, such as `linux/amd64`.
     pub platform: String,
     /// Its layers, base first.
     pub layers: Vec<CarriedLayer>,
@@ -57,12 +29,12 @@ pub struct CarriedLayer {
     pub size: u64,
     /// The compressed blob it is carried as, where its compression could not be taken off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub packed: Option<Packed>,
+    pub packed: Option<CompressedLayer>,
 }
 
 /// A layer's compressed blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Packed {
+pub struct CompressedLayer {
     /// Its digest.
     pub digest: Digest,
     /// Its size in bytes.
@@ -88,7 +60,7 @@ impl From<&Image> for CarriedImage {
         let layer = |layer: &Layer| CarriedLayer {
             diff_id: layer.diff_id,
             size: layer.size,
-            packed: layer.stored.compression.map(|compression| Packed {
+            packed: layer.stored.compression.map(|compression| CompressedLayer {
                 digest: layer.stored.digest,
                 size: layer.stored.size,
                 compression,
@@ -100,7 +72,7 @@ impl From<&Image> for CarriedImage {
 }
 
 impl CarriedImage {
-    /// The image as far as the index knows it: its config is empty.
+    /// The image as the index describes it: its config is empty.
     pub fn without_config(&self) -> Image {
         let layer = |layer: &CarriedLayer| Layer {
             diff_id: layer.diff_id,
