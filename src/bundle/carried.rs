@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::digest::{Descriptor, Digest};
+use crate::image_ref::ImageRef;
 use crate::manifest::Kind;
 use crate::path::RelPath;
 
@@ -26,7 +27,7 @@ pub struct CarriedArtifact {
     pub images: Vec<Digest>,
     /// The names it gives them, a list for each of `images`; empty where these are all the names that the
     /// images have.
-    pub tags: Vec<Vec<String>>,
+    pub tags: Vec<Vec<ImageRef>>,
 }
 
 /// How an artifact is carried.
@@ -113,7 +114,7 @@ struct Record {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     images: Vec<Digest>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    tags: Vec<Vec<String>>,
+    tags: Vec<Vec<ImageRef>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     blobs: Vec<Digest>,
 }

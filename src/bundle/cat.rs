@@ -39,7 +39,7 @@ pub fn cat(bundle: &Bundle, name: &str, wanted: Wanted, out: &mut dyn Write) -> 
             let entry = bundle.index().entry(name).ok_or_else(|| no_such_file(bundle, name))?;
             copy_entry(bundle, entry, wanted, out)
         }
-        (Carried::Exported, _) => image::export(&bundle.images_of(artifact)?, bundle, &Default::default(), out),
+        (Carried::Exported, _) => image::export(&bundle.index().images_of(artifact), bundle, &Default::default(), out),
         (Carried::Rebuilt { .. }, Wanted::Original) => image::rebuild(name, &recipe_of(bundle, artifact)?, bundle, out),
         (Carried::Rebuilt { .. }, Wanted::Decompressed) => {
             image::write_content(name, &recipe_of(bundle, artifact)?, bundle, out)

@@ -5,12 +5,12 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use super::carried::{Carried, CarriedArtifact};
-use super::images::CarriedImage;
 use super::payload::{FileContent, PayloadFile};
 use crate::digest::{Descriptor, Digest};
 use crate::error::{Error, IoContext, Result};
 use crate::folder::Folder;
-use crate::image::{self, Analysis, Options, analyse, layout};
+use crate::image::{self, Analysis, AnalysisOptions, Image, Representation, analyse, layout};
+use crate::image_ref::ImageRef;
 use crate::manifest::{FILE_NAME, Kind, Manifest, Pinned, SIGNATURE_NAME};
 use crate::path::RelPath;
 use crate::progress::Progress;
@@ -22,7 +22,7 @@ pub struct Contents {
     /// The artifacts that the payload's files give back.
     pub artifacts: Vec<CarriedArtifact>,
     /// The container images in them, each once.
-    pub images: Vec<CarriedImage>,
+    pub images: Vec<Image>,
 }
 
 impl Contents {
@@ -34,7 +34,7 @@ impl Contents {
         folder: &Folder,
         manifest: &Manifest,
         selection: &[Pinned<'_>],
-        options: &Options,
+        options: &AnalysisOptions,
         progress: &dyn Progress,
     ) -> Result<Self> {
         let mut artifacts = selection.iter().map(|pinned| carried(folder, pinned)).collect::<Result<Vec<_>>>()?;
@@ -49,11 +49,11 @@ impl Contents {
             let path = folder.path_of(&artifact.name);
             let holds_images = artifact.kind == Kind::Image;
             let analysis = analyse(&path, artifact.name.as_str(), holds_images, options, meter.as_ref())?;
-            if analysis.digest != artifact.digest {
+            if analysis.file.digest != artifact.digest {
                 return Err(Error::integrity("an artifact in the folder is not what the manifest pins")
                     .fact("path", path.display())
                     .fact("expected", artifact.digest)
-                    .fact("actual", format_args!("{} ({} bytes)", analysis.digest, analysis.size))
+                    .fact("actual", format_args!("{} ({} bytes)", analysis.file.digest, analysis.file.size))
                     .hint("get what is missing or wrong with 'pack download', then pack again"));
             }
             describe(artifact, &analysis);
@@ -61,8 +61,8 @@ impl Contents {
             analyses.push(analysis);
         }
         let entries = layout(&analyses)?;
-        let images: Vec<CarriedImage> = image::distinct(&analyses).iter().map(CarriedImage::from).collect();
-        let tags: HashMap<&Digest, &Vec<String>> = images.iter().map(|image| (&image.id, &image.tags)).collect();
+        let images = image::distinct(&analyses);
+        let tags: HashMap<&Digest, &Vec<ImageRef>> = images.iter().map(|image| (&image.id, &image.tags)).collect();
         let paths: HashSet<&str> = entries.iter().map(|entry| entry.path.as_str()).collect();
         for artifact in &mut artifacts {
             if artifact.images.iter().zip(&artifact.tags).all(|(id, own)| tags.get(id).is_some_and(|all| *all == own)) {
@@ -83,12 +83,11 @@ impl Contents {
         files.extend(file(&[Kind::Engine]));
         for entry in entries {
             let path: RelPath = entry.path.parse().map_err(Error::failed)?;
-            let content = match entry.source {
-                image::Source::Bytes(bytes) => FileContent::Bytes(bytes),
-                image::Source::Blob(blob) => FileContent::Stream(Box::new(move || blob.open())),
+            let content = match entry.content {
+                image::LayoutContent::Bytes(bytes) => FileContent::Bytes(bytes),
+                image::LayoutContent::Blob(blob) => FileContent::Stream(Box::new(move || blob.open())),
             };
-            let descriptor = Descriptor { digest: entry.digest, size: entry.size };
-            files.push(PayloadFile { path, mode: 0o644, descriptor, content });
+            files.push(PayloadFile { path, mode: 0o644, descriptor: entry.descriptor, content });
         }
         files.extend(file(&[Kind::Image]));
         Ok(Contents { files, artifacts, images })
@@ -122,10 +121,10 @@ fn carried(folder: &Folder, pinned: &Pinned<'_>) -> Result<CarriedArtifact> {
 fn describe(artifact: &mut CarriedArtifact, analysis: &Analysis) {
     artifact.images = analysis.images.iter().map(|image| image.id).collect();
     artifact.tags = analysis.images.iter().map(|image| image.tags.clone()).collect();
-    artifact.carried = match &analysis.form {
-        image::Form::Rebuilt(recipe) => Carried::Rebuilt { blobs: recipe.blobs() },
-        image::Form::Exported => Carried::Exported,
-        image::Form::AsIs(why) => Carried::File { reason: Some(why.clone()) },
+    artifact.carried = match &analysis.representation {
+        Representation::Rebuilt(recipe) => Carried::Rebuilt { blobs: recipe.blobs() },
+        Representation::Exported => Carried::Exported,
+        Representation::AsIs(why) => Carried::File { reason: Some(why.clone()) },
     };
 }
 

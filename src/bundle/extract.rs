@@ -12,7 +12,7 @@ use super::frame_cache::{FrameSlice, damaged};
 use super::layout::PayloadEntry;
 use super::read::Bundle;
 use super::sink::{DirSink, NullSink, PendingFile, Sink};
-use crate::digest::{Descriptor, Mismatch, VerifyingWriter};
+use crate::digest::{Mismatch, VerifyingWriter};
 use crate::error::{Error, IoContext, Result};
 use crate::folder::Folder;
 use crate::image::{self, Recipe};
@@ -105,7 +105,7 @@ fn give_back(
 fn make(bundle: &Bundle, artifact: &CarriedArtifact, target: &dyn Sink, progress: &dyn Progress) -> Result<()> {
     let mut restoring = Restoring::begin(&artifact.name, artifact.size, artifact.mode, target, progress)?;
     if artifact.carried == Carried::Exported {
-        let images = bundle.images_of(artifact)?;
+        let images = bundle.index().images_of(artifact);
         image::export(&images, bundle, &Default::default(), &mut restoring)?;
         return restoring.place();
     }
@@ -118,11 +118,11 @@ fn make(bundle: &Bundle, artifact: &CarriedArtifact, target: &dyn Sink, progress
 pub(super) fn recipe_of(bundle: &Bundle, artifact: &CarriedArtifact) -> Result<Recipe> {
     let path = image::recipe_path(&artifact.digest);
     let recipe = bundle.index().entry(&path).ok_or_else(|| damaged(bundle.path(), "it lacks a recipe"))?;
-    let limits = image::Limits::DEFAULT;
+    let limits = image::ImageLimits::DEFAULT;
     let bytes = bundle.content(recipe, limits.recipe_bytes)?;
     let recipe = Recipe::from_bytes(&bytes, &limits)
         .map_err(|why| damaged(bundle.path(), format_args!("a recipe in it is wrong: {why}")).fact("file", &path))?;
-    if (Descriptor { digest: recipe.digest, size: recipe.size }) == artifact.descriptor() {
+    if recipe.original == artifact.descriptor() {
         return Ok(recipe);
     }
     Err(damaged(bundle.path(), "a recipe in it is for another file").fact("file", &path))

@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::carried::CarriedArtifact;
-use super::images::CarriedImage;
 use super::index::Index;
 use super::layout::PayloadEntry;
 use crate::digest::Digest;
-use crate::image;
+use crate::image::{self, Image};
 
 /// What is in a bundle for one artifact alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +29,7 @@ impl Index {
 
     /// The images that have a layer in the bundle's layout. What an archive that is carried as it is has of it is
     /// shared with nobody.
-    pub fn sharers<'a>(&'a self, diff_id: &'a Digest) -> impl Iterator<Item = &'a CarriedImage> {
+    pub fn sharers<'a>(&'a self, diff_id: &'a Digest) -> impl Iterator<Item = &'a Image> {
         let images = self.lookup.images_by_layer.get(diff_id).into_iter().flatten();
         images.map(|&image| &self.images[image]).filter(|image| !self.users(&image.id).is_empty())
     }
@@ -41,7 +40,7 @@ impl Index {
             return self.entry(artifact.name.as_str()).into_iter().collect();
         }
         let layers = artifact.images.iter().filter_map(|id| self.image(id)).flat_map(|image| &image.layers);
-        let layers = layers.map(|layer| image::blob_path(&layer.blob()));
+        let layers = layers.map(|layer| image::blob_path(&layer.blob().digest));
         let blobs = artifact.blobs().iter().map(image::other_blob_path);
         let paths: BTreeSet<String> = layers.chain(blobs).chain([image::recipe_path(&artifact.digest)]).collect();
         let entries = paths.iter().filter_map(|path| self.entry(path));

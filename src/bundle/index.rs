@@ -4,7 +4,6 @@ use semver::Version;
 use serde::{Deserialize, Serialize};
 
 use super::carried::CarriedArtifact;
-use super::images::CarriedImage;
 use super::layout::{Frame, PayloadEntry};
 use super::lookup::Lookup;
 use crate::digest::Digest;
@@ -47,7 +46,7 @@ pub struct Index {
     pub artifacts: Vec<CarriedArtifact>,
     /// The container images in the artifacts, each once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub images: Vec<CarriedImage>,
+    pub images: Vec<Image>,
     /// Made by [`Index::read`]; empty in an index that is being written.
     #[serde(skip)]
     pub(super) lookup: Lookup,
@@ -65,7 +64,7 @@ impl Index {
     }
 
     /// The image with that ID.
-    pub fn image(&self, id: &Digest) -> Option<&CarriedImage> {
+    pub fn image(&self, id: &Digest) -> Option<&Image> {
         self.lookup.images.get(id).map(|&number| &self.images[number])
     }
 
@@ -75,8 +74,7 @@ impl Index {
         (at < self.raw_size).then(|| (number, self.lookup.frame_starts[number]))
     }
 
-    /// The container images in an artifact, under the names that it gives them, in the order of the index; their
-    /// configs are empty.
+    /// The container images in an artifact, under the names that it gives them, in the order of the index.
     pub fn images_of(&self, artifact: &CarriedArtifact) -> Vec<Image> {
         let mut places: Vec<(usize, usize)> = Vec::new();
         for (place, id) in artifact.images.iter().enumerate() {
@@ -87,7 +85,7 @@ impl Index {
         let image = |&(number, place): &(usize, usize)| {
             let image = &self.images[number];
             let tags = artifact.tags.get(place).unwrap_or(&image.tags).clone();
-            Image { tags, ..image.without_config() }
+            Image { tags, ..image.clone() }
         };
         places.iter().map(image).collect()
     }

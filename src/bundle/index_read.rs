@@ -7,12 +7,12 @@ use std::fmt::Display;
 use serde::Deserialize;
 
 use super::carried::{Carried, CarriedArtifact};
-use super::images::{CarriedImage, CarriedLayer};
 use super::index::{IMAGES, Index};
 use super::lookup::Lookup;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::image;
+use crate::image::{self, Image, Layer};
+use crate::image_ref::ImageRef;
 use crate::manifest::{FILE_NAME, Limits, ProductName};
 
 /// Words in `requires` that this reader understands.
@@ -106,7 +106,7 @@ fn check_entries(index: &Index) -> Result<()> {
 /// What is made need not lie in the payload in its own size: sums of these sizes must not wrap around.
 fn check_sizes(index: &Index) -> Result<()> {
     let layers = index.images.iter().flat_map(|image| &image.layers);
-    let layers = layers.flat_map(|layer| [layer.size, layer.blob_size()]);
+    let layers = layers.flat_map(|layer| [layer.size, layer.blob().size]);
     let mut sizes = index.artifacts.iter().map(|artifact| artifact.size).chain(layers);
     match sizes.find(|&size| size > Limits::DEFAULT.artifact_bytes) {
         Some(size) => Err(wrong(format_args!("an artifact or a layer has {size} bytes"))),
@@ -120,8 +120,8 @@ fn check_artifacts(index: &Index) -> Result<()> {
     {
         return Err(wrong(format_args!("the image {} is there twice", image.1.id)));
     }
-    let tags: HashMap<&Digest, HashSet<&str>> =
-        index.images.iter().map(|image| (&image.id, image.tags.iter().map(String::as_str).collect())).collect();
+    let tags: HashMap<&Digest, HashSet<&ImageRef>> =
+        index.images.iter().map(|image| (&image.id, image.tags.iter().collect())).collect();
     let whole: HashSet<&Digest> =
         index.images.iter().filter(|image| is_whole(index, image)).map(|image| &image.id).collect();
     for (number, artifact) in index.artifacts.iter().enumerate() {
@@ -131,8 +131,8 @@ fn check_artifacts(index: &Index) -> Result<()> {
         if index.lookup.artifacts[name] != number || (!is_copied && index.entry(name).is_some()) {
             return Err(wrong(format_args!("two files of the folder have the name '{name}'")));
         }
-        let has_tags = |(id, given): (&Digest, &Vec<String>)| {
-            tags.get(id).is_some_and(|tags| given.iter().all(|tag| tags.contains(tag.as_str())))
+        let has_tags = |(id, given): (&Digest, &Vec<ImageRef>)| {
+            tags.get(id).is_some_and(|tags| given.iter().all(|tag| tags.contains(tag)))
         };
         let has_images =
             artifact.images.iter().all(|id| if is_copied { tags.contains_key(id) } else { whole.contains(id) })
@@ -165,9 +165,9 @@ fn is_carried(index: &Index, artifact: &CarriedArtifact) -> bool {
 }
 
 /// Whether the config and every layer of the image are there.
-fn is_whole(index: &Index, image: &CarriedImage) -> bool {
-    let has = |layer: &CarriedLayer| {
-        index.entry(&image::blob_path(&layer.blob())).is_some_and(|entry| entry.size == layer.blob_size())
+fn is_whole(index: &Index, image: &Image) -> bool {
+    let has = |layer: &Layer| {
+        index.entry(&image::blob_path(&layer.blob().digest)).is_some_and(|entry| entry.size == layer.blob().size)
     };
     index.entry(&image::blob_path(&image.id)).is_some() && image.layers.iter().all(has)
 }

@@ -4,10 +4,9 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 use super::carried::CarriedArtifact;
-use super::images::CarriedImage;
 use super::layout::{Frame, PayloadEntry};
 use crate::digest::Digest;
-use crate::image;
+use crate::image::{self, Image};
 
 /// Numbers of an index's items by what identifies them. Where two items have one identity, the first one counts.
 #[derive(Debug, Clone, Default)]
@@ -36,7 +35,7 @@ impl Lookup {
         frames: &[Frame],
         entries: &[PayloadEntry],
         artifacts: &[CarriedArtifact],
-        images: &[CarriedImage],
+        images: &[Image],
     ) -> Self {
         let mut lookup = Lookup::default();
         for (number, entry) in entries.iter().enumerate() {
@@ -52,9 +51,9 @@ impl Lookup {
         lookup
     }
 
-    fn add_image(&mut self, number: usize, image: &CarriedImage) {
+    fn add_image(&mut self, number: usize, image: &Image) {
         self.images.entry(image.id).or_insert(number);
-        for blob in [image.id].into_iter().chain(image.layers.iter().map(|layer| layer.blob())) {
+        for blob in [image.id].into_iter().chain(image.layers.iter().map(|layer| layer.blob().digest)) {
             if let Some(&entry) = self.entries.get(&image::blob_path(&blob)) {
                 add(&mut self.images_of_entry, entry, number);
             }

@@ -8,7 +8,6 @@ use zstd::zstd_safe::CParameter;
 use super::buffer_pool::BufferPool;
 use super::carried::CarriedArtifact;
 use super::format::{TRAILER_LENGTH, Trailer, index_frame};
-use super::images::CarriedImage;
 use super::index::{IMAGES, Index};
 use super::layout::Frame;
 use super::lookup::Lookup;
@@ -17,6 +16,7 @@ use super::preset::Preset;
 use crate::atomic::WholeFile;
 use crate::digest::{Descriptor, Digest, HashingWriter};
 use crate::error::{Error, IoContext, Result};
+use crate::image::Image;
 use crate::manifest::Manifest;
 use crate::platform::Platform;
 use crate::progress::Progress;
@@ -35,7 +35,7 @@ pub struct BundleSpec<'a> {
     /// The artifacts that the payload's files give back.
     pub artifacts: Vec<CarriedArtifact>,
     /// The container images in them, each once.
-    pub images: Vec<CarriedImage>,
+    pub images: Vec<Image>,
     /// How hard to compress.
     pub preset: Preset,
     /// On how many cores; the bundle does not depend on it.

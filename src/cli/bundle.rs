@@ -14,7 +14,7 @@ use super::{download, locate, password};
 use crate::bundle::{BundleSpec, Contents, Preset, Written, check_stacks, write};
 use crate::error::{Error, IoContext, Result};
 use crate::folder::Folder;
-use crate::image::Options;
+use crate::image::AnalysisOptions;
 use crate::manifest::Manifest;
 use crate::platform::Platform;
 use crate::signature::SecretKey;
@@ -149,12 +149,12 @@ fn pack(
     };
     let preset: Preset = args.compression.into();
     let cores = args.threads.unwrap_or_else(workers::cores);
-    let options = Options {
+    let options = AnalysisOptions {
         platform: Some(platform),
         originals: !args.no_originals,
         keep_compressed: preset.keeps_compressed(),
         cores,
-        ..Options::default()
+        ..AnalysisOptions::default()
     };
     let contents = Contents::read(folder, &manifest, &selection, &options, terminal.progress("reading").as_ref())?;
     check_stacks(folder, &contents)?;
