@@ -23,7 +23,7 @@
 //! fetch        site       the network (async) │ what happens on site
 //! release  cache  image  bundle
 //! manifest     signature  stack
-//! digest path platform progress error own_file staged_file scratch workers
+//! digest path platform image_ref progress error own_file staged_file scratch workers
 //! ```
 
 pub mod bundle;
@@ -33,6 +33,7 @@ pub mod digest;
 pub mod error;
 pub mod fetch;
 pub mod image;
+pub mod image_ref;
 pub mod manifest;
 pub mod own_file;
 pub mod path;
@@ -45,3 +46,11 @@ pub mod site;
 pub mod stack;
 pub mod staged_file;
 pub mod workers;
+
+/// The bodies of the fuzz targets in `fuzz/`: each takes any bytes, and panics where a promise is broken.
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::bundle::fuzzing::index;
+    pub use crate::image::fuzzing::{archive, inflate, recipe, tar};
+    pub use crate::manifest::fuzzing::manifest;
+}
