@@ -98,7 +98,8 @@ fn places(platform: Platform) -> Vec<PathBuf> {
     let name = named_for(platform);
     let beside = env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_owned));
     let own = (Platform::host() == Some(platform)).then_some(FILE_NAME);
-    let beside = beside.iter().flat_map(|folder| [Some(name.as_str()), own].into_iter().flatten().map(|name| folder.join(name)));
+    let beside =
+        beside.iter().flat_map(|folder| [Some(name.as_str()), own].into_iter().flatten().map(|name| folder.join(name)));
     // A relative $XDG_DATA_HOME is invalid by that specification, and passed over.
     let data = env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let data = data.or_else(|| env::home_dir().map(|home| home.join(".local/share")));
