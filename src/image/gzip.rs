@@ -318,7 +318,7 @@ impl<R: Read> Read for TextReader<R> {
             if let Some(chunk) = &self.chunk
                 && self.at < chunk.content().len()
             {
-                let text = &chunk.new_text()[self.at..];
+                let text = &chunk.content()[self.at..];
                 let count = text.len().min(buffer.len());
                 buffer[..count].copy_from_slice(&text[..count]);
                 self.at += count;
