@@ -1,7 +1,7 @@
 //! Decoding tables for the canonical Huffman codes of DEFLATE (RFC 1951, 3.2.2).
 //!
-//! The counts and offsets of a code, what makes it valid, and the walk for codes longer than the table are altered from
-//! zlib's `contrib/puff/puff.c` (`construct`, `decode`), see `NOTICE`.
+//! Altered from zlib's `contrib/puff/puff.c` (`construct`, `decode`), see `NOTICE`: the counts and offsets of a code, what
+//! makes it valid, and the walk for codes longer than the table. The table itself is ours.
 
 use super::symbols::{
     DISTANCE_EXTRA, DISTANCES, END_OF_BLOCK, FIRST_LENGTH, LENGTH_BASE, LENGTH_EXTRA, LITERALS, LITERALS_AND_LENGTHS,
