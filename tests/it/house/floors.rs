@@ -21,6 +21,9 @@ const FLOORS: [&[&str]; 5] = [
 /// Pairs of modules of which the first never reaches the second, over no number of steps.
 const APART: [(&str, &str); 3] = [("fetch", "bundle"), ("bundle", "fetch"), ("site", "fetch")];
 
+/// Modules that could be crates of their own: what each may import besides its own parts.
+const SELF_CONTAINED: [(&str, &[&str]); 1] = [("image::deflate", &["error"])];
+
 /// Words (crates, keywords) that only one module's code may have.
 const AT_HOME: [(&str, &[&str]); 2] = [
     ("fetch", &["reqwest", "tokio", "futures_util", "backon", "async", "await"]),
@@ -89,6 +92,10 @@ fn every_broken_rule_is_found() {
         source("src/bundle/c.rs", "use super::a::A;"),
     ];
     finds(&inner, "bundle::a imports itself in a circle");
+    let alone = "image::deflate stands alone";
+    finds(&[source("src/image/deflate/a.rs", "use crate::digest::Digest;")], alone);
+    finds(&[source("src/image/deflate/a.rs", "fn f() { super::super::limits::X }")], alone);
+    finds(&[source("src/image/deflate.rs", "use super::{deflate::a, limits::Limits};")], alone);
     finds(&[source("src/attic.rs", "")], "attic stands on no floor");
     finds(&[source("src/bundle.rs", "use tokio::fs;")], "'tokio'");
     finds(&[source("src/site.rs", "async fn f() {}")], "'async'");
@@ -112,6 +119,12 @@ fn what_is_allowed_is_not_found() {
         source("src/bundle.rs", "mod a; mod b; use crate::image::Layer; use crate::release;"),
         source("src/bundle/a.rs", "use super::b::B; const S: &str = \"crate::cli println!\";"),
         source("src/bundle/b.rs", "// crate::fetch\nfn f() { Command::new().stdout(x).stderr(y); copy(stdout) }"),
+        source("src/image/deflate.rs", "mod a; pub(crate) use a::A; use crate::error::Error;"),
+        source(
+            "src/image/deflate/a.rs",
+            "use super::b::B; pub(super) use crate::image::deflate::b; pub(crate) fn f() {}",
+        ),
+        source("src/image.rs", "mod deflate; mod limits; use deflate::A; use crate::digest::Digest;"),
         source("src/site.rs", "use crate::bundle::{a, b}; mod tests { use super::super::bundle::a; }"),
     ];
     assert_eq!(broken_rules(&kept), Vec::<String>::new());
@@ -243,6 +256,20 @@ fn broken_rules(sources: &[Source]) -> Vec<String> {
                 broken.push(format!("{path} has '{word}', which is at home in {home}"));
             }
         }
+        for (alone, allowed) in SELF_CONTAINED {
+            let inside: Vec<&str> = alone.split("::").collect();
+            if !is_within(module, &inside) {
+                continue;
+            }
+            let outside = |import: &&Vec<String>| {
+                !import.is_empty()
+                    && !is_within(import, &inside)
+                    && !allowed.iter().any(|room| is_within(import, &[room]))
+            };
+            for import in imports.iter().filter(outside) {
+                broken.push(format!("{path} imports {}; {alone} stands alone", import.join("::")));
+            }
+        }
         let Some(room) = room else { continue };
         let Some(floor) = floor_of(room) else {
             broken.push(format!("{path}: {room} stands on no floor; give it one in tests/it/house/floors.rs"));
@@ -269,6 +296,11 @@ fn broken_rules(sources: &[Source]) -> Vec<String> {
         }
     }
     broken
+}
+
+/// Whether a module path lies at or below another.
+fn is_within(path: &[String], other: &[&str]) -> bool {
+    path.len() >= other.len() && path.iter().zip(other).all(|(ours, theirs)| ours == theirs)
 }
 
 /// Which modules name which others, of those that share a parent.
