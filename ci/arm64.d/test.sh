@@ -145,7 +145,7 @@ emulation_stop() {
     registered=no
 }
 
-on_site() { chroot "$site" /bin/env -i PATH=/bin "$@"; }
+on_site() { env -i PATH=/bin "$(command -v chroot)" "$site" "$@"; }
 
 # --- what must hold
 
