@@ -16,7 +16,7 @@
 //!
 //! # The floors
 //!
-//! Imports run downward only; `tests/floors.rs` holds this.
+//! Imports run downward only; `tests/it/house/floors.rs` holds this.
 //!
 //! ```text
 //! cli                     the only one that prints

@@ -1,0 +1,99 @@
+//! One file out of a bundle, on standard output.
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+use crate::support::images::gzip;
+use crate::support::{expect, file, noise, pack, payload_at, shell, texts, write_product};
+
+const BUNDLE: &str = "probe-1.0.0-x86_64.run";
+
+/// The text of what is compressed in the product of [`bundled`].
+fn content() -> Vec<u8> {
+    let lines: String = (0..20_000).map(|number| format!("line {number} of the text\n")).collect();
+    [lines.into_bytes(), noise(3, 50_000)].concat()
+}
+
+/// A bundle of the same content as it is, under gzip, and under zstd.
+fn bundled() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let product = folder.path().join("probe-portable");
+    fs::create_dir_all(&product).expect("a folder");
+    let zstd = zstd::encode_all(&content()[..], 3).expect("compressed");
+    let files = [
+        file("plain", "file", content()),
+        file("engine.tgz", "engine", gzip(&content(), 6)),
+        file("data.zst", "file", zstd),
+    ];
+    write_product(&product, "1.0.0", &files);
+    expect(0, folder.path(), &["bundle"]);
+    folder
+}
+
+fn cat(folder: &Path, words: &[&str]) -> Output {
+    pack(folder).arg("cat").args(words).output().expect("pack runs")
+}
+
+#[test]
+fn every_file_comes_as_it_is_or_without_its_compression() {
+    let folder = bundled();
+    for name in ["manifest.json", "plain", "engine.tgz", "data.zst"] {
+        let original = fs::read(folder.path().join("probe-portable").join(name)).expect("read");
+        let output = cat(folder.path(), &[BUNDLE, name]);
+        assert_eq!(output.status.code(), Some(0), "{name}: {:?}", texts(&output));
+        assert!(output.stdout == original, "{name}: {} bytes", output.stdout.len());
+        let output = cat(folder.path(), &["--decompress", BUNDLE, name]);
+        assert_eq!(output.status.code(), Some(0), "{name}: {:?}", texts(&output));
+        let expected = if name == "manifest.json" { original } else { content() };
+        assert!(output.stdout == expected, "{name}: {} bytes", output.stdout.len());
+    }
+}
+
+#[test]
+fn the_engine_was_carried_without_its_compression_or_this_test_shows_little() {
+    let folder = bundled();
+    let (shown, _) = expect(0, folder.path(), &["inspect", "--json", BUNDLE]);
+    assert!(shown.contains("\"form\": \"rebuilt\""), "{shown}");
+}
+
+#[test]
+fn who_reads_only_the_begin_has_no_error_and_who_asks_wrongly_is_told() {
+    let folder = bundled();
+    let pack = env!("CARGO_BIN_EXE_pack");
+    for name in ["plain", "engine.tgz"] {
+        for option in ["", "--decompress"] {
+            let line = format!("{pack} cat {option} {BUNDLE} {name} | head -c 10 | wc -c");
+            let line = format!("bash -o pipefail -c '{line}'");
+            assert_eq!(shell(folder.path(), &line).trim(), "10", "{line}");
+        }
+    }
+    let (_, err) = texts(&cat(folder.path(), &[BUNDLE, "other"]));
+    assert!(err.contains("no such file") && err.contains("other") && err.contains("pack inspect"), "{err}");
+    let output = cat(folder.path(), &["--json", BUNDLE, "plain"]);
+    assert_eq!((output.status.code(), output.stdout.starts_with(b"{")), (Some(2), true));
+}
+
+#[test]
+fn nothing_of_a_damaged_frame_comes_out() {
+    let folder = bundled();
+    let from = payload_at(folder.path(), BUNDLE) as usize;
+    let path = folder.path().join(BUNDLE);
+    let good = fs::read(&path).expect("read");
+    // One of them is in every frame of the payload.
+    for part in 1..20 {
+        let mut bad = good.clone();
+        bad[from + (good.len() - from) * part / 20] ^= 1;
+        fs::write(&path, bad).expect("written");
+        for words in [&[BUNDLE, "engine.tgz"][..], &["--decompress", BUNDLE, "engine.tgz"], &[BUNDLE, "plain"]] {
+            let output = cat(folder.path(), words);
+            let original = fs::read(folder.path().join("probe-portable").join(words[words.len() - 1])).expect("read");
+            let expected = if words.len() == 3 { content() } else { original };
+            match output.status.code() {
+                Some(0) => assert!(output.stdout == expected, "{words:?}: wrong bytes"),
+                Some(3) => assert!(expected.starts_with(&output.stdout), "{words:?}: wrong bytes"),
+                other => panic!("{words:?}: {other:?} {:?}", texts(&output)),
+            }
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Folders packed into bundles, and bundles read back.
+
+mod cat;
+mod damage;
+mod hostile;
+mod lock;
+mod round_trip;

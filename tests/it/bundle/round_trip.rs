@@ -1,0 +1,239 @@
+//! A folder goes into a bundle and comes back byte for byte.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use crate::support::mounts::Tmpfs;
+use crate::support::{
+    expect, file, interruptible, noise, payload_at, run, shell, small_product, texts, tree, write_product,
+};
+use serde_json::Value;
+
+const BUNDLE: &str = "probe-1.0.0-x86_64.run";
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    small_product(folder.path());
+    folder
+}
+
+#[test]
+fn a_folder_comes_back_byte_for_byte_with_its_modes() {
+    let folder = folder();
+    let product = folder.path().join("probe-portable");
+    fs::set_permissions(product.join("noise"), fs::Permissions::from_mode(0o600)).expect("a mode");
+    expect(0, folder.path(), &["bundle"]);
+    expect(0, folder.path(), &["extract", BUNDLE, "out"]);
+    assert_eq!(tree(&folder.path().join("out")), tree(&product));
+    expect(0, folder.path(), &["verify", "out"]);
+    expect(0, folder.path(), &["verify", BUNDLE]);
+    assert!(shell(folder.path(), &format!("sha256sum -c {BUNDLE}.sha256")).contains("OK"));
+}
+
+#[test]
+fn it_says_what_to_do_with_the_bundle_and_counts_in_english() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let product = folder.path().join("probe-portable");
+    fs::create_dir(&product).expect("a folder");
+    write_product(&product, "1.0.0", &[file("data", "file", "x")]);
+    let (out, _) = expect(0, folder.path(), &["bundle"]);
+    assert!(out.contains(&format!("sh {BUNDLE} pack extract DIR")) && !out.contains("run it on site"), "{out}");
+    assert!(out.contains(": 1 artifact, "), "{out}");
+    assert!(expect(0, folder.path(), &["verify"]).0.contains(": 1 artifact, all ok"));
+    assert!(expect(0, folder.path(), &["inspect", BUNDLE]).0.contains(" in 1 frame, "));
+    assert!(expect(0, folder.path(), &["extract", BUNDLE, "out"]).0.contains("out: 1 file of probe"));
+    fs::write(product.join("data"), "").expect("written");
+    let (out, err) = expect(3, folder.path(), &["verify"]);
+    assert!(out.contains("0 of 1 byte\n") && err.contains("1 of 1 file;"), "{out}{err}");
+    fs::write(product.join("data"), "x").expect("written");
+    write_product(&product, "1.0.0", &[file("data", "file", "x"), file("run.sh", "script", "#!/bin/sh\n")]);
+    let (out, _) = expect(0, folder.path(), &["bundle"]);
+    assert!(out.contains(&format!("run it on site with: sh {BUNDLE}")) && out.contains(": 2 artifacts, "), "{out}");
+}
+
+#[test]
+fn stock_tools_open_it() {
+    let folder = folder();
+    expect(0, folder.path(), &["bundle"]);
+    let at = payload_at(folder.path(), BUNDLE);
+    let launcher = fs::read(folder.path().join(BUNDLE)).expect("read")[..5120].to_vec();
+    assert!(String::from_utf8_lossy(&launcher).contains(&format!("tail -c +{at} THIS_FILE | zstd -dc | tar -x")));
+    fs::create_dir(folder.path().join("out")).expect("a folder");
+    shell(folder.path(), &format!("cd out && tail -c +{at} ../{BUNDLE} | zstd -dc | tar -x"));
+    assert_eq!(tree(&folder.path().join("out")), tree(&folder.path().join("probe-portable")));
+}
+
+#[test]
+fn the_same_folder_gives_the_same_bundle_on_any_number_of_cores() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let product = folder.path().join("probe-portable");
+    fs::create_dir(&product).expect("a folder");
+    // Several frames, of bytes that compress and bytes that do not.
+    let mut mixed = noise(5, 9 << 20);
+    mixed.extend(std::iter::repeat_n(b"all work and no play ", 1 << 20).flatten());
+    write_product(&product, "1.0.0", &[file("run.sh", "script", "#!/bin/sh\n"), file("mixed", "file", mixed)]);
+    for compression in ["fast", "balanced"] {
+        let bundle = |threads: &str| {
+            expect(0, folder.path(), &["bundle", "--compression", compression, "--threads", threads, "-o", "x.run"]);
+            fs::read(folder.path().join("x.run")).expect("read")
+        };
+        let one = bundle("1");
+        assert!(one == bundle("8"), "{compression}: 1 and 8 threads");
+        shell(
+            folder.path(),
+            "touch probe-portable/* && cp -r probe-portable copy && rm -r probe-portable && mv copy probe-portable",
+        );
+        assert!(one == bundle("2"), "{compression}: a copy of the folder");
+    }
+}
+
+#[test]
+fn some_files_come_back_alone() {
+    let folder = folder();
+    expect(0, folder.path(), &["bundle"]);
+    expect(0, folder.path(), &["extract", BUNDLE, "out", "conf/app.yaml", "empty"]);
+    let names: Vec<_> = tree(&folder.path().join("out")).into_iter().map(|(name, ..)| name).collect();
+    assert_eq!(names, [Path::new("conf/app.yaml"), Path::new("empty")]);
+    let (_, err) = expect(1, folder.path(), &["extract", BUNDLE, "out", "nobody"]);
+    assert!(err.contains("the bundle has no such file") && err.contains("pack inspect"), "{err}");
+}
+
+#[test]
+fn extracting_removes_nothing_that_it_did_not_make() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let product = folder.path().join("probe-portable");
+    fs::create_dir(&product).expect("a folder");
+    write_product(&product, "1.0.0", &[file("a", "file", "a"), file(".pack-backup", "file", "b")]);
+    expect(0, folder.path(), &["bundle"]);
+    let out = folder.path().join("out");
+    expect(0, folder.path(), &["extract", BUNDLE, "out"]);
+    let kept = [".pack-abcdef", ".pack-extract-notes", ".pack-extract-.partial", "abcdefabcdef.partial"];
+    kept.iter().for_each(|name| fs::write(out.join(name), "kept").expect("written"));
+    expect(0, folder.path(), &["extract", BUNDLE, "out", "a"]);
+    expect(0, folder.path(), &["extract", BUNDLE, "out"]);
+    for name in kept.iter().chain(&[".pack-backup", "a"]) {
+        assert!(out.join(name).exists(), "{name} was removed");
+    }
+}
+
+#[test]
+fn extracting_a_damaged_bundle_leaves_what_was_there() {
+    let folder = folder();
+    expect(0, folder.path(), &["bundle"]);
+    let (inspected, _) = expect(0, folder.path(), &["inspect", "--json", BUNDLE]);
+    let inspected: Value = serde_json::from_str(&inspected).expect("JSON");
+    let path = folder.path().join(BUNDLE);
+    let mut bytes = fs::read(&path).expect("read");
+    let frame = &inspected["index"]["frames"][0];
+    bytes[(frame["offset"].as_u64().expect("a number") + 100) as usize] ^= 1;
+    fs::write(&path, bytes).expect("written");
+    fs::create_dir(folder.path().join("out")).expect("a folder");
+    fs::write(folder.path().join("out/noise"), "mine").expect("written");
+    let (_, err) = expect(3, folder.path(), &["extract", BUNDLE, "out"]);
+    assert!(err.contains("frame 0") && err.contains("expected: sha256:"), "{err}");
+    assert_eq!(tree(&folder.path().join("out")), [("noise".into(), 0o644, b"mine".to_vec())]);
+    let (out, _) = expect(3, folder.path(), &["verify", BUNDLE]);
+    assert!(out.contains("damaged"), "{out}");
+}
+
+#[test]
+fn a_folder_that_is_not_right_is_not_packed() {
+    let folder = folder();
+    let product = folder.path().join("probe-portable");
+    fs::write(product.join("noise"), noise(2, 3_000)).expect("written");
+    let (_, err) = expect(3, folder.path(), &["bundle"]);
+    assert!(err.contains("noise") && err.contains("pack download"), "{err}");
+    fs::write(product.join("noise"), "short").expect("written");
+    expect(3, folder.path(), &["bundle"]);
+    fs::remove_file(product.join("noise")).expect("removed");
+    expect(1, folder.path(), &["bundle"]);
+    let left: Vec<_> =
+        fs::read_dir(folder.path()).expect("read").map(|entry| entry.expect("read").file_name()).collect();
+    assert_eq!(left, ["probe-portable"], "nothing half-made is left");
+}
+
+#[test]
+fn only_a_static_program_for_the_platform_is_carried() {
+    let folder = folder();
+    for (runtime, why) in [("/bin/sh", "dynamically linked"), ("probe-portable/run.sh", "no ELF")] {
+        let (_, err) = expect(1, folder.path(), &["bundle", "--runtime", runtime]);
+        assert!(err.contains(why) && err.contains("--runtime FILE"), "{err}");
+    }
+    let (_, err) = expect(1, folder.path(), &["bundle", "--platform", "linux/arm64"]);
+    assert!(err.contains("it is for linux/amd64") && err.contains("--runtime FILE"), "{err}");
+    expect(0, folder.path(), &["bundle", "--runtime", crate::support::PACK]);
+}
+
+#[test]
+fn a_full_disk_leaves_the_old_bundle_as_it_was() {
+    let folder = folder();
+    let Some(small) = Tmpfs::mount(&folder.path().join("small"), "size=5m") else { return };
+    let path = small.path().join(BUNDLE);
+    for ending in ["", ".sha256", ".sha256.minisig"] {
+        fs::write(format!("{}{ending}", path.display()), format!("old{ending}")).expect("written");
+    }
+    fs::write(small.path().join("ballast"), noise(1, 2 << 20)).expect("written");
+    let (_, err) = expect(1, folder.path(), &["bundle", "-o", "small/"]);
+    assert!(err.contains("the disk is full") && err.contains(BUNDLE), "{err}");
+    for ending in ["", ".sha256", ".sha256.minisig"] {
+        let content = fs::read_to_string(format!("{}{ending}", path.display())).expect("read");
+        assert_eq!(content, format!("old{ending}"));
+    }
+    assert_eq!(fs::read_dir(small.path()).expect("read").count(), 4, "no partial is left");
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let folder = folder();
+    expect(0, folder.path(), &["bundle"]);
+    let out = shell(
+        folder.path(),
+        &format!("({} inspect --json {BUNDLE}; echo $? >code) | head -1; cat code", crate::support::PACK),
+    );
+    assert_eq!(out, "{\n0\n");
+    assert!(!texts(&run(folder.path(), &["inspect", BUNDLE])).1.contains("panicked"));
+}
+
+#[test]
+fn an_interrupted_pack_leaves_nothing_half_named() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let product = folder.path().join("probe-portable");
+    fs::create_dir(&product).expect("a folder");
+    write_product(&product, "1.0.0", &[file("noise", "file", noise(5, 64 << 20))]);
+    let mut command = interruptible(crate::support::PACK);
+    command.args(["bundle", "--compression", "max", "--threads", "1"]).current_dir(folder.path());
+    let mut child = command.spawn().expect("runs");
+    while !folder.path().join(format!(".{BUNDLE}.partial")).exists() {
+        assert!(child.try_wait().expect("asked").is_none(), "it ended before it began to write");
+    }
+    shell(folder.path(), &format!("kill -INT {}", child.id()));
+    let status = child.wait().expect("ended");
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(2), "{status}");
+    let left: Vec<_> =
+        fs::read_dir(folder.path()).expect("read").map(|entry| entry.expect("read").file_name()).collect();
+    assert_eq!(left, ["probe-portable"]);
+}
+
+#[test]
+fn a_bundle_does_not_come_to_lie_in_the_folder_that_is_packed() {
+    let folder = folder();
+    let product = folder.path().join("probe-portable");
+    expect(0, &product, &["bundle"]);
+    expect(0, folder.path(), &["verify", BUNDLE]);
+    for output in ["x.run", "conf/", "../probe-portable/x.run"] {
+        let (_, err) = expect(2, &product, &["bundle", "-o", output]);
+        assert!(err.contains("would lie in the folder") && err.contains("hint:"), "{err}");
+    }
+    expect(2, folder.path(), &["bundle", "-o", "probe-portable"]);
+    expect(0, &product, &["verify", "."]);
+    let (_, err) = expect(1, folder.path(), &["bundle", "-o", "missing/x.run"]);
+    assert!(err.contains("is not there") && err.contains("mkdir -p missing"), "{err}");
+}
+
+#[test]
+fn inspecting_a_folder_says_what_to_do_with_it() {
+    let folder = folder();
+    let (_, err) = expect(1, folder.path(), &["inspect", "probe-portable"]);
+    assert!(err.contains("pack verify probe-portable") && err.contains("pack bundle probe-portable"), "{err}");
+}

@@ -1,0 +1,5 @@
+//! The commands as they are typed, and what they print.
+
+mod download;
+mod terminal;
+mod usage;

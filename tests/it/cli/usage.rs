@@ -1,0 +1,176 @@
+//! The command line itself: help, exit codes, JSON, and how a folder's state is shown.
+
+use std::fs;
+
+use crate::support::{expect, noise, run, small_product, texts};
+use serde_json::Value;
+
+#[test]
+fn every_command_has_help_with_examples_and_a_manual_page() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (help, _) = expect(0, folder.path(), &["--help"]);
+    for command in [
+        "lock",
+        "download",
+        "verify",
+        "bundle",
+        "inspect",
+        "extract",
+        "load",
+        "keygen",
+        "sign",
+        "cache",
+        "completions",
+        "man",
+    ] {
+        assert!(help.contains(command), "{command}");
+        let (help, _) = expect(0, folder.path(), &[command, "--help"]);
+        assert!(help.contains("Examples:") && help.contains("Usage: pack"), "{command}: {help}");
+        let (page, _) = expect(0, folder.path(), &["man", command]);
+        assert!(page.contains(".TH") && page.contains(".SH SYNOPSIS"), "{command}");
+    }
+    assert!(!help.contains("site "), "what only the launcher calls is not shown");
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(expect(0, folder.path(), &["completions", shell]).0.contains("download"), "{shell}");
+    }
+    assert!(expect(0, folder.path(), &["man"]).0.contains(".TH pack 1"));
+}
+
+#[test]
+fn wrong_usage_is_two() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for words in [
+        &[][..],
+        &["nonsense"],
+        &["verify", "--nonsense"],
+        &["bundle", "--platform", "vax"],
+        &["bundle", "--threads", "18446744073709551615"],
+        &["bundle", "--threads", "0"],
+        &["site", "--home", ".", "--bundle", "x", "--", "pack", "man"],
+        &["man", "nonsense"],
+        &["-q", "-v", "verify"],
+    ] {
+        let output = run(folder.path(), words);
+        assert_eq!(output.status.code(), Some(2), "{words:?}");
+        assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{words:?}");
+    }
+}
+
+#[test]
+fn wrong_usage_is_a_document_too() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (words, said) in [
+        (&["verify", "--nonsense", "--json"][..], "--nonsense"),
+        (&["--json", "extract"], "<BUNDLE>"),
+        (&["--json"], "subcommand"),
+    ] {
+        let (out, err) = expect(2, folder.path(), words);
+        let document: Value = serde_json::from_str(&out).expect("JSON");
+        assert_eq!(document["error"]["exitCode"], 2);
+        assert!(document["error"]["title"].as_str().is_some_and(|title| title.contains(said)), "{out}");
+        assert!(err.contains("Usage: pack"), "{err}");
+    }
+    let (out, _) = expect(2, folder.path(), &["verify", "--nonsense", "--", "--json"]);
+    assert!(out.is_empty(), "what follows '--' is no option");
+}
+
+#[test]
+fn an_error_has_title_facts_and_hint_and_is_a_document_too() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (out, err) = expect(1, folder.path(), &["inspect", "--json", "nobody.run"]);
+    assert!(err.starts_with("error: cannot open the bundle\n  path: nobody.run\n"), "{err}");
+    assert!(err.contains("\nhint: "), "{err}");
+    let document: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!(document["error"]["exitCode"], 1);
+    assert_eq!(document["error"]["facts"]["path"], "nobody.run");
+}
+
+#[test]
+fn every_state_of_a_folder_has_its_row() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let product = small_product(folder.path());
+    expect(0, folder.path(), &["verify"]);
+    fs::write(product.join("noise"), noise(2, 3_000)).expect("written");
+    fs::write(product.join("conf/app.yaml"), "a").expect("written");
+    fs::remove_file(product.join("empty")).expect("removed");
+    fs::write(product.join("conf/new\x1b[2J"), "x").expect("written");
+    fs::create_dir(product.join("only-a-folder")).expect("made");
+    let (out, err) = expect(3, folder.path(), &["verify"]);
+    let rows: Vec<Vec<&str>> = out.lines().skip(1).map(|line| line.split_whitespace().collect()).collect();
+    let state = |name: &str| rows.iter().find(|row| row[1].starts_with(name)).map(|row| row[0]);
+    assert_eq!(state("run.sh"), Some("ok"));
+    assert_eq!(state("noise"), Some("mismatch"));
+    assert_eq!(state("conf/app.yaml"), Some("truncated"));
+    assert_eq!(state("empty"), Some("missing"));
+    assert_eq!(state("conf/new"), Some("unexpected"));
+    assert_eq!(rows.len(), 5, "{out}");
+    assert!(!out.contains('\x1b') && err.contains("pack download"), "{out}{err}");
+    let (out, _) = expect(3, folder.path(), &["verify", "--json"]);
+    let document: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!(document["ok"], false);
+    assert_eq!(document["artifacts"].as_array().map(Vec::len), Some(5));
+}
+
+#[test]
+fn a_larger_file_a_folder_or_a_pipe_in_an_artifacts_place_is_a_mismatch() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let product = small_product(folder.path());
+    fs::write(product.join("noise"), noise(1, 3_001)).expect("written");
+    fs::remove_file(product.join("empty")).expect("removed");
+    fs::create_dir(product.join("empty")).expect("made");
+    fs::remove_file(product.join("run.sh")).expect("removed");
+    let made = std::process::Command::new("mkfifo").arg(product.join("run.sh")).status();
+    assert!(made.expect("mkfifo runs").success());
+    let (out, _) = expect(3, folder.path(), &["verify"]);
+    assert_eq!(out.matches("mismatch").count(), 3, "{out}");
+}
+
+#[test]
+fn quiet_says_nothing_when_all_is_well() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    small_product(folder.path());
+    let output = run(folder.path(), &["verify", "-q"]);
+    assert_eq!(texts(&output), (String::new(), String::new()));
+}
+
+#[test]
+fn several_folders_are_not_guessed_between() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (_, err) = expect(1, folder.path(), &["verify"]);
+    assert!(err.contains("there is no folder to work on"), "{err}");
+    let product = small_product(folder.path());
+    fs::create_dir(folder.path().join("b-portable")).expect("made");
+    fs::copy(product.join("manifest.json"), folder.path().join("b-portable/manifest.json")).expect("copied");
+    let (_, err) = expect(2, folder.path(), &["verify"]);
+    assert!(err.contains("b-portable, probe-portable"), "{err}");
+}
+
+#[test]
+fn what_a_killed_run_left_of_a_manifest_is_not_unexpected_and_goes() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let product = small_product(folder.path());
+    let left = [".manifest.json.partial", ".manifest.json.minisig.partial"].map(|name| product.join(name));
+    left.iter().for_each(|path| fs::write(path, "half").expect("written"));
+    let (rows, _) = expect(0, folder.path(), &["verify"]);
+    assert!(!rows.contains("unexpected"), "{rows}");
+    expect(0, folder.path(), &["download", "probe-portable", "--no-cache"]);
+    assert!(!left[0].exists(), "the next run that writes a manifest uses the name itself");
+}
+
+#[test]
+fn an_output_that_takes_nothing_is_told_with_what_to_do() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    small_product(folder.path());
+    let full = fs::File::options().write(true).open("/dev/full").expect("there");
+    let output = crate::support::pack(folder.path()).arg("verify").stdout(full).output().expect("runs");
+    let (_, err) = texts(&output);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        err.contains("cannot write to standard output") && err.contains("hint: ") && err.contains("df -h"),
+        "{err}"
+    );
+    let line = format!("printf '\\377\\n' | {} keygen release", crate::support::PACK);
+    let output = std::process::Command::new("sh").args(["-c", &line]).current_dir(folder.path()).output();
+    let (_, err) = texts(&output.expect("sh runs"));
+    assert!(err.contains("cannot read the password") && err.contains("hint: type it"), "{err}");
+}

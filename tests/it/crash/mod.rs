@@ -1,0 +1,5 @@
+//! Kills and power cuts: what is left is never wrong, and the next run finishes.
+
+mod durable;
+mod killed;
+mod power_cut;

@@ -1,0 +1,13 @@
+//! Downloads: from good servers, from bad ones, and through what lies between.
+
+mod attacks;
+mod cache;
+mod credentials;
+mod faults;
+mod http;
+mod manners;
+mod mirrors;
+mod partial;
+mod ranges;
+mod soak;
+mod stale_proxy;

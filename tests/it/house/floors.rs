@@ -1,0 +1,336 @@
+//! Holds the house rules of the design: imports run downward only and never in a circle, some crates are
+//! at home in one module, only `cli` prints, files stay short and are named after an idea.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use walkdir::WalkDir;
+
+/// The floors from the ground up. A module imports from lower floors, and from its own where no circle
+/// comes of it. `lib.rs` and `main.rs` are the door and stand outside.
+const FLOORS: [&[&str]; 5] = [
+    &["digest", "path", "platform", "progress", "error", "scratch", "atomic", "workers"],
+    &["manifest", "signature", "stack"],
+    &["folder", "cache", "image", "bundle"],
+    &["fetch", "site"],
+    &["cli"],
+];
+
+/// Pairs of modules of which the first never reaches the second, over no number of steps.
+const APART: [(&str, &str); 3] = [("fetch", "bundle"), ("bundle", "fetch"), ("site", "fetch")];
+
+/// Words (crates, keywords) that only one module's code may have.
+const AT_HOME: [(&str, &[&str]); 2] = [
+    ("fetch", &["reqwest", "tokio", "futures_util", "backon", "async", "await"]),
+    ("cli", &["clap", "clap_complete", "clap_mangen", "comfy_table", "indicatif"]),
+];
+
+/// The longest source file, in lines.
+const LONGEST: usize = 400;
+/// Files that are longer, each with its reason.
+const LONGER: [(&str, &str); 1] =
+    [("portable/run-portable.sh", "the product's manual promises one script that works alone in its folder")];
+/// Names that say nothing about what is inside.
+const NAMELESS: [&str; 6] = ["common", "helper", "helpers", "misc", "util", "utils"];
+
+#[test]
+fn the_sources_keep_the_floors() {
+    let sources: Vec<Source> =
+        files_below("src", &["rs"]).into_iter().map(|(path, text)| Source::new(path, &text)).collect();
+    assert!(sources.len() > 10, "only {} sources found", sources.len());
+    let broken = broken_rules(&sources);
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn the_guides_draw_these_floors() {
+    for guide in ["src/lib.rs", "CONTRIBUTING.md"] {
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(guide)).expect("readable");
+        for floor in FLOORS {
+            let drawn = |line: &str| floor.iter().all(|room| line.split_whitespace().any(|word| word == *room));
+            assert!(text.lines().any(drawn), "{guide} does not draw the floor {floor:?}");
+        }
+    }
+}
+
+#[test]
+fn files_are_short_and_named_after_an_idea() {
+    let mut broken = Vec::new();
+    for root in ["src", "tests", "ci", ".ci", "portable", "examples"] {
+        for (path, text) in files_below(root, &["rs", "sh", "py", ""]) {
+            broken.extend(bad_file(&path, &text));
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn every_broken_rule_is_found() {
+    let source = |path: &str, text: &str| Source::new(path.to_owned(), text);
+    let finds = |sources: &[Source], what: &str| {
+        let broken = broken_rules(sources);
+        assert!(broken.iter().any(|line| line.contains(what)), "expected '{what}' among {broken:?}");
+    };
+    finds(&[source("src/digest.rs", "use crate::manifest::Manifest;")], "digest is below manifest");
+    finds(&[source("src/digest.rs", "use crate::{error::Error, folder};")], "digest is below folder");
+    finds(&[source("src/bundle/read.rs", "fn f() { super::super::site::run() }")], "bundle is below site");
+    finds(&[source("src/bundle.rs", "mod tests { use super::super::cli; }")], "bundle is below cli");
+    finds(&[source("src/path.rs", "fn f() { vec![crate::cli::X] }")], "path is below cli");
+    finds(&[source("src/site.rs", "pub use pack::fetch;")], "site reaches fetch");
+    let hop = [source("src/fetch.rs", "use crate::folder;"), source("src/folder.rs", "use crate::bundle;")];
+    finds(&hop, "fetch reaches bundle");
+    let circle = [source("src/image.rs", "use crate::bundle;"), source("src/bundle.rs", "use crate::image;")];
+    finds(&circle, "image imports itself in a circle");
+    let inner = [
+        source("src/bundle/a.rs", "use super::b::B;"),
+        source("src/bundle/b.rs", "use crate::bundle::c::C;"),
+        source("src/bundle/c.rs", "use super::a::A;"),
+    ];
+    finds(&inner, "bundle::a imports itself in a circle");
+    finds(&[source("src/attic.rs", "")], "attic stands on no floor");
+    finds(&[source("src/bundle.rs", "use tokio::fs;")], "'tokio'");
+    finds(&[source("src/site.rs", "async fn f() {}")], "'async'");
+    finds(&[source("src/main.rs", "use clap::Parser;")], "'clap'");
+    finds(&[source("src/site.rs", "fn f() { println!(); }")], "prints");
+    finds(&[source("src/fetch.rs", "fn f() { std::io::stderr().flush() }")], "prints");
+    finds(&[source("src/fetch.rs", "fn f() { let out = io::stdout; }")], "prints");
+
+    assert!(bad_file("src/x.rs", &"\n".repeat(LONGEST + 1)).is_some());
+    assert!(bad_file("src/bundle/utils.rs", "").is_some());
+    assert!(bad_file("tests/common/mod.rs", "").is_some());
+}
+
+#[test]
+fn what_is_allowed_is_not_found() {
+    let source = |path: &str, text: &str| Source::new(path.to_owned(), text);
+    let kept = [
+        source("src/lib.rs", "//! crate::cli and println!\npub mod cli; pub use cli::run;"),
+        source("src/cli.rs", "use crate::{fetch, site::run}; fn f() { println!(); io::stdout(); }"),
+        source("src/fetch.rs", "use crate::folder::{self, Folder}; async fn f() { tokio::spawn(g()).await }"),
+        source("src/bundle.rs", "mod a; mod b; use crate::image::Layer; use crate::folder;"),
+        source("src/bundle/a.rs", "use super::b::B; const S: &str = \"crate::cli println!\";"),
+        source("src/bundle/b.rs", "// crate::fetch\nfn f() { Command::new().stdout(x).stderr(y); copy(stdout) }"),
+        source("src/site.rs", "use crate::bundle::{a, b}; mod tests { use super::super::bundle::a; }"),
+    ];
+    assert_eq!(broken_rules(&kept), Vec::<String>::new());
+    assert_eq!(bad_file("src/bundle/read.rs", &"\n".repeat(LONGEST)), None);
+}
+
+/// A source file: its module path, the module paths it names, and every word in it.
+struct Source {
+    path: String,
+    module: Vec<String>,
+    imports: Vec<Vec<String>>,
+    words: BTreeSet<String>,
+    prints: bool,
+}
+
+impl Source {
+    fn new(path: String, text: &str) -> Self {
+        let module = module_of(&path);
+        let tokens: TokenStream = text.parse().unwrap_or_else(|why| panic!("{path} is no Rust: {why}"));
+        let (imports, words) = (Vec::new(), BTreeSet::new());
+        let mut source = Source { path, module: module.clone(), imports, words, prints: false };
+        source.scan(tokens, &module);
+        source
+    }
+
+    /// Takes in the tokens of `module`; comments are no tokens, so what they say does not count.
+    fn scan(&mut self, tokens: TokenStream, module: &[String]) {
+        let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+        for (place, token) in tokens.iter().enumerate() {
+            let (before, after) = (&tokens[..place], &tokens[place + 1..]);
+            match token {
+                TokenTree::Group(group) => {
+                    let mut inner = module.to_vec();
+                    if let [.., TokenTree::Ident(keyword), TokenTree::Ident(name)] = before
+                        && keyword == "mod"
+                        && group.delimiter() == Delimiter::Brace
+                    {
+                        inner.push(name.to_string());
+                    }
+                    self.scan(group.stream(), &inner);
+                }
+                TokenTree::Ident(word) => {
+                    let word = word.to_string();
+                    let within_path = before.len() > 1 && is_path_separator(&before[before.len() - 2..]);
+                    if !within_path && let Some(base) = base_of(&word, module) {
+                        self.follow_path(base, after);
+                    }
+                    self.prints |= match word.as_str() {
+                        "print" | "println" | "eprint" | "eprintln" | "dbg" => is_punct(after.first(), '!'),
+                        "stdout" | "stderr" => within_path || (is_call(after) && !is_punct(before.last(), '.')),
+                        _ => false,
+                    };
+                    self.words.insert(word);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Follows `::a::b` or `::{a, b::c}`, where the path so far means `base`.
+    fn follow_path(&mut self, mut base: Vec<String>, mut rest: &[TokenTree]) {
+        while rest.len() > 2 && is_path_separator(&rest[..2]) {
+            match &rest[2] {
+                TokenTree::Ident(word) if word == "super" => drop(base.pop()),
+                TokenTree::Ident(word) => base.push(word.to_string()),
+                TokenTree::Group(group) => {
+                    let inner: Vec<TokenTree> = group.stream().into_iter().collect();
+                    for item in inner.split(|token| is_punct(Some(token), ',')) {
+                        let Some((TokenTree::Ident(word), rest)) = item.split_first() else { continue };
+                        let mut path = base.clone();
+                        if word != "self" {
+                            path.push(word.to_string());
+                        }
+                        self.follow_path(path, rest);
+                    }
+                    return;
+                }
+                _ => break,
+            }
+            rest = &rest[3..];
+        }
+        self.imports.push(base);
+    }
+}
+
+/// What a path that begins with `word` begins at; `None` when it is no path into this crate.
+fn base_of(word: &str, module: &[String]) -> Option<Vec<String>> {
+    match word {
+        "crate" | "pack" => Some(Vec::new()),
+        "super" => Some(module[..module.len().saturating_sub(1)].to_vec()),
+        "self" => Some(module.to_vec()),
+        _ => None,
+    }
+}
+
+fn is_punct(token: Option<&TokenTree>, expected: char) -> bool {
+    matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == expected)
+}
+
+fn is_path_separator(two: &[TokenTree]) -> bool {
+    two.iter().all(|token| is_punct(Some(token), ':'))
+}
+
+fn is_call(after: &[TokenTree]) -> bool {
+    matches!(after.first(), Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Parenthesis)
+}
+
+/// `src/bundle/read.rs` is the module `bundle::read`; the door is the empty path.
+fn module_of(path: &str) -> Vec<String> {
+    let inner = path.trim_start_matches("src/").trim_end_matches(".rs").trim_end_matches("/mod");
+    if matches!(inner, "lib" | "main") { Vec::new() } else { inner.split('/').map(str::to_owned).collect() }
+}
+
+/// The floor a top-level module stands on, counted from the ground.
+fn floor_of(room: &str) -> Option<usize> {
+    FLOORS.iter().position(|floor| floor.contains(&room))
+}
+
+fn broken_rules(sources: &[Source]) -> Vec<String> {
+    let mut broken = Vec::new();
+    for Source { path, module, imports, words, prints } in sources {
+        let room = module.first().map(String::as_str);
+        if *prints && room != Some("cli") {
+            broken.push(format!("{path} prints; only cli does, the rest reports through Progress"));
+        }
+        for (home, at_home) in AT_HOME {
+            for word in at_home.iter().filter(|word| room != Some(home) && words.contains(**word)) {
+                broken.push(format!("{path} has '{word}', which is at home in {home}"));
+            }
+        }
+        let Some(room) = room else { continue };
+        let Some(floor) = floor_of(room) else {
+            broken.push(format!("{path}: {room} stands on no floor; give it one in tests/it/house/floors.rs"));
+            continue;
+        };
+        for other in imports.iter().filter_map(|import| import.first()) {
+            if floor_of(other).is_some_and(|other| other > floor) {
+                broken.push(format!("{path}: {room} is below {other} and must not know it"));
+            }
+        }
+    }
+    let graphs = graphs(sources);
+    if let Some(rooms) = graphs.get(&Vec::new()) {
+        for (from, to) in APART {
+            if reached(rooms, from).contains(to) {
+                broken.push(format!("{from} reaches {to}; they stay apart"));
+            }
+        }
+    }
+    for (parent, graph) in &graphs {
+        for (module, known) in graph.iter().filter(|(module, _)| reached(graph, module).contains(module.as_str())) {
+            let whole: Vec<&str> = parent.iter().chain([module]).map(String::as_str).collect();
+            broken.push(format!("{} imports itself in a circle, through one of {known:?}", whole.join("::")));
+        }
+    }
+    broken
+}
+
+/// Which modules name which others, of those that share a parent.
+type Graph = BTreeMap<String, BTreeSet<String>>;
+
+/// For every parent module (the crate is the empty path) the imports among its children.
+fn graphs(sources: &[Source]) -> BTreeMap<Vec<String>, Graph> {
+    let known: BTreeSet<&[String]> =
+        sources.iter().flat_map(|Source { module, .. }| (1..=module.len()).map(|length| &module[..length])).collect();
+    let mut graphs: BTreeMap<Vec<String>, Graph> = BTreeMap::new();
+    for Source { module, imports, .. } in sources {
+        for import in imports {
+            let shared = module.iter().zip(import).take_while(|(ours, theirs)| ours == theirs).count();
+            if let (Some(from), Some(to)) = (module.get(shared), import.get(shared))
+                // Below the crate's own rooms, what is no file is a name that the parent declares.
+                && (shared == 0 || known.contains(&&import[..=shared]))
+            {
+                let graph = graphs.entry(import[..shared].to_vec()).or_default();
+                graph.entry(from.clone()).or_default().insert(to.clone());
+            }
+        }
+    }
+    graphs
+}
+
+/// Everything that `from` imports, over any number of steps.
+fn reached<'a>(graph: &'a Graph, from: &'a str) -> BTreeSet<&'a str> {
+    let mut seen = BTreeSet::new();
+    let mut open = vec![from];
+    while let Some(module) = open.pop() {
+        for next in graph.get(module).into_iter().flatten() {
+            if seen.insert(next.as_str()) {
+                open.push(next);
+            }
+        }
+    }
+    seen
+}
+
+/// What is wrong with a file as a file, if anything.
+fn bad_file(path: &str, text: &str) -> Option<String> {
+    let lines = text.lines().count();
+    if lines > LONGEST && !LONGER.iter().any(|(known, _)| *known == path) {
+        return Some(format!("{path} has {lines} lines; split it by idea ({LONGEST} at most)"));
+    }
+    let stem = |part: &str| part.split('.').next().unwrap_or_default().to_owned();
+    let nameless = path.split('/').find(|part| NAMELESS.contains(&stem(part).as_str()));
+    nameless.map(|name| format!("{path}: '{name}' says nothing about what is inside"))
+}
+
+/// The path from the repository's root and the text of every file below `root` with one of these extensions.
+fn files_below(root: &str, extensions: &[&str]) -> Vec<(String, String)> {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for entry in WalkDir::new(top.join(root)).sort_by_file_name().into_iter().filter_map(Result::ok) {
+        let extension = entry.path().extension().unwrap_or_default().to_string_lossy().into_owned();
+        if entry.file_type().is_file() && extensions.contains(&extension.as_str()) {
+            let path = entry.path().strip_prefix(top).expect("below the top").display().to_string();
+            // Without an extension it may be anything; what is no text is no source.
+            if let Ok(text) = fs::read_to_string(entry.path()) {
+                files.push((path, text));
+            }
+        }
+    }
+    files
+}

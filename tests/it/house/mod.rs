@@ -1,0 +1,5 @@
+//! The house rules: of the sources, of the documents, of the example.
+
+mod documents;
+mod example;
+mod floors;

@@ -1,0 +1,99 @@
+//! What real compressors wrote is written again by taking the same decisions: nothing but their name is kept.
+
+use std::fs;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use crate::support::blobs::assert_comes_back;
+use crate::support::{noise, skip};
+use pack::image::{Form, Options, analyse};
+use pack::progress::Silent;
+
+/// A recipe that has corrections takes more; a piece, of which the samples have three, takes some ten bytes.
+const NAMES_ALONE: usize = 200;
+
+/// Programs, lines, noise and zeros: the compressor meets every kind of block, and stores some.
+fn sample() -> Vec<u8> {
+    let program = fs::read(env!("CARGO_BIN_EXE_pack")).expect("readable");
+    let lines: String = (0..60_000u32).map(|n| format!("{n} {:x}\n", n.wrapping_mul(2_654_435_761))).collect();
+    let mut text = vec![0; 300_000];
+    text.extend_from_slice(&program[..program.len().min(7 << 20)]);
+    text.extend(noise(7, 900_000));
+    text.extend(lines.bytes());
+    text.extend(vec![b'x'; 70_000]);
+    text.extend(noise(8, 70_001));
+    text
+}
+
+/// `text` through a program of the system, or nothing where that is not there.
+fn through(program: &str, arguments: &[&str], text: &[u8]) -> Option<Vec<u8>> {
+    let child = Command::new(program).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let mut child = match child {
+        Ok(child) => child,
+        Err(cause) => {
+            skip(&format!("{program} does not start: {cause}"));
+            return None;
+        }
+    };
+    let mut input = child.stdin.take().expect("piped");
+    std::thread::scope(|scope| {
+        scope.spawn(move || input.write_all(text).expect("read by the program"));
+        Some(child.wait_with_output().expect("runs").stdout)
+    })
+}
+
+/// Comes back bit for bit from a recipe of so many bytes.
+fn recipe_size(file: &[u8]) -> usize {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("engine.tgz");
+    fs::write(&path, file).expect("written");
+    let analysis = analyse(&path, "engine.tgz", false, &Options::default(), &Silent).expect("read");
+    assert_comes_back(&analysis, file);
+    match &analysis.form {
+        Form::Rebuilt(recipe) => recipe.to_bytes().len(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn gzip_is_known_at_every_level_that_is_lazy() {
+    let text = sample();
+    for level in ["-4", "-5", "-6", "-7", "-8", "-9"] {
+        let Some(file) = through("gzip", &["-n", level], &text) else { return };
+        let size = recipe_size(&file);
+        assert!(size < NAMES_ALONE, "gzip {level}: {size} bytes");
+    }
+}
+
+#[test]
+fn zlib_is_known_at_every_level_that_is_lazy() {
+    let text = sample();
+    for level in 4..=9 {
+        let script = format!(
+            "import sys, zlib; z = zlib.compressobj({level}, zlib.DEFLATED, 31); o = sys.stdout.buffer; \
+             o.write(z.compress(sys.stdin.buffer.read())); o.write(z.flush())"
+        );
+        let Some(file) = through("python3", &["-c", &script], &text) else { return };
+        let size = recipe_size(&file);
+        assert!(size < NAMES_ALONE, "zlib {level}: {size} bytes");
+    }
+}
+
+/// Several gzip files one after the other are one; where another compressor takes over, all are tried again.
+#[test]
+fn members_by_several_compressors_are_all_known() {
+    let text = sample();
+    let parts: Option<Vec<Vec<u8>>> =
+        ["-6", "-9", "-4"].iter().map(|level| through("gzip", &["-n", level], &text[..3_000_000])).collect();
+    let Some(parts) = parts else { return };
+    let size = recipe_size(&parts.concat());
+    assert!(size < NAMES_ALONE, "{size} bytes");
+}
+
+/// The fast levels leave out positions, which the text does not tell; they are predicted and corrected.
+#[test]
+fn what_is_not_known_is_predicted() {
+    let Some(file) = through("gzip", &["-n", "-1"], &sample()) else { return };
+    let size = recipe_size(&file);
+    assert!(size > NAMES_ALONE, "{size} bytes");
+}

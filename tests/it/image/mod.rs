@@ -1,0 +1,10 @@
+//! Image archives: read, refused, shared by layer, and rebuilt bit for bit.
+
+mod archives;
+mod bundles;
+mod compressors;
+mod damage;
+mod hostile;
+mod progress;
+mod refused;
+mod shared;

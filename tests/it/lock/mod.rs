@@ -1,0 +1,4 @@
+//! `pack lock`: what it pins, and where it resumes.
+
+mod pins;
+mod resume;

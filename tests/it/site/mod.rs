@@ -1,0 +1,4 @@
+//! On site: the launcher, and images loaded into an engine.
+
+mod launcher;
+mod load;
