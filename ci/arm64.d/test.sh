@@ -201,8 +201,8 @@ test_damage() {
     local size
     size=$(stat -c %s "$work/probe.run")
     cp -- "$work/probe.run" "$work/damaged.run"
-    # Near the end, where the image is.
-    printf 'damage' | dd of="$work/damaged.run" bs=1 seek=$((size - size / 4)) conv=notrunc status=none
+    # In the payload, which the image makes 1 MB large: the launcher sees nothing of it.
+    printf 'damage' | dd of="$work/damaged.run" bs=1 seek=$((size - 300000)) conv=notrunc status=none
     ends 3 'a damaged bundle is refused with exit 3' qemu-aarch64-static "$runtime" verify "$work/damaged.run"
 }
 
