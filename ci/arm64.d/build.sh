@@ -18,7 +18,7 @@ programs_provide() {
     key=$({
         printf '%s\n' "$profile"
         grep -v '^ *#' ci/arm64.d/build.sh
-        cd "$work/source" && find . \( -path ./ci -o -path ./tests \) -prune -o -type f -print0 | sort -z | xargs -0 sha256sum
+        cd "$work/source" && find . \( -path ./ci -o -path ./fuzz -o -path ./tests \) -prune -o -type f -print0 | sort -z | xargs -0 sha256sum
     } | sha256sum | cut -c 1-16)
     programs=$system/programs/$key
     [[ ! -d $programs ]] || return 0
