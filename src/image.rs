@@ -32,6 +32,7 @@ mod prove;
 mod rebuild;
 mod recipe;
 mod resolve;
+mod sniff;
 mod tag;
 mod tar;
 mod unpacker;

@@ -2,6 +2,8 @@
 //!
 //! The format is described in `docs/format.md`: numbers are LEB128, little end first.
 
+use std::collections::HashSet;
+
 use super::deflate::{Circumstances, Compressor, Corrected, How, LONGEST_PIECE};
 use super::limits::ImageLimits;
 use crate::digest::{Descriptor, Digest};
@@ -51,17 +53,17 @@ pub(super) enum Record {
 impl Recipe {
     /// The blobs it takes, in the order in which they are first needed.
     pub fn blobs(&self) -> Vec<Digest> {
-        fn collect(parts: &[Part], found: &mut Vec<Digest>) {
+        fn collect(parts: &[Part], seen: &mut HashSet<Digest>, found: &mut Vec<Digest>) {
             for part in parts {
                 match part {
-                    Part::Blob(blob) if !found.contains(&blob.digest) => found.push(blob.digest),
-                    Part::Gzip { text, .. } => collect(text, found),
+                    Part::Blob(blob) if seen.insert(blob.digest) => found.push(blob.digest),
+                    Part::Gzip { text, .. } => collect(text, seen, found),
                     _ => {}
                 }
             }
         }
         let mut found = Vec::new();
-        collect(&self.parts, &mut found);
+        collect(&self.parts, &mut HashSet::new(), &mut found);
         found
     }
 
@@ -77,13 +79,14 @@ impl Recipe {
     /// Reads what [`Recipe::to_bytes`] wrote.
     ///
     /// # Errors
-    /// A reason, where the bytes are no recipe or break a limit.
+    /// A reason, where the bytes are not a recipe, break a limit, or describe what no file can be: content that the file
+    /// is too small for, or that its compressed records do not use.
     pub fn from_bytes(bytes: &[u8], limits: &ImageLimits) -> Result<Self, String> {
         if bytes.len() as u64 > limits.recipe_bytes {
             return Err(format!("it has {} bytes; the limit is {}", bytes.len(), limits.recipe_bytes));
         }
-        let rest = bytes.strip_prefix(MAGIC).ok_or("it does not begin as a recipe")?;
-        let mut reader = Reader { rest };
+        let rest = bytes.strip_prefix(MAGIC).ok_or("it does not start as a recipe")?;
+        let mut reader = Reader { rest, items: limits.recipe_items };
         let (size, digest) = (reader.number()?, reader.digest()?);
         let parts = reader.parts(0)?;
         if !reader.rest.is_empty() {
@@ -92,8 +95,66 @@ impl Recipe {
         if size > limits.content_bytes {
             return Err(format!("it makes {size} bytes; the limit is {}", limits.content_bytes));
         }
-        Ok(Recipe { original: Descriptor { digest, size }, parts })
+        let recipe = Recipe { original: Descriptor { digest, size }, parts };
+        recipe.check_sizes(limits)?;
+        Ok(recipe)
     }
+}
+
+/// The most bytes that DEFLATE makes of one: a match of 258 bytes takes two bits at least.
+const MOST_EXPANSION: u64 = 1032;
+
+impl Recipe {
+    /// Checks what can be checked of sizes without a blob: no file is smaller than its parts, and of the content of a
+    /// gzip file every byte is used.
+    fn check_sizes(&self, limits: &ImageLimits) -> Result<(), String> {
+        let size = match &self.parts[..] {
+            [Part::Gzip { text, .. }] => {
+                let content = size_of(text)?;
+                if content.least > limits.content_bytes || content.least / MOST_EXPANSION > self.original.size {
+                    return Err(format!("{} bytes of content are more than its file can hold", content.least));
+                }
+                size_of(&self.parts)?
+            }
+            parts => size_of(parts)?,
+        };
+        let fits = if size.is_exact { size.least == self.original.size } else { size.least <= self.original.size };
+        if fits { Ok(()) } else { Err("its parts are not as large as its file".to_owned()) }
+    }
+}
+
+/// The size of parts, in bytes.
+struct PartsSize {
+    least: u64,
+    /// Whether that is their size: what a gzip part is written as is known when it is written.
+    is_exact: bool,
+}
+
+fn size_of(parts: &[Part]) -> Result<PartsSize, String> {
+    let mut size = PartsSize { least: 0, is_exact: true };
+    let add = |sum: u64, more: u64| sum.checked_add(more).ok_or("its parts are too large");
+    for part in parts {
+        match part {
+            Part::Literal(bytes) => size.least = add(size.least, bytes.len() as u64)?,
+            Part::Blob(blob) => size.least = add(size.least, blob.size)?,
+            Part::Gzip { text, records } => {
+                size.is_exact = false;
+                let mut used = 0;
+                for record in records {
+                    match record {
+                        Record::Verbatim(bytes) => size.least = add(size.least, bytes.len() as u64)?,
+                        Record::Piece(piece) => used = add(used, piece.text)?,
+                    }
+                }
+                let content = size_of(text)?;
+                let is_used = if content.is_exact { content.least == used } else { content.least <= used };
+                if !is_used {
+                    return Err("the content of a gzip file in it is not what its records use".to_owned());
+                }
+            }
+        }
+    }
+    Ok(size)
 }
 
 fn number(bytes: &mut Vec<u8>, mut value: u64) {
@@ -169,6 +230,8 @@ fn write_record(bytes: &mut Vec<u8>, record: &Record) {
 
 struct Reader<'a> {
     rest: &'a [u8],
+    /// How many parts, records and paddings there may still be.
+    items: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -195,10 +258,11 @@ impl<'a> Reader<'a> {
         Err("a number in it is too large".into())
     }
 
-    /// A count of things that take a byte each at least, so that no count can ask for much memory.
+    /// Reads a count of items, of which there are not more than the limit in all: memory is bounded by that.
     fn count(&mut self) -> Result<usize, String> {
-        let count = self.number()?;
-        usize::try_from(count).ok().filter(|count| *count <= self.rest.len()).ok_or_else(|| "it ends too early".into())
+        let count = usize::try_from(self.number()?).unwrap_or(usize::MAX);
+        self.items = self.items.checked_sub(count).ok_or("it has too many parts and records")?;
+        Ok(count)
     }
 
     fn digest(&mut self) -> Result<Digest, String> {
@@ -286,7 +350,7 @@ mod tests {
             )),
         ];
         let blob = Part::Blob(Descriptor::of(b"x"));
-        let text = vec![Part::Literal(vec![0; 512]), blob.clone()];
+        let text = vec![Part::Literal(vec![0; 4 * 300 - 1]), blob.clone()];
         let original = Descriptor { digest: Digest::of(b""), size: 1 << 33 };
         Recipe { original, parts: vec![blob, Part::Gzip { text, records }] }
     }
@@ -298,6 +362,58 @@ mod tests {
         for cut in 0..bytes.len() {
             assert!(Recipe::from_bytes(&bytes[..cut], &ImageLimits::DEFAULT).is_err(), "cut at {cut}");
         }
+    }
+
+    fn read(original: u64, parts: Vec<Part>, limits: &ImageLimits) -> Result<Recipe, String> {
+        let original = Descriptor { digest: Digest::of(b""), size: original };
+        Recipe::from_bytes(&Recipe { original, parts }.to_bytes(), limits)
+    }
+
+    #[test]
+    fn content_that_no_record_uses_or_no_file_can_hold_is_refused() {
+        let limits = ImageLimits::DEFAULT;
+        let records = |content| {
+            let piece = Corrected { text: content, first_bit: 0, bits: 8, how: How::Verbatim(vec![3]) };
+            vec![Record::Verbatim(b"header".to_vec()), Record::Piece(piece)]
+        };
+        let blob = |size| Part::Blob(Descriptor { digest: Digest::of(b""), size });
+        let gzip = |content, used| Part::Gzip { text: vec![blob(content)], records: records(used) };
+        assert!(read(10, vec![gzip(300, 300)], &limits).is_ok());
+        // The original in a record, and other content beside it.
+        assert!(read(10, vec![gzip(300, 0)], &limits).expect_err("other content").contains("records use"));
+        assert!(read(10, vec![gzip(301, 300)], &limits).is_err(), "longer than used");
+        assert!(read(10, vec![gzip(299, 300)], &limits).is_err(), "shorter than used");
+        let nested = |content| Part::Gzip { text: vec![gzip(content, 300)], records: records(6) };
+        assert!(read(10, vec![nested(300)], &limits).is_ok());
+        assert!(read(10, vec![nested(301)], &limits).is_err());
+        // Far more content than any file of that size has.
+        let bomb = |count| Part::Gzip { text: vec![blob(count)], records: records(count) };
+        assert!(read(0, vec![bomb(1031)], &limits).expect_err("a header at least").contains("as large"));
+        assert!(read(9, vec![bomb(1032 * 10)], &limits).expect_err("a bomb").contains("can hold"));
+        // Without compression the parts are the file.
+        assert!(read(9, vec![blob(4), blob(5)], &limits).is_ok());
+        assert!(read(9, vec![blob(4), blob(6)], &limits).is_err());
+        assert!(read(9, vec![blob(4)], &limits).is_err());
+        assert!(read(9, vec![blob(1 << 62), blob(1 << 62), blob(1 << 62), blob(1 << 62)], &limits).is_err());
+    }
+
+    #[test]
+    fn parts_records_and_paddings_are_counted_while_they_are_read() {
+        let limits = ImageLimits { recipe_items: 10, ..ImageLimits::DEFAULT };
+        let empty = |count| vec![Part::Literal(Vec::new()); count];
+        assert!(read(0, empty(10), &limits).is_ok());
+        assert!(read(0, empty(11), &limits).expect_err("too many").contains("too many"));
+        let gzip = |records: usize, stored: usize| {
+            let how = How::Predicted { corrections: Vec::new(), unmark: None, stored: vec![0; stored] };
+            let piece = Record::Piece(Corrected { text: 0, first_bit: 0, bits: 0, how });
+            let mut all = vec![Record::Verbatim(Vec::new()); records - 1];
+            all.push(piece);
+            vec![Part::Gzip { text: Vec::new(), records: all }]
+        };
+        assert!(read(0, gzip(9, 0), &limits).is_ok());
+        assert!(read(0, gzip(10, 0), &limits).is_err());
+        assert!(read(0, gzip(4, 5), &limits).is_ok());
+        assert!(read(0, gzip(4, 6), &limits).is_err());
     }
 
     proptest! {
