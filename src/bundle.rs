@@ -34,7 +34,7 @@ pub use compression::Compression;
 pub use damage::{Damage, Part, verify};
 pub use extract::{extract, extract_all, extract_some, prove};
 pub use gather::{Gathered, gather};
-pub use images::{CarriedImage, CarriedLayer, Form, Packed};
+pub use images::Form;
 pub use index::{CarriedArtifact, Entry, Frame, Index};
 pub use payload::{Content, Open, Source};
 pub use read::Bundle;

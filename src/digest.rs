@@ -6,7 +6,9 @@ use std::fmt;
 use std::io::Read;
 use std::str::FromStr;
 
-pub use io::{BoundedReader, Found, HashingReader, HashingWriter, Mismatch, VerifyingReader, VerifyingWriter};
+pub use io::{
+    BoundedReader, BoundedWriter, Found, HashingReader, HashingWriter, Mismatch, VerifyingReader, VerifyingWriter,
+};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest as _, Sha256};

@@ -34,9 +34,7 @@ pub fn cat(bundle: &Bundle, name: &str, wanted: Wanted, out: &mut dyn Write) -> 
     let index = bundle.index();
     let artifact = index.artifacts.iter().find(|artifact| artifact.name.as_str() == name);
     match artifact.map(|artifact| (artifact, artifact.form)) {
-        Some((artifact, Form::Exported)) => {
-            image::export(&bundle.images_of(artifact)?, bundle, &Default::default(), out)
-        }
+        Some((artifact, Form::Exported)) => image::export(&index.images_of(artifact), bundle, &Default::default(), out),
         Some((artifact, Form::Rebuilt)) => {
             let recipe = recipe_of(bundle, artifact)?;
             match wanted {

@@ -5,8 +5,9 @@ use std::fs;
 use super::gather::Gathered;
 use crate::error::{Error, IoContext, Result};
 use crate::folder::Folder;
+use crate::image_ref::ImageRef;
 use crate::manifest::Kind;
-use crate::stack::{self, familiar};
+use crate::stack;
 
 /// Checks that every image of every stack file in `gathered` is a tag of some packed image. The images'
 /// platform was checked when they were read.
@@ -14,12 +15,12 @@ use crate::stack::{self, familiar};
 /// # Errors
 /// A stack file is not valid, or asks for an image that is not packed: the error names both.
 pub fn check_closure(folder: &Folder, gathered: &Gathered) -> Result<()> {
-    let packed: Vec<String> = gathered.images.iter().flat_map(|image| &image.tags).map(|tag| familiar(tag)).collect();
+    let packed: Vec<String> = gathered.images.iter().flat_map(|image| &image.tags).map(ImageRef::familiar).collect();
     for artifact in gathered.artifacts.iter().filter(|artifact| artifact.kind == Kind::Stack) {
         let path = folder.path_of(&artifact.name);
         let text = fs::read_to_string(&path).doing("read the stack file", &path)?;
         for asked in stack::images(&text, &path.display().to_string())? {
-            if !packed.contains(&familiar(&asked.image)) {
+            if !packed.contains(&asked.image.familiar()) {
                 return Err(Error::failed("a stack file asks for an image that is not packed")
                     .fact("stack", &artifact.name)
                     .fact("service", asked.service)

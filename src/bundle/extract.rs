@@ -11,7 +11,7 @@ use super::images::Form;
 use super::index::{CarriedArtifact, Entry};
 use super::read::Bundle;
 use super::target::{Below, Nowhere, Placing, Target};
-use crate::digest::{Digest, Hasher};
+use crate::digest::{Descriptor, Digest, Hasher};
 use crate::error::{Error, IoContext, Result};
 use crate::folder::Folder;
 use crate::image::{self, Recipe};
@@ -105,7 +105,7 @@ fn give_back(
 fn make(bundle: &Bundle, artifact: &CarriedArtifact, target: &dyn Target, progress: &dyn Progress) -> Result<()> {
     let mut restoring = Restoring::begin(&artifact.name, artifact.size, artifact.mode, target, progress)?;
     if artifact.form == Form::Exported {
-        let images = bundle.images_of(artifact)?;
+        let images = bundle.index().images_of(artifact);
         image::export(&images, bundle, &Default::default(), &mut restoring)?;
         return restoring.place();
     }
@@ -118,11 +118,11 @@ fn make(bundle: &Bundle, artifact: &CarriedArtifact, target: &dyn Target, progre
 pub(super) fn recipe_of(bundle: &Bundle, artifact: &CarriedArtifact) -> Result<Recipe> {
     let path = image::recipe_path(&artifact.digest);
     let recipe = bundle.index().entry(&path).ok_or_else(|| damaged(bundle.path(), "it lacks a recipe"))?;
-    let limits = image::Limits::DEFAULT;
+    let limits = image::ImageLimits::DEFAULT;
     let bytes = bundle.content(recipe, limits.recipe_bytes)?;
     let recipe = Recipe::from_bytes(&bytes, &limits)
         .map_err(|why| damaged(bundle.path(), format_args!("a recipe in it is wrong: {why}")).fact("file", &path))?;
-    if (recipe.size, recipe.digest) == (artifact.size, artifact.digest) {
+    if recipe.original == (Descriptor { digest: artifact.digest, size: artifact.size }) {
         return Ok(recipe);
     }
     Err(damaged(bundle.path(), "a recipe in it is for another file").fact("file", &path))

@@ -4,13 +4,14 @@ use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use super::images::{CarriedImage, Form};
+use super::images::Form;
 use super::index::CarriedArtifact;
 use super::payload::{Content, Source};
 use crate::digest::Digest;
 use crate::error::{Error, IoContext, Result};
 use crate::folder::Folder;
-use crate::image::{self, Analysis, Options, analyse, layout};
+use crate::image::{self, Analysis, AnalysisOptions, Image, Representation, analyse, layout};
+use crate::image_ref::ImageRef;
 use crate::manifest::{FILE_NAME, Kind, Manifest, Pinned, SIGNATURE_NAME};
 use crate::path::RelPath;
 use crate::progress::Progress;
@@ -22,7 +23,7 @@ pub struct Gathered {
     /// The artifacts that the payload's files give back.
     pub artifacts: Vec<CarriedArtifact>,
     /// The container images in them, each once.
-    pub images: Vec<CarriedImage>,
+    pub images: Vec<Image>,
 }
 
 /// Reads every artifact of `selection`, which is `manifest`'s, in `folder` and finds out how each is carried.
@@ -33,7 +34,7 @@ pub fn gather(
     folder: &Folder,
     manifest: &Manifest,
     selection: &[Pinned<'_>],
-    options: &Options,
+    options: &AnalysisOptions,
     progress: &dyn Progress,
 ) -> Result<Gathered> {
     let mut artifacts = selection.iter().map(|pinned| carried(folder, pinned)).collect::<Result<Vec<_>>>()?;
@@ -46,11 +47,11 @@ pub fn gather(
         let path = folder.path_of(&artifact.name);
         let holds_images = artifact.kind == Kind::Image;
         let analysis = analyse(&path, artifact.name.as_str(), holds_images, options, meter.as_ref())?;
-        if analysis.digest != artifact.digest {
+        if analysis.file.digest != artifact.digest {
             return Err(Error::integrity("an artifact in the folder is not what the manifest pins")
                 .fact("path", path.display())
                 .fact("expected", artifact.digest)
-                .fact("actual", format_args!("{} ({} bytes)", analysis.digest, analysis.size))
+                .fact("actual", format_args!("{} ({} bytes)", analysis.file.digest, analysis.file.size))
                 .hint("get what is missing or wrong with 'pack download', then pack again"));
         }
         describe(artifact, &analysis);
@@ -58,10 +59,10 @@ pub fn gather(
         analyses.push(analysis);
     }
     let entries = layout(&analyses)?;
-    let images: Vec<CarriedImage> = image::distinct(&analyses).iter().map(CarriedImage::from).collect();
+    let images = image::distinct(&analyses);
     for artifact in &mut artifacts {
         let usual =
-            |(id, tags): (&Digest, &Vec<String>)| images.iter().any(|image| image.id == *id && image.tags == *tags);
+            |(id, tags): (&Digest, &Vec<ImageRef>)| images.iter().any(|image| image.id == *id && image.tags == *tags);
         if artifact.images.iter().zip(&artifact.tags).all(usual) {
             artifact.tags = Vec::new();
         }
@@ -78,11 +79,17 @@ pub fn gather(
     sources.extend(file(&[Kind::Engine]));
     for entry in entries {
         let path: RelPath = entry.path.parse().map_err(Error::failed)?;
-        let content = match entry.source {
-            image::Source::Bytes(bytes) => Content::Bytes(bytes),
-            image::Source::Blob(blob) => Content::Stream(Box::new(move || blob.open())),
+        let content = match entry.content {
+            image::LayoutContent::Bytes(bytes) => Content::Bytes(bytes),
+            image::LayoutContent::Blob(blob) => Content::Stream(Box::new(move || blob.open())),
         };
-        sources.push(Source { path, mode: 0o644, size: entry.size, digest: entry.digest, content });
+        sources.push(Source {
+            path,
+            mode: 0o644,
+            size: entry.descriptor.size,
+            digest: entry.descriptor.digest,
+            content,
+        });
     }
     sources.extend(file(&[Kind::Image]));
     Ok(Gathered { sources, artifacts, images })
@@ -117,13 +124,13 @@ fn carried(folder: &Folder, pinned: &Pinned<'_>) -> Result<CarriedArtifact> {
 fn describe(artifact: &mut CarriedArtifact, analysis: &Analysis) {
     artifact.images = analysis.images.iter().map(|image| image.id).collect();
     artifact.tags = analysis.images.iter().map(|image| image.tags.clone()).collect();
-    artifact.form = match &analysis.form {
-        image::Form::Rebuilt(recipe) => {
+    artifact.form = match &analysis.representation {
+        Representation::Rebuilt(recipe) => {
             artifact.blobs = recipe.blobs();
             Form::Rebuilt
         }
-        image::Form::Exported => Form::Exported,
-        image::Form::AsIs(why) => {
+        Representation::Exported => Form::Exported,
+        Representation::AsIs(why) => {
             artifact.kept = Some(why.clone());
             Form::File
         }

@@ -9,10 +9,11 @@ use std::fmt::Display;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
-use super::images::{CarriedImage, Form};
+use super::images::Form;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::image::{self, Image};
+use crate::image_ref::ImageRef;
 use crate::manifest::{FILE_NAME, Kind, Limits, ProductName};
 use crate::path::RelPath;
 use crate::platform::Platform;
@@ -54,7 +55,7 @@ pub struct Index {
     pub artifacts: Vec<CarriedArtifact>,
     /// The container images in the artifacts, each once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub images: Vec<CarriedImage>,
+    pub images: Vec<Image>,
 }
 
 /// One zstd frame, independent of the others.
@@ -118,7 +119,7 @@ pub struct CarriedArtifact {
     /// The names it gives them, a list for each of `images`; none at all where they are all the names that
     /// the images have.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub tags: Vec<Vec<String>>,
+    pub tags: Vec<Vec<ImageRef>>,
     /// The blobs it is rebuilt from besides the layers of its images.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blobs: Vec<Digest>,
@@ -151,12 +152,12 @@ impl Index {
         self.entries.iter().find(|entry| entry.path.as_str() == path)
     }
 
-    /// The container images in an artifact, under the names that it gives them; their configs are empty.
+    /// The container images in an artifact, under the names that it gives them.
     pub fn images_of(&self, artifact: &CarriedArtifact) -> Vec<Image> {
-        let of_artifact = |image: &CarriedImage| {
+        let of_artifact = |image: &Image| {
             let place = artifact.images.iter().position(|id| *id == image.id)?;
             let tags = artifact.tags.get(place).unwrap_or(&image.tags).clone();
-            Some(Image { tags, ..image.without_config() })
+            Some(Image { tags, ..image.clone() })
         };
         self.images.iter().filter_map(of_artifact).collect()
     }
@@ -169,7 +170,7 @@ impl Index {
                 let image = self.images.iter().find(|image| image.id == *id);
                 image.is_some_and(|image| {
                     path == image::blob_path(&image.id)
-                        || image.layers.iter().any(|layer| path == image::blob_path(&layer.blob()))
+                        || image.layers.iter().any(|layer| path == image::blob_path(&layer.blob().digest))
                 })
             };
             artifact.form != Form::File
@@ -242,7 +243,7 @@ impl Index {
     /// What is made need not lie in the payload in its own size: sums of these sizes must not wrap around.
     fn check_sizes(&self) -> Result<()> {
         let layers = self.images.iter().flat_map(|image| &image.layers);
-        let layers = layers.flat_map(|layer| [layer.size, layer.blob_size()]);
+        let layers = layers.flat_map(|layer| [layer.size, layer.blob().size]);
         let mut sizes = self.artifacts.iter().map(|artifact| artifact.size).chain(layers);
         match sizes.find(|&size| size > Limits::DEFAULT.artifact_bytes) {
             Some(size) => Err(wrong(format_args!("an artifact or a layer has {size} bytes"))),
@@ -270,9 +271,12 @@ impl Index {
                 Form::Rebuilt => has(&image::recipe_path(&artifact.digest), None),
                 Form::Exported => !artifact.images.is_empty(),
             };
-            let whole = |image: &CarriedImage| {
+            let whole = |image: &Image| {
                 has(&image::blob_path(&image.id), None)
-                    && image.layers.iter().all(|layer| has(&image::blob_path(&layer.blob()), Some(layer.blob_size())))
+                    && image
+                        .layers
+                        .iter()
+                        .all(|layer| has(&image::blob_path(&layer.blob().digest), Some(layer.blob().size)))
             };
             let of_images = artifact.images.iter().all(|id| {
                 let image = self.images.iter().find(|image| image.id == *id);

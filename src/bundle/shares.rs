@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::images::{CarriedImage, Form};
+use super::images::Form;
 use super::index::{CarriedArtifact, Entry, Index};
 use crate::digest::Digest;
-use crate::image;
+use crate::image::{self, Image};
 
 /// What is in a bundle for one artifact alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl Index {
 
     /// The images that have a layer in the bundle's layout. What an archive that is carried as it is has of it is
     /// shared with nobody.
-    pub fn sharers<'a>(&'a self, diff_id: &'a Digest) -> impl Iterator<Item = &'a CarriedImage> {
+    pub fn sharers<'a>(&'a self, diff_id: &'a Digest) -> impl Iterator<Item = &'a Image> {
         self.images.iter().filter(move |image| {
             image.layers.iter().any(|layer| layer.diff_id == *diff_id) && self.users(&image.id).next().is_some()
         })
@@ -43,12 +43,14 @@ impl Index {
         if artifact.form == Form::File {
             return self.entry(artifact.name.as_str()).into_iter().collect();
         }
-        let own = |image: &&CarriedImage| artifact.images.contains(&image.id) && self.users(&image.id).count() == 1;
+        let own = |image: &&Image| artifact.images.contains(&image.id) && self.users(&image.id).count() == 1;
         let mut seen = HashSet::new();
         let layers = self.images.iter().filter(own).flat_map(|image| &image.layers);
         let layers = layers.filter(|layer| self.sharers(&layer.diff_id).all(|image| own(&image)));
-        let mut paths: Vec<_> =
-            layers.filter(|layer| seen.insert(layer.diff_id)).map(|layer| image::blob_path(&layer.blob())).collect();
+        let mut paths: Vec<_> = layers
+            .filter(|layer| seen.insert(layer.diff_id))
+            .map(|layer| image::blob_path(&layer.blob().digest))
+            .collect();
         let others = || self.artifacts.iter().filter(|other| other.form != Form::File && other.name != artifact.name);
         if others().all(|other| other.digest != artifact.digest) {
             paths.push(image::recipe_path(&artifact.digest));

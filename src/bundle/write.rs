@@ -8,13 +8,14 @@ use zstd::zstd_safe::CParameter;
 
 use super::Compression;
 use super::format::{TRAILER_LENGTH, Trailer, index_frame};
-use super::images::{CarriedImage, Form};
+use super::images::Form;
 use super::index::{CarriedArtifact, Frame, IMAGES, Index};
 use super::payload::{self, Source};
 use super::spare::Spare;
 use crate::atomic::WholeFile;
 use crate::digest::{Digest, Hasher};
 use crate::error::{Error, IoContext, Result};
+use crate::image::Image;
 use crate::manifest::Manifest;
 use crate::platform::Platform;
 use crate::progress::Progress;
@@ -33,7 +34,7 @@ pub struct Plan<'a> {
     /// The artifacts that the payload's files give back.
     pub artifacts: Vec<CarriedArtifact>,
     /// The container images in them, each once.
-    pub images: Vec<CarriedImage>,
+    pub images: Vec<Image>,
     /// How hard to compress.
     pub compression: Compression,
     /// On how many cores; the bundle does not depend on it.

@@ -6,9 +6,11 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use super::terminal::{Terminal, bytes, counted};
-use crate::bundle::{CarriedImage, Index, Share};
+use crate::bundle::{Index, Share};
 use crate::digest::Digest;
 use crate::error::Result;
+use crate::image::Image;
+use crate::image_ref::ImageRef;
 use crate::task::inspect;
 
 /// Show what is inside a bundle
@@ -91,16 +93,20 @@ fn images(index: &Index, terminal: &Terminal) -> Result<()> {
     let mut rows = Vec::new();
     for image in &index.images {
         let shown = |digest: &Digest| if terminal.verbose() { digest.to_string() } else { digest.short() };
-        let name = if image.tags.is_empty() { "(no tag)".to_owned() } else { image.tags.join(", ") };
+        let name = if image.tags.is_empty() {
+            "(no tag)".to_owned()
+        } else {
+            image.tags.iter().map(ImageRef::as_str).collect::<Vec<_>>().join(", ")
+        };
         let size = image.layers.iter().map(|layer| layer.size).sum();
         rows.push(vec![name, bytes(size), counted(image.layers.len() as u64, "layer"), shown(&image.id)]);
         for layer in &image.layers {
-            let sharers: Vec<&CarriedImage> = index.sharers(&layer.diff_id).collect();
+            let sharers: Vec<&Image> = index.sharers(&layer.diff_id).collect();
             let is_carried = sharers.iter().any(|sharer| sharer.id == image.id);
             let others: Vec<&str> = sharers
                 .into_iter()
                 .filter(|other| is_carried && other.id != image.id)
-                .map(|other| other.tags.first().map_or("(no tag)", String::as_str))
+                .map(|other| other.tags.first().map_or("(no tag)", ImageRef::as_str))
                 .collect();
             let shared = match &others[..] {
                 [] => None,
@@ -108,7 +114,7 @@ fn images(index: &Index, terminal: &Terminal) -> Result<()> {
                 all if terminal.verbose() => Some(format!("shared with {}", all.join(", "))),
                 all => Some(format!("shared with {} other images", all.len())),
             };
-            let packed = layer.packed.map(|packed| format!("carried under its own {}", packed.compression.name()));
+            let packed = layer.packed.map(|packed| format!("carried under its own {}", packed.codec.name()));
             let shared = shared.into_iter().chain(packed).collect::<Vec<_>>().join(", ");
             rows.push(vec!["  layer".to_owned(), bytes(layer.size), shared, shown(&layer.diff_id)]);
         }
@@ -122,7 +128,7 @@ fn images_json(index: &Index) -> Value {
         let by: Vec<&Digest> = index.sharers(diff_id).map(|image| &image.id).collect();
         json!({ "diffId": diff_id, "size": size, "images": by })
     };
-    let image = |image: &CarriedImage| {
+    let image = |image: &Image| {
         let layers: Vec<Value> = image.layers.iter().map(|one| layer(&one.diff_id, one.size)).collect();
         json!({ "tags": image.tags, "id": image.id, "platform": image.platform, "layers": layers })
     };

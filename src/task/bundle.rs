@@ -98,12 +98,12 @@ fn pack(folder: &Folder, options: &Options, progress: &dyn Progress) -> Result<R
         None => Runtime::current(platform)?,
     };
     let cores = options.cores.unwrap_or_else(workers::cores);
-    let reading = image::Options {
+    let reading = image::AnalysisOptions {
         platform: Some(platform),
         originals: options.originals,
         keep_compressed: options.compression.keeps_compressed(),
         cores,
-        ..image::Options::default()
+        ..image::AnalysisOptions::default()
     };
     progress.phase("reading");
     let bundle::Gathered { sources, artifacts, images } = {

@@ -13,7 +13,7 @@ use pack::bundle::{Bundle, Compression, Form, Plan, extract_all, gather, prove, 
 use pack::digest::Digest;
 use pack::error::{Error, Result};
 use pack::folder::Folder;
-use pack::image::Options;
+use pack::image::{AnalysisOptions, export};
 use pack::platform::Platform;
 use pack::progress::Silent;
 use proptest::prelude::*;
@@ -43,7 +43,7 @@ fn made(originals: bool) -> Vec<u8> {
     let folder = Folder::at(root.path());
     let manifest = folder.expect_manifest().expect("a manifest");
     let selection = manifest.select(Platform::AMD64).expect("selected");
-    let options = Options { originals, ..Options::default() };
+    let options = AnalysisOptions { originals, ..AnalysisOptions::default() };
     let gathered = gather(&folder, &manifest, &selection, &options, &Silent).expect("gathered");
     let plan = Plan {
         manifest: &manifest,
@@ -82,7 +82,8 @@ fn use_all(bytes: &[u8]) -> Result<()> {
             let _ = std::io::copy(&mut bundle.stream(entry), &mut std::io::sink());
         }
         for artifact in &index.artifacts {
-            let _ = bundle.images_of(artifact);
+            let images = bundle.index().images_of(artifact);
+            let _ = export(&images, &bundle, &Default::default(), &mut std::io::sink());
         }
         if !damage?.is_empty() {
             return Err(Error::integrity("a digest in the index is wrong"));

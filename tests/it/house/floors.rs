@@ -11,7 +11,7 @@ use walkdir::WalkDir;
 /// The floors from the ground up. A module imports from lower floors, and from its own where no circle
 /// comes of it. `lib.rs`, `main.rs` and what is in `bin/` are the doors and stand outside.
 const FLOORS: [&[&str]; 6] = [
-    &["digest", "path", "platform", "progress", "error", "scratch", "atomic", "workers"],
+    &["digest", "path", "platform", "image_ref", "progress", "error", "scratch", "atomic", "workers"],
     &["manifest", "signature", "stack"],
     &["folder", "cache", "image", "bundle"],
     &["fetch", "site"],
