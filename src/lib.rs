@@ -37,8 +37,8 @@
 //! std::fs::write(place.join("hello.sh"), "#!/bin/sh\necho hello\n")?;
 //! std::fs::write(
 //!     &source,
-//!     r#"{"schema": 1, "name": "hello", "version": "1.0.0", "run": "hello.sh",
-//!         "artifacts": [{"name": "hello.sh", "kind": "script", "url": "hello.sh"}]}"#,
+//!     r#"{"schemaVersion": 1, "name": "hello", "version": "1.0.0", "run": "hello.sh",
+//!         "artifacts": [{"name": "hello.sh", "kind": "script", "urls": ["hello.sh"]}]}"#,
 //! )?;
 //! let network = fetch::Options::default();
 //! lock::run(&lock::Options { manifest: source.clone(), update: false, network: network.clone() }, &Silent)?;
