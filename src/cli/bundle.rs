@@ -10,7 +10,7 @@ use super::network::NetworkArgs;
 use super::password;
 use super::terminal::{Terminal, bytes, counted};
 use super::trust::KeyArgs;
-use crate::bundle::Compression;
+use crate::bundle::Preset;
 use crate::error::Result;
 use crate::platform::Platform;
 use crate::signature::SecretKey;
@@ -87,12 +87,12 @@ enum CompressionArg {
     Max,
 }
 
-impl From<CompressionArg> for Compression {
+impl From<CompressionArg> for Preset {
     fn from(asked: CompressionArg) -> Self {
         match asked {
-            CompressionArg::Fast => Compression::Fast,
-            CompressionArg::Balanced => Compression::Balanced,
-            CompressionArg::Max => Compression::Max,
+            CompressionArg::Fast => Preset::Fast,
+            CompressionArg::Balanced => Preset::Balanced,
+            CompressionArg::Max => Preset::Max,
         }
     }
 }
@@ -116,7 +116,7 @@ pub(super) fn run(args: &BundleArgs, terminal: &Terminal) -> Result<u8> {
         source,
         output: args.output.clone(),
         platform: args.platform,
-        compression: args.compression.into(),
+        preset: args.compression.into(),
         originals: !args.no_originals,
         runtime: args.runtime.clone(),
         cores: args.threads,
@@ -134,8 +134,8 @@ fn show(report: &Report, terminal: &Terminal) -> Result<()> {
     let (written, index) = (&report.written, &report.written.index);
     terminal.document(&json!({
         "bundle": report.path,
-        "size": written.size,
-        "digest": written.digest,
+        "size": written.descriptor.size,
+        "digest": written.descriptor.digest,
         "checksumFile": written.checksum_file,
         "signature": report.signature,
         "name": index.name,
@@ -149,9 +149,9 @@ fn show(report: &Report, terminal: &Terminal) -> Result<()> {
         "{path}: {}, {} in {} ({} for the runtime)\n{}",
         counted(index.artifacts.len() as u64, "artifact"),
         bytes(report.carried),
-        bytes(written.size),
+        bytes(written.descriptor.size),
         bytes(index.header_size),
-        written.digest
+        written.descriptor.digest
     ))?;
     terminal.text(&match &report.run {
         Some(_) => format!("run it on site with: sh {path}"),

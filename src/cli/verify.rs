@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use super::terminal::{Terminal, bytes, counted};
 use super::trust::KeyArgs;
-use crate::bundle::{Damage, Form, Part};
+use crate::bundle::{BundlePart, Damage};
 use crate::error::{Class, Result};
-use crate::folder::{Folder, Row, State};
 use crate::platform::Platform;
+use crate::release::{Folder, Row, State};
 use crate::task::locate;
 use crate::task::verify::{self, BundleReport, FolderReport};
 
@@ -125,7 +125,7 @@ fn show_bundle(path: &Path, report: &BundleReport, terminal: &Terminal) -> Resul
             "state": state(artifact.name.as_str()),
             "size": artifact.size,
             "digest": artifact.digest,
-            "comesBackExactly": artifact.form != Form::Exported,
+            "comesBackExactly": !artifact.carried.is_exported(),
         })).collect::<Vec<_>>(),
         "damage": damage.iter().map(damage_document).collect::<Vec<_>>(),
     }))?;
@@ -135,9 +135,10 @@ fn show_bundle(path: &Path, report: &BundleReport, terminal: &Terminal) -> Resul
     let header = word(report.is_header_whole());
     let mut rows = vec![row(header, "(launcher and runtime)", index.header_size, index.header_digest.short())];
     rows.extend(index.artifacts.iter().map(|artifact| {
-        let detail = match artifact.form {
-            Form::Exported => "comes back as a plain docker archive".to_owned(),
-            Form::File | Form::Rebuilt => artifact.digest.short(),
+        let detail = if artifact.carried.is_exported() {
+            "comes back as a plain docker archive".to_owned()
+        } else {
+            artifact.digest.short()
         };
         row(state(artifact.name.as_str()), artifact.name.as_str(), artifact.size, detail)
     }));
@@ -156,7 +157,7 @@ fn show_bundle(path: &Path, report: &BundleReport, terminal: &Terminal) -> Resul
 
 fn damage_document(damage: &Damage) -> Value {
     json!({
-        "part": match damage.part { Part::Header => "header".to_owned(), Part::Frame(number) => format!("frame {number}") },
+        "part": match damage.part { BundlePart::Header => "header".to_owned(), BundlePart::Frame(number) => format!("frame {number}") },
         "offset": damage.offset,
         "size": damage.size,
         "expected": damage.expected,

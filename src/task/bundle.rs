@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use super::sign::sign_file;
 use super::trust::Trust;
 use super::{download, locate};
-use crate::bundle::{self, Compression, Plan, Written, check_closure, gather, write};
+use crate::bundle::{BundleSpec, Contents, Preset, Written, check_stacks, write};
 use crate::error::{Error, IoContext, Result};
-use crate::folder::Folder;
 use crate::image;
 use crate::manifest::Manifest;
 use crate::path::RelPath;
 use crate::platform::Platform;
 use crate::progress::Progress;
+use crate::release::Folder;
 use crate::signature::SecretKey;
 use crate::site::{self, Runtime};
 use crate::workers;
@@ -37,7 +37,7 @@ pub struct Options {
     /// The platform whose artifacts are packed; `None` is the folder's, else this machine's.
     pub platform: Option<Platform>,
     /// How hard to compress.
-    pub compression: Compression,
+    pub preset: Preset,
     /// Whether images come back bit for bit; without, they come back as plain docker archives.
     pub originals: bool,
     /// The program to carry for the site; `None` is the running one.
@@ -101,39 +101,36 @@ fn pack(folder: &Folder, options: &Options, progress: &dyn Progress) -> Result<R
     let reading = image::AnalysisOptions {
         platform: Some(platform),
         originals: options.originals,
-        keep_compressed: options.compression.keeps_compressed(),
+        keep_compressed: options.preset.keeps_compressed(),
         cores,
         ..image::AnalysisOptions::default()
     };
     progress.phase("reading");
-    let bundle::Gathered { sources, artifacts, images } = {
-        let gathered = gather(folder, &manifest, &selection, &reading, progress)?;
-        check_closure(folder, &gathered)?;
-        gathered
-    };
-    let plan = Plan {
+    let contents = Contents::read(folder, &manifest, &selection, &reading, progress)?;
+    check_stacks(folder, &contents)?;
+    let spec = BundleSpec {
         manifest: &manifest,
         platform,
-        header: site::header(&manifest, platform, &runtime, gzip_level(options.compression))?,
-        sources,
-        artifacts,
-        images,
-        compression: options.compression,
+        header: site::header(&manifest, platform, &runtime, gzip_level(options.preset))?,
+        files: contents.files,
+        artifacts: contents.artifacts,
+        images: contents.images,
+        preset: options.preset,
         cores,
     };
     progress.phase("packing");
-    let written = write(plan, &path, progress)?;
+    let written = write(spec, &path, progress)?;
     let signature = options.signer.as_ref().map(|key| sign(&written, key)).transpose()?;
     let carried = written.index.artifacts.iter().map(|artifact| artifact.size).sum();
     Ok(Report { path, written, platform, run: manifest.run().cloned(), carried, signature })
 }
 
 /// How hard to pack the runtime, which the launcher unpacks with gzip.
-fn gzip_level(compression: Compression) -> u32 {
-    match compression {
-        Compression::Fast => 1,
-        Compression::Balanced => 6,
-        Compression::Max => 9,
+fn gzip_level(preset: Preset) -> u32 {
+    match preset {
+        Preset::Fast => 1,
+        Preset::Balanced => 6,
+        Preset::Max => 9,
     }
 }
 

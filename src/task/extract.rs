@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use crate::bundle::{Bundle, Form, extract_all, extract_some, no_such_file};
+use crate::bundle::{Bundle, extract_all, extract_some, no_such_file};
 use crate::error::Result;
-use crate::folder::Folder;
 use crate::manifest::{FILE_NAME, SIGNATURE_NAME};
 use crate::progress::Progress;
+use crate::release::Folder;
 
 /// What to extract, and where to.
 #[derive(Debug, Clone)]
@@ -38,10 +38,7 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
     let bundle = Bundle::open(&options.bundle)?;
     bundle.manifest()?;
     let index = bundle.index();
-    let known = |name: &str| {
-        matches!(name, FILE_NAME | SIGNATURE_NAME)
-            || index.artifacts.iter().any(|artifact| artifact.name.as_str() == name)
-    };
+    let known = |name: &str| matches!(name, FILE_NAME | SIGNATURE_NAME) || index.artifact(name).is_some();
     if let Some(unknown) = options.names.iter().find(|name| !known(name)) {
         return Err(no_such_file(&bundle, unknown));
     }
@@ -52,7 +49,7 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
     } else {
         extract_some(&bundle, |path| is_wanted(path.as_str()), &options.dir, progress)?;
     }
-    let plain = index.artifacts.iter().filter(|artifact| artifact.form == Form::Exported);
+    let plain = index.artifacts.iter().filter(|artifact| artifact.carried.is_exported());
     let plain = plain.map(|artifact| artifact.name.to_string()).filter(|name| is_wanted(name)).collect();
     let files = if options.names.is_empty() { index.artifacts.len() } else { options.names.len() };
     Ok(Report { bundle, files, plain })

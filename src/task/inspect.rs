@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::bundle::{Bundle, Share};
+use crate::bundle::{Bundle, Footprint};
 use crate::error::Result;
 
 /// What is inside a bundle.
@@ -17,7 +17,7 @@ pub struct Report {
     /// The size of all artifacts in bytes, as they were in the folder.
     pub originals: u64,
     /// What each artifact adds to the bundle, in the index's order.
-    pub shares: Vec<Share>,
+    pub footprints: Vec<Footprint>,
 }
 
 /// Reads the index of a bundle.
@@ -31,7 +31,7 @@ pub fn run(path: &Path) -> Result<Report> {
         size: bundle.length()?,
         payload_at: index.header_size + 1,
         originals: index.artifacts.iter().map(|artifact| artifact.size).sum(),
-        shares: index.artifacts.iter().map(|artifact| index.share_of(artifact)).collect(),
+        footprints: index.artifacts.iter().map(|artifact| index.footprint_of(artifact)).collect(),
         bundle,
     })
 }

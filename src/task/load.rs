@@ -5,8 +5,8 @@ use std::path::Path;
 use super::locate;
 use crate::bundle::Bundle;
 use crate::error::Result;
-use crate::folder::Folder;
 use crate::progress::Progress;
+use crate::release::Folder;
 use crate::site;
 
 /// Loads the images of a folder, or only those of the artifacts that `names` lists. Returns the names that were

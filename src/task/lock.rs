@@ -6,16 +6,16 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::manifest_url::{is_meant_as_url, manifest_url};
-use crate::atomic::WholeFile;
 use crate::digest::Digest;
 use crate::error::{Error, IoContext, Result};
 use crate::fetch::{self, Fetcher};
-use crate::folder::read_manifest_text;
-use crate::manifest::pin::into_text;
+use crate::manifest::edit::with_pins;
 use crate::manifest::{Artifact, Manifest};
 use crate::path::RelPath;
 use crate::platform::Platform;
 use crate::progress::Progress;
+use crate::release::read_manifest_text;
+use crate::staged_file::StagedFile;
 
 /// What to pin.
 #[derive(Debug, Clone)]
@@ -80,12 +80,12 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
         let open: Vec<(usize, &Artifact)> = open.iter().map(|(place, artifact)| (*place, artifact)).collect();
         Fetcher::new(options.network.clone())?.pin(&open, &base, progress)
     };
-    let text = into_text(&manifest, &pins)?;
+    let text = with_pins(&manifest, &pins)?;
     let changed = text != manifest.text();
     if changed {
         replace(&path, manifest.text(), &text)?;
     }
-    let new_pin = |(place, pin): &(usize, crate::manifest::pin::PinOf)| {
+    let new_pin = |(place, pin): &(usize, crate::digest::Descriptor)| {
         let artifact = &manifest.artifacts()[*place];
         NewPin { name: artifact.name.clone(), platform: artifact.platform, size: pin.size, digest: pin.digest }
     };
@@ -105,7 +105,7 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
 /// its artifacts were fetched.
 fn replace(path: &Path, old: &str, new: &str) -> Result<()> {
     // Two runs of this command do not get past here at once.
-    let mut whole = WholeFile::create(path)?;
+    let mut whole = StagedFile::create(path)?;
     if read_manifest_text(path).doing("read the manifest", path)? != old {
         return Err(Error::failed("the manifest has changed while its artifacts were fetched")
             .fact("manifest", path.display())

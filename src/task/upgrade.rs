@@ -1,8 +1,8 @@
 //! Whether a manifest may take the place of the one in a folder.
 
 use crate::error::Result;
-use crate::folder::Folder;
-use crate::manifest::{FILE_NAME, Manifest, succession};
+use crate::manifest::{FILE_NAME, Manifest, upgrade};
+use crate::release::Folder;
 
 /// Checks that `new` may take the place of what is in the folder. Returns the folder's manifest, where it has one.
 ///
@@ -19,7 +19,7 @@ pub fn check_upgrade(folder: &Folder, new: &Manifest, allow_downgrade: bool) -> 
         ))
     })?;
     let Some(old) = old else { return Ok(None) };
-    let check = if allow_downgrade { succession::check_product } else { succession::check };
+    let check = if allow_downgrade { upgrade::check_product } else { upgrade::check_upgrade };
     check(&old, new).map_err(|error| error.fact("folder", folder.root().display()))?;
     Ok(Some(old))
 }

@@ -5,12 +5,12 @@ use std::path::Path;
 use super::locate;
 use super::trust::Trust;
 use super::verify_signature::verify_signature;
-use crate::bundle::{self, Bundle, Damage, Part};
+use crate::bundle::{self, Bundle, BundlePart, Damage};
 use crate::error::Result;
-use crate::folder::{self, Folder, Row, State};
 use crate::manifest::Manifest;
 use crate::platform::Platform;
 use crate::progress::Progress;
+use crate::release::{self, Folder, Row, State};
 
 /// How a folder stands.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ pub fn folder(
     trust.check_folder(folder, &manifest, progress)?;
     let platform = locate::platform_of(folder, platform)?;
     progress.phase("verifying");
-    let files = folder::verify(folder, &manifest.select(platform)?, progress)?;
+    let files = release::verify(folder, &manifest.select(platform)?, progress)?;
     Ok(FolderReport { manifest, platform, files })
 }
 
@@ -70,7 +70,7 @@ impl BundleReport {
 
     /// Whether launcher and runtime are whole.
     pub fn is_header_whole(&self) -> bool {
-        !self.damage.iter().any(|damage| damage.part == Part::Header)
+        !self.damage.iter().any(|damage| damage.part == BundlePart::Header)
     }
 }
 

@@ -3,17 +3,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
 
+use crate::support::top;
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use walkdir::WalkDir;
 
 /// The floors from the ground up. A module imports from lower floors, and from its own where no circle
 /// comes of it. `lib.rs`, `main.rs` and what is in `bin/` are the doors and stand outside.
 const FLOORS: [&[&str]; 6] = [
-    &["digest", "path", "platform", "image_ref", "progress", "error", "scratch", "atomic", "workers"],
+    &["digest", "path", "platform", "image_ref", "progress", "error", "own_file", "staged_file", "scratch", "workers"],
     &["manifest", "signature", "stack"],
-    &["folder", "cache", "image", "bundle"],
+    &["release", "cache", "image", "bundle"],
     &["fetch", "site"],
     &["task"],
     &["cli"],
@@ -53,7 +53,7 @@ fn the_sources_keep_the_floors() {
 #[test]
 fn the_guides_draw_these_floors() {
     for guide in ["src/lib.rs", "CONTRIBUTING.md"] {
-        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(guide)).expect("readable");
+        let text = fs::read_to_string(top().join(guide)).expect("readable");
         for floor in FLOORS {
             let drawn = |line: &str| floor.iter().all(|room| line.split_whitespace().any(|word| word == *room));
             assert!(text.lines().any(drawn), "{guide} does not draw the floor {floor:?}");
@@ -64,7 +64,7 @@ fn the_guides_draw_these_floors() {
 #[test]
 fn files_are_short_and_named_after_an_idea() {
     let mut broken = Vec::new();
-    for root in ["src", "tests", "ci", ".ci", "portable", "examples"] {
+    for root in ["src", "tests", "fuzz/fuzz_targets", "ci", ".ci", "portable", "examples"] {
         for (path, text) in files_below(root, &["rs", "sh", "py", ""]) {
             broken.extend(bad_file(&path, &text));
         }
@@ -85,7 +85,7 @@ fn every_broken_rule_is_found() {
     finds(&[source("src/bundle.rs", "mod tests { use super::super::cli; }")], "bundle is below cli");
     finds(&[source("src/path.rs", "fn f() { vec![crate::cli::X] }")], "path is below cli");
     finds(&[source("src/site.rs", "pub use pack::fetch;")], "site reaches fetch");
-    let hop = [source("src/fetch.rs", "use crate::folder;"), source("src/folder.rs", "use crate::bundle;")];
+    let hop = [source("src/fetch.rs", "use crate::release;"), source("src/folder.rs", "use crate::bundle;")];
     finds(&hop, "fetch reaches bundle");
     let circle = [source("src/image.rs", "use crate::bundle;"), source("src/bundle.rs", "use crate::image;")];
     finds(&circle, "image imports itself in a circle");
@@ -122,8 +122,8 @@ fn what_is_allowed_is_not_found() {
     let kept = [
         source("src/lib.rs", "//! crate::cli and println!\npub mod cli; pub use cli::run;"),
         source("src/cli.rs", "use crate::{fetch, site::run}; fn f() { println!(); io::stdout(); }"),
-        source("src/fetch.rs", "use crate::folder::{self, Folder}; async fn f() { tokio::spawn(g()).await }"),
-        source("src/bundle.rs", "mod a; mod b; use crate::image::Layer; use crate::folder;"),
+        source("src/fetch.rs", "use crate::release::{self, Folder}; async fn f() { tokio::spawn(g()).await }"),
+        source("src/bundle.rs", "mod a; mod b; use crate::image::Layer; use crate::release;"),
         source("src/bundle/a.rs", "use super::b::B; const S: &str = \"crate::cli println!\";"),
         source("src/bundle/b.rs", "// crate::fetch\nfn f() { Command::new().stdout(x).stderr(y); copy(stdout) }"),
         source("src/cli/on_site.rs", "use super::verify;"),
@@ -359,7 +359,7 @@ fn bad_file(path: &str, text: &str) -> Option<String> {
 
 /// The path from the repository's root and the text of every file below `root` with one of these extensions.
 fn files_below(root: &str, extensions: &[&str]) -> Vec<(String, String)> {
-    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let top = top();
     let mut files = Vec::new();
     for entry in WalkDir::new(top.join(root)).sort_by_file_name().into_iter().filter_map(Result::ok) {
         let extension = entry.path().extension().unwrap_or_default().to_string_lossy().into_owned();
