@@ -32,6 +32,9 @@ pub fn top() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// What a bundle carries to its site.
+pub const PACK_SITE: &str = env!("CARGO_BIN_EXE_pack-site");
+
 /// A command line of `pack`, in `folder`, with a cache of its own below it.
 pub fn pack(folder: &Path) -> Command {
     let mut command = Command::new(PACK);
