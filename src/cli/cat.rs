@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::terminal::Terminal;
-use crate::bundle::{Bundle, Wanted, cat};
+use crate::bundle::Wanted;
 use crate::error::{Error, Result};
+use crate::task::cat;
 
 /// Write one file of a bundle to standard output
 #[derive(Args)]
@@ -32,9 +33,7 @@ pub(super) fn run(args: &CatArgs, terminal: &Terminal) -> Result<u8> {
         return Err(Error::usage("what 'pack cat' prints is the file, not a document")
             .hint("type it without --json; what is in a bundle: pack inspect --json BUNDLE"));
     }
-    let bundle = Bundle::open(&args.bundle)?;
-    bundle.manifest()?;
     let wanted = if args.decompress { Wanted::Decompressed } else { Wanted::Original };
-    terminal.stream(|out| cat(&bundle, &args.name, wanted, out))?;
+    terminal.stream(|out| cat::run(&args.bundle, &args.name, wanted, out))?;
     Ok(0)
 }

@@ -3,31 +3,32 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use super::terminal::Terminal;
 use super::trust::Trust;
 use crate::bundle::{self, Bundle};
 use crate::digest::Descriptor;
 use crate::error::{Error, IoContext, Result};
+use crate::progress::Progress;
 use crate::signature::{EXTENSION, PublicKey};
 
 /// Checks what a key can tell about a bundle that has no damage: where the checksum beside the file is signed,
 /// that every byte of it is the publisher's; else that its manifest is, and its content what that pins.
-pub(super) fn check(trust: &Trust, bundle: &Bundle, terminal: &Terminal) -> Result<()> {
+///
+/// # Errors
+/// A key is given, and what it can tell is wrong or missing; or the manifest has expired and that is refused.
+pub fn verify_signature(trust: &Trust, bundle: &Bundle, progress: &dyn Progress) -> Result<()> {
     let manifest = bundle.manifest()?;
-    if let Some(key) = trust.key()
+    if let Some(key) = &trust.key
         && signed_as_a_whole(key, bundle.path())?
     {
-        return trust.check_expiry(&manifest, terminal);
+        return trust.check_expiry(&manifest, progress);
     }
-    trust.check_bundle(bundle, &manifest, terminal)?;
-    if trust.key().is_none() {
+    trust.check_bundle(bundle, &manifest, progress)?;
+    if trust.key.is_none() {
         return Ok(());
     }
-    {
-        let progress = terminal.progress("proving");
-        bundle::prove(bundle, progress.as_ref())?;
-    }
-    terminal.note(
+    progress.phase("proving");
+    bundle::prove(bundle, progress)?;
+    progress.note(
         "the manifest's signature covers the content, not launcher and runtime: do not run this file on a \
          stranger's word; take the content out with a pack of your own, or ask for FILE.run.sha256.minisig",
     );
