@@ -3,17 +3,18 @@
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
+use super::carried::CarriedArtifact;
 use super::format::{End, TRAILER_LENGTH, Trailer, find_trailer, index_json};
 use super::frame_cache::{BundleFile, DecodedFrame, FrameCache, FrameSlice, Section, damaged};
 use super::index::Index;
 use super::layout::PayloadEntry;
 use crate::digest::{Descriptor, Mismatch, VerifyingReader, VerifyingWriter};
 use crate::error::{Error, IoContext, Result};
-use crate::manifest::{FILE_NAME, Limits, Manifest};
+use crate::manifest::{FILE_NAME, Limits, Manifest, Pinned};
 use crate::workers;
 
 /// What unpacking may take, in bytes, with 20 MiB left for everything else of the 300 MiB that a site is promised.
@@ -35,7 +36,9 @@ impl Bundle {
     /// # Errors
     /// The file cannot be read, is no bundle, or is a damaged one.
     pub fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).doing("open the bundle", path)?;
+        // Opening a pipe must not wait for somebody who writes into it.
+        let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+        let file = File::options().read(true).custom_flags(nonblocking).open(path).doing("open the bundle", path)?;
         let length = file.metadata().doing("look at the bundle", path)?;
         if !length.is_file() {
             let error = Error::failed("this is no bundle: not a regular file").fact("path", path.display());
@@ -78,23 +81,41 @@ impl Bundle {
     /// # Errors
     /// It is damaged, or does not say what the index says: then the bundle was not made by `pack`.
     pub fn manifest(&self) -> Result<Manifest> {
-        let entry = self.file.index.entry(FILE_NAME).ok_or_else(|| damaged(self.path(), "it has no manifest.json"))?;
-        let text = String::from_utf8(self.content(entry, Limits::DEFAULT.manifest_bytes)?)
-            .map_err(|_| damaged(self.path(), "its manifest.json is no UTF-8"))?;
+        let text = String::from_utf8(self.manifest_bytes()?)
+            .map_err(|_| damaged(self.path(), "its manifest.json is not UTF-8"))?;
         let manifest = Manifest::parse(text, &format!("{} in {}", FILE_NAME, self.path().display()))?;
-        let selection = manifest.select(self.file.index.platform)?;
-        let bound = selection.len() == self.file.index.artifacts.len()
-            && selection.iter().zip(&self.file.index.artifacts).all(|(pinned, carried)| {
-                *pinned.name() == carried.name
-                    && pinned.pin.digest == carried.digest
-                    && pinned.pin.size.is_none_or(|size| size == carried.size)
-            });
-        let named = manifest.name().as_str() == self.file.index.name && *manifest.version() == self.file.index.version;
-        if bound && named && manifest.run() == self.file.index.run.as_ref() {
-            Ok(manifest)
-        } else {
-            Err(damaged(self.path(), "its manifest and its index do not say the same"))
+        let index = self.index();
+        let selection = manifest.select(index.platform)?;
+        let differs =
+            |what: &str| damaged(self.path(), "its manifest and its index do not say the same").fact("differs", what);
+        if manifest.name().as_str() != index.name || *manifest.version() != index.version {
+            return Err(differs("the product's name or version"));
         }
+        if manifest.run() != index.run.as_ref() {
+            return Err(differs("what is run"));
+        }
+        if selection.len() != index.artifacts.len() {
+            return Err(differs("the number of artifacts"));
+        }
+        let says_the_same = |pinned: &Pinned<'_>, carried: &CarriedArtifact| {
+            *pinned.name() == carried.name
+                && pinned.artifact.kind == carried.kind
+                && pinned.pin.digest == carried.digest
+                && pinned.pin.size.is_none_or(|size| size == carried.size)
+        };
+        match selection.iter().zip(&index.artifacts).find(|(pinned, carried)| !says_the_same(pinned, carried)) {
+            Some((_, carried)) => Err(differs("an artifact").fact("artifact", &carried.name)),
+            None => Ok(manifest),
+        }
+    }
+
+    /// The bytes of the manifest, not parsed yet.
+    ///
+    /// # Errors
+    /// It is missing, too large or damaged.
+    pub(super) fn manifest_bytes(&self) -> Result<Vec<u8>> {
+        let entry = self.index().entry(FILE_NAME).ok_or_else(|| damaged(self.path(), "it has no manifest.json"))?;
+        self.content(entry, Limits::DEFAULT.manifest_bytes)
     }
 
     /// A small entry's whole content.
@@ -155,7 +176,7 @@ impl Bundle {
 
     /// On how many cores frames are unpacked, so that unpacking stays within [`MEMORY`]: four unpacked frames more
     /// than cores are in memory at a time, the sink's included, and a stored one a core.
-    fn cores(&self) -> usize {
+    pub(super) fn cores(&self) -> usize {
         let frames = &self.file.index.frames;
         let raw = frames.iter().map(|frame| frame.raw_size).max().unwrap_or(1).max(1);
         let stored = frames.iter().map(|frame| frame.size).max().unwrap_or(1).max(1);
@@ -176,6 +197,14 @@ impl Bundle {
             raw_offset = raw_end;
         }
         wanted
+    }
+
+    /// Returns the content of frame `number`, whose stored bytes are compared with their digest first.
+    ///
+    /// # Errors
+    /// The frame cannot be read, or is damaged.
+    pub(super) fn decode(&self, number: usize) -> Result<Vec<u8>> {
+        self.file.unpack(number)
     }
 
     /// The descriptor of `size` of the file's bytes from `offset` on; where the file ends before, of what is there.

@@ -1,4 +1,4 @@
-//! Where extracted files go: into a folder, or nowhere when they are only proved.
+//! The folder that extracted files go into: each gets its final name when it is complete.
 
 use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, Write};
@@ -9,18 +9,6 @@ use crate::error::{Error, IoContext, Result};
 use crate::manifest::EXTRACTING;
 use crate::path::RelPath;
 use crate::scratch::Scratch;
-
-/// Takes files.
-pub(super) trait Sink {
-    /// Opens a new file for `path`, with these permission bits.
-    fn begin(&self, path: &RelPath, mode: u32) -> Result<Box<dyn PendingFile>>;
-}
-
-/// A file without its final name.
-pub(super) trait PendingFile: Write {
-    /// Gives the file its final name; its bytes must have been compared with their digest.
-    fn place(self: Box<Self>) -> Result<()>;
-}
 
 /// The number of random characters in the name of a file that has no final name yet.
 const RANDOM: usize = 12;
@@ -81,8 +69,9 @@ fn remove_left_over(folder: &Path) {
     }
 }
 
-impl Sink for DirSink<'_> {
-    fn begin(&self, path: &RelPath, mode: u32) -> Result<Box<dyn PendingFile>> {
+impl DirSink<'_> {
+    /// Opens a new file for `path`, with these permission bits.
+    pub(super) fn begin(&self, path: &RelPath, mode: u32) -> Result<PendingFile> {
         let target = path.below(self.root);
         if target.is_dir() {
             return Err(Error::failed("a folder is where a file should be")
@@ -92,18 +81,19 @@ impl Sink for DirSink<'_> {
         let parent = target.parent().unwrap_or(self.root);
         fs::create_dir_all(parent).doing("create the folder", parent)?;
         let (file, partial) = self.partial()?;
-        Ok(Box::new(InFolder { file, partial, target, mode }))
+        Ok(PendingFile { file, partial, target, mode })
     }
 }
 
-struct InFolder {
+/// A file without its final name. Dropped, it is removed.
+pub(super) struct PendingFile {
     file: File,
     partial: Scratch,
     target: PathBuf,
     mode: u32,
 }
 
-impl Write for InFolder {
+impl Write for PendingFile {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
         self.file.write(piece)
     }
@@ -113,37 +103,13 @@ impl Write for InFolder {
     }
 }
 
-impl PendingFile for InFolder {
-    fn place(self: Box<Self>) -> Result<()> {
+impl PendingFile {
+    /// Gives the file its final name; its bytes must have been compared with their digest.
+    pub(super) fn place(self) -> Result<()> {
         let partial = self.partial.path();
         self.file.set_permissions(Permissions::from_mode(self.mode)).doing("set the mode of", partial)?;
         fs::rename(partial, &self.target).doing("put in place", &self.target)?;
         self.partial.keep();
-        Ok(())
-    }
-}
-
-/// Takes files and keeps nothing.
-pub(super) struct NullSink;
-
-impl Sink for NullSink {
-    fn begin(&self, _path: &RelPath, _mode: u32) -> Result<Box<dyn PendingFile>> {
-        Ok(Box::new(NullSink))
-    }
-}
-
-impl Write for NullSink {
-    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        Ok(piece.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl PendingFile for NullSink {
-    fn place(self: Box<Self>) -> Result<()> {
         Ok(())
     }
 }

@@ -1,61 +1,26 @@
 //! Whether a bundle is its publisher's: the signed manifest, the content it pins, and the whole file.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-
 use super::terminal::Terminal;
 use super::trust::Trust;
-use crate::bundle::{self, Bundle};
-use crate::digest::Descriptor;
-use crate::error::{Error, IoContext, Result};
-use crate::signature::{EXTENSION, PublicKey};
+use crate::bundle::{Authenticity, Bundle, BundleAccess, Scope};
+use crate::error::Result;
 
 /// Checks what a key can tell about a bundle that has no damage: where the checksum beside the file is signed,
-/// that every byte of it is the publisher's; else that its manifest is, and its content what that pins.
+/// that every byte of it is the publisher's; else that its manifest is, and all else what that pins.
 pub(super) fn check(trust: &Trust, bundle: &Bundle, terminal: &Terminal) -> Result<()> {
-    let manifest = bundle.manifest()?;
-    if let Some(key) = trust.key()
-        && signed_as_a_whole(key, bundle.path())?
-    {
-        return trust.check_expiry(&manifest, terminal);
-    }
-    trust.check_bundle(bundle, &manifest, terminal)?;
-    if trust.key().is_none() {
-        return Ok(());
-    }
-    {
-        let progress = terminal.progress("proving");
-        bundle::prove(bundle, progress.as_ref())?;
-    }
-    terminal.note(
-        "the manifest's signature covers the content, not launcher and runtime: do not run this file on a \
-         stranger's word; take the content out with a pack of your own, or ask for FILE.run.sha256.minisig",
-    );
-    Ok(())
-}
-
-/// Whether the checksum beside the bundle is there, signed, and right; wrong in any way is an error.
-fn signed_as_a_whole(key: &PublicKey, path: &Path) -> Result<bool> {
-    let beside = |ending: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(ending);
-        PathBuf::from(name)
+    let access = match trust.key() {
+        None => BundleAccess::unproved(bundle)?,
+        Some(key) => {
+            let progress = terminal.progress("proving");
+            BundleAccess::proved(bundle, key, Scope::Everything, progress.as_ref())?
+        }
     };
-    let (sums, signature) = (beside(".sha256"), beside(&format!(".sha256.{EXTENSION}")));
-    if !sums.is_file() || !signature.is_file() {
-        return Ok(false);
+    trust.check_expiry(access.manifest(), terminal)?;
+    if access.authenticity() == Authenticity::Content {
+        terminal.note(
+            "the manifest's signature covers the content, not launcher and runtime: do not run this file on a \
+             stranger's word; take the content out with a pack of your own, or ask for FILE.run.sha256.minisig",
+        );
     }
-    let line = fs::read_to_string(&sums).doing("read the checksum", &sums)?;
-    let text = fs::read_to_string(&signature).doing("read the signature", &signature)?;
-    key.verify(line.as_bytes(), &text, &sums.display().to_string())?;
-    let Descriptor { digest: actual, .. } =
-        File::open(path).and_then(Descriptor::of_reader).doing("read the bundle", path)?;
-    match line.split_whitespace().next() {
-        Some(expected) if expected == actual.hex() => Ok(true),
-        expected => Err(Error::integrity("the bundle is not the one whose checksum was signed")
-            .fact("path", path.display())
-            .fact("expected", expected.unwrap_or("nothing"))
-            .fact("actual", actual.hex())
-            .hint("get the bundle, its .sha256 and its .minisig again, all three together")),
-    }
+    Ok(())
 }

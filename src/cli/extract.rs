@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::terminal::{Terminal, counted};
-use crate::bundle::{Bundle, extract_all, extract_some, no_such_file};
+use crate::bundle::{Bundle, BundleAccess, extract_all, extract_some, no_such_file};
 use crate::error::Result;
 use crate::folder::Folder;
 use crate::manifest::{FILE_NAME, SIGNATURE_NAME};
@@ -29,7 +29,7 @@ pub(super) struct ExtractArgs {
 
 pub(super) fn run(args: &ExtractArgs, terminal: &Terminal) -> Result<u8> {
     let bundle = Bundle::open(&args.bundle)?;
-    bundle.manifest()?;
+    let access = BundleAccess::unproved(&bundle)?;
     let index = bundle.index();
     let known = |name: &str| matches!(name, FILE_NAME | SIGNATURE_NAME) || index.artifact(name).is_some();
     if let Some(unknown) = args.names.iter().find(|name| !known(name)) {
@@ -37,10 +37,10 @@ pub(super) fn run(args: &ExtractArgs, terminal: &Terminal) -> Result<u8> {
     }
     let progress = terminal.progress("extracting");
     if args.names.is_empty() {
-        extract_all(&bundle, &Folder::at(&args.dir), progress.as_ref())?;
+        extract_all(&access, &Folder::at(&args.dir), progress.as_ref())?;
     } else {
         extract_some(
-            &bundle,
+            &access,
             |path| args.names.iter().any(|name| name == path.as_str()),
             &args.dir,
             progress.as_ref(),

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::locate;
 use super::terminal::Terminal;
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, BundleAccess};
 use crate::error::Result;
 use crate::site;
 
@@ -33,7 +33,7 @@ pub(super) fn run(args: &LoadArgs, terminal: &Terminal) -> Result<u8> {
         let platform = locate::platform_of(&folder, None)?;
         site::load_from_folder(&folder, &manifest.select(platform)?, &args.names, progress.as_ref())?
     } else {
-        site::load_from_bundle(&Bundle::open(&args.source)?, &args.names, progress.as_ref())?
+        site::load_from_bundle(&BundleAccess::unproved(&Bundle::open(&args.source)?)?, &args.names, progress.as_ref())?
     };
     drop(progress);
     terminal.document(&json!({ "source": args.source, "loaded": loaded }))?;

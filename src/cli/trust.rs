@@ -11,7 +11,6 @@ use jiff::Timestamp;
 pub(super) use arrival::Trusted;
 
 use super::terminal::Terminal;
-use crate::bundle::Bundle;
 use crate::error::{Error, IoContext, Result};
 use crate::folder::Folder;
 use crate::manifest::{FILE_NAME, Manifest, SIGNATURE_NAME, upgrade};
@@ -61,17 +60,6 @@ impl Trust {
             None
         };
         let signed = folder.root().join(FILE_NAME).display().to_string();
-        check(self.key(), manifest.text().as_bytes(), signature.as_deref(), &signed)?;
-        self.check_expiry(manifest, terminal)
-    }
-
-    /// Checks the manifest of a bundle as asked for.
-    pub(super) fn check_bundle(&self, bundle: &Bundle, manifest: &Manifest, terminal: &Terminal) -> Result<()> {
-        let signature = match bundle.index().entry(SIGNATURE_NAME) {
-            Some(entry) => Some(String::from_utf8_lossy(&bundle.content(entry, LIMIT)?).into_owned()),
-            None => None,
-        };
-        let signed = format!("{FILE_NAME} in {}", bundle.path().display());
         check(self.key(), manifest.text().as_bytes(), signature.as_deref(), &signed)?;
         self.check_expiry(manifest, terminal)
     }

@@ -2,6 +2,7 @@
 
 mod cat;
 mod damage;
+mod forged;
 mod hostile;
 mod lock;
 mod round_trip;
