@@ -17,17 +17,23 @@ use crate::digest::{Mismatch, VerifyingWriter};
 use crate::error::{Error, IoContext, Result};
 use crate::folder::Folder;
 use crate::image;
-use crate::manifest::{FILE_NAME, SIGNATURE_NAME};
+use crate::manifest::{FILE_NAME, SIGNATURE_NAME, upgrade};
 use crate::path::RelPath;
 use crate::progress::{Meter, Progress};
 
 /// Restores the whole folder: every artifact, the manifest, and what else lay beside it.
 ///
 /// # Errors
-/// The bundle is damaged, or an I/O error. Files already in the folder keep their content until the
+/// The folder holds another product, a later version, or other content of this version; the bundle is damaged; or an I/O
+/// error. Files already in the folder keep their content until the
 /// new one is complete and right.
 pub fn extract_all(access: &BundleAccess<'_>, folder: &Folder, progress: &dyn Progress) -> Result<()> {
     let _lock = folder.lock()?;
+    // A manifest that cannot be read protects nothing.
+    if let Some(old) = folder.manifest().unwrap_or_default() {
+        let hint = "extract into an empty folder, or remove the old one first";
+        upgrade::check_upgrade(&old, access.manifest()).map_err(|error| error.hint(hint))?;
+    }
     give_back(access.bundle(), |_| true, &DirSink::new(folder.root(), folder.partials()), progress)?;
     folder.write_platform(access.index().platform)?;
     sync(folder.root())

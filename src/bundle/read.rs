@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use super::format::{End, TRAILER_LENGTH, Trailer, find_trailer, index_json};
 use super::frame_cache::{BundleFile, DecodedFrame, FrameCache, FrameSlice, Section, damaged};
 use super::index::Index;
 use super::layout::PayloadEntry;
+use super::small_file;
 use crate::digest::{Descriptor, Mismatch, VerifyingReader, VerifyingWriter};
 use crate::error::{Error, IoContext, Result};
 use crate::manifest::{FILE_NAME, Limits, Manifest, Pinned};
@@ -36,9 +37,7 @@ impl Bundle {
     /// # Errors
     /// The file cannot be read, is no bundle, or is a damaged one.
     pub fn open(path: &Path) -> Result<Self> {
-        // Opening a pipe must not wait for somebody who writes into it.
-        let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-        let file = File::options().read(true).custom_flags(nonblocking).open(path).doing("open the bundle", path)?;
+        let file = small_file::open(path).doing("open the bundle", path)?;
         let length = file.metadata().doing("look at the bundle", path)?;
         if !length.is_file() {
             let error = Error::failed("this is no bundle: not a regular file").fact("path", path.display());
