@@ -23,6 +23,7 @@ mod extract;
 mod footprint;
 mod format;
 mod frame_cache;
+pub(crate) mod fuzzing;
 mod image_union;
 mod index;
 mod index_read;

@@ -45,3 +45,11 @@ pub mod signature;
 pub mod site;
 pub mod stack;
 pub mod workers;
+
+/// The bodies of the fuzz targets in `fuzz/`: each takes any bytes, and panics where a promise is broken.
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::bundle::fuzzing::index;
+    pub use crate::image::fuzzing::{archive, inflate, recipe, tar};
+    pub use crate::manifest::fuzzing::manifest;
+}

@@ -6,6 +6,7 @@
 
 pub mod builtin;
 pub mod edit;
+pub(crate) mod fuzzing;
 mod limits;
 mod parse;
 pub mod upgrade;

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use crate::support::bounded;
 use crate::support::craft::{TRAILER, with_index_text};
-use crate::support::images::{Layers, docker_legacy, gzip, image, layer, oci};
+use crate::support::images::{Layers, docker_legacy, gzip, image, layer, oci, zstd};
 use crate::support::{file, noise, write_product};
 use pack::bundle::{Bundle, BundleAccess, BundleSpec, Contents, Preset, Scope, extract_all, prove, verify, write};
 use pack::digest::Digest;
@@ -36,7 +36,7 @@ fn made(originals: bool) -> Vec<u8> {
             file("conf/empty", "file", ""),
             file("one.tar.gz", "image", gzip(&docker_legacy(&images[..1]), 6)),
             file("two.tar", "image", oci(&images[1..], Layers::Gzip, true)),
-            file("two.tar.zst", "image", zstd::bulk::compress(&docker_legacy(&images[1..]), 3).expect("memory")),
+            file("two.tar.zst", "image", zstd(&docker_legacy(&images[1..]))),
             file("engine.tgz", "engine", gzip(&noise(3, 3_000), 9)),
         ],
     );

@@ -3,6 +3,7 @@
 mod cat;
 mod damage;
 mod forged;
+mod format_1;
 mod hostile;
 mod lock;
 mod round_trip;

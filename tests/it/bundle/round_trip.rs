@@ -6,11 +6,10 @@ use std::path::Path;
 
 use crate::support::mounts::Tmpfs;
 use crate::support::{
-    expect, file, interruptible, noise, payload_at, run, shell, small_product, texts, tree, write_product,
+    BUNDLE, expect, file, interruptible, noise, payload_at, portable, run, shell, small_product, texts, tree,
+    write_product,
 };
 use serde_json::Value;
-
-const BUNDLE: &str = "probe-1.0.0-x86_64.run";
 
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -34,9 +33,7 @@ fn a_folder_comes_back_byte_for_byte_with_its_modes() {
 #[test]
 fn it_says_what_to_do_with_the_bundle_and_counts_in_english() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let product = folder.path().join("probe-portable");
-    fs::create_dir(&product).expect("a folder");
-    write_product(&product, "1.0.0", &[file("data", "file", "x")]);
+    let product = portable(folder.path(), &[file("data", "file", "x")]);
     let (out, _) = expect(0, folder.path(), &["bundle"]);
     assert!(out.contains(&format!("sh {BUNDLE} pack extract DIR")) && !out.contains("run it on site"), "{out}");
     assert!(out.contains(": 1 artifact, "), "{out}");
@@ -67,12 +64,10 @@ fn stock_tools_open_it() {
 #[test]
 fn the_same_folder_gives_the_same_bundle_on_any_number_of_cores() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let product = folder.path().join("probe-portable");
-    fs::create_dir(&product).expect("a folder");
     // Several frames, of bytes that compress and bytes that do not.
     let mut mixed = noise(5, 9 << 20);
     mixed.extend(std::iter::repeat_n(b"all work and no play ", 1 << 20).flatten());
-    write_product(&product, "1.0.0", &[file("run.sh", "script", "#!/bin/sh\n"), file("mixed", "file", mixed)]);
+    portable(folder.path(), &[file("run.sh", "script", "#!/bin/sh\n"), file("mixed", "file", mixed)]);
     for compression in ["fast", "balanced"] {
         let bundle = |threads: &str| {
             expect(0, folder.path(), &["bundle", "--compression", compression, "--threads", threads, "-o", "x.run"]);
@@ -102,9 +97,7 @@ fn some_files_come_back_alone() {
 #[test]
 fn extracting_removes_nothing_that_it_did_not_make() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let product = folder.path().join("probe-portable");
-    fs::create_dir(&product).expect("a folder");
-    write_product(&product, "1.0.0", &[file("a", "file", "a"), file(".pack-backup", "file", "b")]);
+    portable(folder.path(), &[file("a", "file", "a"), file(".pack-backup", "file", "b")]);
     expect(0, folder.path(), &["bundle"]);
     let out = folder.path().join("out");
     expect(0, folder.path(), &["extract", BUNDLE, "out"]);
@@ -198,9 +191,7 @@ fn a_closed_pipe_is_no_error() {
 #[test]
 fn an_interrupted_pack_leaves_nothing_half_named() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let product = folder.path().join("probe-portable");
-    fs::create_dir(&product).expect("a folder");
-    write_product(&product, "1.0.0", &[file("noise", "file", noise(5, 64 << 20))]);
+    portable(folder.path(), &[file("noise", "file", noise(5, 64 << 20))]);
     let mut command = interruptible(crate::support::PACK);
     command.args(["bundle", "--compression", "max", "--threads", "1"]).current_dir(folder.path());
     let mut child = command.spawn().expect("runs");

@@ -1,11 +1,10 @@
 //! The attacks of docs/security.md that no other test shows, and that document's word held.
 
 use std::fs;
-use std::path::Path;
 
 use crate::support::fault::product::Product;
 use crate::support::fault::{Reply, serve};
-use crate::support::noise;
+use crate::support::{noise, top};
 use pack::error::Class;
 use pack::fetch::{Fetcher, Rung, Want};
 
@@ -61,14 +60,13 @@ fn an_artifact_of_another_version() {
 
 #[test]
 fn every_test_that_the_document_names_is_there() {
-    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let document = fs::read_to_string(top.join("docs/security.md")).expect("readable");
+    let document = fs::read_to_string(top().join("docs/security.md")).expect("readable");
     let named: Vec<(&str, &str)> =
         document.split('`').skip(1).step_by(2).filter_map(|code| code.rsplit_once("::")).collect();
     assert!(named.len() > 20, "{named:?}");
     for (module, test) in named {
         let file = format!("tests/it/{}.rs", module.replace("::", "/"));
-        let text = fs::read_to_string(top.join(&file)).unwrap_or_else(|why| panic!("{file}: {why}"));
+        let text = fs::read_to_string(top().join(&file)).unwrap_or_else(|why| panic!("{file}: {why}"));
         assert!(text.contains(&format!("fn {test}()")), "{file} has no test '{test}'");
     }
 }

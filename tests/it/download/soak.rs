@@ -273,7 +273,7 @@ fn every_download_ends_right_or_with_a_clear_error() {
                         Ok(Err(_)) => &failed,
                         Err(panic) => {
                             next.store(first + rounds, Ordering::Relaxed);
-                            assert_eq!(seed, u64::MAX, "to see it again: SOAK_SEED={seed} cargo test --test soak");
+                            assert_eq!(seed, u64::MAX, "to see it again: SOAK_SEED={seed} cargo test --test it soak");
                             std::panic::resume_unwind(panic);
                         }
                     };

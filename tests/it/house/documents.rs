@@ -2,18 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
+use crate::support::{PACK, top};
 use pack::manifest::{Limits, Manifest};
 use pack::platform::Platform;
 use walkdir::WalkDir;
 
 const READMES: [&str; 2] = ["README.md", "README.zh-CN.md"];
-
-fn top() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
 
 fn read(path: &str) -> String {
     fs::read_to_string(top().join(path)).unwrap_or_else(|why| panic!("{path}: {why}"))
@@ -50,7 +47,7 @@ fn every_relative_link_leads_somewhere() {
 
 #[test]
 fn the_readmes_list_exactly_the_commands_there_are() {
-    let help = Command::new(env!("CARGO_BIN_EXE_pack")).arg("--help").output().expect("started").stdout;
+    let help = Command::new(PACK).arg("--help").output().expect("started").stdout;
     let help = String::from_utf8(help).expect("text");
     let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
     let there: BTreeSet<&str> =

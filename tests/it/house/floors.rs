@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
 
+use crate::support::top;
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use walkdir::WalkDir;
 
 /// The floors from the ground up. A module imports from lower floors, and from its own where no circle
-/// comes of it. `lib.rs` and `main.rs` are the door and stand outside.
+/// comes of it. `lib.rs`, `main.rs` and what is in `bin/` are the doors and stand outside.
 const FLOORS: [&[&str]; 5] = [
     &["digest", "path", "platform", "image_ref", "progress", "error", "scratch", "atomic", "workers"],
     &["manifest", "signature", "stack"],
@@ -47,7 +47,7 @@ fn the_sources_keep_the_floors() {
 #[test]
 fn the_guides_draw_these_floors() {
     for guide in ["src/lib.rs", "CONTRIBUTING.md"] {
-        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(guide)).expect("readable");
+        let text = fs::read_to_string(top().join(guide)).expect("readable");
         for floor in FLOORS {
             let drawn = |line: &str| floor.iter().all(|room| line.split_whitespace().any(|word| word == *room));
             assert!(text.lines().any(drawn), "{guide} does not draw the floor {floor:?}");
@@ -58,7 +58,7 @@ fn the_guides_draw_these_floors() {
 #[test]
 fn files_are_short_and_named_after_an_idea() {
     let mut broken = Vec::new();
-    for root in ["src", "tests", "ci", ".ci", "portable", "examples"] {
+    for root in ["src", "tests", "fuzz/fuzz_targets", "ci", ".ci", "portable", "examples"] {
         for (path, text) in files_below(root, &["rs", "sh", "py", ""]) {
             broken.extend(bad_file(&path, &text));
         }
@@ -222,7 +222,8 @@ fn is_call(after: &[TokenTree]) -> bool {
 /// `src/bundle/read.rs` is the module `bundle::read`; the door is the empty path.
 fn module_of(path: &str) -> Vec<String> {
     let inner = path.trim_start_matches("src/").trim_end_matches(".rs").trim_end_matches("/mod");
-    if matches!(inner, "lib" | "main") { Vec::new() } else { inner.split('/').map(str::to_owned).collect() }
+    let is_door = matches!(inner, "lib" | "main") || inner.starts_with("bin/");
+    if is_door { Vec::new() } else { inner.split('/').map(str::to_owned).collect() }
 }
 
 /// The floor a top-level module stands on, counted from the ground.
@@ -320,7 +321,7 @@ fn bad_file(path: &str, text: &str) -> Option<String> {
 
 /// The path from the repository's root and the text of every file below `root` with one of these extensions.
 fn files_below(root: &str, extensions: &[&str]) -> Vec<(String, String)> {
-    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let top = top();
     let mut files = Vec::new();
     for entry in WalkDir::new(top.join(root)).sort_by_file_name().into_iter().filter_map(Result::ok) {
         let extension = entry.path().extension().unwrap_or_default().to_string_lossy().into_owned();
