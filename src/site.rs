@@ -12,6 +12,6 @@ mod signals;
 
 pub use launcher::header;
 pub use load::{load_from_bundle, load_from_folder};
-pub use run::run;
+pub use run::{is_unpacked, run};
 pub use runtime::Runtime;
 pub use signals::{Signals, watch};

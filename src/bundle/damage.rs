@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
+use std::fmt;
 
 use super::index::Index;
 use super::layout::PayloadEntry;
@@ -38,6 +39,22 @@ pub struct Damage {
     pub actual: Option<Digest>,
     /// The files that lie in it, wholly or partly; of more than a hundred, the first hundred.
     pub files: Vec<String>,
+}
+
+/// The damage in one line.
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "damaged: {} byte{} from {} on (", self.size, if self.size == 1 { "" } else { "s" }, self.offset)?;
+        match self.part {
+            BundlePart::Header => write!(f, "launcher and runtime")?,
+            BundlePart::Frame(number) => write!(f, "frame {number}, which holds {}", self.files.join(", "))?,
+        }
+        write!(f, "): expected {}, found ", self.expected)?;
+        match &self.actual {
+            Some(actual) => actual.fmt(f),
+            None => write!(f, "what cannot be read"),
+        }
+    }
 }
 
 /// Checks the header and every frame, on all cores. Trailer and index were checked when the bundle was

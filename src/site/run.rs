@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::Signals;
-use crate::bundle::{BundleAccess, extract};
+use crate::bundle::{BundleAccess, CarriedArtifact, extract};
 use crate::error::{Error, IoContext, Result};
 use crate::manifest::{FILE_NAME, Kind, SIGNATURE_NAME};
 use crate::path::RelPath;
@@ -35,9 +35,7 @@ pub fn run(access: &BundleAccess<'_>, home: &Path, args: &[OsString], signals: S
     };
     let files = home.join("files");
     fs::DirBuilder::new().mode(0o700).create(&files).doing("create the folder", &files)?;
-    let small = |path: &RelPath| {
-        index.artifact(path.as_str()).is_some_and(|artifact| !matches!(artifact.kind, Kind::Image | Kind::Engine))
-    };
+    let small = |path: &RelPath| index.artifact(path.as_str()).is_some_and(is_unpacked);
     extract(access, |path| small(path) || matches!(path.as_str(), FILE_NAME | SIGNATURE_NAME), &files, &Silent)?;
     let script = run.below(&files);
     fs::set_permissions(&script, Permissions::from_mode(0o700)).doing("set the mode of", &script)?;
@@ -54,6 +52,11 @@ pub fn run(access: &BundleAccess<'_>, home: &Path, args: &[OsString], signals: S
     let status = signals.wait(&mut child).doing("wait for the script", &script)?;
     let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
     Ok(u8::try_from(code).unwrap_or(1))
+}
+
+/// Whether [`run`] unpacks an artifact.
+pub fn is_unpacked(artifact: &CarriedArtifact) -> bool {
+    !matches!(artifact.kind, Kind::Image | Kind::Engine)
 }
 
 /// The script by its own `#!` line; one without any is for `sh`, as a shell would have it.
