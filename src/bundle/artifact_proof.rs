@@ -94,8 +94,9 @@ fn derive(
         let mut content = HashingReader::new(image::content_of(stored).map_err(unreadable)?);
         if is_image {
             derived.images = image::images_in(&mut content, artifact.name.as_str())?;
+        } else {
+            io::copy(&mut content, &mut io::sink()).map_err(unreadable)?;
         }
-        io::copy(&mut content, &mut io::sink()).map_err(unreadable)?;
         derived.content = Some(content.finish().1);
     }
     original.finish().map_err(unreadable)?;

@@ -55,7 +55,7 @@ fn copy_entry(bundle: &Bundle, entry: &PayloadEntry, wanted: Wanted, out: &mut d
         Wanted::Original => {
             let mut out = VerifyingWriter::new(out, entry.descriptor());
             bundle.read(&[entry], |_, piece| out.write_all(&piece).map_err(not_written))?;
-            out.finish().map(drop).map_err(|mismatch| bundle.entry_damaged(entry, mismatch))
+            out.finish().map(drop).map_err(|mismatch| bundle.entry_damaged(entry, Some(&mismatch)))
         }
         Wanted::Decompressed => {
             let unreadable = |cause: io::Error| match cause.downcast::<Error>() {

@@ -114,7 +114,7 @@ fn restore(bundle: &Bundle, entries: &[&PayloadEntry], target: &DirSink<'_>, pro
         let digests = Digests::start(scope, entries);
         let finish = |restoring: Restoring, entry: &PayloadEntry| match digests.next()? {
             Ok(()) => restoring.place(),
-            Err(mismatch) => Err(bundle.entry_damaged(entry, mismatch)),
+            Err(mismatch) => Err(bundle.entry_damaged(entry, Some(&mismatch))),
         };
         let mut open: Option<(usize, Restoring)> = None;
         let mut begun = 0;

@@ -1,6 +1,5 @@
 //! Opening a bundle and reading any part of it, each frame checked before it is unpacked.
 
-use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
@@ -9,7 +8,7 @@ use std::sync::Arc;
 
 use super::carried::CarriedArtifact;
 use super::format::{End, TRAILER_LENGTH, Trailer, find_trailer, index_json};
-use super::frame_cache::{BundleFile, DecodedFrame, FrameCache, FrameSlice, Section, damaged};
+use super::frame_cache::{BundleFile, DecodedFrame, FrameCache, FrameSlice, Section, damaged, differing};
 use super::index::Index;
 use super::layout::PayloadEntry;
 use super::small_file;
@@ -129,8 +128,10 @@ impl Bundle {
                 .fact("limit", limit));
         }
         let mut content = VerifyingWriter::new(Vec::with_capacity(entry.size as usize), entry.descriptor());
-        self.read(&[entry], |_, piece| content.write_all(&piece).map_err(|cause| self.entry_damaged(entry, cause)))?;
-        content.finish().map_err(|mismatch| self.entry_damaged(entry, mismatch))
+        self.read(&[entry], |_, piece| {
+            content.write_all(&piece).map_err(|cause| self.entry_damaged(entry, Mismatch::behind(&cause)))
+        })?;
+        content.finish().map_err(|mismatch| self.entry_damaged(entry, Some(&mismatch)))
     }
 
     /// Gives the content of `entries`, which must be in the stream's order, to `sink` in slices: the entry's place in
@@ -213,10 +214,12 @@ impl Bundle {
     }
 
     /// The error for an entry whose frames are right and whose content is not what the index says.
-    pub(super) fn entry_damaged(&self, entry: &PayloadEntry, mismatch: impl Display) -> Error {
-        damaged(self.path(), "a file in it is not what the index says")
-            .fact("file", &entry.path)
-            .fact("mismatch", mismatch)
+    pub(super) fn entry_damaged(&self, entry: &PayloadEntry, mismatch: Option<&Mismatch>) -> Error {
+        let error = damaged(self.path(), "a file in it is not what the index says").fact("file", &entry.path);
+        match mismatch {
+            Some(mismatch) => differing(error, mismatch),
+            None => error,
+        }
     }
 }
 
@@ -227,12 +230,13 @@ fn index_frame_of(file: &File, trailer: &Trailer, path: &Path) -> Result<Vec<u8>
     let mut frame = Vec::with_capacity(trailer.index_size as usize);
     match VerifyingReader::new(section, expected).read_to_end(&mut frame) {
         Ok(_) => Ok(frame),
-        Err(cause) if Mismatch::behind(&cause).is_some() => {
-            Err(damaged(path, "its index is not what its trailer says")
-                .fact("offset", trailer.index_offset)
-                .fact("mismatch", cause))
-        }
-        Err(cause) => Err(Error::io("read the bundle's index", path, cause)),
+        Err(cause) => Err(match Mismatch::behind(&cause) {
+            Some(mismatch) => {
+                let error = damaged(path, "its index is not what its trailer says");
+                differing(error.fact("offset", trailer.index_offset), mismatch)
+            }
+            None => Error::io("read the bundle's index", path, cause),
+        }),
     }
 }
 

@@ -6,7 +6,7 @@ use super::frame_cache::damaged;
 use super::layout::PayloadEntry;
 use super::read::Bundle;
 use super::tar_member::{END, header, padding};
-use crate::digest::VerifyingWriter;
+use crate::digest::{Mismatch, VerifyingWriter};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::workers;
@@ -99,7 +99,9 @@ impl<'a> StreamCheck<'a> {
                 }
                 Expected::Content { left, writer, entry } => {
                     let count = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
-                    writer.write_all(&bytes[..count]).map_err(|cause| self.bundle.entry_damaged(entry, cause))?;
+                    writer
+                        .write_all(&bytes[..count])
+                        .map_err(|cause| self.bundle.entry_damaged(entry, Mismatch::behind(&cause)))?;
                     *left -= count as u64;
                     count
                 }
@@ -126,7 +128,7 @@ impl<'a> StreamCheck<'a> {
                     Expected::Content { left: entry.size, writer, entry }
                 }
                 Expected::Content { writer, entry, .. } => {
-                    writer.finish().map_err(|mismatch| self.bundle.entry_damaged(entry, mismatch))?;
+                    writer.finish().map_err(|mismatch| self.bundle.entry_damaged(entry, Some(&mismatch)))?;
                     Expected::Framing { bytes: padding(entry.size).to_vec(), seen: 0, then: Then::NextEntry }
                 }
                 Expected::Framing { then: Then::NextEntry, .. } => self.next_entry()?,

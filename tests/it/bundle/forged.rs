@@ -20,17 +20,27 @@ use pack::progress::Silent;
 use pack::signature::{PublicKey, SecretKey, generate};
 use serde_json::{Value, json};
 
-const ENGINE: &str = "engine.tgz";
+pub(super) const ENGINE: &str = "engine.tgz";
 
 /// A signed product of every form of artifact, its bundle, and the key.
-struct Product {
+pub(super) struct Product {
     _root: tempfile::TempDir,
     folder: PathBuf,
+    /// The key as it is typed.
+    pub(super) public: String,
     key: PublicKey,
-    bundle: Vec<u8>,
+    secret: SecretKey,
+    pub(super) bundle: Vec<u8>,
 }
 
-static PRODUCT: LazyLock<Product> = LazyLock::new(|| {
+impl Product {
+    /// The signature of `content`.
+    pub(super) fn sign(&self, content: &[u8]) -> String {
+        self.secret.sign(content, "probe").expect("signed")
+    }
+}
+
+pub(super) static PRODUCT: LazyLock<Product> = LazyLock::new(|| {
     let root = tempfile::tempdir().expect("a temporary folder");
     let folder = root.path().join("probe");
     fs::create_dir(&folder).expect("a folder");
@@ -54,9 +64,10 @@ static PRODUCT: LazyLock<Product> = LazyLock::new(|| {
     let secret = SecretKey::read(&key_file, || unreachable!("it has no password")).expect("a key");
     let text = fs::read(folder.join("manifest.json")).expect("read");
     fs::write(folder.join("manifest.json.minisig"), secret.sign(&text, "probe").expect("signed")).expect("written");
-    let key = PublicKey::parse(public.lines().nth(1).expect("a key")).expect("a key");
+    let public = public.lines().nth(1).expect("a key").to_owned();
+    let key = PublicKey::parse(&public).expect("a key");
     let bundle = packed(&folder, |_| ());
-    Product { _root: root, folder, key, bundle }
+    Product { _root: root, folder, public, key, secret, bundle }
 });
 
 /// The bundle of what `change` makes of the folder's contents.
@@ -101,7 +112,7 @@ fn refused(what: &str, bytes: &[u8]) {
     assert_eq!(error.class(), Class::Integrity, "{what}: {error}");
 }
 
-fn changed(change: impl FnOnce(&mut Value)) -> Vec<u8> {
+pub(super) fn changed(change: impl FnOnce(&mut Value)) -> Vec<u8> {
     with_index_text(&PRODUCT.bundle, |json| {
         let mut index = serde_json::from_slice(json).expect("JSON");
         change(&mut index);
@@ -179,7 +190,6 @@ fn every_changed_field_of_the_index_is_refused() {
     places(&index, "", &mut found);
     // Not used for anything but to be shown, and said to be so in docs/security.md.
     let is_free = |place: &str| place == "/packedBy" || place.ends_with("/kept");
-    // Other places: what is required is told as a newer format's; empty files may change places in the list.
     let mut tried = 0;
     for place in found.iter().filter(|place| !place.is_empty() && !is_free(place)) {
         let (parent, key) = place.rsplit_once('/').expect("below the root");
@@ -254,29 +264,30 @@ fn recipe(original: &[u8], content: &[u8], blob: Option<Descriptor>) -> Vec<u8> 
     made
 }
 
+/// A bundle whose engine comes back as it was, while its recipe says that something else is in it.
+pub(super) fn with_forged_recipe(with_blob: bool) -> Vec<u8> {
+    let original = fs::read(PRODUCT.folder.join(ENGINE)).expect("read");
+    packed(&PRODUCT.folder, |contents| {
+        let engine = contents.artifacts.iter_mut().find(|artifact| artifact.name.as_str() == ENGINE).expect("there");
+        let Carried::Rebuilt { blobs } = &mut engine.carried else { panic!("{:?}", engine.carried) };
+        let blob = Descriptor { digest: blobs[0], size: 3_000 };
+        if !with_blob {
+            blobs.clear();
+        }
+        let path = format!(".pack/rebuild/{}.recipe", engine.digest.hex());
+        let own = format!(".pack/rebuild/{}", blob.digest.hex());
+        contents.files.retain(|file| with_blob || file.path.as_str() != own);
+        let file = contents.files.iter_mut().find(|file| file.path.as_str() == path).expect("a recipe");
+        let bytes = recipe(&original, b"evil", with_blob.then_some(blob));
+        file.descriptor = Descriptor::of(&bytes);
+        file.content = FileContent::Bytes(bytes);
+    })
+}
+
 #[test]
 fn a_recipe_with_another_content_is_refused_also_by_what_only_reads_it() {
-    let original = fs::read(PRODUCT.folder.join(ENGINE)).expect("read");
-    let forged = |with_blob: bool| {
-        packed(&PRODUCT.folder, |contents| {
-            let engine =
-                contents.artifacts.iter_mut().find(|artifact| artifact.name.as_str() == ENGINE).expect("there");
-            let Carried::Rebuilt { blobs } = &mut engine.carried else { panic!("{:?}", engine.carried) };
-            let blob = Descriptor { digest: blobs[0], size: 3_000 };
-            if !with_blob {
-                blobs.clear();
-            }
-            let path = format!(".pack/rebuild/{}.recipe", engine.digest.hex());
-            let own = format!(".pack/rebuild/{}", blob.digest.hex());
-            contents.files.retain(|file| with_blob || file.path.as_str() != own);
-            let file = contents.files.iter_mut().find(|file| file.path.as_str() == path).expect("a recipe");
-            let bytes = recipe(&original, b"evil", with_blob.then_some(blob));
-            file.descriptor = Descriptor::of(&bytes);
-            file.content = FileContent::Bytes(bytes);
-        })
-    };
     for with_blob in [false, true] {
-        let bytes = forged(with_blob);
+        let bytes = with_forged_recipe(with_blob);
         refused("another content", &bytes);
         let scope = |artifact: &CarriedArtifact| artifact.name.as_str() == ENGINE;
         let error = judged(&bytes, Scope::Artifacts(&scope)).expect_err("refused");

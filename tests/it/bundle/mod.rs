@@ -6,4 +6,5 @@ mod forged;
 mod format_1;
 mod hostile;
 mod lock;
+mod pubkey;
 mod round_trip;
