@@ -87,19 +87,40 @@ fn derive(
         (None, Err(cause)) => wrong(bundle, artifact, "its content cannot be read").fact("cause", cause),
     };
     let mut original = VerifyingReader::new(MeteredReader { inner: original, meter }, artifact.descriptor());
+    let derived = derive_from(artifact, &mut original);
+    // Where the bytes are not those that were pinned, what they hold says nothing.
+    original.finish().map_err(unreadable)?;
+    derived.map_err(|cause| match cause {
+        Unread::Io(cause) => unreadable(cause),
+        Unread::Ours(error) => error,
+    })
+}
+
+/// Why nothing could be derived.
+enum Unread {
+    Io(io::Error),
+    Ours(Error),
+}
+
+impl From<io::Error> for Unread {
+    fn from(cause: io::Error) -> Self {
+        Unread::Io(cause)
+    }
+}
+
+fn derive_from(artifact: &CarriedArtifact, original: impl Read + Send) -> Result<Derived, Unread> {
     let mut derived = Derived { images: Vec::new(), content: None };
     let is_image = artifact.kind == Kind::Image;
     if is_image || !artifact.carried.is_file() {
-        let stored = BufReader::with_capacity(4 * PIECE, &mut original);
-        let mut content = HashingReader::new(image::content_of(stored).map_err(unreadable)?);
+        let stored = BufReader::with_capacity(4 * PIECE, original);
+        let mut content = HashingReader::new(image::content_of(stored)?);
         if is_image {
-            derived.images = image::images_in(&mut content, artifact.name.as_str())?;
+            derived.images = image::images_in(&mut content, artifact.name.as_str()).map_err(Unread::Ours)?;
         } else {
-            io::copy(&mut content, &mut io::sink()).map_err(unreadable)?;
+            io::copy(&mut content, &mut io::sink())?;
         }
         derived.content = Some(content.finish().1);
     }
-    original.finish().map_err(unreadable)?;
     Ok(derived)
 }
 

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 /// The content cannot be read, or is not a whole archive whose images' layers are what their configs say.
 pub fn images_in(content: &mut dyn Read, artifact: &str) -> Result<Vec<Image>> {
     let limits = ImageLimits::DEFAULT;
-    let mut archive = Feed(ArchiveReader::new(limits));
+    let mut archive = Feed { archive: ArchiveReader::new(limits), artifact };
     copy(content, &mut archive).map_err(|error| match error {
         CopyError::Read(cause) | CopyError::Write(cause) => match cause.downcast::<Error>() {
             Ok(ours) => ours,
@@ -28,15 +28,19 @@ pub fn images_in(content: &mut dyn Read, artifact: &str) -> Result<Vec<Image>> {
         },
     })?;
     let told = |fault: ArchiveFault| fault.error(artifact);
-    let (members, _) = archive.0.finish().map_err(told)?;
+    let (members, _) = archive.archive.finish().map_err(told)?;
     Resolver { artifact, members: &members, platform: None, limits }.images().map(|(images, _)| images)
 }
 
-struct Feed(ArchiveReader);
+/// Feeds what is written to it to an archive's reader.
+struct Feed<'a> {
+    archive: ArchiveReader,
+    artifact: &'a str,
+}
 
-impl Write for Feed {
+impl Write for Feed<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.feed(bytes).map_err(|fault| io::Error::other(fault.error("")))?;
+        self.archive.feed(bytes).map_err(|fault| io::Error::other(fault.error(self.artifact)))?;
         Ok(bytes.len())
     }
 

@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::support::craft::{forged_bundle, small_bundle, unbound_bundle, with_gap, with_index};
+use crate::support::craft::{forged_bundle, small_bundle, unbound_bundle, with_gap, with_index, with_stream};
 use crate::support::{file, noise};
 use pack::bundle::{Bundle, BundleAccess, BundlePart, Scope, extract, prove, verify};
 use pack::error::{Class, Error};
+use pack::manifest::Limits;
 use pack::progress::Silent;
 use serde_json::json;
 
@@ -261,4 +262,38 @@ fn an_index_of_another_content_than_the_manifest_pins_is_refused() {
     small_bundle(&path, b"#!/bin/sh\n# pack bundle\n", &with("file", "noise", 1));
     with_index(&path, |index| index["artifacts"][1]["kind"] = "unit".into());
     assert_eq!(Bundle::open(&path).expect("opened").manifest().expect_err("another kind").class(), Class::Integrity);
+}
+
+#[test]
+fn a_frame_as_large_as_the_limit_is_read_and_a_larger_one_is_not() {
+    let probe = probe();
+    let limit = Limits::DEFAULT.frame_bytes as usize;
+    for (size, is_read) in [(limit, true), (limit + 1, false)] {
+        let bytes = with_stream(&probe.bytes, |stream| stream.resize(size, 0));
+        fs::write(&probe.path, bytes).expect("written");
+        assert_eq!(Bundle::open(&probe.path).is_ok(), is_read, "{size} bytes");
+    }
+}
+
+#[test]
+fn images_as_many_as_the_limit_are_read_and_more_are_not() {
+    let image = |number: usize| {
+        let id = pack::digest::Digest::of(&number.to_le_bytes());
+        json!({ "tags": [], "id": id, "platform": "linux/amd64", "layers": [] })
+    };
+    let one = image(0).to_string().len() + 1;
+    let limit = Limits::DEFAULT.index_list_bytes;
+    for (count, is_read) in [(limit / one - 1, true), (limit / one + 1, false)] {
+        let probe = probe();
+        with_index(&probe.path, |index| {
+            let images: Vec<_> = (0..count).map(image).collect();
+            // Each look-up must take the same time, however many there are.
+            index["artifacts"][0]["images"] = images.iter().map(|image| image["id"].clone()).take(50_000).collect();
+            index["images"] = images.into();
+        });
+        let started = std::time::Instant::now();
+        let opened = Bundle::open(&probe.path);
+        assert_eq!(opened.is_ok(), is_read, "{count} images: {opened:?}");
+        assert!(started.elapsed() < std::time::Duration::from_secs(30), "{:?}", started.elapsed());
+    }
 }
