@@ -23,6 +23,7 @@ mod fault;
 pub(crate) mod fuzzing;
 mod gzip;
 mod gzip_write;
+mod images_in;
 mod layers;
 mod layout;
 mod limits;
@@ -41,9 +42,12 @@ mod unpacker;
 pub use analyse::{Analysis, Representation, analyse};
 pub use blob::Blob;
 pub use blobs::{AnalysedBlobs, BlobSource};
-pub use content::{Codec, without_compression};
+pub use content::{Codec, content_of, without_compression};
 pub use export::{END_OF_ARCHIVE, export, export_members};
-pub use layout::{LayoutContent, LayoutFile, blob_path, distinct, layout, other_blob_path, recipe_path};
+pub use images_in::images_in;
+pub use layout::{
+    LayoutContent, LayoutFile, blob_path, distinct, layout, layout_documents, other_blob_path, recipe_path,
+};
 pub use limits::ImageLimits;
 pub use oci::{ImageConfig, docker_manifest};
 pub use options::AnalysisOptions;

@@ -108,6 +108,19 @@ impl ArtifactContent {
     }
 }
 
+/// The content of a file exactly as [`super::analyse()`] reads it: unlike [`without_compression`] it takes zeros after
+/// the last member of a gzip file, as `gzip -d` does. `source` is read from its first byte.
+///
+/// # Errors
+/// It cannot be read, or its compression needs too much memory.
+pub fn content_of<'a>(mut source: impl BufRead + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
+    match Codec::of(peek(&mut source)?) {
+        Some(Codec::Gzip) => Ok(Box::new(ContentReader::start(source)?)),
+        Some(codec) => codec.decoder(source, &ImageLimits::DEFAULT),
+        None => Ok(Box::new(source)),
+    }
+}
+
 /// The content of a file without its compression, if it has one of those that are known. `source` is read from its
 /// first byte.
 ///

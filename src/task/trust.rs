@@ -5,7 +5,7 @@ use std::io::Read;
 
 use jiff::Timestamp;
 
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, BundleAccess, Scope};
 use crate::error::{Error, IoContext, Result};
 use crate::manifest::{FILE_NAME, Manifest, SIGNATURE_NAME};
 use crate::progress::Progress;
@@ -42,19 +42,22 @@ impl Trust {
         self.check_expiry(manifest, progress)
     }
 
-    /// Checks the manifest of a bundle. What the manifest pins is not compared with the bundle's content; see
-    /// [`verify_signature`](super::verify_signature).
+    /// Gives access to a bundle: without a key to all of it, with one to `scope`, which is proved first.
     ///
     /// # Errors
-    /// As [`Trust::check_folder`].
-    pub fn check_bundle(&self, bundle: &Bundle, manifest: &Manifest, progress: &dyn Progress) -> Result<()> {
-        let signature = match bundle.index().entry(SIGNATURE_NAME) {
-            Some(entry) => Some(String::from_utf8_lossy(&bundle.content(entry, LIMIT)?).into_owned()),
-            None => None,
-        };
-        let signed = format!("{FILE_NAME} in {}", bundle.path().display());
-        self.check_signature(manifest.text().as_bytes(), signature.as_deref(), &signed)?;
-        self.check_expiry(manifest, progress)
+    /// Manifest and index do not say the same; or a key is given, and the bundle or `scope` of it is not what it signed,
+    /// or the manifest has expired and `strict` is set.
+    pub fn access<'a>(
+        &self,
+        bundle: &'a Bundle,
+        scope: Scope<'_>,
+        progress: &dyn Progress,
+    ) -> Result<BundleAccess<'a>> {
+        let Some(key) = &self.key else { return BundleAccess::unproved(bundle) };
+        progress.phase("proving");
+        let access = BundleAccess::proved(bundle, key, scope, progress)?;
+        self.check_expiry(access.manifest(), progress)?;
+        Ok(access)
     }
 
     /// Checks that `signature` (a `.minisig` file's text) signs `content`; `what` names the content in errors.
