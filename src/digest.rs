@@ -1,13 +1,17 @@
-//! SHA-256 digests: 32 bytes, not a string.
+//! SHA-256 digests: 32 bytes, not a string; and the readers and writers that compute or check them.
+
+mod io;
 
 use std::fmt;
-use std::io::{self, Read};
+use std::io::Read;
 use std::str::FromStr;
+
+pub use io::{BoundedReader, Found, HashingReader, HashingWriter, Mismatch, VerifyingReader, VerifyingWriter};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest as _, Sha256};
 
-/// How much is best read and hashed at a time, in bytes: what was just read is still in the nearest cache then.
+/// The number of bytes to read and hash at a time: what was just read is still in the nearest cache then.
 pub const PIECE: usize = 64 << 10;
 
 /// A SHA-256 digest (FIPS 180-4). Written `sha256:` and 64 lower-case hexadecimal digits, as OCI does.
@@ -18,34 +22,6 @@ impl Digest {
     /// The digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         Digest(Sha256::digest(bytes).into())
-    }
-
-    /// Reads `reader` to its end; gives the number of bytes and their digest.
-    ///
-    /// # Errors
-    /// Whatever the reader fails with, `Interrupted` excepted.
-    pub fn of_reader(reader: impl Read) -> io::Result<(u64, Self)> {
-        Self::of_reader_watched(reader, |_| ())
-    }
-
-    /// As [`Digest::of_reader`]; tells `watch` of the number of bytes each time some were taken in.
-    ///
-    /// # Errors
-    /// Whatever the reader fails with, `Interrupted` excepted.
-    pub fn of_reader_watched(mut reader: impl Read, mut watch: impl FnMut(u64)) -> io::Result<(u64, Self)> {
-        let mut hasher = Hasher::new();
-        let mut buffer = vec![0; PIECE];
-        loop {
-            match reader.read(&mut buffer) {
-                Ok(0) => return Ok((hasher.length(), hasher.finish())),
-                Ok(n) => {
-                    hasher.update(&buffer[..n]);
-                    watch(n as u64);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
     }
 
     /// The digest with these raw bytes.
@@ -128,8 +104,52 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
+/// The digest and size of some bytes: what OCI's image specification calls a descriptor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Descriptor {
+    /// The digest of the bytes.
+    pub digest: Digest,
+    /// Their number.
+    pub size: u64,
+}
+
+impl Descriptor {
+    /// The descriptor of `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        Descriptor { digest: Digest::of(bytes), size: bytes.len() as u64 }
+    }
+
+    /// Reads `reader` to its end and returns the descriptor of what was read.
+    ///
+    /// # Errors
+    /// What the reader fails with, `Interrupted` excepted.
+    pub fn of_reader(reader: impl Read) -> std::io::Result<Self> {
+        Self::of_reader_watched(reader, |_| ())
+    }
+
+    /// As [`Descriptor::of_reader`]; calls `watch` on this thread with the number of bytes of each piece.
+    ///
+    /// # Errors
+    /// What the reader fails with, `Interrupted` excepted.
+    pub fn of_reader_watched(mut reader: impl Read, mut watch: impl FnMut(u64)) -> std::io::Result<Self> {
+        let mut hasher = Hasher::new();
+        let mut buffer = vec![0; PIECE];
+        loop {
+            match reader.read(&mut buffer) {
+                Ok(0) => return Ok(hasher.descriptor()),
+                Ok(n) => {
+                    hasher.update(&buffer[..n]);
+                    watch(n as u64);
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
 /// Computes a digest piece by piece and counts the bytes.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Hasher {
     state: Sha256,
     length: u64,
@@ -150,6 +170,11 @@ impl Hasher {
     /// How many bytes went in so far.
     pub fn length(&self) -> u64 {
         self.length
+    }
+
+    /// The digest and number of all bytes that went in.
+    pub fn descriptor(self) -> Descriptor {
+        Descriptor { size: self.length, digest: self.finish() }
     }
 
     /// The digest of everything that went in.

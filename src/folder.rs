@@ -27,7 +27,7 @@ pub use partial::{Mismatch, Partial, Verified};
 pub use verify::{Row, State, check, verify};
 
 use crate::atomic::{self, WholeFile};
-use crate::digest::Digest;
+use crate::digest::{Descriptor, Digest};
 use crate::error::{Error, IoContext, Result};
 use crate::manifest::{FILE_NAME, HALF_WRITTEN, Limits, Manifest, Pinned, SIGNATURE_NAME};
 use crate::path::RelPath;
@@ -175,8 +175,8 @@ impl Folder {
             if stays || !path.is_file() {
                 continue;
             }
-            let (_, digest) = File::open(&path).and_then(Digest::of_reader).doing("read", &path)?;
-            if artifact.pin.is_some_and(|pin| pin.digest == digest) {
+            let found = File::open(&path).and_then(Descriptor::of_reader).doing("read", &path)?;
+            if artifact.pin.is_some_and(|pin| pin.digest == found.digest) {
                 fs::remove_file(&path).doing("remove", &path)?;
                 removed.push(artifact.name.clone());
             }

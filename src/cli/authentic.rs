@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::terminal::Terminal;
 use super::trust::Trust;
 use crate::bundle::{self, Bundle};
-use crate::digest::Digest;
+use crate::digest::Descriptor;
 use crate::error::{Error, IoContext, Result};
 use crate::signature::{EXTENSION, PublicKey};
 
@@ -48,7 +48,8 @@ fn signed_as_a_whole(key: &PublicKey, path: &Path) -> Result<bool> {
     let line = fs::read_to_string(&sums).doing("read the checksum", &sums)?;
     let text = fs::read_to_string(&signature).doing("read the signature", &signature)?;
     key.verify(line.as_bytes(), &text, &sums.display().to_string())?;
-    let (_, actual) = File::open(path).and_then(Digest::of_reader).doing("read the bundle", path)?;
+    let Descriptor { digest: actual, .. } =
+        File::open(path).and_then(Descriptor::of_reader).doing("read the bundle", path)?;
     match line.split_whitespace().next() {
         Some(expected) if expected == actual.hex() => Ok(true),
         expected => Err(Error::integrity("the bundle is not the one whose checksum was signed")

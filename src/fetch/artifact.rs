@@ -18,7 +18,7 @@ use super::retry::{Sources, Turn};
 use super::seen::Seen;
 use super::{How, Outcome, evidence, redact};
 use crate::cache::Cache;
-use crate::digest::Digest;
+use crate::digest::Descriptor;
 use crate::error::{Error, Result};
 use crate::folder::{self, Folder, Partial, State, Verified};
 use crate::manifest::{Pin, Pinned};
@@ -135,7 +135,7 @@ impl Run<'_> {
         let mut partial = Partial::open(self.folder, pinned.pin)?;
         if partial.length() > 0 {
             // What came of it before is given up only for something that is certainly better.
-            let digest = Digest::of_reader(&file).ok().map(|(_, digest)| digest);
+            let digest = Descriptor::of_reader(&file).ok().map(|found| found.digest);
             if digest != Some(pinned.pin.digest) || file.rewind().is_err() {
                 return Ok(None);
             }
@@ -247,7 +247,7 @@ impl Run<'_> {
             };
             if partial.length() > 0 && matches!(local, Local::File(_)) {
                 // What came before is given up only for something that is certainly better.
-                let (size, digest) = local.size_and_digest(&url, most)?;
+                let Descriptor { size, digest } = local.descriptor(&url, most)?;
                 if digest != pin.digest {
                     return Err(other_bytes(size, digest, true));
                 }

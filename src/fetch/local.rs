@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use url::Url;
 
 use super::fault::{Came, Fault};
-use crate::digest::Digest;
+use crate::digest::{BoundedReader, Descriptor, Digest};
 use crate::error::Error;
 use crate::folder::Partial;
 use crate::manifest::builtin;
@@ -25,17 +25,17 @@ pub(super) enum Local {
 }
 
 impl Local {
-    /// How many bytes it has, and their digest. `url` names it, as it may be shown.
+    /// The descriptor of its bytes. `url` names it, as it may be shown.
     ///
     /// # Errors
     /// It is not there, not on this machine, has more than `most` bytes, or cannot be read.
-    pub(super) fn size_and_digest(&self, url: &str, most: u64) -> Result<(u64, Digest), Fault> {
-        let read = Digest::of_reader(self.open(url)?.take(most.saturating_add(1)));
-        let (size, digest) = read.map_err(|cause| Fault::Local(self.unreadable(url, cause)))?;
-        if size > most {
-            return Err(Fault::Local(other_bytes(url, Came::MoreThan(most), None)));
+    pub(super) fn descriptor(&self, url: &str, most: u64) -> Result<Descriptor, Fault> {
+        match Descriptor::of_reader(BoundedReader::new(self.open(url)?, most)) {
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                Err(Fault::Local(other_bytes(url, Came::MoreThan(most), None)))
+            }
+            read => read.map_err(|cause| Fault::Local(self.unreadable(url, cause))),
         }
-        Ok((size, digest))
     }
 
     /// Its bytes. `url` names it, as it may be shown.

@@ -20,7 +20,7 @@ use super::retry::{Sources, Turn};
 use super::seen::Seen;
 use super::stale::Rung;
 use crate::cache::{Cache, Edition, Incoming};
-use crate::digest::Digest;
+use crate::digest::{Descriptor, Digest};
 use crate::error::{Class, Error, Result};
 use crate::manifest::pin::PinOf;
 use crate::manifest::{Artifact, Limits};
@@ -263,7 +263,7 @@ fn unfit(artifact: &Artifact, answer: &Answer<'_>) -> Option<Error> {
 
 fn hash_local(local: &Local, artifact: &Artifact, turn: &Turn, meter: &dyn Meter) -> Result<Got, Fault> {
     let most = artifact.pin.and_then(|pin| pin.size).unwrap_or(Limits::DEFAULT.artifact_bytes);
-    let (size, digest) = local.size_and_digest(&redact::shown(&turn.url), most)?;
+    let Descriptor { size, digest } = local.descriptor(&redact::shown(&turn.url), most)?;
     meter.expect(size);
     meter.add(size);
     Ok(Got { pin: PinOf { size, digest }, seen: None, alone: true })

@@ -7,7 +7,7 @@ use std::path::Path;
 use walkdir::WalkDir;
 
 use super::{Folder, is_own};
-use crate::digest::Digest;
+use crate::digest::{Descriptor, Digest};
 use crate::error::{Error, Result, printable};
 use crate::manifest::Pinned;
 use crate::progress::{Meter, Progress};
@@ -129,7 +129,7 @@ fn examine(path: &Path, pinned: &Pinned<'_>, meter: &dyn Meter, row: &mut Row) -
         Some(size) if metadata.len() > size => return Ok(State::Mismatch),
         _ => {}
     }
-    let (size, digest) = Digest::of_reader_watched(File::open(path)?, |bytes| meter.add(bytes))?;
+    let Descriptor { size, digest } = Descriptor::of_reader_watched(File::open(path)?, |bytes| meter.add(bytes))?;
     row.actual_size = Some(size);
     row.actual_digest = Some(digest);
     Ok(if digest == pinned.pin.digest { State::Ok } else { State::Mismatch })

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::{Folder, Partial};
-use crate::digest::Digest;
+use crate::digest::{Descriptor, Digest};
 use crate::error::{IoContext, Result};
 use crate::manifest::{Manifest, Pin, Pinned};
 use crate::path::RelPath;
@@ -27,7 +27,7 @@ impl Folder {
             if !path.is_file() {
                 continue;
             }
-            let (_, digest) = File::open(&path).and_then(Digest::of_reader).doing("read", &path)?;
+            let Descriptor { digest, .. } = File::open(&path).and_then(Descriptor::of_reader).doing("read", &path)?;
             if artifact.pin.is_none_or(|pin| pin.digest != digest) {
                 continue;
             }

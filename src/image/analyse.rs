@@ -15,7 +15,7 @@ use super::recipe::{Part, Recipe};
 use super::resolve::{Resolver, bad};
 use super::text::{Outer, Text};
 use super::{Image, Layer, Stored};
-use crate::digest::{Digest, Hasher};
+use crate::digest::{Descriptor, Digest, Hasher};
 use crate::error::{Error, IoContext, Result};
 use crate::progress::Meter;
 
@@ -285,7 +285,7 @@ impl Task<'_> {
                 if let Some(records) = outcomes[at].1.take() {
                     let text = vec![Part::Blob { digest: plain.digest, size: plain.size }];
                     let gzip = Part::Gzip { text, records };
-                    gzips.insert(gzip.digest(), (packed.size, packed.digest));
+                    gzips.insert(gzip.digest(), Descriptor { digest: packed.digest, size: packed.size });
                     for part in parts.iter_mut() {
                         if matches!(part, Part::Blob { digest, .. } if *digest == packed.digest) {
                             *part = gzip.clone();
@@ -365,7 +365,7 @@ impl Task<'_> {
     }
 
     fn as_is(&self, why: String) -> Result<Analysis> {
-        let (size, digest) = Digest::of_reader(self.open()?).doing("read", self.path)?;
+        let Descriptor { size, digest } = Descriptor::of_reader(self.open()?).doing("read", self.path)?;
         Ok(self.analysis(size, digest, Vec::new(), Form::AsIs(why), Vec::new()))
     }
 }

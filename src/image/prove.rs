@@ -10,11 +10,11 @@ use std::io::{self, Read};
 
 use super::limits::Limits;
 use super::recipe::{Part, Recipe};
-use crate::digest::Digest;
+use crate::digest::{Descriptor, Digest};
 
 /// The gzip files inside an archive that were scanned: size and digest, by the digest of the part that writes
 /// each again.
-pub(super) type Gzips = HashMap<Digest, (u64, Digest)>;
+pub(super) type Gzips = HashMap<Digest, Descriptor>;
 
 /// Proves `recipe`. `content` is the file without its outer compression; without it only the recipe's bytes
 /// are proved.
@@ -39,11 +39,11 @@ pub(super) fn prove(
     };
     for (number, part) in parts.iter().enumerate() {
         let expected = match part {
-            Part::Literal(bytes) => (bytes.len() as u64, Digest::of(bytes)),
-            Part::Blob { digest, size } => (*size, *digest),
+            Part::Literal(bytes) => Descriptor::of(bytes),
+            Part::Blob { digest, size } => Descriptor { digest: *digest, size: *size },
             Part::Gzip { .. } => *gzips.get(&part.digest()).ok_or("a gzip file in it was not tried")?,
         };
-        if Digest::of_reader((&mut content).take(expected.0)).map_err(failed)? != expected {
+        if Descriptor::of_reader((&mut content).take(expected.size)).map_err(failed)? != expected {
             return Err(format!("its part {number} is not what the file has there"));
         }
     }
@@ -62,7 +62,7 @@ mod tests {
         let blob = |bytes: &[u8]| Part::Blob { digest: Digest::of(bytes), size: bytes.len() as u64 };
         let literal = |bytes: &[u8]| Part::Literal(bytes.to_vec());
         let gzip = Part::Gzip { text: vec![blob(b"under")], records: Vec::new() };
-        let gzips = Gzips::from([(gzip.digest(), (6, Digest::of(b"packed")))]);
+        let gzips = Gzips::from([(gzip.digest(), Descriptor::of(b"packed"))]);
         let file = b"head-blob-packed-tail";
         let parts = vec![literal(b"head-"), blob(b"blob"), literal(b"-"), gzip.clone(), literal(b"-tail")];
         let tried = |parts: &[Part], limits: &Limits| {

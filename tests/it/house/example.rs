@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::support::{expect, skip, texts, top};
-use pack::digest::Digest;
+use pack::digest::Descriptor;
 use pack::manifest::Manifest;
 use pack::platform::Platform;
 
@@ -44,8 +44,8 @@ fn without_network() -> &'static [&'static str] {
 fn its_pins_are_true() {
     for artifact in manifest().artifacts() {
         let pin = artifact.pin.expect("pinned");
-        let (size, digest) =
-            Digest::of_reader(File::open(artifact.name.below(&example())).expect("there")).expect("readable");
+        let Descriptor { size, digest } =
+            Descriptor::of_reader(File::open(artifact.name.below(&example())).expect("there")).expect("readable");
         let hint = "after a change, run: pack lock --update examples/hello/manifest.json";
         assert_eq!((Some(size), digest), (pin.size, pin.digest), "{}: {hint}", artifact.name);
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::Read;
 
-use pack::digest::Digest;
+use pack::digest::{Descriptor, Digest};
 use pack::error::{Error, Result};
 use pack::image::{Analysis, Blob, BlobSource, Form, rebuild};
 
@@ -30,8 +30,8 @@ pub fn assert_comes_back(analysis: &Analysis, original: &[u8]) {
     let Form::Rebuilt(recipe) = &analysis.form else { panic!("{:?}", analysis.form) };
     let blobs = Blobs::of(&[analysis]);
     for (digest, blob) in &blobs.0 {
-        let (size, found) = Digest::of_reader(blob.open().expect("opens")).expect("reads");
-        assert_eq!((size, found), (blob.size, *digest));
+        let found = Descriptor::of_reader(blob.open().expect("opens")).expect("reads");
+        assert_eq!(found, Descriptor { digest: *digest, size: blob.size });
     }
     let mut again = Vec::new();
     rebuild(&analysis.artifact, recipe, &blobs, &mut again).expect("rebuilt");
