@@ -5,7 +5,8 @@
 #
 # How it is built: a run checks everything first and lists every finding (preflight), prints what it is
 # going to do (plan), and only then changes something, in this order: engine, swarm, images, secrets and
-# configuration, stack. The running version is not touched before the new images are proven present.
+# configuration, stack. The running version is not touched before the new images are proven present. What is deployed is
+# an image ID, never a tag: before every start of a task, Swarm asks the registry of a tag for other bytes.
 # A run that was interrupted can be repeated; data is never deleted except by `uninstall --purge`.
 # With pipefail a writer killed by a reader that left early counts as a failure: no `grep -q`, no `head` in pipes.
 set -euo pipefail
@@ -14,6 +15,7 @@ umask 077
 readonly STACK=dataflux-func
 readonly SECRET_NAME=dataflux-func_mysql-root-password # the template names it too
 readonly DEFAULT_DIR=/usr/local/dataflux-func
+readonly RECORD=/etc/$STACK-portable # where it is installed; `removed` behind it when only the data is left there
 readonly DATABASE_DEFAULT=dataflux_func
 readonly KEEP_DUMPS=168 # hourly for a week
 readonly MIN_DOCKER=18.06
@@ -75,6 +77,7 @@ fail() {
     printf '\nerror: %s\n' "$2" >&2
     shift 2
     for line in "$@"; do printf '  %s\n' "$line" >&2; done
+    way_back >&2
     exit "$code"
 }
 die() { fail 1 "$@"; }
@@ -97,9 +100,11 @@ clean_up() {
     resume_func
     if [[ -n $INTERRUPTED ]]; then
         printf '\ninterrupted; the same command may be run again\n' >&2
+        way_back >&2
     elif [[ $code -ne 0 && $code -ne 141 && -z $TOLD ]]; then # 141: the reader of our output left
         printf '\nerror: a command that is expected to work failed (exit %s; 124: it did not answer in time)\n' "$code" >&2
         printf '  what it said is above, if anything; look: systemctl status docker; then the same command again\n' >&2
+        way_back >&2
         exit 1 # what 2 and 3 mean is not for any command to say
     fi
 }
@@ -262,20 +267,41 @@ check_usage() {
     [[ -z $CONFIG_FROM || $CONFIG_FROM == /* ]] || CONFIG_FROM=${PACK_PWD:-$PWD}/$CONFIG_FROM
     [[ -z $CONFIG_FROM || -r $CONFIG_FROM ]] || misuse "--config cannot be read: $CONFIG_FROM"
     if [[ -z $INSTALL_DIR ]]; then
-        INSTALL_DIR=$DEFAULT_DIR
         # The copy that an installation leaves behind, one that broke off too; the folder it came from has none of these.
-        [[ ! -e $HERE/receipt.json && ! -e $HERE/docker-stack.yaml && ! -d $HERE/data ]] || INSTALL_DIR=$HERE
+        if [[ -e $HERE/receipt.json || -e $HERE/docker-stack.yaml || -d $HERE/data ]]; then
+            INSTALL_DIR=$HERE
+        else
+            INSTALL_DIR=$(recorded_dir) INSTALL_DIR=${INSTALL_DIR:-$DEFAULT_DIR}
+        fi
     fi
     while [[ $INSTALL_DIR == */ ]]; do INSTALL_DIR=${INSTALL_DIR%/}; done
     # These characters need no quoting anywhere this path ends up: YAML, logrotate, a shell.
     [[ $INSTALL_DIR =~ ^(/[A-Za-z0-9._-]+)+$ && ! $INSTALL_DIR =~ /\.\.?(/|$) ]] ||
         misuse "--install-dir must be an absolute path of letters, digits, '.', '_' and '-': ${INSTALL_DIR:-/}"
     # What is to be typed next works as it is printed, for another directory too.
-    [[ $INSTALL_DIR == "$DEFAULT_DIR" || $INSTALL_DIR == "$HERE" ]] || ME+=" --install-dir $INSTALL_DIR"
+    OPTION_DIR=''
+    [[ $INSTALL_DIR == "$DEFAULT_DIR" ]] || OPTION_DIR=" --install-dir $INSTALL_DIR"
+    [[ $INSTALL_DIR == "$HERE" ]] || ME+=$OPTION_DIR
     RECEIPT=$INSTALL_DIR/receipt.json
     CONFIG=$INSTALL_DIR/data/user-config.yaml
     STACK_FILE=$INSTALL_DIR/docker-stack.yaml
     RESTORING=$INSTALL_DIR/data/sqldump/.restoring # names the dump of what was there, while another takes its place
+    UPDATING=$INSTALL_DIR/data/sqldump/.updating   # the version before and its dump (or -), until the new one runs
+    OVERRIDE=$INSTALL_DIR/docker-stack.override.yaml
+    SET_ASIDE="bash $INSTALL_DIR/run-portable.sh stop; docker secret rm $SECRET_NAME; mv $INSTALL_DIR $INSTALL_DIR.before"
+}
+
+# recorded_dir [installed]: where an installation was made, be its stack running or not; `installed`: only one that was
+# not uninstalled since. Older versions of this script left that in logrotate's file only.
+recorded_dir() {
+    local directory='' state=''
+    if [[ -r $RECORD ]]; then
+        read -r directory state <"$RECORD" || true
+    elif [[ -r /etc/logrotate.d/$STACK ]]; then
+        directory=$(sed -n '1s|^\(/.*\)/data/logs/.*|\1|p' "/etc/logrotate.d/$STACK")
+    fi
+    [[ ${1-} != installed || -z $state ]] || directory=''
+    printf '%s' "$directory"
 }
 
 # What was not given stays as the receipt says; without a receipt, as the stack file has it; else the default.
@@ -323,19 +349,40 @@ keep_services() {
         !drop' "$1"
 }
 
-# services_in FILE: a line `NAME IMAGE` for each service.
+# services_in FILE: a line `NAME IMAGE REFERENCE` for each service. Behind an ID its reference is a comment, else `-`.
 services_in() {
     awk '/^[^ #]/ { section = $1 }
         /^  [^ #]/ && section == "services:" { name = $1; sub(/:.*/, "", name) }
-        /^    image:/ && section == "services:" { gsub(/["\047]/, "", $2); print name, $2 }' "$1"
+        /^    image:/ && section == "services:" {
+            gsub(/["\047]/, "", $2)
+            print name, $2, $2 !~ /^sha256:/ ? $2 : $3 == "#" && $4 != "" ? $4 : "-"
+        }' "$1"
 }
 
 # server_tag FILE: the tag of Func's image in a stack file.
-server_tag() { [[ ! -r $1 ]] || services_in "$1" | sed -n 's/^server .*:\([0-9][^:@/]*\).*/\1/p'; }
+server_tag() { [[ ! -r $1 ]] || services_in "$1" | sed -n 's/^server [^ ]* .*:\([0-9][^:@/]*\).*/\1/p'; }
+
+IDS='' # a line `REFERENCE ID` for each image: the engine's ID of what was loaded or pulled under that reference
+id_of() { awk -v reference="$1" '$1 == reference { print $2; exit }' <<<"$IDS"; }
 
 render_stack() { # render_stack NODE_ID
     keep_services "$HERE/docker-stack.example.yaml" "$(wanted_services)" |
-        sed -e "s|__INSTALL_DIR__|$INSTALL_DIR|g" -e "s|__PORT__|$PORT|g" -e "s|__NODE_ID__|$1|g"
+        sed -e "s|__INSTALL_DIR__|$INSTALL_DIR|g" -e "s|__PORT__|$PORT|g" -e "s|__NODE_ID__|$1|g" | by_id
+}
+
+# by_id: a stack file, each reference in it replaced by the ID in IDS.
+by_id() {
+    KNOWN=$IDS awk '
+        BEGIN { count = split(ENVIRON["KNOWN"], line, "\n"); for (i = 1; i <= count; i++) { split(line[i], of, " "); id[of[1]] = of[2] } }
+        /^[^ #]/ { section = $1 }
+        /^    image:/ && section == "services:" {
+            name = $2; gsub(/["\047]/, "", name)
+            if (name !~ /^sha256:/) {
+                if (id[name] !~ /^sha256:/) { print "no image ID of " name >"/dev/stderr"; exit 1 }
+                $0 = "    image: " id[name] " # " name
+            }
+        }
+        { print }'
 }
 
 artifact_of() { # artifact_of SERVICE: the file that carries its image
@@ -350,7 +397,7 @@ artifact_of() { # artifact_of SERVICE: the file that carries its image
 wanted_images() {
     local name image wanted
     wanted=" $(wanted_services) "
-    services_in "$HERE/docker-stack.example.yaml" | while read -r name image; do
+    services_in "$HERE/docker-stack.example.yaml" | while read -r name image _; do
         [[ $wanted != *" $name "* ]] || printf '%s %s\n' "$image" "$(artifact_of "$name")"
     done | sort -u
 }
@@ -460,6 +507,21 @@ docker_listens() {
     ss -lx 2>/dev/null | awk '{ for (i = 1; i <= NF; i++) if ($i ~ /^(\/var)?\/run\/docker\.sock$/) found = 1 } END { exit !found }'
 }
 
+# The files that containers get are this host's: an engine of another one would make its own, empty.
+refuse_distant_docker() {
+    local host=${DOCKER_HOST-} what=DOCKER_HOST
+    if [[ -z $host ]] && command -v docker >/dev/null; then
+        what="the docker context ${DOCKER_CONTEXT:-in ~/.docker/config.json}"
+        # Docker before 19.03 has no contexts. One that cannot be read is none of this host's.
+        if [[ -n ${DOCKER_CONTEXT-} ]] || grep -q '"currentContext"' "${DOCKER_CONFIG:-${HOME:-/root}/.docker}/config.json" 2>/dev/null; then
+            host=$(timeout 20 docker context inspect --format '{{.Endpoints.docker.Host}}' ${DOCKER_CONTEXT:+"$DOCKER_CONTEXT"} 2>/dev/null) ||
+                host='a place that cannot be read'
+        fi
+    fi
+    [[ -z $host || $host == unix://* ]] || die "$what leads to $host; this script is for the Docker of this host" \
+        "nothing was changed; without it, the same command: unset DOCKER_HOST DOCKER_CONTEXT; docker context use default"
+}
+
 # look_at_docker: ENGINE is absent, answers, stopped, silent, denied (this user may not ask it), hidden (it listens, but
 # its command is not to be found) or podman; SWARM its state.
 look_at_docker() {
@@ -509,6 +571,27 @@ need_stack() { # the verbs other than install need what install made
         "run install again from the folder or bundle: it prepares the swarm and keeps the data"
 }
 
+# stack_node: the name of another node of this swarm that has the stack, or nothing. A node that is gone for good, and one
+# that is this host before it left its swarm, have nothing.
+stack_node() {
+    local of node nodes
+    [[ $ENGINE == answers && $SWARM == active ]] || return 0
+    of=$(d service inspect --format '{{json .Spec.TaskTemplate.Placement}}' "${STACK}_server" 2>/dev/null) || return 0
+    node=$(sed -n 's/.*"node\.id *== *\([a-z0-9]*\)".*/\1/p' <<<"$of")
+    nodes=$(d node ls --format '{{.ID}} {{.Status}} {{.Hostname}}') || return 1
+    if [[ -z $node ]]; then # as the product's own earlier scripts have it
+        of=$(d service ps --no-trunc --filter desired-state=running --format '{{.Node}}' "${STACK}_server" 2>/dev/null | sed -n 1p) || true
+        node=$(awk -v name="$of" '$3 == name { print $1; exit }' <<<"$nodes")
+    fi
+    [[ -z $node || $node == "$NODE_ID" ]] ||
+        awk -v id="$node" -v own="$(hostname)" '$1 == id && !($2 == "Down" && $3 == own) { print $3 }' <<<"$nodes"
+}
+refuse_other_node() {
+    local node
+    node=$(stack_node) || docker_gone "nothing was changed"
+    [[ -z $node ]] || die "the node $node of this swarm has the stack $STACK, and a swarm has one" "nothing was changed; type it there, on $node"
+}
+
 # A Docker that does not answer must never be taken for one that has nothing.
 docker_gone() { die "Docker does not answer any more" "$1" "look: systemctl status docker; then the same command again"; }
 
@@ -520,6 +603,36 @@ container_of() {
     d ps --quiet --filter "label=com.docker.swarm.service.name=${STACK}_$1" --filter status=running | sed -n 1p
 }
 image_id() { d image inspect --format '{{.Id}}' "$1" 2>/dev/null || true; }
+
+# config_in REFERENCE: the digest of an image's configuration, out of the manifest.json (on standard input) of a
+# `docker save`. Without REFERENCE it is that of the only image.
+config_in() {
+    tr -d ' \n' | tr '{' '\n' | grep -F "${1:+\"$1\"}" | sed -n 's|.*"Config":"\(blobs/sha256/\)\{0,1\}\([0-9a-f]\{64\}\).*|sha256:\2|p' | sed -n 1p
+}
+
+# carried_config REFERENCE ARTIFACT: the same of what was verified and is loaded from a bundle or the folder; or nothing
+# where the archive has no such list.
+carried_config() {
+    if [[ -n ${PACK_BUNDLE:-} ]]; then
+        # An object for each image, when those of its layers are left out.
+        "$PACK" inspect --json "$PACK_BUNDLE" | tr -d ' \n' | sed -e 's/{[^{}]*"diffId"[^{}]*}//g' | tr '{' '\n' | grep -F "\"$1\"" |
+            sed -n 's/.*"id":"\(sha256:[0-9a-f]*\)".*/\1/p' | sed -n 1p
+    else
+        tar -xzOf "$HERE/$2" manifest.json 2>/dev/null | config_in "$1"
+    fi
+}
+
+# loaded_id REFERENCE ARTIFACT: the engine's ID of what was just loaded: the digest of its configuration; of its manifest
+# where the engine keeps images in containerd, and then what it gives back has to have that configuration.
+loaded_id() {
+    local id config
+    id=$(image_id "$1")
+    config=$(carried_config "$1" "$2") || true
+    if [[ $id == sha256:* && -n $config && $id != "$config" ]]; then
+        [[ $(timeout 600 docker save "$id" 2>/dev/null | tar -xOf - manifest.json 2>/dev/null | config_in '') == "$config" ]] || return 1
+    fi
+    printf '%s' "$id"
+}
 
 # ---------------------------------------------------------------- preflight: everything is checked, nothing changed
 
@@ -586,7 +699,7 @@ check_host() {
 images_need() {
     local reference name bytes total=0
     while read -r reference name; do
-        [[ $ENGINE != answers || -z $(image_id "$reference") ]] || continue
+        [[ $ENGINE != answers || -z $(image_id "$reference") ]] || continue # of that name, so about that size
         bytes=$(pin_of "$name" size 2>/dev/null || true)
         [[ -n $bytes ]] || bytes=$(stat -c %s "$HERE/$name" 2>/dev/null || echo 300000000)
         total=$((total + bytes))
@@ -711,6 +824,7 @@ check_engine() {
                     "is Docker in another place? then: $OTHER_PATH; else move that file away"
             ;;
     esac
+    [[ -z $(unlimited_files) ]] || finding warning "$(unlimited_files)" "$LIMIT_FILES"
     # Docker takes the kernel's word that AppArmor is on, and then starts no container without the parser.
     if grep -q Y /sys/module/apparmor/parameters/enabled 2>/dev/null && ! command -v apparmor_parser >/dev/null; then
         finding error "AppArmor is on in this kernel, but apparmor_parser is missing: Docker could start no container" \
@@ -725,6 +839,22 @@ check_engine() {
             "docker info; docker swarm leave --force gives it up" ;;
     esac
 }
+
+# unlimited_files: the unit that lets containers open files without a limit, or nothing. Programs that close every file
+# they could have opened, or keep a table of them, then take minutes and gigabytes: MySQL 5.7 is one.
+unlimited_files() {
+    local unit limit
+    [[ $ENGINE == answers ]] && command -v systemctl >/dev/null || return 0
+    for unit in containerd docker; do
+        limit=$(systemctl show -p LimitNOFILE "$unit.service" 2>/dev/null | sed -n 's/^LimitNOFILE=//p') || true
+        if [[ $(systemctl is-active "$unit.service" 2>/dev/null) == active && ($limit == infinity || $limit =~ ^[0-9]{8,}$) ]]; then
+            printf '%s' "$unit.service has LimitNOFILE=$limit: MySQL takes gigabytes of memory with it, and minutes to start"
+            return 0
+        fi
+    done
+}
+# shellcheck disable=SC2016 # for the operator's shell
+LIMIT_FILES='for unit in containerd docker; do mkdir -p /etc/systemd/system/$unit.service.d; printf "[Service]\nLimitNOFILE=1048576\n" >/etc/systemd/system/$unit.service.d/files.conf; done; systemctl daemon-reload; systemctl try-restart containerd docker'
 
 # Where the carried engine is unpacked to be looked at.
 STAGES=("${TMPDIR:-/tmp}" /var/tmp /root)
@@ -824,8 +954,20 @@ running_dir() {
 
 # check_state: a part of what is installed that got lost is never replaced by something new.
 check_state() {
-    local problem='' from=$CONFIG entry foreign='' elsewhere
-    elsewhere=$(running_dir)
+    local problem='' from=$CONFIG entry foreign='' elsewhere recorded node
+    node=$(stack_node) || docker_gone "nothing was changed"
+    if [[ -n $node ]]; then
+        finding error "the node $node of this swarm has the stack $STACK, and a swarm has one" \
+            "to look after it, type it there; for a second host of a pair this one needs a swarm of its own: docker swarm leave --force"
+        return 0
+    fi
+    elsewhere=$(running_dir) recorded=$(recorded_dir installed)
+    if [[ $recorded == "$INSTALL_DIR" && ! -e $recorded/run-portable.sh ]]; then
+        finding error "DataFlux Func was installed in $recorded, and nothing of it is there: is its disk mounted?" \
+            "mount it; or if it was deleted: rm -f $RECORD /etc/logrotate.d/$STACK; docker secret rm $SECRET_NAME"
+        return 0
+    fi
+    [[ -n $elsewhere || ! -e $recorded/run-portable.sh ]] || elsewhere=$recorded # its stack is stopped
     if [[ -n $elsewhere && $elsewhere != "$INSTALL_DIR" ]]; then
         finding error "DataFlux Func is installed in $elsewhere, and a host has one" \
             "the same command with --install-dir $elsewhere; or remove that one first: bash $elsewhere/run-portable.sh uninstall"
@@ -850,10 +992,11 @@ check_state() {
             [[ ! -e $INSTALL_DIR/$entry ]] || problem="$INSTALL_DIR/$entry is here"
         done
         if [[ -z $problem && $ENGINE == answers && $SWARM == active ]] && d secret inspect "$SECRET_NAME" >/dev/null 2>&1; then
-            problem="the Docker secret $SECRET_NAME is here"
+            finding error "the Docker secret $SECRET_NAME is here, of an installation that is not in $INSTALL_DIR" \
+                "name its directory: --install-dir DIR (to find it: find / -path '*/data/user-config.yaml'); if there is none any more: docker secret rm $SECRET_NAME"
         fi
         [[ -z $problem ]] || finding error "$problem, but $CONFIG with the passwords is lost; a new password would not open the data" \
-            "put user-config.yaml back from a backup; or give the old data up: $ME uninstall --purge"
+            "put user-config.yaml back from a backup; or to begin anew and keep what is there: $SET_ASIDE"
     else
         problem=$(config_problem "$from")
         [[ -z $problem ]] || finding error "$from cannot be read: $problem" "correct that line"
@@ -871,7 +1014,7 @@ check_state() {
         fi
         if [[ $MYSQL == true && -n $(json_value "$RECEIPT" ready) && $(json_value "$RECEIPT" mysql) == true ]] && ! has_data mysql; then
             finding error "$INSTALL_DIR/mysql is empty, but this installation has run before: the data is gone or its disk is not mounted" \
-                "mount it; or give the old data up: $ME uninstall --purge"
+                "mount it; or to begin anew and keep what is there: $SET_ASIDE"
         fi
     fi
     if [[ -d $INSTALL_DIR ]]; then
@@ -888,10 +1031,19 @@ check_state() {
         finding warning "the built-in MySQL will run, but the configuration uses $(config_get MYSQL_HOST "$from")" \
             "set MYSQL_HOST=mysql ..., or --no-mysql"
     fi
-    if [[ $MYSQL == false && $(config_get MYSQL_HOST "$from") == mysql ]]; then
-        finding warning "--no-mysql, but the configuration uses the built-in MySQL" \
-            "to move its data out: verb external; its files stay in $INSTALL_DIR/mysql"
-    fi
+    check_left_behind "$MYSQL" mysql MYSQL "$from"
+    check_left_behind "$REDIS" redis REDIS "$from"
+}
+
+# check_left_behind WANTED DIRECTORY KEY CONFIGURATION: without a built-in database that Func has used it would begin anew,
+# and empty. Another host in the configuration says that the data is there.
+check_left_behind() {
+    local host name=MySQL
+    host=$(config_get "$3_HOST" "$4")
+    [[ $2 == mysql ]] || name=Redis
+    [[ $1 == true || -n $host && $host != "$2" ]] || { [[ $host != "$2" ]] && ! has_data "$2"; } ||
+        finding error "--no-$2, but Func's data is in the built-in $name ($INSTALL_DIR/$2)" \
+            "keep it: --with-$2; move it first: bash $INSTALL_DIR/run-portable.sh external --$2 URL; or where another server has the data: set $3_HOST in $CONFIG"
 }
 
 # ---------------------------------------------------------------- install
@@ -937,7 +1089,7 @@ take_lock() {
     flock -n "$LOCK" || die "another run of this script is at work on this host" \
         "wait until it has ended: ps -ef | grep run-portable.sh"
     # What a killed run left; no name of it is ever read.
-    rm -f -- "$INSTALL_DIR"/*.tmp.?????? "$INSTALL_DIR"/data/*.tmp.?????? "$INSTALL_DIR"/data/sqldump/.dump.?????? \
+    rm -f -- "$INSTALL_DIR"/*.tmp.?????? "$INSTALL_DIR"/data/*.tmp.?????? "$INSTALL_DIR"/data/sqldump/.{dump,*.tmp}.?????? "$RECORD".tmp.?????? \
         "$INSTALL_DIR"/mosquitto/*.tmp.?????? "$INSTALL_DIR"/mosquitto/config/*.tmp.?????? "/etc/logrotate.d/$STACK".tmp.?????? \
         /etc/systemd/system/docker.service.tmp.?????? /usr/bin/{docker*,containerd*,ctr,runc,lib*}.tmp.??????
     for place in "${STAGES[@]}"; do
@@ -976,6 +1128,7 @@ verb_install() {
     write_receipt "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
     step "DataFlux Func $(version) runs"
     where_things_are
+    end_update
 }
 
 prepare_engine() {
@@ -1048,14 +1201,16 @@ provide_images() {
     step "Images"
     manifest=$(sha256 "$HERE/manifest.json")
     while read -r reference artifact; do
-        id=$(image_id "$reference")
+        id=$(json_value "$RECEIPT" "$reference")
         if [[ $ONLINE == yes ]]; then
             say "pulling $reference"
             docker pull -q "$reference" >/dev/null 2>&1 || output=$(docker pull "$reference" 2>&1) ||
                 die "cannot pull $reference" "$(tail -n 1 <<<"$output")" \
                     "the running version was not touched; docker login ${reference%%/*}, then the same command again"
-        elif [[ -n $id && $(json_value "$RECEIPT" manifest) == "sha256:$manifest" && $(json_value "$RECEIPT" "$reference") == "$id" ]]; then
+            IDS+="$reference $(image_id "$reference")"$'\n'
+        elif [[ $id == sha256:* && $(json_value "$RECEIPT" manifest) == "sha256:$manifest" && $(image_id "$id") == "$id" ]]; then
             say "$reference is here already"
+            IDS+="$reference $id"$'\n'
         else
             needed+=("$artifact")
         fi
@@ -1069,15 +1224,22 @@ provide_images() {
                 output=$(docker load -i "$HERE/$artifact" 2>&1) || images_failed "docker load -i $artifact: $(tail -n 1 <<<"$output")"
             done
         fi
+        while read -r reference artifact; do
+            [[ -z $(id_of "$reference") ]] || continue
+            id=$(loaded_id "$reference" "$artifact") || fail 3 "the engine has another image under $reference than was loaded from $artifact" \
+                "the running version was not touched; does something else load or pull images here? then the same command again"
+            IDS+="$reference $id"$'\n'
+        done < <(wanted_images)
     fi
     sync # a power cut from here on takes nothing of them away
     while read -r reference artifact; do
-        output=$(d image inspect --format '{{.Os}}/{{.Architecture}}' "$reference" 2>/dev/null) ||
+        id=$(id_of "$reference")
+        output=$(d image inspect --format '{{.Os}}/{{.Architecture}}' "$id" 2>/dev/null) ||
             die "the image $reference is not there, though $artifact was loaded" "the stack template and $artifact do not belong together" \
                 "the running version was not touched; fetch the folder again: pack download"
         [[ $output == "linux/$ARCH" ]] || die "the image $reference is for $output, this host is linux/$ARCH" \
             "the running version was not touched; take the bundle for this platform"
-        say "$reference  $(image_id "$reference")"
+        say "$reference  $id"
     done < <(wanted_images)
 }
 
@@ -1094,6 +1256,7 @@ prepare_directories() {
     } || die "cannot make the directories in $INSTALL_DIR" \
         "look: df -h, ls -ld ${INSTALL_DIR%/*}; then the same command again"
     [[ $SELF == "$INSTALL_DIR/run-portable.sh" ]] || write_file "$INSTALL_DIR/run-portable.sh" 755 <"$SELF"
+    write_file "$RECORD" 644 <<<"$INSTALL_DIR"
     [[ ! -d /etc/logrotate.d ]] || write_file "/etc/logrotate.d/$STACK" 644 <<EOF
 $INSTALL_DIR/data/logs/dataflux-func.log {
     daily
@@ -1154,7 +1317,7 @@ EOF
     # Made of the configuration: where that is newer, it may name other ones.
     [[ -s $INSTALL_DIR/mosquitto/passwd && ! $CONFIG -nt $INSTALL_DIR/mosquitto/passwd &&
         $(stat -c %a "$INSTALL_DIR/mosquitto/passwd") == 600 ]] ||
-        mosquitto_password "$(wanted_images | awk '$2 == "eclipse-mosquitto.tar.gz" { print $1 }')"
+        mosquitto_password "$(id_of "$(wanted_images | awk '$2 == "eclipse-mosquitto.tar.gz" { print $1 }')")"
 }
 
 # mosquitto_password IMAGE: the broker takes user and password of the configuration.
@@ -1169,20 +1332,74 @@ mosquitto_password() {
     chown "${made%%$'\n'*}" "$INSTALL_DIR/mosquitto/passwd" # the broker's user, and nobody else, reads it
 }
 
-# Before another version changes the database, a dump of it; only possible while the old version runs.
+# Before another version changes the database, a dump of it; only possible while the old version runs. It has a name that
+# neither this script nor Func ever removes.
 save_before_update() {
+    local from why=''
+    if [[ -s $UPDATING ]]; then # an earlier try changed the database, perhaps; the dump from before that one counts
+        say "An update from $(cut -d ' ' -f 1 "$UPDATING") did not come to its end; no other dump is made, for that from before it counts."
+        return 0
+    fi
     [[ -e $CONFIG && $CURRENT != "$(version)" ]] || return 0
     # Without a receipt it may be any version; with our script and no receipt, one that never came to its end, unless
     # the stack file is of another version.
     [[ -n $CURRENT || ! -e $INSTALL_DIR/run-portable.sh ||
         $(server_tag "$STACK_FILE") != "$(server_tag "$HERE/docker-stack.example.yaml")" ]] || return 0
+    from=${CURRENT:-$(server_tag "$STACK_FILE")} from=${from:-unknown}
+    DUMP=-
     if [[ $(config_get MYSQL_HOST) != mysql || -z $(container_of mysql) ]]; then
-        say "No dump before the update: $([[ $(config_get MYSQL_HOST) == mysql ]] && echo "MySQL does not run now" || echo "the database is not built in")."
+        why=$([[ $(config_get MYSQL_HOST) == mysql ]] && echo "MySQL does not run now" || echo "the database is not built in")
+        say "No dump before the update: $why."
+    else
+        step "Database dump before the update"
+        mkdir -p "$INSTALL_DIR/data/sqldump"
+        dump_database "before-update-$from-to-$(version)" || die "the dump before the update failed" "what runs was not touched, only images were loaded; $ME doctor"
+    fi
+    UPDATE_FROM="$from $DUMP"
+}
+UPDATE_FROM=''
+
+# way_back: after an update that failed, what it changed and how to undo that. Nothing before it was deployed.
+DEPLOYING=''
+way_back() {
+    local from dump
+    [[ -n $DEPLOYING && $VERB == install && -s $UPDATING ]] || return 0
+    read -r from dump <"$UPDATING"
+    printf '\n'
+    if [[ $from == "$(version)" ]]; then
+        printf 'This was the way back to %s. The database is still as the newer version left it; now also put its dump back:\n' "$from"
+        database_back "$dump"
         return 0
     fi
-    step "Database dump before the update"
-    mkdir -p "$INSTALL_DIR/data/sqldump"
-    dump_database || die "the dump before the update failed" "what runs was not touched, only images were loaded; $ME doctor"
+    printf 'What was changed: the stack file is of version %s, and so are the services as far as Docker came with them.\n' "$(version)"
+    printf 'They may have changed the database too.\n'
+    printf 'To go on: mend what is said above, then the same command again. The way back to %s, in this order:\n' "$from"
+    printf '  1. in the folder of %s:  bash run-portable.sh --allow-downgrade%s\n' "$from" "$OPTION_DIR"
+    printf '     or with its bundle:  sh %s-%s-....run --allow-downgrade%s\n' "$STACK" "$from" "$OPTION_DIR"
+    printf '     (it may say that not every service runs: on the newer database they need not)\n'
+    database_back "$dump" '2. '
+}
+database_back() { # database_back DUMP [NUMBER]
+    if [[ $1 == - ]]; then
+        printf '  %sthe dump of %s that you made before the update, with the tools of that server\n' "${2-}" "the database on $(config_get MYSQL_HOST)"
+    else
+        printf '  %sbash %s/run-portable.sh restore %s\n' "${2-}" "$INSTALL_DIR" "$1"
+    fi
+}
+
+# The new version runs: the way back is needed no more, the dump stays.
+end_update() {
+    local from dump
+    [[ -s $UPDATING ]] || return 0
+    read -r from dump <"$UPDATING"
+    if [[ $from == "$(version)" ]]; then
+        say "  The database is still as the newer version left it; to have it as it was before the update:"
+        database_back "$dump"
+    elif [[ $dump != - ]]; then
+        say "  The database as version $from had it: $dump"
+        say "  (kept until you delete it)"
+    fi
+    rm -f -- "$UPDATING"
 }
 
 write_stack() {
@@ -1219,7 +1436,7 @@ receipt() {
     printf '  "deployed": "%s",\n  "ready": "%s",\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "${ready:-$1}"
     printf '  "stack": "sha256:%s",\n' "$(sha256 "$STACK_FILE")"
     printf '  "options": { "mini": %s, "port": %s, "mysql": %s, "redis": %s, "mqtt": %s },\n' "$MINI" "$PORT" "$MYSQL" "$REDIS" "$MQTT"
-    while read -r reference artifact; do images+=$'\n'"    \"$reference\": \"$(image_id "$reference")\","; done < <(wanted_images)
+    while read -r reference artifact; do images+=$'\n'"    \"$reference\": \"$(id_of "$reference")\","; done < <(wanted_images)
     printf '  "images": {%s\n  }\n}\n' "${images%,}"
 }
 
@@ -1227,50 +1444,87 @@ receipt() {
 
 # Services are updated in place: Docker reads and checks the whole file before it changes anything.
 deploy() {
-    local output name stale
+    local output name image stale files=(-c "$STACK_FILE")
     [[ ! -s $RESTORING ]] || die "a restore was broken off: the database is not whole, and Func does not run on it" \
         "put the state before it back: bash $INSTALL_DIR/run-portable.sh restore $(cat "$RESTORING")" \
         "or if you know that it is whole: rm $RESTORING"
     step "Deploying $STACK"
+    pin_images
     stale=$(stale_services)
-    output=$(timeout 600 docker stack deploy --prune --resolve-image never -c "$STACK_FILE" "$STACK" 2>&1) ||
-        die "Docker did not accept $STACK_FILE" "$(tail -n 3 <<<"$output")" \
+    [[ ! -e $OVERRIDE ]] || files+=(-c "$OVERRIDE")
+    [[ -z $UPDATE_FROM ]] || write_text "$UPDATING" 600 "$UPDATE_FROM" # until now nothing could change the database
+    DEPLOYING=yes
+    output=$(timeout 600 docker stack deploy --prune --resolve-image never "${files[@]}" "$STACK" 2>&1) ||
+        die "Docker did not accept $STACK_FILE$([[ ! -e $OVERRIDE ]] || printf ' with %s' "$OVERRIDE")" "$(tail -n 3 <<<"$output")" \
             "what ran before still runs, but for what it had come to; correct that file and type: bash $INSTALL_DIR/run-portable.sh restart" \
             "or have it written anew: run install again"
-    for name in $stale; do restart_service "$name"; done
+    # Where a service has another image than it was deployed with, that command leaves it.
+    while read -r name image _; do
+        [[ $(service_image "$name") == "$image" ]] || update_service "$name" --no-resolve-image --image "$image"
+    done < <(services_in "$STACK_FILE")
+    for name in $stale; do update_service "$name" --force; done
     RESTARTED=" $(paste -s -d ' ' <<<"$stale") "
 }
 RESTARTED=''
 
-# Services whose reference stays while its image was loaded with other bytes, or that started before what they read was
-# changed, be it by a run that was broken off then: Swarm sees no difference, so it is told.
-stale_services() {
-    local name image container loaded started read
-    while read -r name image; do
-        [[ $(d service inspect --format '{{.Spec.TaskTemplate.ContainerSpec.Image}}' "${STACK}_$name" 2>/dev/null) == "$image" ]] || continue
-        container=$(container_of "$name")
-        [[ -n $container ]] || continue
-        read -r loaded started < <(d inspect --format '{{.Image}} {{.State.StartedAt}}' "$container") || continue
-        case $name in
-            mysql | redis) read='' ;;
-            mosquitto) read=$INSTALL_DIR/mosquitto/passwd ;;
-            *) read=$CONFIG ;;
-        esac
-        if [[ $loaded != "$(image_id "$image")" ]] ||
-            [[ -n $read && $(stat -c %Y "$read" 2>/dev/null || echo 0) -gt $(date -d "$started" +%s) ]]; then
-            printf '%s\n' "$name"
-        fi
+# pin_images: every image in the stack file is one of this host, by its ID; a reference that an operator wrote becomes one.
+pin_images() {
+    local name image reference id stack references=no
+    if [[ -e $OVERRIDE ]] && grep -E "^[^#]*\\<image[\"']?[ ]*:" "$OVERRIDE" >/dev/null; then
+        die "$OVERRIDE names an image; images stand in $STACK_FILE only" "what runs was not touched; take that line out of it"
+    fi
+    while read -r name image reference; do
+        id=$(image_id "$image")
+        [[ -n $id ]] || die "the image of $name is not on this host: $image$([[ $image == "$reference" ]] || printf ' (%s)' "$reference")" \
+            "what runs was not touched; load it, or run install again from the folder or bundle"
+        [[ $image == sha256:* ]] || references=yes IDS+="$image $id"$'\n'
+    done < <(services_in "$STACK_FILE")
+    [[ $references == yes ]] || return 0
+    stack=$(by_id <"$STACK_FILE") || die "$STACK_FILE could not be rewritten" "what runs was not touched; the same command again"
+    rewrite_stack "$stack"
+    say "$STACK_FILE names images by their IDs now"
+}
+
+# strangers: the services one of whose containers has another image than the stack file says, a line each.
+strangers() {
+    local name image container found
+    while read -r name image _; do
+        [[ $image == sha256:* ]] || continue # as an older version of this script deployed it
+        for container in $(d ps --quiet --filter "label=com.docker.swarm.service.name=${STACK}_$name" --filter status=running); do
+            found=$(d inspect --format '{{.Image}}' "$container" 2>/dev/null) || continue # gone meanwhile
+            [[ $found == "$image" ]] || printf '%s has %s\n' "$name" "$found"
+        done
     done < <(services_in "$STACK_FILE")
 }
 
-# Right after a deployment Swarm may still be writing the service itself ("update out of sequence").
-restart_service() {
+# Services that started before what they read was changed, be it by a run that was broken off then: Swarm sees no
+# difference, so it is told.
+stale_services() {
+    local name image container started read
+    while read -r name image _; do
+        [[ $(service_image "$name") == "$image" ]] || continue
+        container=$(container_of "$name")
+        [[ -n $container ]] || continue
+        started=$(d inspect --format '{{.State.StartedAt}}' "$container") || continue
+        case $name in
+            mysql | redis) continue ;;
+            mosquitto) read=$INSTALL_DIR/mosquitto/passwd ;;
+            *) read=$CONFIG ;;
+        esac
+        [[ $(stat -c %Y "$read" 2>/dev/null || echo 0) -le $(date -d "$started" +%s) ]] || printf '%s\n' "$name"
+    done < <(services_in "$STACK_FILE")
+}
+
+service_image() { d service inspect --format '{{.Spec.TaskTemplate.ContainerSpec.Image}}' "${STACK}_$1" 2>/dev/null; }
+
+# update_service NAME OPTION...: right after a deployment Swarm may still be writing it itself ("update out of sequence").
+update_service() {
     local try output
     for try in 1 2 3 4 5; do
-        output=$(d service update --detach --force "${STACK}_$1" 2>&1) && return 0
+        output=$(d service update --detach "${@:2}" "${STACK}_$1" 2>&1) && return 0
         sleep "$try"
     done
-    die "the service $1 cannot be restarted" "$(tail -n 1 <<<"$output")" "$ME restart"
+    die "the service $1 cannot be updated (${*:2})" "$(tail -n 1 <<<"$output")" "$ME restart"
 }
 
 # pending: what has not reached its replicas or is being updated, a line each.
@@ -1299,12 +1553,15 @@ wait_until_ready() {
     lost=$(cut_off)
     if [[ -n $lost ]]; then
         say "  these do not reach their databases by name and are started anew: $(paste -s -d ' ' <<<"$lost")"
-        for name in $lost; do restart_service "$name"; done
+        for name in $lost; do update_service "$name" --force; done
         wait_for_replicas
         lost=$(cut_off)
         [[ -z $lost ]] || die "these services do not reach their databases by name: $(paste -s -d ' ' <<<"$lost")" \
             "Docker's network ${STACK}_func is broken: systemctl restart docker; then the same command again"
     fi
+    lost=$(strangers)
+    [[ -z $lost ]] || fail 3 "what runs is not what was loaded: $(paste -s -d ',' <<<"$lost")" \
+        "whoever changed it: bash $INSTALL_DIR/run-portable.sh restart puts the right images back" "docker service inspect, docker events tell more"
     say "  every service runs; asking http://127.0.0.1:$PORT/"
     until answer=$(http_answer 127.0.0.1 "$PORT") && [[ $answer =~ ^HTTP/[0-9.]+\ [23] ]]; do
         if ((SECONDS > deadline)); then
@@ -1331,7 +1588,7 @@ wait_for_replicas() { # with start and deadline of wait_until_ready
         fi
         if ((SECONDS > deadline)); then
             show_failures "$now"
-            die "not every service runs: $(paste -s -d ',' <<<"$now")" "the data is unchanged in place" \
+            die "not every service runs: $(paste -s -d ',' <<<"$now")" "no data was deleted" \
                 "bash $INSTALL_DIR/run-portable.sh doctor names causes; then the same command again"
         fi
         # Where asking takes long the host is busy with the services, and is left to them.
@@ -1480,7 +1737,9 @@ redis() {
 
 client_image() { # client_image mysql|redis: the image that came with the product also has the client
     local image
-    image=$(d image ls --format '{{.Repository}}:{{.Tag}}' | grep "/$1:" | sed -n 1p) || true
+    image=$(sed -n 's|.*/'"$1"':[^"]*": "\(sha256:[0-9a-f]*\)".*|\1|p' "$RECEIPT" 2>/dev/null | sed -n 1p) || true
+    [[ -n $image && -n $(image_id "$image") ]] ||
+        image=$(d image ls --no-trunc --format '{{.ID}} {{.Repository}}:' | sed -n "s|\([^ ]*\) .*/$1:\$|\1|p" | sed -n 1p) || true
     if [[ -z $image ]]; then
         say "no client of $1 is here, it comes with its image: sh x.run pack load $1.tar.gz; from the folder: docker load -i $1.tar.gz" >&2
         return 1
@@ -1488,26 +1747,34 @@ client_image() { # client_image mysql|redis: the image that came with the produc
     printf '%s' "$image"
 }
 
-# dump_database: a complete dump under its final name, in DUMP, or none; the oldest beyond KEEP_DUMPS go.
+# dump_database [NAME]: a complete dump under its final name, in DUMP, or none; of those without a NAME the oldest beyond
+# KEEP_DUMPS go.
 dump_database() {
-    local partial count file
+    local partial name=${1:-$STACK-sqldump}
     partial=$(mktemp "$INSTALL_DIR/data/sqldump/.dump.XXXXXX") || return 1
     TEMPORARY+=("$partial")
     sql mysqldump --single-transaction --routines --triggers --events --hex-blob "$(config_get MYSQL_DATABASE)" >"$partial" || return 1
     complete_dump "$partial" || { say "the dump is not complete" >&2; return 1; }
-    DUMP=$INSTALL_DIR/data/sqldump/$STACK-sqldump-$(date +%Y%m%d-%H%M%S).sql
+    DUMP=$INSTALL_DIR/data/sqldump/$name-$(date +%Y%m%d-%H%M%S).sql
     while [[ -e $DUMP ]]; do # a dump of the same second is another one, and may be what is being restored
         sleep 0.2
-        DUMP=$INSTALL_DIR/data/sqldump/$STACK-sqldump-$(date +%Y%m%d-%H%M%S).sql
+        DUMP=$INSTALL_DIR/data/sqldump/$name-$(date +%Y%m%d-%H%M%S).sql
     done
     # What comes next may be the end of the database itself: the dump must outlive a power cut.
     { sync && mv -- "$partial" "$DUMP" && sync; } || return 1
     say "$DUMP ($(stat -c %s "$DUMP") bytes)"
+    remove_old_dumps
+}
+# Their names are times. One that is yet to come is of a clock that was corrected since: older than any made by this one.
+remove_old_dumps() {
+    local file count kept=''
+    [[ ! -s $RESTORING ]] || kept=$(cat "$RESTORING")
     count=$(find "$INSTALL_DIR/data/sqldump" -maxdepth 1 -name "$STACK-sqldump-*.sql" | wc -l)
-    for file in "$INSTALL_DIR/data/sqldump/$STACK"-sqldump-*.sql; do # in order of time, as their names are
-        ((count-- > KEEP_DUMPS)) || break
-        [[ $file -ef ${RESTORED-} ]] || rm -f -- "$file"
-    done
+    while ((count > KEEP_DUMPS)) && read -r _ file; do
+        count=$((count - 1))
+        [[ $file -ef $DUMP || $file -ef ${RESTORED-} || $file -ef $kept ]] || rm -f -- "$file"
+    done < <(printf '%s\n' "$INSTALL_DIR/data/sqldump/$STACK"-sqldump-*.sql |
+        awk -v now="$INSTALL_DIR/data/sqldump/$STACK-sqldump-$(date +%Y%m%d-%H%M%S).sql" '{ print ($0 > now ? 0 : 1), $0 }' | LC_ALL=C sort)
 }
 complete_dump() { tail -c 300 -- "$1" | grep '^-- Dump completed' >/dev/null; }
 
@@ -1555,17 +1822,25 @@ begin() { # begin [lock]: what every verb but install starts with
     settle_options
     need_stack
     PORT=$(published_port)
-    [[ -z ${1:-} ]] || take_lock
+    [[ -n ${1:-} ]] || return 0
+    take_lock
+    refuse_other_node
 }
 
 verb_status() {
     local waiting answer
     begin
+    refuse_other_node
     waiting=$(pending)
+    [[ -n $waiting ]] || waiting=$(strangers | sed 's/^/not the image that was loaded: /')
     answer=$(http_answer 127.0.0.1 "$PORT")
     say "DataFlux Func $(json_value "$RECEIPT" version), deployed $(json_value "$RECEIPT" deployed), in $INSTALL_DIR"
     say
-    d service ls --filter "label=com.docker.stack.namespace=$STACK" --format 'table {{.Name}}\t{{.Replicas}}\t{{.Image}}'
+    d service ls --filter "label=com.docker.stack.namespace=$STACK" --format '{{.Name}} {{.Replicas}} {{.Image}}' |
+        awk -v known="$(services_in "$STACK_FILE")" '
+            BEGIN { count = split(known, line, "\n"); for (i = 1; i <= count; i++) { split(line[i], of, " "); if (of[3] != "-") name[of[2]] = of[3] }
+                printf "%-27s %-9s %s\n", "NAME", "REPLICAS", "IMAGE" }
+            { printf "%-27s %-9s %s\n", $1, $2, $3 in name ? name[$3] : $3 }'
     say
     where_things_are
     say "  answers        ${answer:-no}"
@@ -1588,7 +1863,7 @@ verb_restart() {
     names=" $(running_services | cut -d ' ' -f 1 | paste -s -d ' ') "
     deploy
     for problem in $(services_in "$STACK_FILE" | cut -d ' ' -f 1); do # one that was taken out of the file is gone by now
-        [[ $names != *" $problem "* || $RESTARTED == *" $problem "* ]] || restart_service "$problem"
+        [[ $names != *" $problem "* || $RESTARTED == *" $problem "* ]] || update_service "$problem" --force
     done
     wait_until_ready
 }
@@ -1691,7 +1966,7 @@ verb_set() {
     write_file "$CONFIG.previous" 600 <"$CONFIG"
     config_set "${ARGS[@]}"
     say "$CONFIG written; the one before: $CONFIG.previous"
-    broker=$(services_in "$STACK_FILE" | sed -n 's/^mosquitto //p')
+    broker=$(services_in "$STACK_FILE" | awk '$1 == "mosquitto" { print $2 }')
     if [[ " ${ARGS[*]}" == *' MQTT_'* && $(config_get MQTT_HOST) == mosquitto && -n $broker ]]; then
         if ! (mosquitto_password "$broker"); then
             write_file "$CONFIG" 600 <"$CONFIG.previous"
@@ -1704,7 +1979,7 @@ verb_set() {
     mapfile -t running <<<"$services"
     for name in ${running[@]+"${running[@]}"}; do
         name=${name%% *}
-        case $name in mysql | redis | mosquitto) [[ $restart != "$name " ]] || restart_service "$name" ;; *) restart_service "$name" ;; esac
+        case $name in mysql | redis | mosquitto) [[ $restart != "$name " ]] || update_service "$name" --force ;; *) update_service "$name" --force ;; esac
     done
     wait_until_ready
 }
@@ -1818,6 +2093,7 @@ verb_uninstall() {
     [[ $ENGINE == absent || $ENGINE == answers && $SWARM =~ ^(active|inactive)$ ]] ||
         die "the stack may be running, and Docker cannot be asked to remove it ($ENGINE, swarm $SWARM)" \
             "nothing was changed; $(docker_remedy)"
+    refuse_other_node
     elsewhere=$(running_dir)
     if [[ -z $elsewhere && $ENGINE == answers && $SWARM == active ]]; then # a query that failed says nothing either
         services=$(running_services) || docker_gone "nothing was changed, no data was deleted"
@@ -1832,7 +2108,10 @@ verb_uninstall() {
             services_in "$STACK_FILE" | cut -d ' ' -f 2 | sort -u | xargs docker image rm >/dev/null 2>&1 || true
         fi
     fi
-    rm -f "/etc/logrotate.d/$STACK" "/etc/logrotate.d/$STACK".tmp.??????
+    rm -f "/etc/logrotate.d/$STACK" "/etc/logrotate.d/$STACK".tmp.?????? "$RECORD".tmp.??????
+    if [[ ! -e $RECORD || $(recorded_dir) == "$INSTALL_DIR" ]]; then
+        if [[ $PURGE == yes || ! -d $INSTALL_DIR ]]; then rm -f "$RECORD"; else write_file "$RECORD" 644 <<<"$INSTALL_DIR removed"; fi
+    fi
     if [[ $PURGE == yes && -d $INSTALL_DIR ]]; then
         # What is mounted there, such as resources shared with another host, is not ours to delete; nor is what else lies there.
         for entry in "$INSTALL_DIR"/{data,mysql,redis,mosquitto,receipt.json*,docker-stack.*,run-portable.sh*}; do
@@ -1871,6 +2150,8 @@ verb_doctor() {
     check "it came to its end" "$([[ -n $(json_value "$RECEIPT" ready) ]] || echo "it was interrupted, or not everything ever ran")" \
         "type the command that installs again, from the bundle or folder; it goes on where it was"
 
+    check "no update was broken off" "$([[ ! -s $UPDATING ]] || echo "the one from $(cut -d ' ' -f 1 "$UPDATING") did not come to its end")" \
+        "type the command that updates again; or go back: install $(cut -d ' ' -f 1 "$UPDATING" 2>/dev/null) with --allow-downgrade, then: $ME restore $(cut -d ' ' -f 2 "$UPDATING" 2>/dev/null)"
     check "no restore was broken off" "$([[ ! -s $RESTORING ]] || echo "the database is not whole")" \
         "$ME restore $([[ ! -s $RESTORING ]] || cat "$RESTORING")"
 
@@ -1882,16 +2163,18 @@ verb_doctor() {
     done
     outcome=$(awk '$1 == "MemAvailable:" && $2 < 100000 { print "only " $2 " kB are available" }' /proc/meminfo)
     check memory "$outcome" "more memory, or run install again with --mini"
+    check "files that a container may open" "$(unlimited_files)" "$LIMIT_FILES"
     rest=$(sed -n 's/.*node\.id == \([a-z0-9]*\).*/\1/p' "$STACK_FILE" | sed -n 1p)
     check "the stack file belongs to this node" "$([[ -z $rest || $rest == "$NODE_ID" ]] || echo "it names the node $rest")" \
         "$ME restart corrects it"
 
     step "5.2 Not starting"
     check "$CONFIG" "$(config_problem "$CONFIG")" "correct it (KEY: VALUE, spaces, no tabs), then: $ME restart"
-    while read -r name rest; do
+    while read -r name rest _; do
         [[ -n $(image_id "$rest") ]] || check "image of $name" "$rest is not on this host" \
             "run install again from the folder or bundle"
     done < <(services_in "$STACK_FILE")
+    check "what runs is what was loaded" "$(strangers | paste -s -d ',')" "$ME restart"
     rest=$(pending)
     check "services" "$(paste -s -d ',' <<<"$rest")" "$ME logs SERVICE; if they only need starting: $ME restart"
     check "Docker keeps no port for a container that is gone" "$(held_ports "$rest" | paste -s -d ' ')" "systemctl restart docker"
@@ -1975,6 +2258,7 @@ main() {
     trap 'on_signal 130' INT
     trap 'on_signal 143' TERM
     parse "$@"
+    refuse_distant_docker
     "verb_$VERB"
 }
 

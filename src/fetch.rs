@@ -54,10 +54,10 @@ pub use stale::Rung;
 pub use whole::{Place, Want};
 
 use crate::cache::Cache;
+use crate::digest::Descriptor;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::folder::{Folder, Lock};
-use crate::manifest::pin::PinOf;
 use crate::manifest::{Artifact, Limits, Pinned, builtin};
 use crate::progress::Progress;
 use crate::workers;
@@ -218,7 +218,7 @@ impl Fetcher {
         artifacts: &[(usize, &Artifact)],
         base: &Url,
         progress: &dyn Progress,
-    ) -> (Vec<(usize, PinOf)>, Option<Error>) {
+    ) -> (Vec<(usize, Descriptor)>, Option<Error>) {
         progress.plan(artifacts.len(), None);
         let pinning = pin::Pinning {
             http: &self.http,

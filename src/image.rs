@@ -1,4 +1,4 @@
-//! Archives of container images: read, shared by layer, and given back bit for bit.
+//! Archives of container images: read, shared by layer, and written again bit for bit.
 //!
 //! ```text
 //! mysql.tar.gz ─analyse─▶ images, blobs (each layer once), recipe ─▶ OCI layout + recipe in the bundle
@@ -6,23 +6,27 @@
 //!                                                    images + blobs ─export─▶ docker load
 //! ```
 //!
-//! * [`analyse()`] reads an artifact once, checks every layer against its image's config, and finds out how
+//! * [`analyse()`] reads an artifact once, compares every layer with its image's config, and finds out how
 //!   the artifact can be written again.
 //! * [`layout()`] puts the images of several artifacts into one OCI image layout.
-//! * [`rebuild()`] writes the original artifact, [`write_content()`] what is in it, [`export()`] an archive for
-//!   `docker load`.
+//! * [`rebuild()`] writes the original artifact, [`write_content()`] its decompressed content, [`export()`] an archive
+//!   for `docker load`.
 
 mod analyse;
 mod archive;
 mod blob;
+mod blobs;
+mod content;
 mod deflate;
 mod export;
+mod fault;
 pub(crate) mod fuzzing;
 mod gzip;
 mod gzip_write;
-mod hashing;
+mod layers;
 mod layout;
 mod limits;
+mod oci;
 mod options;
 mod prove;
 mod rebuild;
@@ -30,55 +34,91 @@ mod recipe;
 mod resolve;
 mod tag;
 mod tar;
-mod text;
+mod unpacker;
 
-pub use analyse::{Analysis, Form, analyse};
-pub use archive::Compression;
+pub use analyse::{Analysis, Representation, analyse};
 pub use blob::Blob;
+pub use blobs::{AnalysedBlobs, BlobSource};
+pub use content::{Codec, without_compression};
 pub use export::{END_OF_ARCHIVE, export, export_members};
-pub use layout::{Entry, Source, blob_path, distinct, layout, other_blob_path, recipe_path};
-pub use limits::Limits;
-pub use options::Options;
-pub use rebuild::{BlobSource, rebuild, write_content};
+pub use layout::{LayoutContent, LayoutFile, blob_path, distinct, layout, other_blob_path, recipe_path};
+pub use limits::ImageLimits;
+pub use oci::{ImageConfig, docker_manifest};
+pub use options::AnalysisOptions;
+pub use rebuild::{rebuild, write_content};
 pub use recipe::Recipe;
 pub use tag::check_tags;
-pub use text::without_compression;
 
-use crate::digest::Digest;
+use serde::{Deserialize, Deserializer, Serialize, de};
 
-/// A container image whose layers are what its config says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+use crate::digest::{Descriptor, Digest};
+use crate::image_ref::ImageRef;
+
+/// A container image. Its config is a blob under its ID.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Image {
-    /// Its names, such as `mysql:8.0`; none where the archive gives it none.
-    pub tags: Vec<String>,
+    /// The names it is loaded under, each with a tag, such as `mysql:8.0`; none where its archive gives it none.
+    #[serde(deserialize_with = "tagged")]
+    pub tags: Vec<ImageRef>,
     /// The image ID: the digest of its config.
     pub id: Digest,
-    /// Its config, JSON, exactly as it was.
-    pub config: Vec<u8>,
     /// What it runs on, such as `linux/amd64`.
     pub platform: String,
     /// Its layers, base first.
     pub layers: Vec<Layer>,
 }
 
+impl Image {
+    /// What people call it: its first tag, or its ID.
+    pub fn title(&self) -> String {
+        self.tags.first().map_or_else(|| self.id.to_string(), ImageRef::to_string)
+    }
+}
+
 /// A layer of an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Layer {
     /// The digest of its tar archive without compression.
     pub diff_id: Digest,
     /// The size of that, in bytes.
     pub size: u64,
-    /// The blob it is carried as.
-    pub stored: Stored,
+    /// The compressed blob it is carried as, where its compression could not be taken off and put on again exactly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packed: Option<Packed>,
 }
 
-/// How a layer is carried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stored {
-    /// The digest of the blob.
+/// The compressed blob of a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Packed {
+    /// Its digest.
     pub digest: Digest,
-    /// Its size, in bytes.
+    /// Its size in bytes.
     pub size: u64,
-    /// Its own compression: only where that could not be taken off and put on again exactly.
-    pub compression: Option<Compression>,
+    /// How it is compressed.
+    #[serde(rename = "compression")]
+    pub codec: Codec,
+}
+
+impl Layer {
+    /// Digest and size of its tar archive without compression.
+    pub fn content(&self) -> Descriptor {
+        Descriptor { digest: self.diff_id, size: self.size }
+    }
+
+    /// Digest and size of the blob it is carried as.
+    pub fn blob(&self) -> Descriptor {
+        self.packed.map_or(self.content(), |packed| Descriptor { digest: packed.digest, size: packed.size })
+    }
+
+    /// How that blob is compressed; `None` where it is not.
+    pub fn codec(&self) -> Option<Codec> {
+        self.packed.map(|packed| packed.codec)
+    }
+}
+
+/// Reads names that an image can be loaded under.
+fn tagged<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ImageRef>, D::Error> {
+    let tags = Vec::<String>::deserialize(deserializer)?;
+    tags.iter().map(|tag| ImageRef::tagged(tag)).collect::<Result<_, _>>().map_err(de::Error::custom)
 }

@@ -23,7 +23,7 @@
 //! fetch        site       the network (async) │ what happens on site
 //! folder  cache  image  bundle
 //! manifest     signature  stack
-//! digest path platform progress error atomic scratch workers
+//! digest path platform image_ref progress error atomic scratch workers
 //! ```
 
 pub mod atomic;
@@ -35,6 +35,7 @@ pub mod error;
 pub mod fetch;
 pub mod folder;
 pub mod image;
+pub mod image_ref;
 pub mod manifest;
 pub mod path;
 pub mod platform;

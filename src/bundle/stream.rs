@@ -3,12 +3,12 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use super::frames::damaged;
-use super::index::{CarriedArtifact, Entry};
+use super::frame_cache::damaged;
+use super::layout::PayloadEntry;
 use super::read::Bundle;
 use crate::digest::Digest;
 use crate::error::Result;
-use crate::image::{self, BlobSource, Image};
+use crate::image::{self, BlobSource};
 
 /// The content of an entry, a frame at a time; each is checked before it is unpacked.
 pub struct EntryReader<'a> {
@@ -21,24 +21,10 @@ pub struct EntryReader<'a> {
 }
 
 impl Bundle {
-    /// The content of `entry`, from its begin.
-    pub fn stream<'a>(&'a self, entry: &Entry) -> EntryReader<'a> {
+    /// Reads the content of `entry` from its first byte. Each frame is compared with its digest; the content as a
+    /// whole is not.
+    pub fn stream<'a>(&'a self, entry: &PayloadEntry) -> EntryReader<'a> {
         EntryReader { bundle: self, at: entry.offset, end: entry.end(), frame: None }
-    }
-
-    /// The images of an artifact, with their configs.
-    ///
-    /// # Errors
-    /// The bundle is damaged.
-    pub fn images_of(&self, artifact: &CarriedArtifact) -> Result<Vec<Image>> {
-        let with_config = |image: Image| {
-            let mut config = Vec::new();
-            let limit = image::Limits::DEFAULT.json_bytes;
-            let read = self.open(&image.id)?.take(limit).read_to_end(&mut config);
-            read.map_err(|cause| damaged(self.path(), cause))?;
-            Ok(Image { config, ..image })
-        };
-        self.index().images_of(artifact).into_iter().map(with_config).collect()
     }
 }
 

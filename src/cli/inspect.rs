@@ -6,9 +6,11 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use super::terminal::{Terminal, bytes, counted};
-use crate::bundle::{Bundle, CarriedImage, Index, Share};
+use crate::bundle::{Bundle, Carried, Footprint, Index};
 use crate::digest::Digest;
 use crate::error::Result;
+use crate::image::Image;
+use crate::image_ref::ImageRef;
 
 /// Show what is inside a bundle
 #[derive(Args)]
@@ -30,10 +32,10 @@ pub(super) fn run(args: &InspectArgs, terminal: &Terminal) -> Result<u8> {
     let payload_at = index.header_size + 1;
     let escape = format!("tail -c +{payload_at} {} | zstd -dc | tar -x", args.bundle.display());
     let originals: u64 = index.artifacts.iter().map(|artifact| artifact.size).sum();
-    let shares: Vec<Share> = index.artifacts.iter().map(|artifact| index.share_of(artifact)).collect();
-    let each = |of: fn(&Share) -> u64| {
+    let footprints: Vec<Footprint> = index.artifacts.iter().map(|artifact| index.footprint_of(artifact)).collect();
+    let each = |of: fn(&Footprint) -> u64| {
         let names = index.artifacts.iter().map(|artifact| artifact.name.to_string());
-        names.zip(shares.iter().map(|share| of(share).into())).collect::<Map<_, _>>()
+        names.zip(footprints.iter().map(|share| of(share).into())).collect::<Map<_, _>>()
     };
     terminal.document(&json!({
         "bundle": args.bundle,
@@ -63,16 +65,16 @@ pub(super) fn run(args: &InspectArgs, terminal: &Terminal) -> Result<u8> {
         index.run.as_ref().map_or("nothing", |run| run.as_str()),
         index.packed_by,
     ))?;
-    let rows = index.artifacts.iter().zip(&shares).map(|(artifact, share)| {
+    let rows = index.artifacts.iter().zip(&footprints).map(|(artifact, share)| {
         let digest = if terminal.verbose() { artifact.digest.to_string() } else { artifact.digest.short() };
         vec![
             artifact.name.to_string(),
             artifact.kind.to_string(),
             bytes(artifact.size),
             format!("{:o}", artifact.mode),
-            match &artifact.kept {
-                Some(why) => format!("as it is: {why}"),
-                None => artifact.form.as_str().to_owned(),
+            match &artifact.carried {
+                Carried::File { reason: Some(why) } => format!("as it is: {why}"),
+                other => other.as_str().to_owned(),
             },
             bytes(share.unpacked),
             bytes(share.stored),
@@ -92,16 +94,20 @@ fn images(index: &Index, terminal: &Terminal) -> Result<()> {
     let mut rows = Vec::new();
     for image in &index.images {
         let shown = |digest: &Digest| if terminal.verbose() { digest.to_string() } else { digest.short() };
-        let name = if image.tags.is_empty() { "(no tag)".to_owned() } else { image.tags.join(", ") };
+        let name = if image.tags.is_empty() {
+            "(no tag)".to_owned()
+        } else {
+            image.tags.iter().map(ImageRef::as_str).collect::<Vec<_>>().join(", ")
+        };
         let size = image.layers.iter().map(|layer| layer.size).sum();
         rows.push(vec![name, bytes(size), counted(image.layers.len() as u64, "layer"), shown(&image.id)]);
         for layer in &image.layers {
-            let sharers: Vec<&CarriedImage> = index.sharers(&layer.diff_id).collect();
+            let sharers: Vec<&Image> = index.sharers(&layer.diff_id).collect();
             let is_carried = sharers.iter().any(|sharer| sharer.id == image.id);
             let others: Vec<&str> = sharers
                 .into_iter()
                 .filter(|other| is_carried && other.id != image.id)
-                .map(|other| other.tags.first().map_or("(no tag)", String::as_str))
+                .map(|other| other.tags.first().map_or("(no tag)", ImageRef::as_str))
                 .collect();
             let shared = match &others[..] {
                 [] => None,
@@ -109,7 +115,7 @@ fn images(index: &Index, terminal: &Terminal) -> Result<()> {
                 all if terminal.verbose() => Some(format!("shared with {}", all.join(", "))),
                 all => Some(format!("shared with {} other images", all.len())),
             };
-            let packed = layer.packed.map(|packed| format!("carried under its own {}", packed.compression.name()));
+            let packed = layer.packed.map(|packed| format!("carried under its own {}", packed.codec.name()));
             let shared = shared.into_iter().chain(packed).collect::<Vec<_>>().join(", ");
             rows.push(vec!["  layer".to_owned(), bytes(layer.size), shared, shown(&layer.diff_id)]);
         }
@@ -123,7 +129,7 @@ fn images_json(index: &Index) -> Value {
         let by: Vec<&Digest> = index.sharers(diff_id).map(|image| &image.id).collect();
         json!({ "diffId": diff_id, "size": size, "images": by })
     };
-    let image = |image: &CarriedImage| {
+    let image = |image: &Image| {
         let layers: Vec<Value> = image.layers.iter().map(|one| layer(&one.diff_id, one.size)).collect();
         json!({ "tags": image.tags, "id": image.id, "platform": image.platform, "layers": layers })
     };

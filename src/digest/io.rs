@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | [`HashingReader`], [`HashingWriter`] | the descriptor of bytes nobody has promised anything about |
 //! | [`VerifyingReader`], [`VerifyingWriter`] | bytes that must be those of a [`Descriptor`] |
-//! | [`BoundedReader`] | bytes of unknown size that must not exceed a limit |
+//! | [`BoundedReader`], [`BoundedWriter`] | bytes of unknown size that must not exceed a limit |
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -271,13 +271,49 @@ impl<R: Read> Read for BoundedReader<R> {
         let count = self.inner.read(&mut buffer[..most])?;
         match self.left.checked_sub(count as u64) {
             Some(left) => self.left = left,
-            None => {
-                let why = format!("more than {} bytes", self.limit);
-                return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
-            }
+            None => return Err(too_much(self.limit)),
         }
         Ok(count)
     }
+}
+
+/// Passes on at most `limit` bytes to a writer; fails as [`BoundedReader`] does, before a byte too many is passed on.
+#[derive(Debug)]
+pub struct BoundedWriter<W> {
+    inner: W,
+    limit: u64,
+    left: u64,
+}
+
+impl<W> BoundedWriter<W> {
+    /// Passes on at most `limit` bytes to `inner`.
+    pub fn new(inner: W, limit: u64) -> Self {
+        BoundedWriter { inner, limit, left: limit }
+    }
+
+    /// Returns the writer.
+    pub fn into_inner(self) -> W {
+        self.inner
+    }
+}
+
+impl<W: Write> Write for BoundedWriter<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.len() as u64 > self.left {
+            return Err(too_much(self.limit));
+        }
+        let count = self.inner.write(bytes)?;
+        self.left -= count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+fn too_much(limit: u64) -> io::Error {
+    io::Error::new(io::ErrorKind::FileTooLarge, format!("more than {limit} bytes"))
 }
 
 #[cfg(test)]
@@ -344,6 +380,10 @@ mod tests {
         };
         assert_eq!(read(b"abc").expect("just enough"), b"abc");
         assert_eq!(read(b"abcd").expect_err("too much").kind(), io::ErrorKind::FileTooLarge);
+        let mut writer = BoundedWriter::new(Vec::new(), 3);
+        writer.write_all(b"abc").expect("just enough");
+        assert_eq!(writer.write_all(b"d").expect_err("too much").kind(), io::ErrorKind::FileTooLarge);
+        assert_eq!(writer.into_inner(), b"abc");
     }
 
     #[test]

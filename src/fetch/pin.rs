@@ -22,7 +22,6 @@ use super::stale::Rung;
 use crate::cache::{Cache, Edition, Incoming};
 use crate::digest::{Descriptor, Digest};
 use crate::error::{Class, Error, Result};
-use crate::manifest::pin::PinOf;
 use crate::manifest::{Artifact, Limits};
 use crate::progress::{Meter, Progress};
 
@@ -44,7 +43,7 @@ struct Taken {
 
 /// All of a file.
 struct Got {
-    pin: PinOf,
+    pin: Descriptor,
     /// Who answered.
     seen: Option<Seen>,
     /// Whether all bytes are of one answer.
@@ -56,7 +55,7 @@ impl Pinning<'_> {
     ///
     /// # Errors
     /// It cannot be had, or it has a digest already and the bytes have another.
-    pub(super) fn pin(&self, artifact: &Artifact) -> Result<PinOf> {
+    pub(super) fn pin(&self, artifact: &Artifact) -> Result<Descriptor> {
         let meter = self.progress.start(artifact.name.as_str(), artifact.pin.and_then(|pin| pin.size));
         let sources = plan::sources(artifact, self.base, &self.http.options().mirrors)?;
         let urls: Vec<Url> = sources.iter().map(|source| source.url.clone()).collect();
@@ -140,7 +139,7 @@ impl Pinning<'_> {
 
     /// Puts what came into the cache if it is what was pinned, and removes what else the artifact's URLs had sent
     /// of it: a file of this machine may have been pinned after a server sent a part.
-    fn keep(&self, artifact: &Artifact, taken: Option<Taken>, pin: PinOf, urls: &[Url]) {
+    fn keep(&self, artifact: &Artifact, taken: Option<Taken>, pin: Descriptor, urls: &[Url]) {
         let Some(cache) = self.cache else { return };
         if let Some(Taken { mut incoming, .. }) = taken {
             if (incoming.length(), incoming.digest()) != (pin.size, pin.digest) {
@@ -194,7 +193,7 @@ impl Pinning<'_> {
         }
         let came = taken.length();
         if answer.end_is_certain() && answer.total.is_none_or(|total| total == came) {
-            let pin = PinOf { size: came, digest: taken.digest() };
+            let pin = Descriptor { size: came, digest: taken.digest() };
             let alone = answer.came() == came;
             return Ok(Got { pin, seen: Some(answer.seen), alone });
         }
@@ -215,7 +214,7 @@ impl Pinning<'_> {
 }
 
 /// A digest that is known already binds: only a missing size may be filled in.
-fn judge(artifact: &Artifact, turn: &Turn, got: Got) -> Result<PinOf, Fault> {
+fn judge(artifact: &Artifact, turn: &Turn, got: Got) -> Result<Descriptor, Fault> {
     let Got { pin, seen, .. } = got;
     let Some(known) = artifact.pin else { return Ok(pin) };
     if known.digest == pin.digest && known.size.is_none_or(|size| size == pin.size) {
@@ -266,5 +265,5 @@ fn hash_local(local: &Local, artifact: &Artifact, turn: &Turn, meter: &dyn Meter
     let Descriptor { size, digest } = local.descriptor(&redact::shown(&turn.url), most)?;
     meter.expect(size);
     meter.add(size);
-    Ok(Got { pin: PinOf { size, digest }, seen: None, alone: true })
+    Ok(Got { pin: Descriptor { size, digest }, seen: None, alone: true })
 }

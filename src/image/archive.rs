@@ -1,15 +1,14 @@
 //! One pass over an image archive: which members it has, what their digests are, and what lies between.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
 
-use flate2::write::MultiGzDecoder;
-use serde::{Deserialize, Serialize};
-
-use super::limits::Limits;
+use super::content::Codec;
+use super::fault::ArchiveFault;
+use super::limits::ImageLimits;
 use super::recipe::Part;
 use super::tar::{Member, MemberKind, TarReader, Visitor};
-use crate::digest::{Digest, Hasher};
+use super::unpacker::Unpacker;
+use crate::digest::{Descriptor, Digest, Hasher};
 use crate::path::RelPath;
 
 /// A member up to this size is kept with the framing, in memory.
@@ -17,72 +16,38 @@ const SMALL: u64 = 16 << 10;
 /// Symbolic links that may lead to one another.
 const MOST_LINKS: usize = 8;
 
-/// How a layer is compressed inside its archive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Compression {
-    /// RFC 1952.
-    Gzip,
-    /// RFC 8878.
-    Zstd,
-}
-
-impl Compression {
-    /// The word for it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Compression::Gzip => "gzip",
-            Compression::Zstd => "zstd",
-        }
-    }
-}
-
 /// A file in the archive.
 #[derive(Debug, Clone)]
-pub(super) struct Content {
-    pub(super) digest: Digest,
-    pub(super) size: u64,
+pub(super) struct ArchiveFile {
+    pub(super) descriptor: Descriptor,
     /// Where it begins in the archive's tar stream.
     pub(super) offset: u64,
     /// Its bytes, when it is small or may be JSON.
     pub(super) bytes: Option<Vec<u8>>,
-    /// What lies under its compression.
-    pub(super) inner: Option<Inner>,
+    /// Its decompressed content, where it is compressed.
+    pub(super) decompressed: Option<Decompressed>,
 }
 
-/// What lies under a member's compression.
+/// The decompressed content of a member.
 #[derive(Debug, Clone)]
-pub(super) struct Inner {
-    pub(super) compression: Compression,
-    /// Digest and size without the compression, or why they could not be found.
-    pub(super) text: Result<(Digest, u64), String>,
+pub(super) struct Decompressed {
+    pub(super) codec: Codec,
+    /// Its digest and size, or why they could not be found.
+    pub(super) content: Result<Descriptor, String>,
 }
 
 #[derive(Debug)]
-enum Entry {
-    File(Content),
+enum ArchiveEntry {
+    File(ArchiveFile),
     Folder,
     /// A link to a path in the archive; symbolic targets are already resolved against their folder.
     Link(RelPath),
 }
 
-/// What is wrong with an archive, and in which of its members.
-#[derive(Debug)]
-pub(super) struct Fault {
-    pub(super) member: Option<String>,
-    pub(super) reason: String,
-}
-
-impl Fault {
-    pub(super) fn new(member: impl Into<String>, reason: impl Into<String>) -> Self {
-        Fault { member: Some(member.into()), reason: reason.into() }
-    }
-}
-
 /// The members of an archive.
 #[derive(Debug, Default)]
 pub(super) struct Members {
-    entries: BTreeMap<RelPath, Entry>,
+    entries: BTreeMap<RelPath, ArchiveEntry>,
 }
 
 impl Members {
@@ -92,35 +57,37 @@ impl Members {
     }
 
     /// The file at `path`, through links.
-    pub(super) fn file(&self, path: &str) -> Result<&Content, Fault> {
-        let mut at: RelPath = path.parse().map_err(|why| Fault::new(path, format!("{why}")))?;
+    pub(super) fn file(&self, path: &str) -> Result<&ArchiveFile, ArchiveFault> {
+        let mut at: RelPath = path.parse().map_err(|why| ArchiveFault::new(path, format!("{why}")))?;
         for _ in 0..=MOST_LINKS {
             match self.entries.get(&at) {
-                Some(Entry::File(content)) => return Ok(content),
-                Some(Entry::Link(target)) => at = target.clone(),
-                Some(Entry::Folder) => return Err(Fault::new(path, "it should be a file and is a folder")),
-                None => return Err(Fault::new(path, "the archive names this file but does not have it")),
+                Some(ArchiveEntry::File(file)) => return Ok(file),
+                Some(ArchiveEntry::Link(target)) => at = target.clone(),
+                Some(ArchiveEntry::Folder) => {
+                    return Err(ArchiveFault::new(path, "it should be a file and is a folder"));
+                }
+                None => return Err(ArchiveFault::new(path, "the archive names this file but does not have it")),
             }
         }
-        Err(Fault::new(path, "its links lead in a circle"))
+        Err(ArchiveFault::new(path, "its links lead in a circle"))
     }
 
     /// Where a file with this content begins in the tar stream.
     pub(super) fn offset_of(&self, digest: &Digest) -> Option<u64> {
         self.entries.values().find_map(|entry| match entry {
-            Entry::File(content) if content.digest == *digest => Some(content.offset),
+            ArchiveEntry::File(file) if file.descriptor.digest == *digest => Some(file.offset),
             _ => None,
         })
     }
 
     /// The bytes of the file at `path`, which is to be JSON.
-    pub(super) fn json(&self, path: &str, limits: &Limits) -> Result<&[u8], Fault> {
-        let content = self.file(path)?;
-        content.bytes.as_deref().ok_or_else(|| {
-            let too_large = content.size > limits.json_bytes;
+    pub(super) fn json(&self, path: &str, limits: &ImageLimits) -> Result<&[u8], ArchiveFault> {
+        let file = self.file(path)?;
+        file.bytes.as_deref().ok_or_else(|| {
+            let too_large = file.descriptor.size > limits.json_bytes;
             let limit = limits.json_bytes;
-            let why = if too_large { format!("it is larger than {limit} bytes") } else { "it is no JSON".to_owned() };
-            Fault::new(path, why)
+            let why = if too_large { format!("it is larger than {limit} bytes") } else { "it is not JSON".to_owned() };
+            ArchiveFault::new(path, why)
         })
     }
 }
@@ -132,14 +99,14 @@ pub(super) struct ArchiveReader {
 }
 
 impl ArchiveReader {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: ImageLimits) -> Self {
         let found = Finder {
             limits,
             members: Members::default(),
             parts: Vec::new(),
             literal: Vec::new(),
             framing: 0,
-            text: 0,
+            content: 0,
             at: None,
             current: None,
             json: 0,
@@ -147,26 +114,26 @@ impl ArchiveReader {
         ArchiveReader { tar: TarReader::new(limits.members, limits.extension_bytes), found }
     }
 
-    pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<(), Fault> {
-        let limit = self.found.limits.text_bytes;
-        let room = usize::try_from(limit - self.found.text).unwrap_or(usize::MAX).min(bytes.len());
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<(), ArchiveFault> {
+        let limit = self.found.limits.content_bytes;
+        let room = usize::try_from(limit - self.found.content).unwrap_or(usize::MAX).min(bytes.len());
         let (within, beyond) = bytes.split_at(room);
-        self.found.text += within.len() as u64;
-        self.tar.feed(within, &mut self.found).map_err(|reason| Fault { member: self.at(), reason })?;
+        self.found.content += within.len() as u64;
+        self.tar.feed(within, &mut self.found).map_err(|reason| ArchiveFault { member: self.at(), reason })?;
         if beyond.is_empty() {
             return Ok(());
         }
-        Err(Fault { member: self.at(), reason: format!("it unpacks to more than {limit} bytes") })
+        Err(ArchiveFault { member: self.at(), reason: format!("it unpacks to more than {limit} bytes") })
     }
 
-    /// The name of the last member that was begun, as the archive has it.
+    /// The name of the last member whose header was read, as the archive has it.
     pub(super) fn at(&self) -> Option<String> {
         self.found.at.clone()
     }
 
     /// The members, and the parts the tar stream is made of.
-    pub(super) fn finish(mut self) -> Result<(Members, Vec<Part>), Fault> {
-        self.tar.finish().map_err(|reason| Fault { member: self.found.at.clone(), reason })?;
+    pub(super) fn finish(mut self) -> Result<(Members, Vec<Part>), ArchiveFault> {
+        self.tar.finish().map_err(|reason| ArchiveFault { member: self.found.at.clone(), reason })?;
         self.found.flush();
         Ok((self.found.members, self.found.parts))
     }
@@ -174,12 +141,12 @@ impl ArchiveReader {
 
 /// Collects what a tar reader hands out.
 struct Finder {
-    limits: Limits,
+    limits: ImageLimits,
     members: Members,
     parts: Vec<Part>,
     literal: Vec<u8>,
     framing: u64,
-    text: u64,
+    content: u64,
     json: u64,
     at: Option<String>,
     current: Option<Current>,
@@ -191,7 +158,7 @@ struct Current {
     member: Member,
     hasher: Hasher,
     bytes: Option<Vec<u8>>,
-    unpack: Option<(Compression, Unpacker)>,
+    unpacker: Option<Unpacker>,
 }
 
 impl Finder {
@@ -201,11 +168,11 @@ impl Finder {
         }
     }
 
-    fn add(&mut self, path: RelPath, entry: Entry) -> Result<(), String> {
+    fn add(&mut self, path: RelPath, entry: ArchiveEntry) -> Result<(), String> {
         let known = match (self.members.entries.get(&path), &entry) {
-            (None, _) | (Some(Entry::Folder), Entry::Folder) => false,
-            (Some(Entry::File(old)), Entry::File(new)) => old.digest != new.digest,
-            (Some(Entry::Link(old)), Entry::Link(new)) => old != new,
+            (None, _) | (Some(ArchiveEntry::Folder), ArchiveEntry::Folder) => false,
+            (Some(ArchiveEntry::File(old)), ArchiveEntry::File(new)) => old.descriptor.digest != new.descriptor.digest,
+            (Some(ArchiveEntry::Link(old)), ArchiveEntry::Link(new)) => old != new,
             _ => true,
         };
         if known {
@@ -235,19 +202,19 @@ impl Visitor for Finder {
         }
         let path: RelPath = name.parse().map_err(|why| format!("{why}"))?;
         match &member.kind {
-            MemberKind::Directory => self.add(path, Entry::Folder),
+            MemberKind::Directory => self.add(path, ArchiveEntry::Folder),
             MemberKind::HardLink(target) => {
                 let target = target.strip_prefix("./").unwrap_or(target);
                 let target = target.parse().map_err(|why| format!("the link '{path}' is not safe: {why}"))?;
-                self.add(path, Entry::Link(target))
+                self.add(path, ArchiveEntry::Link(target))
             }
             MemberKind::SymbolicLink(target) => {
                 let target = resolve(&path, target).map_err(|why| format!("the link '{path}' is not safe: {why}"))?;
-                self.add(path, Entry::Link(target))
+                self.add(path, ArchiveEntry::Link(target))
             }
             MemberKind::File => {
                 let bytes = (member.size <= SMALL).then(Vec::new);
-                self.current = Some(Current { path, member, hasher: Hasher::new(), bytes, unpack: None });
+                self.current = Some(Current { path, member, hasher: Hasher::new(), bytes, unpacker: None });
                 Ok(())
             }
         }
@@ -264,13 +231,13 @@ impl Visitor for Finder {
                 }
                 current.bytes = Some(Vec::new());
             }
-            current.unpack = Unpacker::for_content(bytes, self.limits.text_bytes);
+            current.unpacker = Unpacker::for_content(bytes, self.limits.content_bytes);
         }
         current.hasher.update(bytes);
         if let Some(kept) = &mut current.bytes {
             kept.extend_from_slice(bytes);
         }
-        if let Some((_, unpacker)) = &mut current.unpack {
+        if let Some(unpacker) = &mut current.unpacker {
             unpacker.feed(bytes);
         }
         if current.member.size <= SMALL { self.framing(bytes) } else { Ok(()) }
@@ -278,15 +245,16 @@ impl Visitor for Finder {
 
     fn end(&mut self) -> Result<(), String> {
         let Some(current) = self.current.take() else { return Ok(()) };
-        let Current { path, member, hasher, bytes, unpack } = current;
-        let digest = hasher.finish();
-        let inner = unpack.map(|(compression, unpacker)| Inner { compression, text: unpacker.finish() });
+        let Current { path, member, hasher, bytes, unpacker } = current;
+        let descriptor = hasher.descriptor();
+        let decompressed =
+            unpacker.map(|unpacker| Decompressed { codec: unpacker.codec(), content: unpacker.finish() });
         if member.size > SMALL {
             self.flush();
-            self.parts.push(Part::Blob { digest, size: member.size });
+            self.parts.push(Part::Blob(descriptor));
         }
-        let content = Content { digest, size: member.size, offset: member.offset, bytes, inner };
-        self.add(path, Entry::File(content))
+        let file = ArchiveFile { descriptor, offset: member.offset, bytes, decompressed };
+        self.add(path, ArchiveEntry::File(file))
     }
 }
 
@@ -307,75 +275,4 @@ fn resolve(path: &RelPath, target: &str) -> Result<RelPath, String> {
         }
     }
     parts.join("/").parse().map_err(|why| format!("{why}"))
-}
-
-/// Finds the digest of what lies under a compression as the compressed bytes come by.
-struct Unpacker {
-    decoder: Decoder,
-    failed: Option<String>,
-}
-
-enum Decoder {
-    Gzip(Box<MultiGzDecoder<Sink>>),
-    Zstd(Box<zstd::stream::write::Decoder<'static, Sink>>),
-}
-
-impl Unpacker {
-    fn for_content(first: &[u8], limit: u64) -> Option<(Compression, Self)> {
-        let sink = Sink { hasher: Hasher::new(), limit };
-        let (compression, decoder) = if first.starts_with(&[0x1f, 0x8b]) {
-            (Compression::Gzip, Decoder::Gzip(Box::new(MultiGzDecoder::new(sink))))
-        } else if first.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-            let decoder = zstd::stream::write::Decoder::new(sink).ok()?;
-            (Compression::Zstd, Decoder::Zstd(Box::new(decoder)))
-        } else {
-            return None;
-        };
-        Some((compression, Unpacker { decoder, failed: None }))
-    }
-
-    fn feed(&mut self, bytes: &[u8]) {
-        if self.failed.is_some() {
-            return;
-        }
-        let outcome = match &mut self.decoder {
-            Decoder::Gzip(decoder) => decoder.write_all(bytes),
-            Decoder::Zstd(decoder) => decoder.write_all(bytes),
-        };
-        self.failed = outcome.err().map(|error| error.to_string());
-    }
-
-    fn finish(self) -> Result<(Digest, u64), String> {
-        if let Some(failed) = self.failed {
-            return Err(failed);
-        }
-        let sink = match self.decoder {
-            Decoder::Gzip(decoder) => decoder.finish().map_err(|error| error.to_string())?,
-            Decoder::Zstd(mut decoder) => {
-                decoder.flush().map_err(|error| error.to_string())?;
-                decoder.into_inner()
-            }
-        };
-        let size = sink.hasher.length();
-        Ok((sink.hasher.finish(), size))
-    }
-}
-
-struct Sink {
-    hasher: Hasher,
-    limit: u64,
-}
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.hasher.update(bytes);
-        if self.hasher.length() > self.limit {
-            return Err(io::Error::other(format!("it unpacks to more than {} bytes", self.limit)));
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

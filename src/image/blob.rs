@@ -1,51 +1,50 @@
-//! A blob in its artifact.
+//! A blob in the artifact it was found in.
 
 use std::io::Read;
 use std::sync::Arc;
 
-use super::archive::Compression;
-use super::text::{Text, unpacked};
-use crate::digest::Digest;
+use super::content::{ArtifactContent, Codec};
+use crate::digest::Descriptor;
 use crate::error::{IoContext, Result};
 
 /// A blob of an artifact.
 #[derive(Debug, Clone)]
 pub struct Blob {
-    /// Its digest.
-    pub digest: Digest,
-    /// Its size, in bytes.
-    pub size: u64,
-    pub(super) place: Place,
+    /// Its digest and size in bytes.
+    pub descriptor: Descriptor,
+    pub(super) location: BlobLocation,
 }
 
-/// Where a blob lies in its artifact.
+/// Where a blob lies.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
-    pub(super) text: Arc<Text>,
+pub(super) struct BlobLocation {
+    pub(super) content: Arc<ArtifactContent>,
+    /// The offset in the artifact's decompressed content.
     pub(super) offset: u64,
-    /// What lies there, when the blob is what is under its compression.
-    pub(super) packed: Option<(Compression, u64)>,
+    /// Codec and size of what lies there, where the blob is the content of that.
+    pub(super) packed: Option<(Codec, u64)>,
 }
 
 impl Blob {
-    /// Its content, read from the artifact.
+    /// Opens its content, which is read from the artifact.
     ///
     /// # Errors
-    /// The artifact cannot be read any more.
+    /// The artifact can no longer be read.
     pub fn open(&self) -> Result<Box<dyn Read + Send>> {
-        let Place { text, offset, packed } = &self.place;
-        text.open(*offset)
+        let BlobLocation { content, offset, packed } = &self.location;
+        content
+            .open(*offset)
             .and_then(|reader| match packed {
-                Some((compression, size)) => unpacked(Box::new(reader.take(*size)), *compression),
-                None => Ok(Box::new(reader.take(self.size)) as Box<dyn Read + Send>),
+                Some((codec, size)) => codec.decoder(reader.take(*size), &content.limits),
+                None => Ok(Box::new(reader.take(self.descriptor.size)) as Box<dyn Read + Send>),
             })
-            .doing("read", &text.path)
+            .doing("read", &content.path)
     }
 }
 
-/// Adds `blob`, unless it is there.
+/// Adds `blob`, unless there is one with its digest.
 pub(super) fn add(blobs: &mut Vec<Blob>, blob: Blob) {
-    if !blobs.iter().any(|known| known.digest == blob.digest) {
+    if !blobs.iter().any(|known| known.descriptor.digest == blob.descriptor.digest) {
         blobs.push(blob);
     }
 }

@@ -5,16 +5,20 @@
 //! daemon already has may be left out: the engine opens a layer's file only when its store lacks the layer.
 
 use std::collections::HashSet;
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 
-use serde_json::{Value, json};
 use tar::{EntryType, Header};
 
 use super::Image;
-use super::rebuild::{BlobSource, failed};
-use super::text::unpacked;
-use crate::digest::{Digest, Hasher};
+use super::blobs::{BlobSource, config_of};
+use super::limits::ImageLimits;
+use super::oci::{self, DockerImage};
+use super::rebuild::failed;
+use crate::digest::{Digest, Mismatch, VerifyingReader};
 use crate::error::{Error, Result};
+
+/// What the engine reads from is a pipe: small writes would cost a switch each.
+const BUFFER: usize = 256 << 10;
 
 /// What ends a tar archive. An engine looks at what it was sent when it has read this.
 pub const END_OF_ARCHIVE: [u8; 1024] = [0; 1024];
@@ -42,48 +46,53 @@ pub fn export_members(
     out: &mut dyn Write,
 ) -> Result<()> {
     let failed = |cause: io::Error| failed("the images cannot be read", &title(images), cause);
-    let manifest: Vec<Value> = images
+    let manifest: Vec<DockerImage> = images
         .iter()
         .map(|image| {
-            let layers: Vec<String> = image.layers.iter().map(|layer| layer_path(&layer.diff_id)).collect();
-            json!({ "Config": format!("{}.json", image.id.hex()), "RepoTags": image.tags, "Layers": layers })
+            let layers = image.layers.iter().map(|layer| layer_path(&layer.diff_id)).collect();
+            DockerImage::of(image, config_path(&image.id), layers)
         })
         .collect();
-    let manifest = Value::Array(manifest).to_string().into_bytes();
+    let manifest = oci::to_json(&manifest);
     file(out, "manifest.json", manifest.len() as u64, &mut &manifest[..]).map_err(failed)?;
     let mut placed = HashSet::new();
     for image in images {
         if placed.insert(image.id) {
-            let name = format!("{}.json", image.id.hex());
-            file(out, &name, image.config.len() as u64, &mut &image.config[..]).map_err(failed)?;
+            let config = config_of(&image.id, blobs)?;
+            file(out, &config_path(&image.id), config.len() as u64, &mut &config[..]).map_err(failed)?;
         }
     }
     for layer in images.iter().flat_map(|image| &image.layers) {
         if skip.contains(&layer.diff_id) || !placed.insert(layer.diff_id) {
             continue;
         }
-        let stored = blobs.open(&layer.stored.digest)?;
-        let content = match layer.stored.compression {
-            None => stored,
-            Some(compression) => unpacked(stored, compression).map_err(failed)?,
+        let blob = blobs.open(&layer.blob().digest)?;
+        let content = match layer.codec() {
+            None => blob,
+            Some(codec) => codec.decoder(blob, &ImageLimits::DEFAULT).map_err(failed)?,
         };
-        let mut content = Checked { content, hasher: Hasher::new() };
+        let mut content = VerifyingReader::new(content, layer.content());
         folder(out, &format!("{}/", layer.diff_id.hex())).map_err(failed)?;
-        file(out, &layer_path(&layer.diff_id), layer.size, &mut content).map_err(failed)?;
-        let actual = content.hasher.finish();
-        if actual != layer.diff_id {
-            return Err(Error::integrity("a layer is not what its image's config says")
-                .fact("image", image_name(images, &layer.diff_id))
-                .fact("expected", layer.diff_id)
-                .fact("actual", actual)
-                .hint("check the bundle with: pack verify x.run"));
-        }
+        file(out, &layer_path(&layer.diff_id), layer.size, &mut content).map_err(|cause| {
+            match Mismatch::behind(&cause) {
+                Some(mismatch) => Error::integrity("a layer is not what its image's config says")
+                    .fact("image", image_name(images, &layer.diff_id))
+                    .fact("layer", layer.diff_id)
+                    .fact("reason", mismatch)
+                    .hint("check the bundle with: pack verify x.run"),
+                None => failed(cause),
+            }
+        })?;
     }
     Ok(())
 }
 
 fn title(images: &[Image]) -> String {
-    images.first().and_then(|image| image.tags.first()).map_or("images", String::as_str).to_owned()
+    images.first().map_or_else(|| "images".to_owned(), Image::title)
+}
+
+fn config_path(id: &Digest) -> String {
+    format!("{}.json", id.hex())
 }
 
 fn layer_path(diff_id: &Digest) -> String {
@@ -92,7 +101,7 @@ fn layer_path(diff_id: &Digest) -> String {
 
 fn image_name(images: &[Image], diff_id: &Digest) -> String {
     let owner = images.iter().find(|image| image.layers.iter().any(|layer| layer.diff_id == *diff_id));
-    owner.map(|image| image.tags.first().cloned().unwrap_or_else(|| image.id.to_string())).unwrap_or_default()
+    owner.map(Image::title).unwrap_or_default()
 }
 
 fn header(path: &str, size: u64, kind: EntryType, mode: u32) -> io::Result<Header> {
@@ -114,30 +123,9 @@ fn folder(out: &mut dyn Write, path: &str) -> io::Result<()> {
 
 fn file(out: &mut dyn Write, path: &str, size: u64, content: &mut dyn Read) -> io::Result<()> {
     out.write_all(header(path, size, EntryType::Regular, 0o644)?.as_bytes())?;
-    let mut content = content.take(size);
-    // What `docker load` reads from is a pipe: small writes would cost a switch each.
-    let mut buffer = vec![0; 256 << 10];
-    let mut left = size;
-    while left > 0 {
-        let count = content.read(&mut buffer)?;
-        if count == 0 {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "a blob ends too early"));
-        }
-        out.write_all(&buffer[..count])?;
-        left -= count as u64;
+    let written = io::copy(&mut BufReader::with_capacity(BUFFER, content), out)?;
+    if written != size {
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "a blob ends too early"));
     }
     out.write_all(&[0; 512][..(size.wrapping_neg() % 512) as usize])
-}
-
-struct Checked<R> {
-    content: R,
-    hasher: Hasher,
-}
-
-impl<R: Read> Read for Checked<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.content.read(buffer)?;
-        self.hasher.update(&buffer[..count]);
-        Ok(count)
-    }
 }

@@ -6,18 +6,18 @@ use std::io::{self, Cursor, Read, Write};
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
 use super::archive::ArchiveReader;
-use super::gzip::{self, Records, TextReader};
+use super::gzip::{self, ContentReader, Records};
 use super::recipe::Recipe;
 use super::resolve::Resolver;
 use super::tar::{Member, TarReader, Visitor};
-use super::{BlobSource, Limits, gzip_write, rebuild};
-use crate::digest::Digest;
+use super::{BlobSource, ImageLimits, gzip_write, rebuild};
+use crate::digest::{Descriptor, Digest};
 use crate::error::{Error, Result};
 
 /// The most that one input may unpack to, in bytes.
 const MOST: usize = 16 << 20;
 /// Bounds under which no input takes long.
-const LIMITS: Limits = Limits { text_bytes: MOST as u64, ..Limits::DEFAULT };
+const LIMITS: ImageLimits = ImageLimits { content_bytes: MOST as u64, ..ImageLimits::DEFAULT };
 
 /// Reads `data` as a tar stream: as it is, and with every header's checksum made right, so that what lies behind
 /// those is reached.
@@ -47,17 +47,17 @@ pub fn archive(data: &[u8]) {
             continue;
         }
         let Ok((members, parts)) = archive.finish() else { continue };
-        let recipe = Recipe { size: stream.len() as u64, digest: Digest::of(&stream), parts };
+        let recipe = Recipe { original: Descriptor::of(&stream), parts };
         let again = Recipe::from_bytes(&recipe.to_bytes(), &LIMITS).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(again, recipe);
         for digest in recipe.blobs() {
             let offset = members.offset_of(&digest).unwrap_or_else(|| panic!("{digest} is nowhere"));
-            assert!(offset < recipe.size, "{digest} at {offset}");
+            assert!(offset < recipe.original.size, "{digest} at {offset}");
         }
         let resolver = Resolver { artifact: "fuzz", members: &members, platform: None, limits: LIMITS };
-        let Ok(images) = resolver.images() else { continue };
+        let Ok((images, configs)) = resolver.images() else { continue };
         for image in images {
-            assert_eq!(Digest::of(&image.config), image.id);
+            assert_eq!(configs.get(&image.id).map(|config| Digest::of(config)), Some(image.id));
         }
     }
 }
@@ -72,7 +72,7 @@ pub fn recipe(data: &[u8]) {
     assert_eq!(again, recipe);
     let mut out = FullSoon(Vec::new());
     if rebuild("fuzz", &recipe, &Endless, &mut out).is_ok() {
-        assert_eq!((out.0.len() as u64, Digest::of(&out.0)), (recipe.size, recipe.digest));
+        assert_eq!(Descriptor::of(&out.0), recipe.original);
     }
 }
 
@@ -84,7 +84,7 @@ pub fn inflate(data: &[u8]) {
     let mut gzip = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
     let read = |gzip: &[u8]| {
         let mut text = Vec::new();
-        let reader = TextReader::open(Cursor::new(gzip), &[], 0);
+        let reader = ContentReader::open(Cursor::new(gzip), &[], 0);
         reader.and_then(|reader| reader.take(MOST as u64 + 1).read_to_end(&mut text)).map(|_| text)
     };
     let (text, used) = match by_zlib(data) {
@@ -105,7 +105,7 @@ pub fn inflate(data: &[u8]) {
     assert!(ours == text, "{} bytes, where zlib finds {}", ours.len(), text.len());
 
     let mut scanned = Vec::new();
-    let failed = |error: &io::Error| Error::failed("cannot read").fact("cause", error);
+    let failed = |error: io::Error| Error::failed("cannot read").fact("cause", error);
     let scan = gzip::scan(&gzip[..], 1, Records::AtMost(1 << 20), &failed, &mut |text| {
         scanned.extend_from_slice(text);
         Ok(())
@@ -114,7 +114,7 @@ pub fn inflate(data: &[u8]) {
     assert!(scanned == text);
     if let Ok(records) = scan.records {
         let mut again = Vec::new();
-        let written = gzip_write::write(&records, &text[..], &mut again, &|error| failed(&error));
+        let written = gzip_write::write(&records, &text[..], &mut again, &failed);
         written.unwrap_or_else(|error| panic!("{error}"));
         assert!(again == gzip, "written again it differs");
     }

@@ -7,9 +7,8 @@ use flate2::Crc;
 
 use super::deflate::{Corrected, Inflater, LONGEST_PIECE, Likely, Piece, cut_short};
 use super::gzip_write::Joiner;
-use super::hashing::{HashingReader, HashingWriter};
 use super::recipe::Record;
-use crate::digest::{Digest, Hasher};
+use crate::digest::{Descriptor, HashingReader, HashingWriter};
 use crate::error::{Error, Result};
 use crate::workers;
 
@@ -32,8 +31,8 @@ pub(super) struct Point {
 
 /// What was found out about a gzip file.
 pub(super) struct Scan {
-    pub(super) size: u64,
-    pub(super) digest: Digest,
+    /// Size and digest of the file.
+    pub(super) file: Descriptor,
     pub(super) points: Vec<Point>,
     /// How it is written again, or why it cannot be.
     pub(super) records: Result<Vec<Record>, String>,
@@ -55,10 +54,8 @@ enum Item {
     Piece(Piece, bool),
     /// The text before an error: it tells where in the content that is.
     Rest(Vec<u8>),
-    End {
-        size: u64,
-        digest: Digest,
-    },
+    /// The end of the file, and what the file is.
+    End(Descriptor),
 }
 
 /// Reads `source` to its end on `cores`, and gives its text to `on_text` in order. What was found to be
@@ -69,7 +66,7 @@ pub(super) fn scan(
     source: impl Read + Send,
     cores: usize,
     wanted: Records,
-    fault: &(dyn Fn(&io::Error) -> Error + Sync),
+    fault: &(dyn Fn(io::Error) -> Error + Sync),
     on_text: &mut dyn FnMut(&[u8]) -> Result<()>,
 ) -> Result<Scan> {
     let most = match wanted {
@@ -80,7 +77,7 @@ pub(super) fn scan(
     let likely = Likely::default();
     let mut records = Vec::new();
     let mut reason = matches!(wanted, Records::NotWanted).then(|| "it was not asked for".to_owned());
-    let mut joined = Joiner::new(HashingWriter { hasher: Hasher::new() });
+    let mut joined = Joiner::new(HashingWriter::new(io::sink()));
     let mut distance = POINT_DISTANCE;
     let (mut text, mut crc, mut points, mut end) = (0u64, Crc::new(), Vec::<Point>::new(), None);
     workers::ordered(
@@ -104,20 +101,20 @@ pub(super) fn scan(
                     if !points.is_empty() && !bytes.is_empty() {
                         spent.fetch_add(bytes.len() as u64 + 16, Ordering::Relaxed);
                     }
-                    joined.verbatim(&bytes).map_err(|error| fault(&error))?;
+                    joined.verbatim(&bytes).map_err(fault)?;
                     records.push(Record::Verbatim(bytes));
                 }
                 Item::Trailer(bytes) => {
                     let expected: Vec<u8> =
                         crc.sum().to_le_bytes().into_iter().chain(crc.amount().to_le_bytes()).collect();
                     if bytes != expected {
-                        return Err(fault(&io::Error::new(
+                        return Err(fault(io::Error::new(
                             io::ErrorKind::InvalidData,
                             "its CRC-32 does not fit its text",
                         )));
                     }
                     crc.reset();
-                    joined.verbatim(&bytes).map_err(|error| fault(&error))?;
+                    joined.verbatim(&bytes).map_err(fault)?;
                     records.push(Record::Verbatim(bytes));
                 }
                 Item::Piece(piece, _) => {
@@ -137,9 +134,7 @@ pub(super) fn scan(
                     }
                     match corrected {
                         Some(corrected) if reason.is_none() => {
-                            joined
-                                .piece(piece.exact_bits(), corrected.first_bit, corrected.bits)
-                                .map_err(|error| fault(&error))?;
+                            joined.piece(piece.exact_bits(), corrected.first_bit, corrected.bits).map_err(fault)?;
                             records.push(Record::Piece(corrected));
                         }
                         _ => {
@@ -149,31 +144,30 @@ pub(super) fn scan(
                     }
                 }
                 Item::Rest(rest) => drop(on_text(&rest)),
-                Item::End { size, digest } => end = Some((size, digest)),
+                Item::End(file) => end = Some(file),
             }
             Ok(())
         },
     )?;
-    let (size, digest) = end.ok_or_else(|| fault(&io::ErrorKind::UnexpectedEof.into()))?;
+    let file = end.ok_or_else(|| fault(io::ErrorKind::UnexpectedEof.into()))?;
     if reason.is_none() && spent.into_inner() > most {
         reason = Some("its compressor cannot be predicted".to_owned());
     }
-    let again = joined.finish().map_err(|error| fault(&error))?.hasher.finish();
-    if reason.is_none() && again != digest {
+    let (_, again) = joined.finish().map_err(fault)?.finish();
+    if reason.is_none() && again != file {
         reason = Some("written again it differs".to_owned());
     }
-    Ok(Scan { size, digest, points, records: reason.map_or(Ok(records), Err) })
+    Ok(Scan { file, points, records: reason.map_or(Ok(records), Err) })
 }
 
 fn produce(
     source: impl Read,
-    fault: &(dyn Fn(&io::Error) -> Error + Sync),
+    fault: &(dyn Fn(io::Error) -> Error + Sync),
     emit: &mut dyn FnMut(Item) -> Result<()>,
 ) -> Result<()> {
-    let mut hasher = Hasher::new();
-    let mut inflater = Inflater::new(HashingReader { source, hasher: &mut hasher });
-    let failed = |error: io::Error| fault(&error);
-    let header = header(&mut inflater).and_then(Header::expect).map_err(failed)?;
+    let mut source = HashingReader::new(source);
+    let mut inflater = Inflater::new(&mut source);
+    let header = header(&mut inflater).and_then(Header::expect).map_err(fault)?;
     emit(Item::Verbatim(header))?;
     let mut is_first = true;
     loop {
@@ -192,12 +186,12 @@ fn produce(
                 Ok(next) => last = next,
                 Err(error) => {
                     emit(Item::Rest(inflater.rest().to_vec()))?;
-                    return Err(failed(error));
+                    return Err(fault(error));
                 }
             }
         }
-        emit(Item::Trailer(trailer(&mut inflater).map_err(failed)?))?;
-        match self::header(&mut inflater).map_err(failed)? {
+        emit(Item::Trailer(trailer(&mut inflater).map_err(fault)?))?;
+        match self::header(&mut inflater).map_err(fault)? {
             Header::Of(header) => emit(Item::Verbatim(header))?,
             Header::Padding(padding) => {
                 emit(Item::Verbatim(padding))?;
@@ -206,7 +200,7 @@ fn produce(
         }
     }
     drop(inflater);
-    emit(Item::End { size: hasher.length(), digest: hasher.finish() })
+    emit(Item::End(source.finish().1))
 }
 
 fn point(piece: &Piece, text: u64) -> Point {
@@ -290,13 +284,13 @@ fn trailer<R: Read>(inflater: &mut Inflater<R>) -> io::Result<Vec<u8>> {
 }
 
 /// The text of a gzip file from a point on, read on demand.
-pub(super) struct TextReader<R> {
+pub(super) struct ContentReader<R> {
     inflater: Inflater<R>,
     piece: Option<Piece>,
     at: usize,
 }
 
-impl<R: Read + io::Seek> TextReader<R> {
+impl<R: Read + io::Seek> ContentReader<R> {
     /// The text from byte `offset` on.
     pub(super) fn open(mut source: R, points: &[Point], offset: u64) -> io::Result<Self> {
         let nearest = points.iter().rev().find(|point| point.text <= offset);
@@ -311,13 +305,13 @@ impl<R: Read + io::Seek> TextReader<R> {
                 (inflater, offset)
             }
         };
-        let mut reader = TextReader { inflater, piece: None, at: 0 };
+        let mut reader = ContentReader { inflater, piece: None, at: 0 };
         io::copy(&mut (&mut reader).take(skip), &mut io::sink())?;
         Ok(reader)
     }
 }
 
-impl<R: Read> Read for TextReader<R> {
+impl<R: Read> Read for ContentReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             if let Some(piece) = &self.piece

@@ -3,7 +3,7 @@
 /// Bounds on image archives and on recipes. Each is far above what real images need and far below what
 /// would hurt the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct ImageLimits {
     /// Members of an archive.
     pub members: usize,
     /// A long name or a pax header, in bytes.
@@ -20,17 +20,17 @@ pub struct Limits {
     pub layers: usize,
     /// Image indexes that lie in one another.
     pub nested_indexes: usize,
-    /// An archive without its compression, in bytes; also a layer without its own.
-    pub text_bytes: u64,
+    /// The decompressed content of an archive, in bytes; also that of a layer.
+    pub content_bytes: u64,
     /// The memory that an xz stream may ask for, in KiB: what `xz -9` needs.
     pub xz_memory_kib: u32,
     /// A recipe, in bytes. It is kept in memory.
     pub recipe_bytes: u64,
 }
 
-impl Limits {
+impl ImageLimits {
     /// The bounds in force.
-    pub const DEFAULT: Limits = Limits {
+    pub const DEFAULT: ImageLimits = ImageLimits {
         members: 100_000,
         extension_bytes: 1 << 20,
         json_bytes: 8 << 20,
@@ -38,7 +38,7 @@ impl Limits {
         images: 1_000,
         layers: 1_000,
         nested_indexes: 4,
-        text_bytes: 1 << 40,
+        content_bytes: 1 << 40,
         xz_memory_kib: 70 << 10,
         recipe_bytes: 256 << 20,
     };

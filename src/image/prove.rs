@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::io::{self, Read};
 
-use super::limits::Limits;
+use super::limits::ImageLimits;
 use super::recipe::{Part, Recipe};
 use crate::digest::{Descriptor, Digest};
 
@@ -25,7 +25,7 @@ pub(super) fn prove(
     recipe: &Recipe,
     gzips: &Gzips,
     content: Option<Box<dyn Read + Send>>,
-    limits: &Limits,
+    limits: &ImageLimits,
 ) -> Result<(), String> {
     let read = Recipe::from_bytes(&recipe.to_bytes(), limits)?;
     if read != *recipe {
@@ -40,7 +40,7 @@ pub(super) fn prove(
     for (number, part) in parts.iter().enumerate() {
         let expected = match part {
             Part::Literal(bytes) => Descriptor::of(bytes),
-            Part::Blob { digest, size } => Descriptor { digest: *digest, size: *size },
+            Part::Blob(blob) => *blob,
             Part::Gzip { .. } => *gzips.get(&part.digest()).ok_or("a gzip file in it was not tried")?,
         };
         if Descriptor::of_reader((&mut content).take(expected.size)).map_err(failed)? != expected {
@@ -59,15 +59,15 @@ mod tests {
 
     #[test]
     fn a_wrong_recipe_is_refused() {
-        let blob = |bytes: &[u8]| Part::Blob { digest: Digest::of(bytes), size: bytes.len() as u64 };
+        let blob = |bytes: &[u8]| Part::Blob(Descriptor::of(bytes));
         let literal = |bytes: &[u8]| Part::Literal(bytes.to_vec());
         let gzip = Part::Gzip { text: vec![blob(b"under")], records: Vec::new() };
         let gzips = Gzips::from([(gzip.digest(), Descriptor::of(b"packed"))]);
         let file = b"head-blob-packed-tail";
         let parts = vec![literal(b"head-"), blob(b"blob"), literal(b"-"), gzip.clone(), literal(b"-tail")];
-        let tried = |parts: &[Part], limits: &Limits| {
+        let tried = |parts: &[Part], limits: &ImageLimits| {
             let tried = |parts: Vec<Part>| {
-                let recipe = Recipe { size: file.len() as u64, digest: Digest::of(file), parts };
+                let recipe = Recipe { original: Descriptor::of(file), parts };
                 prove(&recipe, &gzips, Some(Box::new(&file[..])), limits)
             };
             let outer = Part::Gzip { text: parts.to_vec(), records: Vec::new() };
@@ -75,9 +75,9 @@ mod tests {
             assert_eq!(tried(parts.to_vec()).is_ok(), outcome.is_ok());
             outcome
         };
-        let limits = Limits::DEFAULT;
+        let limits = ImageLimits::DEFAULT;
         assert_eq!(tried(&parts, &limits), Ok(()));
-        assert!(tried(&parts, &Limits { recipe_bytes: 50, ..limits }).is_err());
+        assert!(tried(&parts, &ImageLimits { recipe_bytes: 50, ..limits }).is_err());
         for (one, other) in [(0, 1), (1, 3), (0, 4)] {
             let mut parts = parts.clone();
             parts.swap(one, other);

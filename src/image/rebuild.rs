@@ -5,37 +5,28 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use super::blobs::BlobSource;
 use super::gzip_write;
 use super::recipe::{Part, Recipe};
-use crate::digest::{Digest, Hasher};
+use crate::digest::{Mismatch, VerifyingWriter};
 use crate::error::{Error, Result};
-
-/// Where blobs can be read.
-pub trait BlobSource: Sync {
-    /// The content of the blob with this digest, from its begin.
-    ///
-    /// # Errors
-    /// There is no such blob, or it cannot be read.
-    fn open(&self, digest: &Digest) -> Result<Box<dyn Read + Send + '_>>;
-}
 
 /// Writes the original file of `recipe` to `out`, on all cores. `artifact` is named in errors.
 ///
 /// # Errors
-/// A blob cannot be read, `out` fails, or what was written is not what the recipe promises; the error then
-/// comes after the last byte, so `out` must not be taken for good before this returns.
+/// A blob cannot be read, `out` fails, or the recipe does not make the original. No byte beyond the original's size is
+/// written; other bytes are found at the end, so `out` must not be used before this returns.
 pub fn rebuild(artifact: &str, recipe: &Recipe, blobs: &dyn BlobSource, out: &mut dyn Write) -> Result<()> {
-    let mut out = Checked { out, hasher: Hasher::new() };
+    let mut out = VerifyingWriter::new(out, recipe.original);
     write_parts(artifact, &recipe.parts, blobs, &mut out)?;
-    let (size, digest) = (out.hasher.length(), out.hasher.finish());
-    if (size, digest) == (recipe.size, recipe.digest) {
-        return Ok(());
-    }
-    Err(Error::integrity("the rebuilt file is not the original")
+    out.finish().map(drop).map_err(|mismatch| not_the_original(artifact, mismatch))
+}
+
+fn not_the_original(artifact: &str, mismatch: Mismatch) -> Error {
+    Error::integrity("the rebuilt file is not the original")
         .fact("artifact", artifact)
-        .fact("expected", format_args!("{} bytes, {}", recipe.size, recipe.digest))
-        .fact("actual", format_args!("{size} bytes, {digest}"))
-        .hint("check the bundle with: pack verify x.run"))
+        .fact("reason", mismatch)
+        .hint("check the bundle with: pack verify x.run")
 }
 
 /// Writes what the original file of `recipe` holds, without the gzip around it where there is any: the parts of its
@@ -58,6 +49,9 @@ pub(super) fn failed(title: &str, file: &str, cause: io::Error) -> Error {
         Ok(ours) => return ours,
         Err(cause) => cause,
     };
+    if let Some(mismatch) = Mismatch::behind(&cause) {
+        return not_the_original(file, *mismatch);
+    }
     match cause.kind() {
         io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => Error::integrity(title)
             .fact("artifact", file)
@@ -73,11 +67,10 @@ fn write_parts(artifact: &str, parts: &[Part], blobs: &dyn BlobSource, out: &mut
     for part in parts {
         match part {
             Part::Literal(bytes) => out.write_all(bytes).map_err(fault)?,
-            Part::Blob { digest, size } => {
-                let mut blob = blobs.open(digest)?;
-                let copied = io::copy(&mut (&mut blob).take(*size), out).map_err(fault)?;
-                if copied != *size {
-                    return Err(fault(io::ErrorKind::UnexpectedEof.into()).fact("blob", digest));
+            Part::Blob(blob) => {
+                let copied = io::copy(&mut blobs.open(&blob.digest)?.take(blob.size), out).map_err(fault)?;
+                if copied != blob.size {
+                    return Err(fault(io::ErrorKind::UnexpectedEof.into()).fact("blob", blob.digest));
                 }
             }
             Part::Gzip { text, records } => {
@@ -114,23 +107,5 @@ impl Write for Feed<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-/// Hashes what it passes on.
-struct Checked<'a> {
-    out: &'a mut dyn Write,
-    hasher: Hasher,
-}
-
-impl Write for Checked<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.out.write(bytes)?;
-        self.hasher.update(&bytes[..count]);
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
     }
 }

@@ -3,8 +3,8 @@
 //! The format is described in `docs/format.md`: numbers are LEB128, little end first.
 
 use super::deflate::{Circumstances, Compressor, Corrected, How, LONGEST_PIECE};
-use super::limits::Limits;
-use crate::digest::Digest;
+use super::limits::ImageLimits;
+use crate::digest::{Descriptor, Digest};
 
 /// The first bytes of a recipe.
 const MAGIC: &[u8] = b"pack recipe 1\n";
@@ -14,10 +14,8 @@ const DEEPEST: usize = 2;
 /// How to write a file again, bit for bit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recipe {
-    /// The size of the original file, in bytes.
-    pub size: u64,
-    /// The digest of the original file.
-    pub digest: Digest,
+    /// The digest and size of the original file.
+    pub original: Descriptor,
     pub(super) parts: Vec<Part>,
 }
 
@@ -27,7 +25,7 @@ pub(super) enum Part {
     /// These bytes.
     Literal(Vec<u8>),
     /// The whole of a blob that is kept elsewhere.
-    Blob { digest: Digest, size: u64 },
+    Blob(Descriptor),
     /// A gzip file whose text is made of parts.
     Gzip { text: Vec<Part>, records: Vec<Record> },
 }
@@ -56,7 +54,7 @@ impl Recipe {
         fn collect(parts: &[Part], found: &mut Vec<Digest>) {
             for part in parts {
                 match part {
-                    Part::Blob { digest, .. } if !found.contains(digest) => found.push(*digest),
+                    Part::Blob(blob) if !found.contains(&blob.digest) => found.push(blob.digest),
                     Part::Gzip { text, .. } => collect(text, found),
                     _ => {}
                 }
@@ -70,8 +68,8 @@ impl Recipe {
     /// The bytes in which it is kept.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
-        number(&mut bytes, self.size);
-        bytes.extend(self.digest.as_bytes());
+        number(&mut bytes, self.original.size);
+        bytes.extend(self.original.digest.as_bytes());
         write_parts(&mut bytes, &self.parts);
         bytes
     }
@@ -80,7 +78,7 @@ impl Recipe {
     ///
     /// # Errors
     /// A reason, where the bytes are no recipe or break a limit.
-    pub fn from_bytes(bytes: &[u8], limits: &Limits) -> Result<Self, String> {
+    pub fn from_bytes(bytes: &[u8], limits: &ImageLimits) -> Result<Self, String> {
         if bytes.len() as u64 > limits.recipe_bytes {
             return Err(format!("it has {} bytes; the limit is {}", bytes.len(), limits.recipe_bytes));
         }
@@ -91,11 +89,10 @@ impl Recipe {
         if !reader.rest.is_empty() {
             return Err("bytes follow its end".into());
         }
-        let recipe = Recipe { size, digest, parts };
-        if recipe.size > limits.text_bytes {
-            return Err(format!("it makes {} bytes; the limit is {}", recipe.size, limits.text_bytes));
+        if size > limits.content_bytes {
+            return Err(format!("it makes {size} bytes; the limit is {}", limits.content_bytes));
         }
-        Ok(recipe)
+        Ok(Recipe { original: Descriptor { digest, size }, parts })
     }
 }
 
@@ -120,10 +117,10 @@ fn write_parts(bytes: &mut Vec<u8>, parts: &[Part]) {
                 bytes.push(0);
                 run(bytes, content);
             }
-            Part::Blob { digest, size } => {
+            Part::Blob(blob) => {
                 bytes.push(1);
-                bytes.extend(digest.as_bytes());
-                number(bytes, *size);
+                bytes.extend(blob.digest.as_bytes());
+                number(bytes, blob.size);
             }
             Part::Gzip { text, records } => {
                 bytes.push(2);
@@ -220,7 +217,7 @@ impl<'a> Reader<'a> {
         for _ in 0..count {
             parts.push(match self.byte()? {
                 0 => Part::Literal(self.run()?),
-                1 => Part::Blob { digest: self.digest()?, size: self.number()? },
+                1 => Part::Blob(Descriptor { digest: self.digest()?, size: self.number()? }),
                 2 if depth < DEEPEST => {
                     let text = self.parts(depth + 1)?;
                     let count = self.count()?;
@@ -288,17 +285,18 @@ mod tests {
                 Circumstances { had_good_match: true, is_final: false },
             )),
         ];
-        let blob = Part::Blob { digest: Digest::of(b"x"), size: 1 };
+        let blob = Part::Blob(Descriptor::of(b"x"));
         let text = vec![Part::Literal(vec![0; 512]), blob.clone()];
-        Recipe { size: 1 << 33, digest: Digest::of(b""), parts: vec![blob, Part::Gzip { text, records }] }
+        let original = Descriptor { digest: Digest::of(b""), size: 1 << 33 };
+        Recipe { original, parts: vec![blob, Part::Gzip { text, records }] }
     }
 
     #[test]
     fn a_recipe_comes_back_and_no_prefix_of_it_does() {
         let bytes = sample().to_bytes();
-        assert_eq!(Recipe::from_bytes(&bytes, &Limits::DEFAULT), Ok(sample()));
+        assert_eq!(Recipe::from_bytes(&bytes, &ImageLimits::DEFAULT), Ok(sample()));
         for cut in 0..bytes.len() {
-            assert!(Recipe::from_bytes(&bytes[..cut], &Limits::DEFAULT).is_err(), "cut at {cut}");
+            assert!(Recipe::from_bytes(&bytes[..cut], &ImageLimits::DEFAULT).is_err(), "cut at {cut}");
         }
     }
 
@@ -308,9 +306,9 @@ mod tests {
             let mut bytes = sample().to_bytes();
             let at = at.index(bytes.len());
             bytes[at] = value;
-            if let Ok(read) = Recipe::from_bytes(&bytes, &Limits::DEFAULT) {
+            if let Ok(read) = Recipe::from_bytes(&bytes, &ImageLimits::DEFAULT) {
                 // Whatever is accepted is written back the same, save for numbers in a longer form.
-                prop_assert_eq!(Recipe::from_bytes(&read.to_bytes(), &Limits::DEFAULT), Ok(read));
+                prop_assert_eq!(Recipe::from_bytes(&read.to_bytes(), &ImageLimits::DEFAULT), Ok(read));
             }
         }
     }

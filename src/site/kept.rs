@@ -7,12 +7,11 @@
 use std::io::{self, BufRead, Read, Write};
 use std::path::Path;
 
-use serde_json::json;
 use tar::{Archive, Builder, Header};
 
 use super::engine::not_sent;
 use crate::error::{Error, Result};
-use crate::image::{Compression, Image, Layer, without_compression};
+use crate::image::{Codec, Image, Layer, docker_manifest, without_compression};
 
 /// Docker's list of the images in an archive.
 const LISTING: &str = "manifest.json";
@@ -53,7 +52,7 @@ fn copy(images: &[Image], archive: impl BufRead + Send, out: &mut dyn Write) -> 
         }
     }
     if !is_listed {
-        let listing = serde_json::to_vec(&images.iter().map(listed).collect::<Vec<_>>())?;
+        let listing = docker_manifest(images);
         let mut header = Header::new_ustar();
         header.set_mode(0o644);
         header.set_size(listing.len() as u64);
@@ -66,11 +65,5 @@ fn copy(images: &[Image], archive: impl BufRead + Send, out: &mut dyn Write) -> 
 fn packed_at<'a>(images: &'a [Image], path: &Path) -> Option<&'a Layer> {
     let hex = path.strip_prefix("blobs/sha256").ok()?.to_str()?;
     let mut layers = images.iter().flat_map(|image| &image.layers);
-    layers.find(|layer| layer.stored.compression == Some(Compression::Zstd) && layer.stored.digest.hex() == hex)
-}
-
-fn listed(image: &Image) -> serde_json::Value {
-    let blob = |hex: String| format!("blobs/sha256/{hex}");
-    let layers: Vec<String> = image.layers.iter().map(|layer| blob(layer.stored.digest.hex())).collect();
-    json!({ "Config": blob(image.id.hex()), "RepoTags": image.tags, "Layers": layers })
+    layers.find(|layer| layer.codec() == Some(Codec::Zstd) && layer.blob().digest.hex() == hex)
 }

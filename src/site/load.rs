@@ -3,18 +3,21 @@
 //! What several images share goes over once: one load brings it, the others leave out what the engine has or is
 //! being brought, two loads at a time. Afterwards the engine is asked for every image.
 
-use std::collections::{HashMap, HashSet};
-use std::io::{self, BufReader, Read, Write};
+use std::collections::HashSet;
+use std::io::{self, BufReader, Write};
 
 use super::engine::{self, Known, Loading, not_sent};
 use super::kept::as_it_is;
 use super::order::{self, Chain, Turn, already};
 use super::power_cut::Mark;
-use crate::bundle::{Bundle, CarriedArtifact, Form};
+use crate::bundle::{Bundle, CarriedArtifact, PayloadEntry};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::folder::Folder;
-use crate::image::{Blob, BlobSource, END_OF_ARCHIVE, Image, Options, analyse, check_tags, export_members};
+use crate::image::{
+    AnalysedBlobs, AnalysisOptions, BlobSource, END_OF_ARCHIVE, Image, analyse, check_tags, export_members,
+};
+use crate::image_ref::ImageRef;
 use crate::manifest::{Kind, Pinned};
 use crate::progress::{Meter, Progress};
 
@@ -35,10 +38,8 @@ pub fn load_from_bundle(bundle: &Bundle, names: &[String], progress: &dyn Progre
     let mut jobs = Vec::new();
     for artifact in artifacts.into_iter().filter(|artifact| chosen.iter().any(|name| name == artifact.name.as_str())) {
         let name = artifact.name.as_str();
-        let (images, whole) = match artifact.form {
-            Form::File => (bundle.index().images_of(artifact), bundle.index().entry(name)),
-            _ => (bundle.images_of(artifact)?, None),
-        };
+        let images = bundle.index().images_of(artifact);
+        let whole = bundle.index().entry(name).filter(|_| artifact.carried.is_file());
         jobs.push(Job { name: name.to_owned(), images, whole: whole.map(|entry| (entry, bundle)) });
     }
     load(&jobs, bundle, progress)?;
@@ -63,41 +64,27 @@ pub fn load_from_folder(
     let chosen = choose(known, names, &format!("pack verify {}", folder.root().display()))?;
     artifacts.retain(|pinned| chosen.iter().any(|name| name == pinned.name().as_str()));
     let mut jobs = Vec::new();
-    let mut blobs = Blobs(HashMap::new());
+    let mut analyses = Vec::new();
     progress.plan(artifacts.len(), artifacts.iter().map(|pinned| pinned.pin.size).sum());
     for pinned in artifacts {
         let path = folder.path_of(pinned.name());
-        let options = Options { originals: false, ..Options::default() };
+        let options = AnalysisOptions { originals: false, ..AnalysisOptions::default() };
         let meter = progress.start(pinned.name().as_str(), pinned.pin.size);
         let analysis = analyse(&path, pinned.name().as_str(), true, &options, meter.as_ref())?;
-        if analysis.digest != pinned.pin.digest {
+        if analysis.file.digest != pinned.pin.digest {
             return Err(Error::integrity("an image is not what the manifest pins: it was not loaded")
                 .fact("path", path.display())
                 .fact("expected", pinned.pin.digest)
-                .fact("actual", format_args!("{} ({} bytes)", analysis.digest, analysis.size))
+                .fact("actual", format_args!("{} ({} bytes)", analysis.file.digest, analysis.file.size))
                 .hint("get it again with: pack download"));
         }
         meter.done("read");
-        blobs.0.extend(analysis.blobs.into_iter().map(|blob| (blob.digest, blob)));
-        jobs.push(Job { name: analysis.artifact, images: analysis.images, whole: None });
+        jobs.push(Job { name: analysis.artifact.clone(), images: analysis.images.clone(), whole: None });
+        analyses.push(analysis);
     }
     check_tags(jobs.iter().flat_map(|job| job.images.iter().map(|image| (job.name.as_str(), image))))?;
-    load(&jobs, &blobs, progress)?;
+    load(&jobs, &AnalysedBlobs::of(&analyses), progress)?;
     Ok(chosen)
-}
-
-/// The blobs of a folder's archives.
-struct Blobs(HashMap<Digest, Blob>);
-
-impl BlobSource for Blobs {
-    fn open(&self, digest: &Digest) -> Result<Box<dyn Read + Send + '_>> {
-        match self.0.get(digest) {
-            Some(blob) => Ok(blob.open()?),
-            None => Err(Error::failed("a layer is in none of the archives")
-                .fact("blob", digest)
-                .hint("check the folder with: pack verify DIR")),
-        }
-    }
 }
 
 /// The images of one artifact.
@@ -105,7 +92,7 @@ struct Job<'a> {
     name: String,
     images: Vec<Image>,
     /// The archive as it is, where the bundle carries it so.
-    whole: Option<(&'a crate::bundle::Entry, &'a Bundle)>,
+    whole: Option<(&'a PayloadEntry, &'a Bundle)>,
 }
 
 impl Job<'_> {
@@ -225,7 +212,7 @@ fn shared_not_loaded() -> Error {
 fn compare(artifact: &str, image: &Image) -> Result<()> {
     let id = image.id.to_string();
     let names: Vec<&str> =
-        if image.tags.is_empty() { vec![id.as_str()] } else { image.tags.iter().map(String::as_str).collect() };
+        if image.tags.is_empty() { vec![id.as_str()] } else { image.tags.iter().map(ImageRef::as_str).collect() };
     for name in names {
         let known = engine::look_up(name)?;
         let same = known.as_ref().is_some_and(|known| {

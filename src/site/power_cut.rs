@@ -20,7 +20,7 @@ use super::engine::{self, Loading};
 use super::order::{Chain, known};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::image::{BlobSource, Image, Layer, Stored, export};
+use crate::image::{BlobSource, Image, ImageConfig, Layer, export};
 use crate::progress::Progress;
 
 /// The label of a mark's volume. Its value is [`Label`] as JSON.
@@ -45,9 +45,8 @@ pub(super) struct Loaded {
 
 impl From<&Image> for Loaded {
     fn from(image: &Image) -> Self {
-        let id = image.id.to_string();
         let layers = image.layers.iter().map(|layer| layer.diff_id).collect();
-        Loaded { name: image.tags.first().unwrap_or(&id).clone(), id, layers }
+        Loaded { name: image.title(), id: image.id.to_string(), layers }
     }
 }
 
@@ -157,9 +156,10 @@ fn damaged(image: &Loaded) -> Error {
 /// with an image the layers that no other has: so an image of just these layers is made, and removed.
 fn remove_orphans(chain: &Chain, there: &[Chain]) -> Result<()> {
     for count in (known(chain, there) + 1..=chain.len()).rev() {
-        let base = image_of(&chain[..count]);
+        let (base, config) = image_of(&chain[..count]);
         let mut engine = Loading::start("layers that no image has")?;
-        let sent = export(std::slice::from_ref(&base), &Nothing, &chain.iter().copied().collect(), &mut engine);
+        let sent =
+            export(std::slice::from_ref(&base), &OnlyConfig(config), &chain.iter().copied().collect(), &mut engine);
         if sent.is_ok() && engine.finish().is_ok() {
             engine::remove_image(&base.id.to_string())?;
             break;
@@ -168,29 +168,22 @@ fn remove_orphans(chain: &Chain, there: &[Chain]) -> Result<()> {
     Ok(())
 }
 
-/// An image of nothing but these layers. What it runs on does not matter: it never does.
-fn image_of(diff_ids: &[Digest]) -> Image {
-    let config = serde_json::json!({
-        "architecture": "amd64", "os": "linux", "config": {},
-        "rootfs": { "type": "layers", "diff_ids": diff_ids },
-    });
-    let config = config.to_string().into_bytes();
-    let layer =
-        |&diff_id: &Digest| Layer { diff_id, size: 0, stored: Stored { digest: diff_id, size: 0, compression: None } };
-    Image {
-        tags: Vec::new(),
-        id: Digest::of(&config),
-        config,
-        platform: "linux/amd64".to_owned(),
-        layers: diff_ids.iter().map(layer).collect(),
-    }
+/// An image of nothing but these layers, and its config. What it runs on does not matter: it never does.
+fn image_of(diff_ids: &[Digest]) -> (Image, Vec<u8>) {
+    let config = ImageConfig::of_layers(diff_ids);
+    let bytes = config.to_bytes();
+    let layers = diff_ids.iter().map(|&diff_id| Layer { diff_id, size: 0, packed: None }).collect();
+    (Image { tags: Vec::new(), id: Digest::of(&bytes), platform: config.platform(), layers }, bytes)
 }
 
-/// No blob is asked for where every layer is left out.
-struct Nothing;
+/// The config alone: no other blob is read where every layer is left out.
+struct OnlyConfig(Vec<u8>);
 
-impl BlobSource for Nothing {
+impl BlobSource for OnlyConfig {
     fn open(&self, digest: &Digest) -> Result<Box<dyn Read + Send + '_>> {
+        if *digest == Digest::of(&self.0) {
+            return Ok(Box::new(&self.0[..]));
+        }
         Err(Error::failed("no blob is carried here").fact("blob", digest))
     }
 }

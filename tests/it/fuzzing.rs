@@ -59,7 +59,7 @@ fn indexes() {
 #[test]
 fn recipes() {
     holds("recipe", pack::fuzzing::recipe);
-    let limits = pack::image::Limits::DEFAULT;
+    let limits = pack::image::ImageLimits::DEFAULT;
     some_are_accepted("recipe", |seed| pack::image::Recipe::from_bytes(&seed, &limits).is_ok());
 }
 

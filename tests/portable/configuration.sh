@@ -24,12 +24,15 @@ test_options_stay_unless_given() {
 test_every_rendering_is_the_stack_asked_for() {
     make_folder
     # shellcheck disable=SC2016 # run in the script's shell
-    in_script 'PORT=9000
+    ! in_script 'PORT=9000; MINI=true MYSQL=true REDIS=true MQTT=true; render_stack node1' >/dev/null || fail 'a stack without image IDs'
+    # shellcheck disable=SC2016
+    in_script 'PORT=9000 MINI=true MYSQL=true REDIS=true MQTT=true
+        while read -r reference artifact; do IDS+="$reference sha256:$(printf %s "$reference" | sha256sum | cut -d " " -f 1)"$'"'\n'"'; done < <(wanted_images)
         for MINI in true false; do for MYSQL in true false; do for REDIS in true false; do for MQTT in true false; do
             render_stack node1 >"$MINI.$MYSQL.$REDIS.$MQTT.yaml"
         done; done; done; done'
     /usr/bin/python3 - "$T" "$FOLDER/docker-stack.example.yaml" "$INSTALL" <<'PY'
-import itertools, pathlib, sys, yaml
+import hashlib, itertools, pathlib, sys, yaml
 folder, template = pathlib.Path(sys.argv[1]), yaml.safe_load(open(sys.argv[2]))
 FULL = ["worker-0", "worker-1-6", "worker-7", "worker-8-9"]
 for mini, mysql, redis, mqtt in itertools.product(["true", "false"], repeat=4):
@@ -41,7 +44,9 @@ for mini, mysql, redis, mqtt in itertools.product(["true", "false"], repeat=4):
     assert set(stack["services"]) == wanted, (set(stack["services"]), wanted)
     assert ("secrets" in stack) == (mysql == "true")
     for name, service in stack["services"].items():
-        assert service["image"] == template["services"][name]["image"] and "$" not in service["image"]
+        reference = template["services"][name]["image"]
+        assert service["image"] == "sha256:" + hashlib.sha256(reference.encode()).hexdigest(), name
+        assert f"{service['image']} # {reference}\n" in text # for a person
         assert service["deploy"]["placement"]["constraints"] == ["node.id == node1"], name
         assert service["deploy"]["endpoint_mode"] == "dnsrr" and service["logging"]["options"]["max-size"], name
         assert all(volume["source"].startswith(sys.argv[3] + "/") for volume in service["volumes"]), name
@@ -140,6 +145,45 @@ test_a_file_is_written_whole_or_not_at_all() {
     [[ $(cat "$INSTALL/data/user-config.yaml") == 'SECRET: good' ]] || fail 'the good configuration is lost'
 }
 
+# What `docker save` writes, of old and new engines, and what `pack inspect` says.
+test_the_image_that_an_archive_carries_is_known() {
+    local config one two
+    make_folder
+    one=sha256:$(printf 1%.0s {1..64}) two=sha256:$(printf 2%.0s {1..64})
+    printf '[{"Config":"%s.json","RepoTags":["a/x:1"],"Layers":["l/layer.tar"]}, {"RepoTags": ["a/y:1"], "Config": "blobs/sha256/%s", "LayerSources": {"s": {"size": 1}}}]' \
+        "${one#*:}" "${two#*:}" >"$T/manifest.json"
+    tar -C "$T" -czf "$FOLDER/mysql.tar.gz" manifest.json
+    [[ $(in_script 'carried_config a/x:1 mysql.tar.gz') == "$one" ]] || fail 'of the first image'
+    [[ $(in_script 'carried_config a/y:1 mysql.tar.gz') == "$two" ]] || fail 'of the second image'
+    config=$(in_script 'carried_config a/x mysql.tar.gz') || true
+    [[ -z $config ]] || fail 'of an image that is not there'
+    fake pack 'printf "%s" "{ \"images\": [ { \"id\": \"'"$one"'\", \"layers\": [ { \"diffId\": \"d\", \"images\": [ \"'"$two"'\" ], \"size\": 1 } ], \"tags\": [ \"a/x:1\" ] }, { \"tags\": [ \"a/y:1\" ], \"layers\": [], \"id\": \"'"$two"'\" } ] }"'
+    export PACK=$T/bin/pack PACK_BUNDLE=$T/x.run
+    [[ $(in_script 'carried_config a/x:1 mysql.tar.gz') == "$one" ]] || fail 'of the first image of a bundle'
+    [[ $(in_script 'carried_config a/y:1 mysql.tar.gz') == "$two" ]] || fail 'of the second image of a bundle'
+}
+
+# Classic: the ID is the configuration's digest. In containerd it is the manifest's: then what it gives back is looked at.
+test_what_the_engine_has_is_what_was_loaded() {
+    local one two
+    make_folder
+    one=sha256:$(printf 1%.0s {1..64}) two=sha256:$(printf 2%.0s {1..64})
+    printf '[{"Config":"%s.json","RepoTags":["a/x:1"]}]' "${one#*:}" >"$T/manifest.json"
+    tar -C "$T" -czf "$FOLDER/mysql.tar.gz" manifest.json
+    fake docker "case \$1 in image) cat '$T/id' ;; save) cat '$T/saved' ;; esac"
+    export PATH=$T/bin:$PATH
+    echo "$one" >"$T/id"
+    [[ $(in_script 'loaded_id a/x:1 mysql.tar.gz') == "$one" ]] || fail 'the ID of a classic engine'
+    echo "$two" >"$T/id"
+    tar -C "$T" -cf "$T/saved" manifest.json
+    [[ $(in_script 'loaded_id a/x:1 mysql.tar.gz') == "$two" ]] || fail 'the ID of an engine with containerd'
+    sed -i s/1111/3333/ "$T/manifest.json"
+    tar -C "$T" -cf "$T/saved" manifest.json
+    ! in_script 'loaded_id a/x:1 mysql.tar.gz' || fail 'another image was taken'
+    : >"$T/saved"
+    ! in_script 'loaded_id a/x:1 mysql.tar.gz' || fail 'an image that cannot be looked at was taken'
+}
+
 test_versions_are_compared() {
     make_folder
     in_script 'newer 1.0.1 1.0.0 && newer 1.10.0 1.9.0 && newer 1.0.0 1.0.0-rc.1 && newer 1.0.0-rc.2 1.0.0-rc.1
@@ -185,7 +229,7 @@ test_nothing_in_it_is_newer_than_bash_4_2() {
     while read -r array; do
         # Guarded, or never empty where it is used.
         case $array in
-            '#'* | '!ARGS' | names | needed | add | stop | PAUSED | ARGS | my | re | pairs | peers | STAGES) ;;
+            '#'* | '!ARGS' | names | needed | add | stop | PAUSED | ARGS | my | re | pairs | peers | files | STAGES) ;;
             *) fail "an array that may be empty: $array" ;;
         esac
     done < <(sed -E 's/\$\{[A-Za-z_]+\[@\]\+"\$\{[A-Za-z_]+\[@\]\}"\}//g' "$SCRIPT" | grep -oE '\$\{[^}]*\[@\]\}' | tr -d '{[@]}\$')

@@ -65,6 +65,136 @@ test_findings_about_what_is_installed() {
     plan; said 'used by something else (there is thesis.doc)'
 }
 
+# known FILE TEXT...: in the private /etc that this test has.
+recorded() { [[ $EUID -eq 0 ]] && [[ -n ${PRIVATE_ETC-} ]] && printf '%s\n' "$1" >/etc/dataflux-func-portable; }
+
+test_a_directory_that_is_not_named_again_is_found_while_the_stack_is_down() {
+    make_folder
+    fake_docker 24.0.9
+    touch "$T/installed"
+    mkdir -p "$INSTALL/data" "$INSTALL/mysql/mysql"
+    cp "$SCRIPT" "$INSTALL/"
+    printf 'SECRET: x\nMYSQL_HOST: mysql\nMYSQL_PASSWORD: p\n' >"$INSTALL/data/user-config.yaml"
+    # Wherever it was: nobody is told to delete anything.
+    fake docker "case \"\$*\" in 'secret inspect'*) exit 0 ;; $(sed -n '/case/,$p' "$T/bin/docker" | sed 1d)"
+    run 1 --dry-run --install-dir "$T/other"; said 'of an installation that is not in' '--install-dir DIR'; silent purge
+    mv "$INSTALL/data/user-config.yaml" "$T/"
+    run 1 --dry-run --install-dir "$INSTALL"; said 'with the passwords is lost' "mv $INSTALL $INSTALL.before"; silent purge
+    mv "$T/user-config.yaml" "$INSTALL/data/"
+    recorded "$INSTALL" || { echo 'skipped: this needs root, and an /etc of its own'; return 0; }
+    OUTPUT=$(PATH=$T/bin bash "$FOLDER/run-portable.sh" --dry-run 2>&1 </dev/null) || true
+    said "install dir    $INSTALL" "user-config.yaml, kept"; silent 'purge' 'passwords is lost'
+    run 1 --dry-run --install-dir "$T/other"; said "is installed in $INSTALL, and a host has one"; silent purge
+    # Uninstalled, its data left there: found still, and another directory may be named.
+    recorded "$INSTALL removed"
+    OUTPUT=$(PATH=$T/bin bash "$FOLDER/run-portable.sh" --dry-run 2>&1 </dev/null) || true
+    said "install dir    $INSTALL" "user-config.yaml, kept"
+    fake_docker 24.0.9
+    OUTPUT=$(PATH=$T/bin bash "$FOLDER/run-portable.sh" --dry-run --install-dir "$T/other" 2>&1 </dev/null) || true
+    silent 'and a host has one'
+    # Its disk is not mounted.
+    recorded "$T/unmounted"
+    OUTPUT=$(PATH=$T/bin bash "$FOLDER/run-portable.sh" --dry-run 2>&1 </dev/null) && fail 'it would be installed below the mount point'
+    said "was installed in $T/unmounted, and nothing of it is there: is its disk mounted?"; silent purge
+    # As an older version of this script left it.
+    rm /etc/dataflux-func-portable
+    mkdir -p /etc/logrotate.d
+    printf '%s/data/logs/dataflux-func.log {\n}\n' "$INSTALL" >/etc/logrotate.d/dataflux-func
+    OUTPUT=$(PATH=$T/bin bash "$FOLDER/run-portable.sh" --dry-run 2>&1 </dev/null) || true
+    said "install dir    $INSTALL" "user-config.yaml, kept"
+    # What an uninstall leaves.
+    fake_docker 24.0.9 'inactive false'
+    run 0 uninstall --yes --install-dir "$INSTALL"
+    [[ $(cat /etc/dataflux-func-portable) == "$INSTALL removed" && ! -e /etc/logrotate.d/dataflux-func ]] || fail 'it does not know any more'
+    recorded "$T/another"
+    run 0 uninstall --yes --install-dir "$INSTALL"
+    [[ $(cat /etc/dataflux-func-portable) == "$T/another" ]] || fail 'of another directory it knows nothing any more'
+    recorded "$INSTALL"
+    run 0 uninstall --purge --yes --install-dir "$INSTALL"
+    [[ ! -e /etc/dataflux-func-portable ]] || fail 'it thinks of what is gone'
+}
+
+test_built_in_data_is_not_left_behind() {
+    make_folder
+    fake_docker 24.0.9
+    touch "$T/installed"
+    plan --no-mysql --no-redis; silent "Func's data is in"
+    mkdir -p "$INSTALL/data" "$INSTALL"/{mysql/mysql,redis}
+    printf 'SECRET: x\nMYSQL_HOST: mysql\nMYSQL_PASSWORD: p\nREDIS_HOST: redis\n' >"$INSTALL/data/user-config.yaml"
+    printf '{ "version": "1.0.0", "ready": "t", "options": { "mysql": true, "redis": true } }\n' >"$INSTALL/receipt.json"
+    run 1 --dry-run --install-dir "$INSTALL" --no-mysql; said "ERROR    --no-mysql, but Func's data is in the built-in MySQL"; silent 'built-in Redis'
+    run 1 --dry-run --install-dir "$INSTALL" --no-redis; said "ERROR    --no-redis, but Func's data is in the built-in Redis" '--with-redis' 'external --redis URL'
+    # Data alone, which nothing in the configuration names.
+    touch "$INSTALL/redis/dump.rdb"
+    printf 'SECRET: x\n' >"$INSTALL/data/user-config.yaml"
+    run 1 --dry-run --install-dir "$INSTALL" --no-mysql --no-redis; said 'built-in MySQL' 'built-in Redis'
+    printf 'SECRET: x\nMYSQL_HOST: db.example\nREDIS_HOST: cache.example\n' >"$INSTALL/data/user-config.yaml"
+    plan --no-mysql --no-redis; silent "Func's data is in"
+}
+
+test_the_stack_of_another_node_is_left_alone() {
+    make_folder
+    touch "$T/installed" "$T/changed"
+    mkdir -p "$INSTALL/data"
+    cp "$SCRIPT" "$INSTALL/"
+    printf 'SECRET: x\n' >"$INSTALL/data/user-config.yaml"
+    touch "$INSTALL/docker-stack.yaml"
+    fake docker 'case "$*" in
+        --version) echo Docker version 24.0.9 ;;
+        "version --format"*) echo 24.0.9 ;;
+        *LocalNodeState*) echo active true node2 ;;
+        *DockerRootDir*) echo / ;;
+        "service inspect"*Placement*) cat "'"$T"'/placement" ;;
+        "service inspect"*) echo "'"$INSTALL"'/data" ;;
+        "node ls"*) cat "'"$T"'/nodes" ;;
+        "service ps"*) echo alpha ;;
+        *" rm "*|*deploy*|*scale*|*"service update"*) echo "$*" >>"'"$T"'/changed" ;;
+    esac'
+    printf 'node1 Ready alpha\nnode2 Ready beta\n' >"$T/nodes"
+    # The second says nothing of a node: older scripts of the product wrote such stacks.
+    for placement in '{"Constraints":["node.id == node1"]}' '{}'; do
+        echo "$placement" >"$T/placement"
+        run 1 --dry-run --install-dir "$INSTALL"; said 'the node alpha of this swarm has the stack'
+        for verb in restart stop backup 'set A=1' 'uninstall --yes' 'uninstall --purge --yes' status; do
+            # shellcheck disable=SC2086 # several words
+            run 1 $verb --install-dir "$INSTALL"; said 'the node alpha of this swarm has the stack' 'nothing was changed'
+        done
+    done
+    [[ ! -s $T/changed && -e $INSTALL/docker-stack.yaml ]] || fail "it changed: $(cat "$T/changed")"
+    # This host, before it left its swarm and came back; and a node that is gone.
+    echo '{"Constraints":["node.id == node1"]}' >"$T/placement"
+    printf 'node1 Down %s\nnode2 Ready %s\n' "$(hostname)" "$(hostname)" >"$T/nodes"
+    plan; silent 'of this swarm has the stack'
+    echo 'node2 Ready beta' >"$T/nodes"
+    plan; silent 'of this swarm has the stack'
+    sed -i 's/"node ls"\*) .*/"node ls"*) exit 1 ;;/' "$T/bin/docker"
+    run 1 --dry-run --install-dir "$INSTALL"; said 'Docker does not answer any more'
+}
+
+test_the_docker_of_another_host_is_not_used() {
+    make_folder
+    fake_docker 24.0.9
+    export HOME=$T/home
+    mkdir -p "$HOME/.docker"
+    for host in tcp://192.0.2.1:2375 ssh://root@other; do
+        DOCKER_HOST=$host run 1 --dry-run --install-dir "$INSTALL"; said "DOCKER_HOST leads to $host" 'unset DOCKER_HOST'
+        DOCKER_HOST=$host run 1 uninstall --purge --yes --install-dir "$INSTALL"; said 'nothing was changed'
+    done
+    DOCKER_HOST=unix:///run/docker.sock run 0 --dry-run --install-dir "$INSTALL"
+    fake docker "case \"\$*\" in 'context inspect'*) cat '$T/context' ;; $(sed -n '/case/,$p' "$T/bin/docker" | sed 1d)"
+    echo '{ "currentContext": "far" }' >"$HOME/.docker/config.json"
+    echo ssh://root@far >"$T/context"
+    run 1 --dry-run --install-dir "$INSTALL"; said 'leads to ssh://root@far' 'docker context use default'
+    DOCKER_HOST=unix:///run/docker.sock run 0 --dry-run --install-dir "$INSTALL" # which it would take before the context
+    rm "$HOME/.docker/config.json"
+    run 0 --dry-run --install-dir "$INSTALL"
+    DOCKER_CONTEXT=far run 1 --dry-run --install-dir "$INSTALL"; said 'the docker context far leads to ssh://root@far'
+    echo unix:///var/run/docker.sock >"$T/context"
+    DOCKER_CONTEXT=near run 0 --dry-run --install-dir "$INSTALL"
+    rm "$T/context"
+    DOCKER_CONTEXT=none run 1 --dry-run --install-dir "$INSTALL"; said 'a place that cannot be read'
+}
+
 test_purge_deletes_what_is_ours_and_nothing_that_is_mounted_or_foreign() {
     make_folder
     mkdir -p "$INSTALL"/{data/logs,mysql,redis}
@@ -141,7 +271,7 @@ test_uninstall_is_for_the_product_that_runs() {
         "version --format"*) echo 24.0.9 ;;
         *LocalNodeState*) echo active true node1 ;;
         "service inspect"*) echo /elsewhere/func/data ;;
-        *rm*) echo "$*" >>"'"$T"'/removed" ;;
+        *" rm "*) echo "$*" >>"'"$T"'/removed" ;;
     esac'
     run 1 uninstall --yes --install-dir "$INSTALL"; said 'is installed in /elsewhere/func' 'nothing was changed'
     [[ ! -s $T/removed ]] || fail "it removed: $(cat "$T/removed")"

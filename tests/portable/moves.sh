@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # T, ROOT, INSTALL ... are of ci/test-portable and installation.sh
-# The run script on a real Docker Engine, after trouble.sh: to another source of images, version, database, host, and
-# away.
+# The run script on a real Docker Engine, after the first test of docker.sh: to another source of images, version,
+# database, host, and away.
 
 . "$ROOT/tests/portable/installation.sh"
 
@@ -24,8 +24,8 @@ test_online_from_a_registry() {
         docker image rm "127.0.0.1:15000/$image"
     done
     install "$T/online" --online
-    # The reference as it is written: one with a digest could not be met from a bundle later.
-    [[ $(docker service inspect dataflux-func_server --format '{{.Spec.TaskTemplate.ContainerSpec.Image}}') == 127.0.0.1:15000/dataflux-func/dataflux-func:1.0.0 ]] || fail 'not the pulled image'
+    [[ $(docker service inspect dataflux-func_server --format '{{.Spec.TaskTemplate.ContainerSpec.Image}}') == \
+        "$(docker image inspect --format '{{.Id}}' 127.0.0.1:15000/dataflux-func/dataflux-func:1.0.0)" ]] || fail 'not the pulled image'
     eventually 1.0.0 app version
     install "$OLD"
     docker image ls --format '{{.Repository}}:{{.Tag}}' | grep '^127.0.0.1:15000/' | xargs docker image rm
@@ -33,7 +33,8 @@ test_online_from_a_registry() {
 }
 
 # as_a_bundle FOLDER: the script's side of a bundle: a private directory without the images, which come from
-# `$PACK load`. (The drill runs the real thing; here a stand-in for pack notes what it is asked for.)
+# `$PACK load`. (The drill runs the real thing; here a stand-in for pack notes what it is asked for, and tells of the
+# images what their archives say.)
 as_a_bundle() {
     mkdir "$T/private"
     cp "$1"/*.sh "$1"/*.service "$1"/*.yaml "$1"/*.json "$1"/docker-*.tgz "$T/private/"
@@ -41,6 +42,13 @@ as_a_bundle() {
     cat >"$T/pack" <<EOF
 #!/bin/bash
 set -e
+[[ \$1 != inspect ]] || exec /usr/bin/python3 -c 'import json, pathlib, sys, tarfile
+images = []
+for path in pathlib.Path("$1").glob("*.tar.gz"):
+    for one in json.load(tarfile.open(path).extractfile("manifest.json")):
+        images.append({"id": "sha256:" + one["Config"].removesuffix(".json").split("/")[-1], "tags": one["RepoTags"],
+            "layers": [{"diffId": "sha256:0", "images": ["sha256:1"], "size": 1}]})
+print(json.dumps({"images": images}, indent=2, sort_keys=True))'
 [[ \$1 == load && \$2 == "$T/x.run" ]]
 shift 2
 echo "\$*" >"$T/loaded"
@@ -50,9 +58,41 @@ EOF
     export PACK=$T/pack PACK_BUNDLE=$T/x.run PACK_NAME=dataflux-func PACK_VERSION=1.0.1
 }
 
+# The new version starts, changes the database, and does not come up.
+test_an_update_that_fails_tells_the_way_back() {
+    local dump dumps
+    cp "$INSTALL/data/user-config.yaml" "$T/"
+    echo 'LOG_LEVEL: NONSENSE' >"$T/other"
+    grep -v '^LOG_LEVEL' "$T/user-config.yaml" >>"$T/other"
+    cp "$T/other" "$INSTALL/data/user-config.yaml"
+    refused 1 'The way back to 1.0.0, in this order' install "$NEW" --timeout 30 | tee "$T/failure"
+    dump=$(sed -n 's/^  2\. bash .* restore //p' "$T/failure")
+    [[ $dump =~ /before-update-1\.0\.0-to-1\.0\.1-[0-9]{8}-[0-9]{6}\.sql$ && -s $dump ]] || fail "the dump '$dump'"
+    for text in 'not every service runs' 'the stack file is of version 1.0.1' 'They may have changed the database' \
+        "1. in the folder of 1.0.0:  bash run-portable.sh --allow-downgrade --install-dir $INSTALL"; do
+        grep -q -- "$text" "$T/failure" || fail "it does not say: $text"
+    done
+    ! grep 'data is unchanged' "$T/failure" || fail 'it says what it cannot know'
+    sql 'CREATE TABLE migrated (id INT)'
+    refused 1 'no update was broken off: the one from 1.0.0' verb doctor
+    # A second try keeps the dump of the first.
+    dumps=$(find "$INSTALL/data/sqldump" -name 'before-update-*' | wc -l)
+    refused 1 "2. bash $INSTALL/run-portable.sh restore $dump" install "$NEW" --timeout 30
+    [[ $(find "$INSTALL/data/sqldump" -name 'before-update-*' | wc -l) -eq $dumps ]] || fail 'there is a dump of a database that may be changed'
+    cp "$T/user-config.yaml" "$INSTALL/data/"
+    (cd "$OLD" && bash run-portable.sh --allow-downgrade --install-dir "$INSTALL") | tee "$T/back"
+    grep -qF "  bash $INSTALL/run-portable.sh restore $dump" "$T/back" || fail 'it does not say that the database is yet to come'
+    verb restore "$dump" --yes
+    eventually 1.0.0 app version
+    [[ -z $(sql "SHOW TABLES LIKE 'migrated'") && $(sql 'SELECT COUNT(*) FROM func_task WHERE queue = 99') == 1 ]] || fail 'the database is not as it was'
+    verb doctor
+}
+
 test_update() {
-    local dumps
-    dumps=$(find "$INSTALL/data/sqldump" -name '*.sql' | wc -l)
+    local dumps old
+    old=$(docker image inspect --format '{{.Id}}' pubrepo.jiagouyun.com/dataflux-func/dataflux-func:1.0.0)
+    dumps=$(find "$INSTALL/data/sqldump" -name 'before-update-*.sql' | wc -l)
+    printf 'version: "3.7"\nservices:\n  server:\n    environment: { MINE: theirs }\n' >"$INSTALL/docker-stack.override.yaml"
     echo '# edited by hand' >>"$INSTALL/docker-stack.yaml"
     as_a_bundle "$NEW"
     install "$T/private" | tee "$T/output"
@@ -62,8 +102,12 @@ test_update() {
     grep -q 'is not as the last installation left it' "$T/output" || fail 'the edit went unnoticed'
     grep -q 'edited by hand' "$INSTALL"/docker-stack.yaml.2* || fail 'the edited file was not kept'
     eventually 1.0.1 app version
-    [[ $(docker ps --filter label=com.docker.stack.namespace=dataflux-func --format '{{.Image}}' | grep -c ':1.0.0$') == 0 ]] || fail 'a service of the old version still runs'
-    (($(find "$INSTALL/data/sqldump" -name '*.sql' | wc -l) > dumps)) || fail 'there is no dump from before the update'
+    ! docker ps -q --filter label=com.docker.stack.namespace=dataflux-func | xargs docker inspect --format '{{.Image}}' | grep "$old" || fail 'a service of the old version still runs'
+    [[ $(docker exec "$(container server)" printenv MINE) == theirs ]] || fail "the operator's own is gone"
+    echo '    image: dff-test-none' >>"$INSTALL/docker-stack.override.yaml"
+    refused 1 'names an image' verb restart
+    rm "$INSTALL/docker-stack.override.yaml"
+    (($(find "$INSTALL/data/sqldump" -name 'before-update-*.sql' | wc -l) > dumps)) || fail 'there is no dump from before the update'
     [[ $(sql "SELECT COUNT(*) FROM func_task WHERE queue = 99") == 1 ]] || fail 'the row is gone'
     refused 3 'version 1.0.1 is installed, this is the older 1.0.0' install "$OLD"
     install "$OLD" --allow-downgrade
@@ -133,10 +177,16 @@ services:
     ports: ["$PORT:8088"]
     volumes: ["$INSTALL/data:/data"]
 EOF
+    # By tags, which Swarm asks a registry for: not with a name server that never answers.
+    cp /etc/resolv.conf "$T/"
+    echo 'nameserver 127.0.0.1' >/etc/resolv.conf
+    sleep 6 # Docker looks at that file every five seconds
+    docker swarm init --advertise-addr 192.0.2.10 2>/dev/null || true # where this test runs alone
     docker stack deploy --resolve-image never -c "$INSTALL/docker-stack.yaml" dataflux-func
     old_sql() { docker exec -e MYSQL_PWD=0123abcd "$(container mysql)" mysql -N -B dataflux_func -e "$1"; }
     eventually 1 old_sql 'SELECT 1'
     old_sql 'CREATE TABLE theirs (id INT); INSERT INTO theirs VALUES (7)'
+    cp "$T/resolv.conf" /etc/
     install "$OLD" --port "$PORT"
     [[ $(sql 'SELECT id FROM theirs') == 7 ]] || fail 'the data is gone'
     grep '^MYSQL_PASSWORD  : 0123abcd$' "$INSTALL/data/user-config.yaml" || fail 'the configuration changed'

@@ -92,6 +92,21 @@ test_findings_about_docker() {
     run 1 --dry-run --install-dir "$INSTALL"; said 'cgroup v2 only, which the carried Docker 18.06.3-ce does not know'
 }
 
+test_files_without_a_limit_are_told() {
+    make_folder
+    fake_docker 24.0.9
+    grep -q '^LimitNOFILE=1048576$' "$FOLDER/docker.service" || fail 'our own unit'
+    systemctl_says() { fake systemctl "case \"\$*\" in is-active*$1*) echo active ;; *LimitNOFILE*$1*) echo LimitNOFILE=$2 ;; *LimitNOFILE*) echo LimitNOFILE=infinity ;; is-active*) echo inactive; exit 3 ;; esac"; }
+    for limit in infinity 1073741816; do
+        systemctl_says docker "$limit"
+        plan; said "docker.service has LimitNOFILE=$limit" 'LimitNOFILE=1048576' 'systemctl daemon-reload'
+        systemctl_says containerd "$limit"
+        plan; said "containerd.service has LimitNOFILE=$limit"
+    done
+    systemctl_says docker 1048576
+    plan; silent LimitNOFILE
+}
+
 test_apparmor_needs_its_parser() {
     make_folder
     [[ $EUID -eq 0 ]] || { echo 'skipped: mounting needs root'; return 0; }

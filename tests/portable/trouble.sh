@@ -140,14 +140,26 @@ test_failing_service_is_named() {
     cp "$T/user-config.yaml" "$INSTALL/data/"
     # A Func that runs, and answers with an error.
     docker tag "$func:1.0.0" dff-test-good
-    DOCKER_BUILDKIT=0 docker build -q -t "$func:1.0.0" - <<'EOF'
+    DOCKER_BUILDKIT=0 docker build -q -t dff-test-broken:1.0.0 - <<'EOF'
 FROM dff-test-good
 RUN sed -i 's/self.answer(302, .*/self.answer(500, "broken")/' func.py
 EOF
+    # Whatever a tag is given to meanwhile does not run.
+    docker tag dff-test-broken:1.0.0 "$func:1.0.0"
+    verb restart
+    [[ $(app version) == 1.0.0 ]] || fail 'it runs what a tag names'
+    # What an operator writes into the stack file does, and is an ID from then on.
+    cp "$INSTALL/docker-stack.yaml" "$T/"
+    sed -i "s|^    image: sha256:.* # $func:1.0.0\$|    image: dff-test-broken:1.0.0|" "$INSTALL/docker-stack.yaml"
     refused 1 'does not answer as it should: HTTP/1.0 500' verb restart --timeout 60 | tee "$T/failure"
     grep -q '^  | .*"GET / HTTP/1.0" 500' "$T/failure" || fail 'the last lines of its log are not shown'
     grep -q 'run-portable.sh doctor' "$T/failure" || fail 'the next command is not said'
     refused 1 'answers: HTTP/1.0 500' verb status
+    grep -q "^    image: $(docker image inspect --format '{{.Id}}' dff-test-broken:1.0.0) # dff-test-broken:1.0.0\$" "$INSTALL/docker-stack.yaml" || fail 'it names a tag'
+    sed 's|^    image: sha256:.* # dff-test-broken.*|    image: dff-test-none:1|' "$INSTALL/docker-stack.yaml" >"$T/none.yaml"
+    cp "$T/none.yaml" "$INSTALL/docker-stack.yaml"
+    refused 1 'is not on this host: dff-test-none:1' verb restart
+    cp "$T/docker-stack.yaml" "$INSTALL/"
     docker tag dff-test-good "$func:1.0.0"
     docker image rm dff-test-good
     verb restart

@@ -9,11 +9,11 @@ use crate::support::bounded;
 use crate::support::craft::{TRAILER, with_index_text};
 use crate::support::images::{Layers, docker_legacy, gzip, image, layer, oci, zstd};
 use crate::support::{file, noise, write_product};
-use pack::bundle::{Bundle, Compression, Form, Plan, extract_all, gather, prove, verify, write};
+use pack::bundle::{Bundle, BundleSpec, Contents, Preset, extract_all, prove, verify, write};
 use pack::digest::Digest;
 use pack::error::{Error, Result};
 use pack::folder::Folder;
-use pack::image::Options;
+use pack::image::{AnalysisOptions, export};
 use pack::platform::Platform;
 use pack::progress::Silent;
 use proptest::prelude::*;
@@ -43,20 +43,20 @@ fn made(originals: bool) -> Vec<u8> {
     let folder = Folder::at(root.path());
     let manifest = folder.expect_manifest().expect("a manifest");
     let selection = manifest.select(Platform::AMD64).expect("selected");
-    let options = Options { originals, ..Options::default() };
-    let gathered = gather(&folder, &manifest, &selection, &options, &Silent).expect("gathered");
-    let plan = Plan {
+    let options = AnalysisOptions { originals, ..AnalysisOptions::default() };
+    let contents = Contents::read(&folder, &manifest, &selection, &options, &Silent).expect("read");
+    let spec = BundleSpec {
         manifest: &manifest,
         platform: Platform::AMD64,
         header: b"#!/bin/sh\n# pack bundle\n".to_vec(),
-        sources: gathered.sources,
-        artifacts: gathered.artifacts,
-        images: gathered.images,
-        compression: Compression::Balanced,
+        files: contents.files,
+        artifacts: contents.artifacts,
+        images: contents.images,
+        preset: Preset::Balanced,
         cores: 2,
     };
     let path = root.path().join("x.run");
-    write(plan, &path, &Silent).expect("written");
+    write(spec, &path, &Silent).expect("written");
     fs::read(path).expect("read")
 }
 
@@ -82,7 +82,8 @@ fn use_all(bytes: &[u8]) -> Result<()> {
             let _ = std::io::copy(&mut bundle.stream(entry), &mut std::io::sink());
         }
         for artifact in &index.artifacts {
-            let _ = bundle.images_of(artifact);
+            let images = bundle.index().images_of(artifact);
+            let _ = export(&images, &bundle, &Default::default(), &mut std::io::sink());
         }
         if !damage?.is_empty() {
             return Err(Error::integrity("a digest in the index is wrong"));
@@ -99,7 +100,7 @@ fn use_all(bytes: &[u8]) -> Result<()> {
 
 /// An artifact is in the folder as the index has it, or not at all.
 fn check_files(bundle: &Bundle, out: &Path) {
-    for artifact in bundle.index().artifacts.iter().filter(|artifact| artifact.form != Form::Exported) {
+    for artifact in bundle.index().artifacts.iter().filter(|artifact| !artifact.carried.is_exported()) {
         if let Ok(content) = fs::read(out.join(artifact.name.as_str())) {
             assert_eq!(Digest::of(&content), artifact.digest, "{}", artifact.name);
         }

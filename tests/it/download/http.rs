@@ -7,7 +7,6 @@ use crate::support::fault::{Reply, serve};
 use crate::support::noise;
 use pack::error::Class;
 use pack::fetch::{Fetcher, How, Rung, Want};
-use pack::manifest::pin;
 
 const BIG: usize = 3 << 20;
 
@@ -200,7 +199,7 @@ fn pinning_reads_every_kind_of_source() {
     let artifacts: Vec<_> = manifest.artifacts().iter().enumerate().collect();
     let (pins, failure) = fetcher.pin(&artifacts, &base, &pack::progress::Silent);
     assert!(failure.is_none(), "{failure:?}");
-    let expected = pin::PinOf { size: bytes.len() as u64, digest: pack::digest::Digest::of(&bytes) };
+    let expected = pack::digest::Descriptor { size: bytes.len() as u64, digest: pack::digest::Digest::of(&bytes) };
     assert_eq!(pins, [(0, expected), (1, expected)]);
     assert!(server.requests().iter().all(|request| request.header("cache-control") == Some("no-cache")));
 }

@@ -9,9 +9,9 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use walkdir::WalkDir;
 
 /// The floors from the ground up. A module imports from lower floors, and from its own where no circle
-/// comes of it. `lib.rs` and `main.rs` are the door and stand outside.
+/// comes of it. `lib.rs`, `main.rs` and what is in `bin/` are the doors and stand outside.
 const FLOORS: [&[&str]; 5] = [
-    &["digest", "path", "platform", "progress", "error", "scratch", "atomic", "workers"],
+    &["digest", "path", "platform", "image_ref", "progress", "error", "scratch", "atomic", "workers"],
     &["manifest", "signature", "stack"],
     &["folder", "cache", "image", "bundle"],
     &["fetch", "site"],
@@ -222,7 +222,8 @@ fn is_call(after: &[TokenTree]) -> bool {
 /// `src/bundle/read.rs` is the module `bundle::read`; the door is the empty path.
 fn module_of(path: &str) -> Vec<String> {
     let inner = path.trim_start_matches("src/").trim_end_matches(".rs").trim_end_matches("/mod");
-    if matches!(inner, "lib" | "main") { Vec::new() } else { inner.split('/').map(str::to_owned).collect() }
+    let is_door = matches!(inner, "lib" | "main") || inner.starts_with("bin/");
+    if is_door { Vec::new() } else { inner.split('/').map(str::to_owned).collect() }
 }
 
 /// The floor a top-level module stands on, counted from the ground.

@@ -1,25 +1,29 @@
 //! Image archives of every form: read, checked, shared by layer, given back bit for bit.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
-use crate::support::blobs::{Blobs, assert_comes_back};
+use crate::support::blobs::assert_comes_back;
 use crate::support::images::{
     Layers, Made, Member, docker_archive, docker_legacy, gzip, image, image_for, layer, oci, tar, zstd,
 };
 use crate::support::{noise, skip, through};
 use pack::digest::Digest;
 use pack::error::{Class, Error, Result};
-use pack::image::{Analysis, Entry, Form, Options, Source, analyse, export, layout, rebuild};
+use pack::image::{
+    AnalysedBlobs, Analysis, AnalysisOptions, LayoutContent, LayoutFile, Representation, analyse, export, layout,
+    rebuild,
+};
+use pack::image_ref::ImageRef;
 use pack::platform::Platform;
 use pack::progress::Silent;
 
-fn options() -> Options {
-    Options { platform: Some(Platform::AMD64), ..Options::default() }
+fn options() -> AnalysisOptions {
+    AnalysisOptions { platform: Some(Platform::AMD64), ..AnalysisOptions::default() }
 }
 
-fn analyse_bytes(folder: &Path, name: &str, bytes: &[u8], options: &Options) -> Result<Analysis> {
+fn analyse_bytes(folder: &Path, name: &str, bytes: &[u8], options: &AnalysisOptions) -> Result<Analysis> {
     let path = folder.join(name);
     fs::write(&path, bytes).expect("written");
     analyse(&path, name, true, options, &Silent)
@@ -58,10 +62,10 @@ fn every_form_of_archive_gives_its_images_and_comes_back() {
     for (form, plain) in forms {
         for packed in [plain.clone(), gzip(&plain, 6)] {
             let analysis = analyse_bytes(folder.path(), "images.tar", &packed, &options()).expect(form);
-            assert_eq!(analysis.digest, Digest::of(&packed), "{form}");
+            assert_eq!(analysis.file.digest, Digest::of(&packed), "{form}");
             assert_eq!(analysis.images.len(), 2, "{form}");
             for (image, made) in analysis.images.iter().zip(&made) {
-                assert_eq!(image.tags.join(" "), made.tag, "{form}");
+                assert_eq!(image.tags.iter().map(ImageRef::as_str).collect::<Vec<_>>(), [made.tag.as_str()], "{form}");
                 assert_eq!((image.id, image.platform.as_str()), (made.id(), "linux/amd64"), "{form}");
                 let diff_ids: Vec<Digest> = made.layers.iter().map(|layer| Digest::of(layer)).collect();
                 let found: Vec<Digest> = image.layers.iter().map(|layer| layer.diff_id).collect();
@@ -92,12 +96,12 @@ fn gzip_of_every_maker_comes_back() {
     }
     for (maker, packed) in makers {
         let analysis = analyse_bytes(folder.path(), "image.tar.gz", &packed, &options()).expect(&maker);
-        if let Form::AsIs(why) = &analysis.form {
+        if let Representation::AsIs(why) = &analysis.representation {
             assert!(maker.starts_with("zlib-rs 1"), "{maker}: {why}");
             continue;
         }
         assert_comes_back(&analysis, &packed);
-        let Form::Rebuilt(recipe) = &analysis.form else { unreachable!() };
+        let Representation::Rebuilt(recipe) = &analysis.representation else { unreachable!() };
         let cost = recipe.to_bytes().len();
         // Corrections of 2 %, and the archive's headers and small members.
         assert!(cost < packed.len() / 50 + 10_000, "{maker}: {cost} of {}", packed.len());
@@ -115,8 +119,10 @@ fn a_compression_that_cannot_be_put_on_again_keeps_the_file_as_it_is() {
     }
     for packed in [Some(zstd), xz].into_iter().flatten() {
         let analysis = analyse_bytes(folder.path(), "image.tar.z", &packed, &options()).expect("read");
-        assert!(matches!(&analysis.form, Form::AsIs(why) if why.contains("cannot be put on again")));
-        assert_eq!((analysis.images.len(), analysis.digest), (2, Digest::of(&packed)));
+        assert!(
+            matches!(&analysis.representation, Representation::AsIs(why) if why.contains("cannot be put on again"))
+        );
+        assert_eq!((analysis.images.len(), analysis.file.digest), (2, Digest::of(&packed)));
         assert!(layout(&[analysis]).expect("nothing to do").is_empty());
     }
 }
@@ -125,14 +131,14 @@ fn a_compression_that_cannot_be_put_on_again_keeps_the_file_as_it_is() {
 fn without_originals_the_layers_alone_are_carried() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let made = two();
-    let options = Options { originals: false, ..options() };
+    let options = AnalysisOptions { originals: false, ..options() };
     for packed in [gzip(&docker_legacy(&made), 6), oci(&made, Layers::Zstd, true)] {
         let analysis = analyse_bytes(folder.path(), "image.tar.gz", &packed, &options).expect("read");
-        assert_eq!(analysis.form, Form::Exported);
+        assert_eq!(analysis.representation, Representation::Exported);
         let layers: HashSet<Digest> = made.iter().flat_map(|one| &one.layers).map(|layer| Digest::of(layer)).collect();
-        assert_eq!(analysis.blobs.iter().map(|blob| blob.digest).collect::<HashSet<_>>(), layers);
+        assert_eq!(analysis.blobs.iter().map(|blob| blob.descriptor.digest).collect::<HashSet<_>>(), layers);
         let mut archive = Vec::new();
-        export(&analysis.images, &Blobs::of(&[&analysis]), &HashSet::new(), &mut archive).expect("exported");
+        export(&analysis.images, &AnalysedBlobs::of([&analysis]), &HashSet::new(), &mut archive).expect("exported");
         let again = analyse_bytes(folder.path(), "again.tar", &archive, &options).expect("what we write we read");
         assert_eq!(again.images.len(), 2);
         assert!(again.images.iter().zip(&made).all(|(image, made)| image.id == made.id()));
@@ -153,14 +159,15 @@ fn the_layout_has_each_layer_once_base_first_and_is_the_same_every_time() {
         layout(&analyses).expect("laid out")
     };
     let entries = write();
-    let names = |entries: &[Entry]| entries.iter().map(|entry| (entry.path.clone(), entry.digest)).collect::<Vec<_>>();
+    let names =
+        |entries: &[LayoutFile]| entries.iter().map(|entry| (entry.path.clone(), entry.descriptor)).collect::<Vec<_>>();
     assert_eq!(names(&entries), names(&write()));
     let distinct: HashSet<_> = entries.iter().map(|entry| &entry.path).collect();
     assert_eq!(distinct.len(), entries.len());
     let blobs: Vec<Digest> = entries
         .iter()
-        .filter(|entry| matches!(entry.source, Source::Blob(_)) && entry.path.starts_with("oci/"))
-        .map(|entry| entry.digest)
+        .filter(|entry| matches!(entry.content, LayoutContent::Blob(_)) && entry.path.starts_with("oci/"))
+        .map(|entry| entry.descriptor.digest)
         .collect();
     assert_eq!(blobs[0], Digest::of(&made[0].layers[0]));
     assert_eq!(blobs.len(), 5);
@@ -288,7 +295,7 @@ fn a_tag_for_two_images_is_an_error_within_and_across_archives() {
 fn an_archive_without_end_is_bounded() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut options = options();
-    options.limits.text_bytes = 1 << 20;
+    options.limits.content_bytes = 1 << 20;
     let bomb = gzip(&tar(&[("zeros", Member::File(&vec![0; 20 << 20]))]), 9);
     let error = analyse_bytes(folder.path(), "bomb.tar.gz", &bomb, &options).expect_err("a bomb");
     assert!(error.fact_named("reason").expect("a reason").contains("1048576"), "{error}");
@@ -311,8 +318,8 @@ fn an_engine_tarball_comes_back_and_what_is_no_gzip_is_kept() {
     for bytes in [&b"plain"[..], &engine[..engine.len() - 3], &[]] {
         fs::write(&path, bytes).expect("written");
         let analysis = analyse(&path, "docker.tgz", false, &options(), &Silent).expect("read");
-        assert!(matches!(analysis.form, Form::AsIs(_)));
-        assert_eq!(analysis.digest, Digest::of(bytes));
+        assert!(matches!(analysis.representation, Representation::AsIs(_)));
+        assert_eq!(analysis.file.digest, Digest::of(bytes));
     }
 }
 
@@ -321,16 +328,16 @@ fn a_wrong_blob_or_recipe_never_passes_for_the_original() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let packed = gzip(&docker_legacy(&two()), 6);
     let analysis = analyse_bytes(folder.path(), "image.tar.gz", &packed, &options()).expect("read");
-    let Form::Rebuilt(recipe) = &analysis.form else { panic!("{:?}", analysis.form) };
+    let Representation::Rebuilt(recipe) = &analysis.representation else { panic!("{:?}", analysis.representation) };
     // The file changes under the blobs.
     let mut changed = packed.clone();
     let middle = changed.len() / 2;
     changed[middle] ^= 0x55;
     fs::write(folder.path().join("image.tar.gz"), &changed).expect("written");
-    assert!(rebuild("image.tar.gz", recipe, &Blobs::of(&[&analysis]), &mut Vec::new()).is_err());
-    let nothing = Blobs(HashMap::new());
+    assert!(rebuild("image.tar.gz", recipe, &AnalysedBlobs::of([&analysis]), &mut Vec::new()).is_err());
+    let nothing = AnalysedBlobs::default();
     assert_eq!(
         rebuild("image.tar.gz", recipe, &nothing, &mut Vec::new()).expect_err("no blobs").title(),
-        "no such blob"
+        "a blob is in none of the archives"
     );
 }

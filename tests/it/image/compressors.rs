@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::support::blobs::assert_comes_back;
 use crate::support::{PACK, noise, skip};
-use pack::image::{Form, Options, analyse};
+use pack::image::{AnalysisOptions, Representation, analyse};
 use pack::progress::Silent;
 
 /// A recipe that has corrections takes more; a piece, of which the samples have three, takes some ten bytes.
@@ -37,10 +37,10 @@ fn recipe_size(file: &[u8]) -> usize {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("engine.tgz");
     fs::write(&path, file).expect("written");
-    let analysis = analyse(&path, "engine.tgz", false, &Options::default(), &Silent).expect("read");
+    let analysis = analyse(&path, "engine.tgz", false, &AnalysisOptions::default(), &Silent).expect("read");
     assert_comes_back(&analysis, file);
-    match &analysis.form {
-        Form::Rebuilt(recipe) => recipe.to_bytes().len(),
+    match &analysis.representation {
+        Representation::Rebuilt(recipe) => recipe.to_bytes().len(),
         other => panic!("{other:?}"),
     }
 }

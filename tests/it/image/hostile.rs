@@ -6,8 +6,8 @@ use std::io::Read;
 
 use crate::support::images::{Layers, docker_legacy, gzip, image, layer, oci};
 use pack::digest::Digest;
-use pack::error::{Error, Result};
-use pack::image::{BlobSource, Form, Limits, Options, Recipe, analyse, rebuild};
+use pack::error::Result;
+use pack::image::{AnalysedBlobs, AnalysisOptions, BlobSource, ImageLimits, Recipe, Representation, analyse, rebuild};
 use pack::progress::Silent;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -77,11 +77,11 @@ proptest! {
         let bytes = changed(archives().swap_remove(which), &changes);
         fs::write(&path, &bytes).expect("written");
         for holds_images in [true, false] {
-            match analyse(&path, "a.tar", holds_images, &Options::default(), &Silent) {
+            match analyse(&path, "a.tar", holds_images, &AnalysisOptions::default(), &Silent) {
                 Ok(analysis) => {
-                    prop_assert_eq!(analysis.digest, Digest::of(&bytes));
-                    if let Form::Rebuilt(recipe) = &analysis.form {
-                        let blobs = Blobs(&analysis);
+                    prop_assert_eq!(analysis.file.digest, Digest::of(&bytes));
+                    if let Representation::Rebuilt(recipe) = &analysis.representation {
+                        let blobs = AnalysedBlobs::of([&analysis]);
                         let mut again = Vec::new();
                         rebuild("a.tar", recipe, &blobs, &mut again).expect("what was accepted comes back");
                         prop_assert!(again == bytes);
@@ -100,27 +100,16 @@ proptest! {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("a.tar");
         fs::write(&path, archives().swap_remove(0)).expect("written");
-        let analysis = analyse(&path, "a.tar", true, &Options::default(), &Silent).expect("valid");
-        let Form::Rebuilt(recipe) = &analysis.form else { panic!("{:?}", analysis.form) };
-        let limits = Limits { text_bytes: 1 << 20, ..Limits::DEFAULT };
+        let analysis = analyse(&path, "a.tar", true, &AnalysisOptions::default(), &Silent).expect("valid");
+        let Representation::Rebuilt(recipe) = &analysis.representation else { panic!("{:?}", analysis.representation) };
+        let limits = ImageLimits { content_bytes: 1 << 20, ..ImageLimits::DEFAULT };
         if let Ok(recipe) = Recipe::from_bytes(&changed(recipe.to_bytes(), &changes), &limits) {
-            for blobs in [&Blobs(&analysis) as &dyn BlobSource, &NoBlobs] {
+            for blobs in [&AnalysedBlobs::of([&analysis]) as &dyn BlobSource, &NoBlobs] {
                 let mut out = Bounded(Vec::new());
                 if rebuild("a.tar", &recipe, blobs, &mut out).is_ok() {
-                    prop_assert_eq!(Digest::of(&out.0), recipe.digest);
+                    prop_assert_eq!(Digest::of(&out.0), recipe.original.digest);
                 }
             }
-        }
-    }
-}
-
-struct Blobs<'a>(&'a pack::image::Analysis);
-
-impl BlobSource for Blobs<'_> {
-    fn open(&self, digest: &Digest) -> Result<Box<dyn Read + Send + '_>> {
-        match self.0.blobs.iter().find(|blob| blob.digest == *digest) {
-            Some(blob) => Ok(blob.open()?),
-            None => Err(Error::failed("no such blob").fact("blob", digest)),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use crate::support::images::{Member, docker_legacy, gzip, image, tar};
 use crate::support::noise;
-use pack::image::{Options, analyse};
+use pack::image::{AnalysisOptions, analyse};
 use pack::progress::Meter;
 
 /// Every step that was reported, what was taken back below zero.
@@ -33,7 +33,7 @@ fn reading_is_counted_byte_by_byte() {
         let path = folder.path().join("x");
         fs::write(&path, bytes).expect("written");
         let steps = Steps::default();
-        analyse(&path, "x", holds_images, &Options::default(), &steps).expect("read");
+        analyse(&path, "x", holds_images, &AnalysisOptions::default(), &steps).expect("read");
         let steps = steps.0.into_inner().expect("no panic");
         let size = bytes.len() as i64;
         assert_eq!(steps.iter().sum::<i64>(), size);

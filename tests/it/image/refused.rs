@@ -8,20 +8,20 @@ use crate::support::images::{Layers, Member, docker_archive, docker_legacy, gzip
 use crate::support::{expect, file, noise, portable, skip, tree};
 use pack::digest::Digest;
 use pack::error::{Error, Result};
-use pack::image::{Analysis, Form, Options, analyse};
+use pack::image::{Analysis, AnalysisOptions, Representation, analyse};
 use pack::platform::Platform;
 use pack::progress::Silent;
 use serde_json::{Value, json};
 
-fn analysed(bytes: &[u8], options: &Options) -> Result<Analysis> {
+fn analysed(bytes: &[u8], options: &AnalysisOptions) -> Result<Analysis> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("bad.tar");
     fs::write(&path, bytes).expect("written");
     analyse(&path, "bad.tar", true, options, &Silent)
 }
 
-fn options() -> Options {
-    Options { platform: Some(Platform::AMD64), ..Options::default() }
+fn options() -> AnalysisOptions {
+    AnalysisOptions { platform: Some(Platform::AMD64), ..AnalysisOptions::default() }
 }
 
 /// The error names the artifact and the member, and says what to do.
@@ -57,7 +57,7 @@ fn an_archive_cut_short_or_without_end_names_the_member() {
         assert!(analysed(&zstd[..zstd.len() - 9], &options()).expect_err("cut").fact_named("member").is_some());
     }
     let mut options = options();
-    options.limits.text_bytes = 500_000;
+    options.limits.content_bytes = 500_000;
     assert_names(&analysed(&gzip(&plain, 6), &options).expect_err("a bomb"), "second");
 }
 
@@ -166,10 +166,14 @@ fn what_cannot_be_predicted_is_kept_as_it_is_and_says_why() {
 fn a_recipe_that_no_reader_would_take_is_not_written() {
     let packed = gzip(&docker_legacy(&[image("probe/one:1", vec![layer(1, 900_000)])]), 6);
     let mut options = options();
-    assert!(matches!(analysed(&packed, &options).expect("read").form, Form::Rebuilt(_)));
+    assert!(matches!(analysed(&packed, &options).expect("read").representation, Representation::Rebuilt(_)));
     options.limits.recipe_bytes = 1_000;
     let analysis = analysed(&packed, &options).expect("read");
-    assert!(matches!(&analysis.form, Form::AsIs(why) if why.contains("the limit is 1000")), "{:?}", analysis.form);
+    assert!(
+        matches!(&analysis.representation, Representation::AsIs(why) if why.contains("the limit is 1000")),
+        "{:?}",
+        analysis.representation
+    );
     assert!(analysis.blobs.is_empty());
 }
 

@@ -8,17 +8,17 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::{Manifest, Pin};
-use crate::digest::Digest;
+use crate::digest::Descriptor;
 use crate::error::{Error, Result};
 
-/// The manifest's text with `pins` in it: pairs of an artifact's place in [`Manifest::artifacts`] and what
-/// its bytes are. Order, blanks and line ends of everything else stay as they were; pins that are there
+/// Returns the manifest's text with `pins` in it: pairs of an artifact's place in [`Manifest::artifacts`] and its
+/// content's descriptor. Order, blanks and line ends of everything else stay as they were; pins that are there
 /// already change nothing.
 ///
 /// # Errors
-/// The result would not be the manifest that was meant. No text makes this happen that
-/// [`Manifest::parse`] accepted; it is checked all the same, for the publisher's file is overwritten with it.
-pub fn into_text(manifest: &Manifest, pins: &[(usize, PinOf)]) -> Result<String> {
+/// The result would not be the intended manifest. No text that [`Manifest::parse`] accepts makes this happen; it is
+/// checked all the same, because the publisher's file is overwritten with the result.
+pub fn with_pins(manifest: &Manifest, pins: &[(usize, Descriptor)]) -> Result<String> {
     let text = manifest.text();
     let members = members(text)?;
     let list = members.iter().find(|member| member.key == "artifacts").ok_or_else(unreadable)?;
@@ -34,22 +34,13 @@ pub fn into_text(manifest: &Manifest, pins: &[(usize, PinOf)]) -> Result<String>
         edited.replace_range(range, &new);
     }
     let read_back = Manifest::parse(edited.clone(), "the manifest with its pins")?;
-    let as_meant = pins.iter().all(|(place, pin)| {
+    let as_intended = pins.iter().all(|(place, pin)| {
         read_back
             .artifacts()
             .get(*place)
             .is_some_and(|artifact| artifact.pin == Some(Pin { size: Some(pin.size), digest: pin.digest }))
     });
-    if as_meant { Ok(edited) } else { Err(unreadable()) }
-}
-
-/// A whole pin: what `pack lock` writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PinOf {
-    /// The size in bytes.
-    pub size: u64,
-    /// The SHA-256 digest of the whole file.
-    pub digest: Digest,
+    if as_intended { Ok(edited) } else { Err(unreadable()) }
 }
 
 fn unreadable() -> Error {
@@ -96,7 +87,7 @@ fn range_in(text: &str, part: &str) -> Range<usize> {
     start..start + part.len()
 }
 
-fn edits_of(text: &str, object: &str, pin: &PinOf) -> Result<Vec<(Range<usize>, String)>> {
+fn edits_of(text: &str, object: &str, pin: &Descriptor) -> Result<Vec<(Range<usize>, String)>> {
     let members = members(object)?;
     let last = members.last().ok_or_else(unreadable)?;
     let end = range_in(text, last.value.get()).end;
@@ -127,25 +118,26 @@ fn blank_before_key(text: &str, value: usize) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::Digest;
 
     const TEXT: &str = "{\r\n  \"version\": \"1.0.0\", \"schemaVersion\": 1,\n\t\"artifacts\": [\n    { \"kind\": \"file\",\n      \"name\": \"a\",\n      \"urls\": [\"a\"] },\n    {\"urls\":[\"b\"],\"name\":\"b\",\"kind\":\"file\"}\n  ],\n  \"name\": \"x\"\n}\n";
 
-    fn pin(size: u64) -> PinOf {
-        PinOf { size, digest: Digest::of(b"") }
+    fn pin(size: u64) -> Descriptor {
+        Descriptor { size, digest: Digest::of(b"") }
     }
 
     #[test]
     fn pins_go_in_and_everything_else_stays() {
         let manifest = Manifest::parse(TEXT.to_owned(), "test").expect("valid");
-        let once = into_text(&manifest, &[(0, pin(1)), (1, pin(2))]).expect("pinned");
+        let once = with_pins(&manifest, &[(0, pin(1)), (1, pin(2))]).expect("pinned");
         let digest = Digest::of(b"");
         let expected = TEXT
             .replace("[\"a\"] }", &format!("[\"a\"],\n      \"size\": 1,\n      \"digest\": \"{digest}\" }}"))
             .replace("\"file\"}", &format!("\"file\",\"size\": 2,\"digest\": \"{digest}\"}}"));
         assert_eq!(once, expected);
         let manifest = Manifest::parse(once.clone(), "test").expect("valid");
-        assert_eq!(into_text(&manifest, &[(0, pin(1)), (1, pin(2))]).expect("pinned"), once);
-        let third = into_text(&manifest, &[(0, pin(30))]).expect("pinned");
+        assert_eq!(with_pins(&manifest, &[(0, pin(1)), (1, pin(2))]).expect("pinned"), once);
+        let third = with_pins(&manifest, &[(0, pin(30))]).expect("pinned");
         assert_eq!(third, once.replace("\"size\": 1,", "\"size\": 30,"));
     }
 }

@@ -1,15 +1,15 @@
-//! May this manifest take that one's place? Never an older version, never other bytes under one version.
+//! Whether a manifest may replace another: never an older version, never other content under the same version.
 
 use std::collections::BTreeMap;
 
-use super::{Artifact, Manifest};
+use super::{Artifact, ArtifactId, Manifest};
 use crate::error::{Error, Result};
 
-/// Checks that `new` may follow `old` in a folder.
+/// Checks that `new` may replace `old` in a folder.
 ///
 /// # Errors
 /// Another product, a lower version, or the same version with other content: the error lists what differs.
-pub fn check(old: &Manifest, new: &Manifest) -> Result<()> {
+pub fn check_upgrade(old: &Manifest, new: &Manifest) -> Result<()> {
     check_product(old, new)?;
     let differences = differences(old, new);
     let listed = |error| differences.iter().fold(error, |error: Error, what| error.fact("differs", what));
@@ -28,7 +28,7 @@ pub fn check(old: &Manifest, new: &Manifest) -> Result<()> {
     Ok(())
 }
 
-/// Checks that `new` is of the product of `old`, of whatever version.
+/// Checks that `new` is of the same product as `old`, in any version.
 ///
 /// # Errors
 /// It is another product.
@@ -42,15 +42,15 @@ pub fn check_product(old: &Manifest, new: &Manifest) -> Result<()> {
         .hint("use another folder: --dir DIR"))
 }
 
-/// What of a product's content differs, in a sentence each. Where it can be fetched from does not count,
-/// nor does a pin that is new.
+/// What differs between the content of two versions, in a sentence each. URLs and new pins do not count.
 fn differences(old: &Manifest, new: &Manifest) -> Vec<String> {
-    let key = |artifact: &Artifact| (artifact.name.clone(), artifact.platform);
-    let before: BTreeMap<_, _> = old.artifacts().iter().map(|artifact| (key(artifact), artifact)).collect();
-    let after: BTreeMap<_, _> = new.artifacts().iter().map(|artifact| (key(artifact), artifact)).collect();
+    let by_id = |manifest: &'_ Manifest| -> BTreeMap<ArtifactId, Artifact> {
+        manifest.artifacts().iter().map(|artifact| (artifact.id(), artifact.clone())).collect()
+    };
+    let (before, after) = (by_id(old), by_id(new));
     let mut found = Vec::new();
-    for (key, artifact) in &before {
-        match after.get(key) {
+    for (id, artifact) in &before {
+        match after.get(id) {
             None => found.push(format!("'{}' is not in it any more", artifact.name)),
             Some(other) => {
                 if let (Some(old), Some(new)) = (artifact.pin, other.pin)
@@ -65,7 +65,7 @@ fn differences(old: &Manifest, new: &Manifest) -> Vec<String> {
         }
     }
     found.extend(
-        after.iter().filter(|(key, _)| !before.contains_key(key)).map(|(_, new)| format!("'{}' is new", new.name)),
+        after.iter().filter(|(id, _)| !before.contains_key(id)).map(|(_, new)| format!("'{}' is new", new.name)),
     );
     if old.run() != new.run() {
         found.push("another script is run".to_owned());

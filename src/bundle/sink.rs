@@ -1,4 +1,4 @@
-//! Where a bundle's files go when they are given back: into a folder, or nowhere when they are only proven.
+//! Where extracted files go: into a folder, or nowhere when they are only proved.
 
 use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, Write};
@@ -11,40 +11,39 @@ use crate::path::RelPath;
 use crate::scratch::Scratch;
 
 /// Takes files.
-pub(super) trait Target {
-    /// Begins the file at `path`, with these permission bits.
-    fn begin(&self, path: &RelPath, mode: u32) -> Result<Box<dyn Placing>>;
+pub(super) trait Sink {
+    /// Opens a new file for `path`, with these permission bits.
+    fn begin(&self, path: &RelPath, mode: u32) -> Result<Box<dyn PendingFile>>;
 }
 
-/// A file that has not its final name yet.
-pub(super) trait Placing: Write {
-    /// Its bytes are right: gives it its final name.
+/// A file without its final name.
+pub(super) trait PendingFile: Write {
+    /// Gives the file its final name; its bytes must have been compared with their digest.
     fn place(self: Box<Self>) -> Result<()>;
 }
 
-/// How many random characters are in the name of a file that has not its final one yet: none that somebody gave
-/// their own file.
+/// The number of random characters in the name of a file that has no final name yet.
 const RANDOM: usize = 12;
 
-/// Below a folder.
-pub(super) struct Below<'a> {
+/// A folder.
+pub(super) struct DirSink<'a> {
     root: &'a Path,
     /// Where files lie until they are complete, on the same file system.
     partials: PathBuf,
 }
 
-impl<'a> Below<'a> {
-    /// Below `root`; files lie in `partials` until they are complete. Removes what runs that were killed left.
+impl<'a> DirSink<'a> {
+    /// Writes files below `root`; they lie in `partials` until they are complete. Removes what killed runs left there.
     pub(super) fn new(root: &'a Path, partials: PathBuf) -> Self {
         remove_left_over(root);
         if partials != root {
             remove_left_over(&partials);
         }
-        Below { root, partials }
+        DirSink { root, partials }
     }
 
     /// A new file that nobody else has open or could have put there (O_EXCL), whatever else runs here. Its lock
-    /// says that somebody still works on it.
+    /// says that a run is still writing it.
     fn partial(&self) -> Result<(File, Scratch)> {
         let folder = &self.partials;
         fs::create_dir_all(folder).doing("create the folder", folder)?;
@@ -54,8 +53,8 @@ impl<'a> Below<'a> {
             let made = made.doing("create a file in", folder)?;
             let (file, path) = made.keep().map_err(|error| Error::io("keep a file in", folder, error.error))?;
             let partial = Scratch::new(path);
-            // A file system without locks has nobody who takes it for left over either; who has the lock before us
-            // does so now, or has done so before it was ours.
+            // Without the lock, another run takes this file for left over and removes it, now or before we had the lock.
+            // A file system without locks has no such run.
             if !matches!(file.try_lock(), Err(TryLockError::WouldBlock)) && partial.path().exists() {
                 return Ok((file, partial));
             }
@@ -63,10 +62,10 @@ impl<'a> Below<'a> {
     }
 }
 
-/// Removes the files of [`Below::partial`] in `folder` that nobody works on any more.
+/// Removes the files of [`DirSink::partial`] in `folder` that no run is writing.
 fn remove_left_over(folder: &Path) {
     let [begin, end] = EXTRACTING;
-    // What cannot be listed or removed does no harm but take up room.
+    // What cannot be listed or removed does no harm except that it takes up room.
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let random = name.to_str().and_then(|name| name.strip_prefix(begin)?.strip_suffix(end));
@@ -82,8 +81,8 @@ fn remove_left_over(folder: &Path) {
     }
 }
 
-impl Target for Below<'_> {
-    fn begin(&self, path: &RelPath, mode: u32) -> Result<Box<dyn Placing>> {
+impl Sink for DirSink<'_> {
+    fn begin(&self, path: &RelPath, mode: u32) -> Result<Box<dyn PendingFile>> {
         let target = path.below(self.root);
         if target.is_dir() {
             return Err(Error::failed("a folder is where a file should be")
@@ -114,7 +113,7 @@ impl Write for InFolder {
     }
 }
 
-impl Placing for InFolder {
+impl PendingFile for InFolder {
     fn place(self: Box<Self>) -> Result<()> {
         let partial = self.partial.path();
         self.file.set_permissions(Permissions::from_mode(self.mode)).doing("set the mode of", partial)?;
@@ -124,16 +123,16 @@ impl Placing for InFolder {
     }
 }
 
-/// Nowhere: the bytes are only looked at.
-pub(super) struct Nowhere;
+/// Takes files and keeps nothing.
+pub(super) struct NullSink;
 
-impl Target for Nowhere {
-    fn begin(&self, _path: &RelPath, _mode: u32) -> Result<Box<dyn Placing>> {
-        Ok(Box::new(Nowhere))
+impl Sink for NullSink {
+    fn begin(&self, _path: &RelPath, _mode: u32) -> Result<Box<dyn PendingFile>> {
+        Ok(Box::new(NullSink))
     }
 }
 
-impl Write for Nowhere {
+impl Write for NullSink {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
         Ok(piece.len())
     }
@@ -143,7 +142,7 @@ impl Write for Nowhere {
     }
 }
 
-impl Placing for Nowhere {
+impl PendingFile for NullSink {
     fn place(self: Box<Self>) -> Result<()> {
         Ok(())
     }
@@ -158,7 +157,7 @@ mod tests {
     #[test]
     fn a_file_is_not_taken_for_left_over_while_it_is_made() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let below = Below::new(folder.path(), folder.path().to_owned());
+        let below = DirSink::new(folder.path(), folder.path().to_owned());
         let over = AtomicBool::new(false);
         std::thread::scope(|scope| {
             for _ in 0..2 {

@@ -1,8 +1,8 @@
 //! How hard to compress, and into frames of which size.
 
-/// How much time a bundle may take for how small it becomes.
+/// Time against size: how hard a bundle is compressed, and into frames of which size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Compression {
+pub enum Preset {
     /// About as fast as the disk.
     Fast,
     /// The default.
@@ -12,29 +12,29 @@ pub enum Compression {
     Max,
 }
 
-impl Compression {
+impl Preset {
     /// The zstd level.
     pub(super) fn level(self) -> i32 {
         match self {
-            Compression::Fast => 1,
-            Compression::Balanced => 9,
-            Compression::Max => 19,
+            Preset::Fast => 1,
+            Preset::Balanced => 9,
+            Preset::Max => 19,
         }
     }
 
     /// Whether compressed artifacts are carried as they are.
     pub fn keeps_compressed(self) -> bool {
-        self == Compression::Fast
+        self == Preset::Fast
     }
 
     /// A frame's content in bytes, a power of two: the window in which repetitions are found is as large.
-    /// Frames are independent, so nothing is found twice across them; a reader holds a few in memory. The
+    /// FrameCache are independent, so nothing is found twice across them; a reader holds a few in memory. The
     /// table that decided it is in `docs/format.md`.
     pub(super) fn frame_bytes(self) -> usize {
         match self {
-            Compression::Fast => 4 << 20,
-            Compression::Balanced => 32 << 20,
-            Compression::Max => 64 << 20,
+            Preset::Fast => 4 << 20,
+            Preset::Balanced => 32 << 20,
+            Preset::Max => 64 << 20,
         }
     }
 }

@@ -1,13 +1,13 @@
-//! Buffers used again: fresh memory costs a fault a page, and at the pace of a fast disk that is felt.
+//! A pool of buffers: fresh memory costs a page fault for each page, which is noticeable at the speed of a fast disk.
 
 use std::sync::{Mutex, MutexGuard};
 
-/// Buffers that nobody uses now.
+/// Buffers that are not in use.
 #[derive(Debug, Default)]
-pub(super) struct Spare(Mutex<Vec<Vec<u8>>>);
+pub(super) struct BufferPool(Mutex<Vec<Vec<u8>>>);
 
-impl Spare {
-    /// An empty buffer with room for so many bytes.
+impl BufferPool {
+    /// Returns an empty buffer with room for `capacity` bytes.
     pub(super) fn take(&self, capacity: usize) -> Vec<u8> {
         let mut buffer = self.all().pop().unwrap_or_default();
         buffer.clear();
@@ -15,7 +15,7 @@ impl Spare {
         buffer
     }
 
-    /// Gives a buffer back.
+    /// Returns a buffer to the pool.
     pub(super) fn give(&self, buffer: Vec<u8>) {
         self.all().push(buffer);
     }

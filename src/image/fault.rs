@@ -1,0 +1,65 @@
+//! What is wrong with an archive.
+
+use std::fmt;
+use std::io;
+
+use crate::error::Error;
+
+/// Why an artifact cannot be used as what it should be, and in which of its members.
+#[derive(Debug, Clone)]
+pub(super) struct ArchiveFault {
+    pub(super) member: Option<String>,
+    /// A sentence without its full stop.
+    pub(super) reason: String,
+}
+
+impl ArchiveFault {
+    /// A fault of a member.
+    pub(super) fn new(member: impl Into<String>, reason: impl Into<String>) -> Self {
+        ArchiveFault { member: Some(member.into()), reason: reason.into() }
+    }
+
+    /// A fault of the artifact as a whole.
+    pub(super) fn whole(reason: impl Into<String>) -> Self {
+        ArchiveFault { member: None, reason: reason.into() }
+    }
+
+    /// The fault behind what decoding an artifact fails with; `None` where it was the disk.
+    pub(super) fn of(cause: &io::Error) -> Option<Self> {
+        let is_of_content = matches!(
+            cause.kind(),
+            io::ErrorKind::InvalidData
+                | io::ErrorKind::UnexpectedEof
+                | io::ErrorKind::InvalidInput
+                | io::ErrorKind::OutOfMemory // more than a stream may ask for
+                | io::ErrorKind::Other
+        );
+        (is_of_content && cause.raw_os_error().is_none()).then(|| Self::whole(cause.to_string()))
+    }
+
+    /// The fault that made `error`.
+    pub(super) fn behind(error: &Error) -> Option<&Self> {
+        std::error::Error::source(error)?.downcast_ref()
+    }
+
+    /// The error for `artifact`, which cannot be used.
+    pub(super) fn error(self, artifact: &str) -> Error {
+        let error = Error::failed("the image archive cannot be used").fact("artifact", artifact);
+        let error = match &self.member {
+            Some(member) => error.fact("member", member),
+            None => error,
+        };
+        error
+            .fact("reason", &self.reason)
+            .hint("save the image again: docker save IMAGE:TAG | gzip > NAME.tar.gz")
+            .caused_by(self)
+    }
+}
+
+impl fmt::Display for ArchiveFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+impl std::error::Error for ArchiveFault {}
