@@ -48,7 +48,15 @@ pub struct Folder {
 /// The right to write into a folder; given back when dropped.
 #[derive(Debug)]
 pub struct Lock {
-    _held: File,
+    held: File,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // A process that another thread is starting has this file too until it is another program: closing it here
+        // alone would keep the lock for as long.
+        let _ = self.held.unlock();
+    }
 }
 
 /// The right to read a folder that nobody changes meanwhile, which several may have; given back when dropped.
@@ -94,7 +102,7 @@ impl Folder {
     pub fn lock(&self) -> Result<Lock> {
         let partials = self.partials();
         fs::create_dir_all(&partials).doing("create the folder", &partials)?;
-        atomic::lock(&self.root.join(OWN).join(LOCK)).map(|held| Lock { _held: held })
+        atomic::lock(&self.root.join(OWN).join(LOCK)).map(|held| Lock { held })
     }
 
     /// Keeps everybody from writing into the folder, which must have a manifest. Where no lock can be made (a

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::support::mounts::Tmpfs;
@@ -113,18 +113,18 @@ fn a_folder_that_is_none_is_left_as_it_is() {
 #[test]
 fn a_lock_that_was_given_up_is_free_though_processes_are_being_started() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let done = AtomicBool::new(false);
+    let started = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| {
-                while !done.load(Ordering::Relaxed) {
-                    // Until it is another program, it has every file that this process has open.
-                    Command::new("true").status().expect("true runs");
+                while started.fetch_add(1, Ordering::Relaxed) < 300 {
+                    // Until it is another program, a process has every file that this one has open.
+                    Command::new("true").current_dir("/").status().expect("true runs");
                 }
             });
         }
-        let taken = (0..2_000).try_for_each(|_| Folder::at(folder.path()).lock().map(drop));
-        done.store(true, Ordering::Relaxed);
-        taken.expect("nobody else is here");
+        while started.load(Ordering::Relaxed) < 300 {
+            Folder::at(folder.path()).lock().expect("nobody else is here");
+        }
     });
 }
