@@ -1,7 +1,7 @@
 //! The bundle, format 1: one file that carries a folder and gives every byte of it back.
 //!
 //! ```text
-//! header    launcher (POSIX sh) and runtime (gzip)      made by `site`; to this module, opaque bytes
+//! header    launcher (POSIX sh) and runtime (gzip)      what makes the file start itself on site
 //! payload   one tar stream, cut into independent zstd frames
 //! index     zstd skippable frame: what is where, in JSON
 //! trailer   zstd skippable frame of fixed size: where the index is, its digest, the total length
@@ -22,11 +22,13 @@ mod frame_cache;
 pub(crate) mod fuzzing;
 mod index;
 mod index_read;
+mod launcher;
 mod layout;
 mod lookup;
 mod payload;
 mod preset;
 mod read;
+mod runtime;
 mod sink;
 mod stack_check;
 mod stream;
@@ -39,10 +41,12 @@ pub use damage::{BundlePart, Damage, verify};
 pub use extract::{extract, extract_all, extract_some, prove};
 pub use footprint::Footprint;
 pub use index::Index;
+pub use launcher::header;
 pub use layout::{Frame, PayloadEntry};
 pub use payload::{FileContent, OpenStream, PayloadFile};
 pub use preset::Preset;
 pub use read::Bundle;
+pub use runtime::Runtime;
 pub use stack_check::check_stacks;
 pub use stream::EntryReader;
 pub use write::{BundleSpec, Written, write};

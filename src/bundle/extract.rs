@@ -14,11 +14,11 @@ use super::read::Bundle;
 use super::sink::{DirSink, NullSink, PendingFile, Sink};
 use crate::digest::{Mismatch, VerifyingWriter};
 use crate::error::{Error, IoContext, Result};
-use crate::folder::Folder;
 use crate::image::{self, Recipe};
 use crate::manifest::{FILE_NAME, SIGNATURE_NAME};
 use crate::path::RelPath;
 use crate::progress::{Meter, Progress};
+use crate::release::Folder;
 
 /// Restores the whole folder: every artifact, the manifest, and what else lay beside it.
 ///
@@ -26,7 +26,7 @@ use crate::progress::{Meter, Progress};
 /// The bundle is damaged, or an I/O error. Files already in the folder keep their content until the
 /// new one is complete and right.
 pub fn extract_all(bundle: &Bundle, folder: &Folder, progress: &dyn Progress) -> Result<()> {
-    let _lock = folder.lock()?;
+    let folder = folder.lock()?;
     give_back(bundle, |_| true, &DirSink::new(folder.root(), folder.partials()), progress)?;
     folder.write_platform(bundle.index().platform)?;
     sync(folder.root())

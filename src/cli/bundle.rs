@@ -11,14 +11,13 @@ use super::sign::sign_file;
 use super::terminal::{Terminal, bytes, counted};
 use super::trust::{KeyArgs, Trust};
 use super::{download, locate, password};
-use crate::bundle::{BundleSpec, Contents, Preset, Written, check_stacks, write};
+use crate::bundle::{self, BundleSpec, Contents, Preset, Runtime, Written, check_stacks, write};
 use crate::error::{Error, IoContext, Result};
-use crate::folder::Folder;
 use crate::image::AnalysisOptions;
 use crate::manifest::Manifest;
 use crate::platform::Platform;
+use crate::release::Folder;
 use crate::signature::SecretKey;
-use crate::site::{self, Runtime};
 use crate::workers;
 
 /// Pack a folder into one self-extracting file
@@ -52,7 +51,7 @@ pub(super) struct BundleArgs {
     /// docker archives
     #[arg(long)]
     no_originals: bool,
-    /// The pack to carry for the site [default: this one]
+    /// The pack-site to carry [default: the one for the platform, beside this pack or in ~/.local/share/pack/runtimes]
     #[arg(long, value_name = "FILE")]
     runtime: Option<PathBuf>,
     /// Pack the artifacts of this platform [default: the folder's]
@@ -119,7 +118,7 @@ pub(super) fn run(args: &BundleArgs, terminal: &Terminal) -> Result<u8> {
         Some(manifest) => {
             let dir = args.dir.as_deref();
             let plan = download::Plan { dir, platform: args.platform, allow_downgrade: args.allow_downgrade };
-            let (folder, _held) = download::for_bundle(manifest, &plan, &trust, &args.network, terminal)?;
+            let folder = download::for_bundle(manifest, &plan, &trust, &args.network, terminal)?;
             pack(args, &folder, &trust, signer, terminal)
         }
         None => {
@@ -145,7 +144,7 @@ fn pack(
     let selection = manifest.select(platform)?;
     let runtime = match &args.runtime {
         Some(path) => Runtime::from_file(path, platform)?,
-        None => Runtime::current(platform)?,
+        None => Runtime::find(platform)?,
     };
     let preset: Preset = args.compression.into();
     let cores = args.threads.unwrap_or_else(workers::cores);
@@ -161,7 +160,7 @@ fn pack(
     let spec = BundleSpec {
         manifest: &manifest,
         platform,
-        header: site::header(&manifest, platform, &runtime, args.compression.gzip_level())?,
+        header: bundle::header(&manifest, platform, &runtime, args.compression.gzip_level())?,
         files: contents.files,
         artifacts: contents.artifacts,
         images: contents.images,

@@ -8,8 +8,8 @@ use serde_json::json;
 use super::terminal::{Terminal, counted};
 use crate::bundle::{Bundle, extract_all, extract_some, no_such_file};
 use crate::error::Result;
-use crate::folder::Folder;
 use crate::manifest::{FILE_NAME, SIGNATURE_NAME};
+use crate::release::Folder;
 
 /// Give the folder back, byte for byte, or some of its files; never runs anything
 #[derive(Args)]

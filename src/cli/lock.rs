@@ -10,12 +10,12 @@ use serde_json::json;
 
 use super::network::{self, NetworkArgs};
 use super::terminal::Terminal;
-use crate::atomic::WholeFile;
 use crate::digest::Descriptor;
 use crate::error::{Error, IoContext, Result};
-use crate::folder::read_manifest_text;
 use crate::manifest::edit::with_pins;
 use crate::manifest::{Artifact, FILE_NAME, Manifest};
+use crate::release::read_manifest_text;
+use crate::staged_file::StagedFile;
 
 /// Fetch what is not pinned and write its size and digest into the manifest, in place
 #[derive(Args)]
@@ -96,7 +96,7 @@ pub(super) fn run(args: &LockArgs, terminal: &Terminal) -> Result<u8> {
 /// its artifacts were fetched.
 fn replace(path: &Path, old: &str, new: &str) -> Result<()> {
     // Two runs of this command do not get past here at once.
-    let mut whole = WholeFile::create(path)?;
+    let mut whole = StagedFile::create(path)?;
     if read_manifest_text(path).doing("read the manifest", path)? != old {
         return Err(Error::failed("the manifest has changed while its artifacts were fetched")
             .fact("manifest", path.display())

@@ -13,8 +13,8 @@ pub(super) use arrival::Trusted;
 use super::terminal::Terminal;
 use crate::bundle::Bundle;
 use crate::error::{Error, IoContext, Result};
-use crate::folder::Folder;
 use crate::manifest::{FILE_NAME, Manifest, SIGNATURE_NAME, upgrade};
+use crate::release::Folder;
 use crate::signature::{LIMIT, PublicKey};
 
 /// Which publisher to trust.

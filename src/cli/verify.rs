@@ -11,8 +11,8 @@ use super::terminal::{Terminal, bytes, counted};
 use super::trust::{KeyArgs, Trust};
 use crate::bundle::{self, Bundle, BundlePart, Damage};
 use crate::error::{Class, Result};
-use crate::folder::{self, Row, State};
 use crate::platform::Platform;
+use crate::release::{self, Row, State};
 
 /// Check every artifact of a folder, or every byte of a bundle
 #[derive(Args)]
@@ -50,7 +50,7 @@ fn verify_folder(path: Option<&Path>, platform: Option<Platform>, trust: &Trust,
     let platform = locate::platform_of(&folder, platform)?;
     let rows = {
         let progress = terminal.progress("verifying");
-        folder::verify(&folder, &manifest.select(platform)?, progress.as_ref())?
+        release::verify(&folder, &manifest.select(platform)?, progress.as_ref())?
     };
     let good = rows.iter().all(|row| row.state == State::Ok);
     terminal.document(&json!({

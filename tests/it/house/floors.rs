@@ -11,9 +11,9 @@ use walkdir::WalkDir;
 /// The floors from the ground up. A module imports from lower floors, and from its own where no circle
 /// comes of it. `lib.rs`, `main.rs` and what is in `bin/` are the doors and stand outside.
 const FLOORS: [&[&str]; 5] = [
-    &["digest", "path", "platform", "image_ref", "progress", "error", "scratch", "atomic", "workers"],
+    &["digest", "path", "platform", "image_ref", "progress", "error", "own_file", "staged_file", "scratch", "workers"],
     &["manifest", "signature", "stack"],
-    &["folder", "cache", "image", "bundle"],
+    &["release", "cache", "image", "bundle"],
     &["fetch", "site"],
     &["cli"],
 ];
@@ -79,7 +79,7 @@ fn every_broken_rule_is_found() {
     finds(&[source("src/bundle.rs", "mod tests { use super::super::cli; }")], "bundle is below cli");
     finds(&[source("src/path.rs", "fn f() { vec![crate::cli::X] }")], "path is below cli");
     finds(&[source("src/site.rs", "pub use pack::fetch;")], "site reaches fetch");
-    let hop = [source("src/fetch.rs", "use crate::folder;"), source("src/folder.rs", "use crate::bundle;")];
+    let hop = [source("src/fetch.rs", "use crate::release;"), source("src/folder.rs", "use crate::bundle;")];
     finds(&hop, "fetch reaches bundle");
     let circle = [source("src/image.rs", "use crate::bundle;"), source("src/bundle.rs", "use crate::image;")];
     finds(&circle, "image imports itself in a circle");
@@ -108,8 +108,8 @@ fn what_is_allowed_is_not_found() {
     let kept = [
         source("src/lib.rs", "//! crate::cli and println!\npub mod cli; pub use cli::run;"),
         source("src/cli.rs", "use crate::{fetch, site::run}; fn f() { println!(); io::stdout(); }"),
-        source("src/fetch.rs", "use crate::folder::{self, Folder}; async fn f() { tokio::spawn(g()).await }"),
-        source("src/bundle.rs", "mod a; mod b; use crate::image::Layer; use crate::folder;"),
+        source("src/fetch.rs", "use crate::release::{self, Folder}; async fn f() { tokio::spawn(g()).await }"),
+        source("src/bundle.rs", "mod a; mod b; use crate::image::Layer; use crate::release;"),
         source("src/bundle/a.rs", "use super::b::B; const S: &str = \"crate::cli println!\";"),
         source("src/bundle/b.rs", "// crate::fetch\nfn f() { Command::new().stdout(x).stderr(y); copy(stdout) }"),
         source("src/site.rs", "use crate::bundle::{a, b}; mod tests { use super::super::bundle::a; }"),
