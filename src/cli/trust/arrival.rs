@@ -6,8 +6,8 @@ use url::Url;
 
 use super::{Terminal, Trust, check};
 use crate::error::{Class, Error, Result};
-use crate::fetch::{Fetcher, Place, Rung, Want};
-use crate::manifest::Manifest;
+use crate::fetch::{CacheBypass, Document, DocumentRequest, Fetcher, Lookup};
+use crate::manifest::{Limits, Manifest};
 use crate::signature::{EXTENSION, LIMIT, is_signature};
 
 /// A manifest that passed every check that was asked for.
@@ -22,8 +22,8 @@ pub(in crate::cli) struct Trusted {
 
 /// A manifest and a signature as they came, each with its place.
 struct Had {
-    manifest: (Vec<u8>, Place),
-    signature: Option<(String, Place)>,
+    manifest: Document,
+    signature: Option<(String, Document)>,
 }
 
 /// Why a manifest is refused.
@@ -52,14 +52,14 @@ impl Trust {
     ) -> Result<Trusted> {
         let note = |line: String| terminal.note(&format!("manifest: {line}"));
         let judge = |had: &Had| self.judge(had, url, accept, terminal);
-        let had = self.ask(fetcher, url, Rung::NoCache, &note)?;
+        let had = self.ask(fetcher, request(url, CacheBypass::NoCache, &note))?;
         let refused = match judge(&had) {
             Ok(manifest) => return Ok(had.trusted(manifest)),
-            Err(refused) if refused.perhaps_stale && had.manifest.1.is_remote() => refused,
+            Err(refused) if refused.perhaps_stale && had.manifest.source.is_remote() => refused,
             Err(refused) => return Err(refused.error),
         };
         note(format!("{}: asking again, under URLs that no cache knows", refused.error.title()));
-        if let Ok(again) = self.ask(fetcher, url, Rung::Fresh, &note)
+        if let Ok(again) = self.ask(fetcher, request(url, CacheBypass::UniqueUrl, &note))
             && let Ok(manifest) = judge(&again)
         {
             return Ok(again.trusted(manifest));
@@ -69,13 +69,16 @@ impl Trust {
     }
 
     /// The manifest at `url` and what there is of a signature, unread and unchecked.
-    fn ask(&self, fetcher: &Fetcher, url: &Url, rung: Rung, note: &(dyn Fn(String) + Sync)) -> Result<Had> {
-        let manifest = fetcher.manifest(url, rung, note)?;
-        let signature = |want| fetch_signature(fetcher, url, &manifest.1.url, want, rung, note);
-        let signature = match self.key {
-            Some(_) => signature(Want::Optional)?,
-            // Whether there is one matters only to whoever gave a key; else it just travels along.
-            None => signature(Want::Welcome).unwrap_or_default().filter(|(text, _)| is_signature(text)),
+    fn ask(&self, fetcher: &Fetcher, request: DocumentRequest<'_>) -> Result<Had> {
+        let manifest = fetcher.manifest(request)?;
+        let signature = match (fetch_signature(fetcher, request, &manifest.source.url), &self.key) {
+            (found, Some(_)) => found?,
+            // Without a key it just travels along.
+            (Ok(found), None) => found.filter(|(text, _)| is_signature(text)),
+            (Err(error), None) => {
+                (request.notes)(format!("whether it is signed is not known: {}", error.title()));
+                None
+            }
         };
         Ok(Had { manifest, signature })
     }
@@ -88,12 +91,12 @@ impl Trust {
         accept: &dyn Fn(&Manifest) -> Result<()>,
         terminal: &Terminal,
     ) -> Result<Manifest, Refused> {
-        let (bytes, place) = &had.manifest;
+        let Document { bytes, source } = &had.manifest;
         let signature = had.signature.as_ref().map(|(text, _)| text.as_str());
         check(self.key(), bytes, signature, url.path())?;
         // Cut short, or a page that says to come back later.
         let broken = |error| Refused { error, perhaps_stale: true };
-        let manifest = Manifest::from_bytes(bytes.clone(), &place.shown()).map_err(broken)?;
+        let manifest = Manifest::from_bytes(bytes.clone(), &source.shown()).map_err(broken)?;
         accept(&manifest)?;
         self.check_expiry(&manifest, terminal)?;
         Ok(manifest)
@@ -102,43 +105,56 @@ impl Trust {
 
 impl Had {
     fn trusted(self, manifest: Manifest) -> Trusted {
-        Trusted { manifest, base: self.manifest.1.url, signature: self.signature.map(|(text, _)| text) }
+        Trusted { manifest, base: self.manifest.source.url, signature: self.signature.map(|(text, _)| text) }
     }
 
     /// Adds to an error who answered with the two.
     fn told(&self, error: Error) -> Error {
-        let places = [&self.manifest.1].into_iter().chain(self.signature.as_ref().map(|(_, place)| place));
-        places.fold(error, |error, place| place.add_to(error))
+        let signature = self.signature.as_ref().map(|(_, document)| document);
+        let documents = [&self.manifest].into_iter().chain(signature);
+        documents.fold(error, |error, document| document.source.add_to(error))
     }
 }
 
 /// The signature beside the manifest at `url`; where there is none, beside where a redirect led (`base`). One
 /// that is none (a page that says so, with a status of success) is given back only when nothing else is there.
-fn fetch_signature(
-    fetcher: &Fetcher,
-    url: &Url,
-    base: &Url,
-    want: Want,
-    rung: Rung,
-    note: &(dyn Fn(String) + Sync),
-) -> Result<Option<(String, Place)>> {
-    let mut places = vec![beside(url)];
-    if base != url {
+///
+/// # Errors
+/// Nobody can say whether there is one: no answer, or one that denies access.
+fn fetch_signature(fetcher: &Fetcher, manifest: DocumentRequest<'_>, base: &Url) -> Result<Option<(String, Document)>> {
+    let mut places = vec![beside(manifest.url)];
+    if base != manifest.url {
         // The query of a redirect's target is often a signature of its very path, and lets nothing else in.
         let mut bare = base.clone();
         bare.set_query(None);
         places.push(beside(&bare));
     }
     let mut found = None;
-    for place in places {
-        let Some((bytes, place)) = fetcher.bytes(&place, LIMIT, want, rung, note)? else { continue };
-        let text = String::from_utf8_lossy(&bytes).into_owned();
+    let mut denied = None;
+    for place in &places {
+        let document = match fetcher.document(DocumentRequest { url: place, limit: LIMIT, ..manifest })? {
+            Lookup::Found(document) => document,
+            Lookup::Absent => continue,
+            Lookup::Denied(error) => {
+                denied = denied.or(Some(error));
+                continue;
+            }
+        };
+        let text = String::from_utf8_lossy(&document.bytes).into_owned();
         if is_signature(&text) {
-            return Ok(Some((text, place)));
+            return Ok(Some((text, document)));
         }
-        found = found.or(Some((text, place)));
+        found = found.or(Some((text, document)));
     }
-    Ok(found)
+    match (found, denied) {
+        (None, Some(error)) => Err(error),
+        (found, _) => Ok(found),
+    }
+}
+
+/// A request for the manifest.
+fn request<'a>(url: &'a Url, bypass: CacheBypass, notes: &'a (dyn Fn(String) + Sync)) -> DocumentRequest<'a> {
+    DocumentRequest { url, limit: Limits::DEFAULT.manifest_bytes, bypass, notes }
 }
 
 /// The manifest's own name, whatever it is, with the signature's ending.
