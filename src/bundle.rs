@@ -1,43 +1,52 @@
 //! The bundle, format 1: one file that carries a folder and gives every byte of it back.
 //!
 //! ```text
-//! header    launcher (POSIX sh) and runtime (gzip)      made by `site`; to this module, opaque bytes
+//! header    launcher (POSIX sh) and runtime (gzip)      what makes the file start itself on site
 //! payload   one tar stream, cut into independent zstd frames
 //! index     zstd skippable frame: what is where, in JSON
 //! trailer   zstd skippable frame of fixed size: where the index is, its digest, the total length
 //! ```
 //!
 //! From the payload to the end the file is a valid `.tar.zst`. `docs/format.md` describes every byte.
-//! [`write()`] makes a bundle, [`Bundle`] reads one; no byte leaves it before its frame's digest held.
+//! [`write()`] makes a bundle, [`Bundle`] reads one; no byte leaves it before its frame's digest was compared.
 
+mod buffer_pool;
+mod carried;
 mod cat;
-mod closure;
-mod compression;
+mod contents;
 mod damage;
 mod extract;
+mod footprint;
 mod format;
-mod frames;
-mod gather;
-mod images;
+mod frame_cache;
+pub(crate) mod fuzzing;
 mod index;
+mod index_read;
+mod launcher;
+mod layout;
+mod lookup;
 mod payload;
+mod preset;
 mod read;
-mod shares;
-mod spare;
+mod runtime;
+mod sink;
+mod stack_check;
 mod stream;
-mod target;
 mod write;
 
+pub use carried::{Carried, CarriedArtifact};
 pub use cat::{Wanted, cat, no_such_file};
-pub use closure::check_closure;
-pub use compression::Compression;
-pub use damage::{Damage, Part, verify};
+pub use contents::Contents;
+pub use damage::{BundlePart, Damage, verify};
 pub use extract::{extract, extract_all, extract_some, prove};
-pub use gather::{Gathered, gather};
-pub use images::Form;
-pub use index::{CarriedArtifact, Entry, Frame, Index};
-pub use payload::{Content, Open, Source};
+pub use footprint::Footprint;
+pub use index::Index;
+pub use launcher::header;
+pub use layout::{Frame, PayloadEntry};
+pub use payload::{FileContent, OpenStream, PayloadFile};
+pub use preset::Preset;
 pub use read::Bundle;
-pub use shares::Share;
+pub use runtime::Runtime;
+pub use stack_check::check_stacks;
 pub use stream::EntryReader;
-pub use write::{Plan, Written, write};
+pub use write::{BundleSpec, Written, write};

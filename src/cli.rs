@@ -14,6 +14,7 @@ mod locate;
 mod lock;
 mod man;
 mod network;
+mod on_site;
 mod password;
 mod sign;
 mod site;
@@ -84,10 +85,56 @@ enum Command {
     Site(site::SiteArgs),
 }
 
+/// One of the two programs: what can be typed to it, and who does it.
+trait Program: Parser {
+    /// How results and progress are shown.
+    fn output(&self) -> OutputArgs;
+
+    /// Does what was typed; the exit code.
+    fn dispatch(self, terminal: &Terminal, signals: Signals) -> Result<u8>;
+}
+
+impl Program for Cli {
+    fn output(&self) -> OutputArgs {
+        self.output
+    }
+
+    fn dispatch(self, terminal: &Terminal, signals: Signals) -> Result<u8> {
+        match self.command {
+            Command::Lock(args) => lock::run(&args, terminal),
+            Command::Download(args) => download::run(&args, terminal),
+            Command::Verify(args) => verify::run(&args, terminal),
+            Command::Bundle(args) => bundle::run(&args, terminal),
+            Command::Inspect(args) => inspect::run(&args, terminal),
+            Command::Extract(args) => extract::run(&args, terminal),
+            Command::Cat(args) => cat::run(&args, terminal),
+            Command::Load(args) => load::run(&args, terminal),
+            Command::Keygen(args) => keygen::run(&args, terminal),
+            Command::Sign(args) => sign::run(&args, terminal),
+            Command::Cache(args) => cache::run(&args, terminal),
+            Command::Completions(args) => completions::run(&args, &mut Cli::command(), terminal),
+            Command::Man(args) => man::run(&args, Cli::command(), terminal),
+            Command::Site(args) => site::run(args, terminal, signals, run::<Cli>),
+        }
+    }
+}
+
 /// Runs `pack` with this process's arguments.
 pub fn main() -> ExitCode {
-    let outcome = crate::site::watch();
-    match outcome {
+    start(run::<Cli>)
+}
+
+/// Runs `pack-site` with this process's arguments: the commands for a site, and no code that needs a network or
+/// packs.
+pub fn site_main() -> ExitCode {
+    start(run::<on_site::OnSite>)
+}
+
+/// Runs a command line; its exit code.
+type Run = fn(Vec<OsString>, Signals) -> u8;
+
+fn start(run: Run) -> ExitCode {
+    match crate::site::watch() {
         Ok(signals) => ExitCode::from(run(std::env::args_os().collect(), signals)),
         Err(error) => {
             Terminal::plain().error(&error);
@@ -96,12 +143,12 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Runs one command line; its exit code.
-fn run(words: Vec<OsString>, signals: Signals) -> u8 {
+/// Runs one command line of a program; its exit code.
+fn run<P: Program>(words: Vec<OsString>, signals: Signals) -> u8 {
     // What follows '--' is somebody else's.
     let json = words.iter().take_while(|word| *word != "--").any(|word| word == "--json");
-    let cli = match Cli::try_parse_from(words) {
-        Ok(cli) => cli,
+    let program = match P::try_parse_from(words) {
+        Ok(program) => program,
         Err(error) => {
             // Help and version come this way too. Nobody is left to tell when even this cannot be printed.
             let _ = error.print();
@@ -112,8 +159,9 @@ fn run(words: Vec<OsString>, signals: Signals) -> u8 {
             return Class::Usage.exit_code();
         }
     };
-    let terminal = Terminal::new(cli.output.json, cli.output.quiet, cli.output.verbose);
-    match dispatch(cli.command, &terminal, signals) {
+    let OutputArgs { json, quiet, verbose } = program.output();
+    let terminal = Terminal::new(json, quiet, verbose);
+    match program.dispatch(&terminal, signals) {
         Ok(code) => code,
         Err(error) => {
             terminal.error(&error);
@@ -128,23 +176,4 @@ fn wrong_usage(error: &clap::Error) -> Error {
     let paragraph: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
     let title = paragraph.join(" ");
     Error::usage(title.strip_prefix("error: ").unwrap_or(&title)).hint("pack --help, or pack COMMAND --help")
-}
-
-fn dispatch(command: Command, terminal: &Terminal, signals: Signals) -> Result<u8> {
-    match command {
-        Command::Lock(args) => lock::run(&args, terminal),
-        Command::Download(args) => download::run(&args, terminal),
-        Command::Verify(args) => verify::run(&args, terminal),
-        Command::Bundle(args) => bundle::run(&args, terminal),
-        Command::Inspect(args) => inspect::run(&args, terminal),
-        Command::Extract(args) => extract::run(&args, terminal),
-        Command::Cat(args) => cat::run(&args, terminal),
-        Command::Load(args) => load::run(&args, terminal),
-        Command::Keygen(args) => keygen::run(&args, terminal),
-        Command::Sign(args) => sign::run(&args, terminal),
-        Command::Cache(args) => cache::run(&args, terminal),
-        Command::Completions(args) => completions::run(&args, &mut Cli::command(), terminal),
-        Command::Man(args) => man::run(&args, Cli::command(), terminal),
-        Command::Site(args) => site::run(args, terminal, signals),
-    }
 }

@@ -1,11 +1,13 @@
 //! SHA-256 digests: 32 bytes, not a string; and the readers and writers that compute or check them.
 
+mod copy;
 mod io;
 
 use std::fmt;
 use std::io::Read;
 use std::str::FromStr;
 
+pub use copy::{CopyError, copy};
 pub use io::{
     BoundedReader, BoundedWriter, Found, HashingReader, HashingWriter, Mismatch, VerifyingReader, VerifyingWriter,
 };

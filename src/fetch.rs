@@ -73,12 +73,12 @@ pub use document::{Document, DocumentRequest, DocumentSource, Lookup};
 pub use options::Options;
 
 use crate::cache::Cache;
+use crate::digest::Descriptor;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::folder::{Folder, Lock};
-use crate::manifest::pin::PinOf;
 use crate::manifest::{Artifact, Pinned, builtin};
 use crate::progress::Progress;
+use crate::release::LockedFolder;
 use crate::workers;
 
 /// How an artifact got into its folder.
@@ -183,7 +183,7 @@ impl Fetcher {
         Ok(sources.iter().map(|source| by_hand(&source.url)).collect())
     }
 
-    /// Puts every artifact of `selection` into `folder`, whose lock the caller holds. No request is sent for one that is
+    /// Puts every artifact of `selection` into `folder`. No request is sent for one that is
     /// right already. Returns outcomes in the selection's order. The manifest is not written.
     ///
     /// # Errors
@@ -192,8 +192,7 @@ impl Fetcher {
         &self,
         selection: &[Pinned<'_>],
         base: &Url,
-        folder: &Folder,
-        _lock: &Lock,
+        folder: &LockedFolder,
         progress: &dyn Progress,
     ) -> Result<Vec<Outcome>> {
         let wanted: Vec<_> = selection.iter().map(|pinned| pinned.pin.digest).collect();
@@ -231,7 +230,7 @@ impl Fetcher {
         artifacts: &[(usize, &Artifact)],
         base: &Url,
         progress: &dyn Progress,
-    ) -> (Vec<(usize, PinOf)>, Option<Error>) {
+    ) -> (Vec<(usize, Descriptor)>, Option<Error>) {
         progress.plan(artifacts.len(), None);
         let run = lock::LockRun {
             http: &self.http,

@@ -20,6 +20,7 @@ mod content;
 mod deflate;
 mod export;
 mod fault;
+pub(crate) mod fuzzing;
 mod gzip;
 mod gzip_write;
 mod layers;

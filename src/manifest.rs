@@ -1,13 +1,15 @@
 //! The manifest: which artifacts make up a version of a product, where they are and what their bytes are.
 //!
-//! [`Manifest::parse`] is the only way in. What it gives back holds every rule of schema 1; an error names
-//! the line. [`pin`] writes sizes and digests into the text, [`builtin`] is the manifest in this binary.
+//! [`Manifest::parse`] is the only way in. A [`Manifest`] keeps every rule of schema 1; an error names the line.
+//! [`edit`] writes sizes and digests into the text, [`upgrade`] decides which manifest may replace another, [`builtin`]
+//! is the manifest in this binary.
 
 pub mod builtin;
+pub mod edit;
+pub(crate) mod fuzzing;
 mod limits;
 mod parse;
-pub mod pin;
-pub mod succession;
+pub mod upgrade;
 
 use std::fmt;
 use std::str::FromStr;
@@ -29,11 +31,6 @@ pub const SCHEMA_VERSION: u64 = 1;
 pub const FILE_NAME: &str = "manifest.json";
 /// The name of the manifest's signature beside it.
 pub const SIGNATURE_NAME: &str = "manifest.json.minisig";
-/// What the two are called until all of their bytes are on the disk (see [`crate::atomic`]).
-pub const HALF_WRITTEN: [&str; 2] = [".manifest.json.partial", ".manifest.json.minisig.partial"];
-/// How the name of a file begins and ends that is being extracted: no artifact has such a name, so one that is
-/// left over can be removed.
-pub const EXTRACTING: [&str; 2] = [".pack-extract-", ".partial"];
 
 /// A version of a product, as its publisher wrote it down.
 #[derive(Debug, Clone)]
@@ -89,7 +86,7 @@ impl Manifest {
         self.run.as_ref()
     }
 
-    /// The time after which the publisher no longer stands by it.
+    /// The time after which the publisher no longer supports it.
     pub fn expires(&self) -> Option<Timestamp> {
         self.expires
     }
@@ -202,6 +199,15 @@ impl fmt::Display for Kind {
     }
 }
 
+/// What identifies an artifact: each platform may have its own artifact of the same name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ArtifactId {
+    /// Where it lies in the folder.
+    pub name: RelPath,
+    /// The platform it is for; `None` for every platform.
+    pub platform: Option<Platform>,
+}
+
 /// One file of the product.
 #[derive(Debug, Clone)]
 pub struct Artifact {
@@ -213,11 +219,16 @@ pub struct Artifact {
     pub platform: Option<Platform>,
     /// Where to get it, best first: `http`, `https` or `file` URLs, or relative to the manifest.
     pub urls: Vec<String>,
-    /// What its bytes are, once somebody pinned it.
+    /// What its bytes are; `None` until `pack lock` has pinned it.
     pub pin: Option<Pin>,
 }
 
 impl Artifact {
+    /// What identifies it.
+    pub fn id(&self) -> ArtifactId {
+        ArtifactId { name: self.name.clone(), platform: self.platform }
+    }
+
     /// Whether a host of `platform` needs it.
     pub fn is_for(&self, platform: Platform) -> bool {
         self.platform.is_none_or(|only| only == platform)

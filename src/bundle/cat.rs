@@ -1,13 +1,14 @@
 //! One file of the folder as a stream, as it is or without the compression around it.
 
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufReader, Write};
 use std::path::Path;
 
+use super::carried::Carried;
 use super::extract::recipe_of;
-use super::frames::damaged;
-use super::images::Form;
+use super::frame_cache::damaged;
+use super::layout::PayloadEntry;
 use super::read::Bundle;
-use crate::digest::Hasher;
+use crate::digest::{CopyError, PIECE, VerifyingWriter, copy};
 use crate::error::{Error, Result};
 use crate::image;
 use crate::manifest::{FILE_NAME, SIGNATURE_NAME};
@@ -22,67 +23,52 @@ pub enum Wanted {
     Decompressed,
 }
 
-/// How much is read at a time, in bytes.
-const PIECE: usize = 256 << 10;
-
 /// Writes the file called `name` to `out`.
 ///
 /// # Errors
 /// The bundle has no such file or is damaged, or `out` fails. No byte of a damaged frame was written then; that the
 /// whole is what the manifest pins is known at the end, and only of [`Wanted::Original`].
 pub fn cat(bundle: &Bundle, name: &str, wanted: Wanted, out: &mut dyn Write) -> Result<()> {
-    let index = bundle.index();
-    let artifact = index.artifacts.iter().find(|artifact| artifact.name.as_str() == name);
-    match artifact.map(|artifact| (artifact, artifact.form)) {
-        Some((artifact, Form::Exported)) => image::export(&index.images_of(artifact), bundle, &Default::default(), out),
-        Some((artifact, Form::Rebuilt)) => {
-            let recipe = recipe_of(bundle, artifact)?;
-            match wanted {
-                Wanted::Original => image::rebuild(name, &recipe, bundle, out),
-                Wanted::Decompressed => image::write_content(name, &recipe, bundle, out),
-            }
+    let Some(artifact) = bundle.index().artifact(name) else {
+        let is_own = matches!(name, FILE_NAME | SIGNATURE_NAME);
+        let entry = bundle.index().entry(name).filter(|_| is_own).ok_or_else(|| no_such_file(bundle, name))?;
+        return copy_entry(bundle, entry, wanted, out);
+    };
+    match (&artifact.carried, wanted) {
+        (Carried::File { .. }, _) => {
+            let entry = bundle.index().entry(name).ok_or_else(|| no_such_file(bundle, name))?;
+            copy_entry(bundle, entry, wanted, out)
         }
-        Some((_, Form::File)) => copy(bundle, name, wanted, out),
-        None if matches!(name, FILE_NAME | SIGNATURE_NAME) => copy(bundle, name, wanted, out),
-        None => Err(no_such_file(bundle, name)),
+        (Carried::Exported, _) => image::export(&bundle.index().images_of(artifact), bundle, &Default::default(), out),
+        (Carried::Rebuilt { .. }, Wanted::Original) => image::rebuild(name, &recipe_of(bundle, artifact)?, bundle, out),
+        (Carried::Rebuilt { .. }, Wanted::Decompressed) => {
+            image::write_content(name, &recipe_of(bundle, artifact)?, bundle, out)
+        }
     }
 }
 
-/// Writes a file that lies in the payload as it is.
-fn copy(bundle: &Bundle, name: &str, wanted: Wanted, out: &mut dyn Write) -> Result<()> {
-    let entry = bundle.index().entry(name).ok_or_else(|| no_such_file(bundle, name))?;
-    let mut write = |piece: &[u8]| out.write_all(piece).map_err(|cause| Error::io("write", Path::new(name), cause));
+/// Writes a file of the payload.
+fn copy_entry(bundle: &Bundle, entry: &PayloadEntry, wanted: Wanted, out: &mut dyn Write) -> Result<()> {
+    let not_written = |cause| Error::io("write", Path::new(entry.path.as_str()), cause);
     match wanted {
         Wanted::Original => {
-            let mut hasher = Hasher::new();
-            bundle.read(&[entry], |_, piece| {
-                hasher.update(&piece);
-                write(&piece)
-            })?;
-            match hasher.finish() {
-                actual if actual == entry.digest => Ok(()),
-                actual => Err(bundle.entry_damaged(entry, actual)),
-            }
+            let mut out = VerifyingWriter::new(out, entry.descriptor());
+            bundle.read(&[entry], |_, piece| out.write_all(&piece).map_err(not_written))?;
+            out.finish().map(drop).map_err(|mismatch| bundle.entry_damaged(entry, mismatch))
         }
         Wanted::Decompressed => {
             let unreadable = |cause: io::Error| match cause.downcast::<Error>() {
                 Ok(ours) => ours,
-                Err(cause) => {
-                    let error = damaged(bundle.path(), "a file in it cannot be decompressed");
-                    error.fact("file", name).fact("cause", cause)
-                }
+                Err(cause) => damaged(bundle.path(), "a file in it cannot be decompressed")
+                    .fact("file", &entry.path)
+                    .fact("cause", cause),
             };
-            let stored = BufReader::with_capacity(PIECE, bundle.stream(entry));
-            let mut reader = image::without_compression(stored).map_err(unreadable)?;
-            let mut piece = vec![0; PIECE];
-            loop {
-                match reader.read(&mut piece) {
-                    Ok(0) => return Ok(()),
-                    Ok(count) => write(&piece[..count])?,
-                    Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
-                    Err(cause) => return Err(unreadable(cause)),
-                }
-            }
+            let stored = BufReader::with_capacity(4 * PIECE, bundle.stream(entry));
+            let mut content = image::without_compression(stored).map_err(unreadable)?;
+            copy(&mut content, out).map(drop).map_err(|error| match error {
+                CopyError::Read(cause) => unreadable(cause),
+                CopyError::Write(cause) => not_written(cause),
+            })
         }
     }
 }

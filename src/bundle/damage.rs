@@ -1,17 +1,19 @@
 //! Checking every byte of a bundle, and saying what a wrong one belongs to.
 
 use std::cmp::Reverse;
+use std::collections::HashSet;
 
 use super::index::Index;
+use super::layout::PayloadEntry;
 use super::read::Bundle;
-use crate::digest::Digest;
+use crate::digest::{Descriptor, Digest};
 use crate::error::Result;
 use crate::progress::Progress;
 use crate::workers;
 
 /// What of a bundle is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum BundlePart {
     /// Launcher or runtime.
     Header,
     /// The frame of that number, counted from 0.
@@ -22,14 +24,14 @@ pub enum Part {
 #[derive(Debug, Clone)]
 pub struct Damage {
     /// Which part.
-    pub part: Part,
+    pub part: BundlePart,
     /// Where it begins in the file.
     pub offset: u64,
     /// Its length in bytes.
     pub size: u64,
     /// The digest in the index.
     pub expected: Digest,
-    /// The digest found; `None` where the system would not give all of the bytes.
+    /// The digest found; `None` where the bytes cannot be read.
     pub actual: Option<Digest>,
     /// The files that lie in it, wholly or partly.
     pub files: Vec<String>,
@@ -43,28 +45,29 @@ pub struct Damage {
 pub fn verify(bundle: &Bundle, progress: &dyn Progress) -> Result<Vec<Damage>> {
     let index = bundle.index();
     let meter = progress.start("bundle", Some(index.header_size + index.payload_size()));
-    let header = (Part::Header, 0, index.header_size, index.header_digest);
+    let header = (BundlePart::Header, 0, index.header_size, index.header_digest);
     let frames = index.frames.iter().enumerate();
     let mut parts: Vec<_> =
-        frames.map(|(at, frame)| (Part::Frame(at), frame.offset, frame.size, frame.digest)).collect();
+        frames.map(|(at, frame)| (BundlePart::Frame(at), frame.offset, frame.size, frame.digest)).collect();
     parts.push(header);
-    // The largest first, so that no core has a large one left when the others have nothing.
+    // The largest first, so that no core gets a large one when the others have nothing left to do.
     parts.sort_by_key(|&(_, offset, size, _)| (Reverse(size), offset));
     let mut damage = Vec::new();
     workers::ordered(
         workers::cores(),
         |emit| parts.iter().try_for_each(|&part| emit(part)),
         |(part, offset, size, expected)| {
-            // A stick that drops bits often fails to read as well: that is damage, and the rest is looked at.
-            let actual = bundle.stored_digest(offset, size, |count| meter.add(count)).ok();
+            // A stick that drops bits often fails to read as well: that is damage, and the rest is checked too.
+            let actual = bundle.stored(offset, size, |count| meter.add(count)).ok();
             Ok((part, offset, size, expected, actual))
         },
         |(part, offset, size, expected, actual)| {
-            if actual != Some(expected) {
+            if actual != Some(Descriptor { digest: expected, size }) {
                 let files = match part {
-                    Part::Header => Vec::new(),
-                    Part::Frame(number) => files_in(index, number),
+                    BundlePart::Header => Vec::new(),
+                    BundlePart::Frame(number) => files_in(index, number),
                 };
+                let actual = actual.map(|actual| actual.digest);
                 damage.push(Damage { part, offset, size, expected, actual, files });
             }
             Ok(())
@@ -78,14 +81,11 @@ pub fn verify(bundle: &Bundle, progress: &dyn Progress) -> Result<Vec<Damage>> {
 /// The paths of all entries that lie in a frame, wholly or partly, their tar headers included.
 fn files_in(index: &Index, number: usize) -> Vec<String> {
     const BLOCK: u64 = 512;
-    let from: u64 = index.frames[..number].iter().map(|frame| frame.raw_size).sum();
+    let from = index.lookup.frame_starts[number];
     let to = from + index.frames[number].raw_size;
-    let touches = |entry: &&super::Entry| entry.offset.saturating_sub(BLOCK) < to && entry.end() > from;
-    let mut files: Vec<String> = Vec::new();
-    for file in index.entries.iter().filter(touches).flat_map(|entry| index.used_by(entry)) {
-        if !files.iter().any(|known| known == file) {
-            files.push(file.to_owned());
-        }
-    }
-    files
+    let first = index.entries.partition_point(|entry| entry.end() <= from);
+    let touches = |entry: &&PayloadEntry| entry.offset.saturating_sub(BLOCK) < to;
+    let mut known = HashSet::new();
+    let files = index.entries[first..].iter().take_while(touches).flat_map(|entry| index.used_by(entry));
+    files.filter(|file| known.insert(*file)).map(str::to_owned).collect()
 }

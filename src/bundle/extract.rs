@@ -1,32 +1,33 @@
-//! From a bundle back to a folder, byte for byte; or only the proof that it would come back so.
+//! From a bundle back to a folder, byte for byte; or only the proof that it would come back like that.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
 
-use super::frames::{Piece, damaged};
-use super::images::Form;
-use super::index::{CarriedArtifact, Entry};
+use super::carried::{Carried, CarriedArtifact};
+use super::frame_cache::{FrameSlice, damaged};
+use super::layout::PayloadEntry;
 use super::read::Bundle;
-use super::target::{Below, Nowhere, Placing, Target};
-use crate::digest::{Descriptor, Digest, Hasher};
+use super::sink::{DirSink, NullSink, PendingFile, Sink};
+use crate::digest::{Mismatch, VerifyingWriter};
 use crate::error::{Error, IoContext, Result};
-use crate::folder::Folder;
 use crate::image::{self, Recipe};
 use crate::manifest::{FILE_NAME, SIGNATURE_NAME};
 use crate::path::RelPath;
 use crate::progress::{Meter, Progress};
+use crate::release::Folder;
 
 /// Restores the whole folder: every artifact, the manifest, and what else lay beside it.
 ///
 /// # Errors
-/// The bundle is damaged or the disk refuses. Files already in the folder keep their content until the
+/// The bundle is damaged, or an I/O error. Files already in the folder keep their content until the
 /// new one is complete and right.
 pub fn extract_all(bundle: &Bundle, folder: &Folder, progress: &dyn Progress) -> Result<()> {
-    let _lock = folder.lock()?;
-    give_back(bundle, |_| true, &Below::new(folder.root(), folder.partials()), progress)?;
+    let folder = folder.lock()?;
+    give_back(bundle, |_| true, &DirSink::new(folder.root(), folder.partials()), progress)?;
     folder.write_platform(bundle.index().platform)?;
     sync(folder.root())
 }
@@ -50,7 +51,7 @@ pub fn extract_some(
 /// # Errors
 /// As [`extract_all`].
 pub fn extract(bundle: &Bundle, wanted: impl Fn(&RelPath) -> bool, root: &Path, progress: &dyn Progress) -> Result<()> {
-    give_back(bundle, wanted, &Below::new(root, root.to_owned()), progress)
+    give_back(bundle, wanted, &DirSink::new(root, root.to_owned()), progress)
 }
 
 /// Puts all files on the disk at once: a flush for each would take longer than everything else.
@@ -61,12 +62,12 @@ fn sync(root: &Path) -> Result<()> {
 
 /// Makes every file of the folder, compares it with its digest, and keeps none of them. What
 /// [`super::verify`] says about accident, this says about intent: after it, the content is what the manifest
-/// pins, whoever wrote the index.
+/// pins, whatever the index says.
 ///
 /// # Errors
 /// The content of a file is not what the manifest pins, or nothing in the bundle can tell.
 pub fn prove(bundle: &Bundle, progress: &dyn Progress) -> Result<()> {
-    if let Some(artifact) = bundle.index().artifacts.iter().find(|artifact| artifact.form == Form::Exported) {
+    if let Some(artifact) = bundle.index().artifacts.iter().find(|artifact| artifact.carried.is_exported()) {
         return Err(Error::integrity(
             "the bundle was made without its originals: they cannot be compared with their digests",
         )
@@ -74,13 +75,13 @@ pub fn prove(bundle: &Bundle, progress: &dyn Progress) -> Result<()> {
         .fact("artifact", &artifact.name)
         .hint("check the signature of FILE.run.sha256, or ask for a bundle made without --no-originals"));
     }
-    give_back(bundle, |_| true, &Nowhere, progress)
+    give_back(bundle, |_| true, &NullSink, progress)
 }
 
 fn give_back(
     bundle: &Bundle,
     wanted: impl Fn(&RelPath) -> bool,
-    target: &dyn Target,
+    target: &dyn Sink,
     progress: &dyn Progress,
 ) -> Result<()> {
     let index = bundle.index();
@@ -88,12 +89,11 @@ fn give_back(
         .artifacts
         .iter()
         .filter(|artifact| wanted(&artifact.name))
-        .partition(|artifact| artifact.form == Form::File);
+        .partition(|artifact| artifact.carried.is_file());
     // The payload has more than the folder's files: what other artifacts are made of.
-    let is_file = |path: &RelPath| {
-        matches!(path.as_str(), FILE_NAME | SIGNATURE_NAME) || files.iter().any(|artifact| artifact.name == *path)
-    };
-    let entries: Vec<&Entry> =
+    let files: HashSet<&RelPath> = files.into_iter().map(|artifact| &artifact.name).collect();
+    let is_file = |path: &RelPath| matches!(path.as_str(), FILE_NAME | SIGNATURE_NAME) || files.contains(path);
+    let entries: Vec<&PayloadEntry> =
         index.entries.iter().filter(|entry| wanted(&entry.path) && is_file(&entry.path)).collect();
     let sizes = entries.iter().map(|entry| entry.size).chain(made.iter().map(|artifact| artifact.size));
     progress.plan(entries.len() + made.len(), Some(sizes.sum()));
@@ -102,9 +102,9 @@ fn give_back(
 }
 
 /// Writes an artifact that is no file of the payload.
-fn make(bundle: &Bundle, artifact: &CarriedArtifact, target: &dyn Target, progress: &dyn Progress) -> Result<()> {
+fn make(bundle: &Bundle, artifact: &CarriedArtifact, target: &dyn Sink, progress: &dyn Progress) -> Result<()> {
     let mut restoring = Restoring::begin(&artifact.name, artifact.size, artifact.mode, target, progress)?;
-    if artifact.form == Form::Exported {
+    if artifact.carried == Carried::Exported {
         let images = bundle.index().images_of(artifact);
         image::export(&images, bundle, &Default::default(), &mut restoring)?;
         return restoring.place();
@@ -122,19 +122,19 @@ pub(super) fn recipe_of(bundle: &Bundle, artifact: &CarriedArtifact) -> Result<R
     let bytes = bundle.content(recipe, limits.recipe_bytes)?;
     let recipe = Recipe::from_bytes(&bytes, &limits)
         .map_err(|why| damaged(bundle.path(), format_args!("a recipe in it is wrong: {why}")).fact("file", &path))?;
-    if recipe.original == (Descriptor { digest: artifact.digest, size: artifact.size }) {
+    if recipe.original == artifact.descriptor() {
         return Ok(recipe);
     }
     Err(damaged(bundle.path(), "a recipe in it is for another file").fact("file", &path))
 }
 
-fn restore(bundle: &Bundle, entries: &[&Entry], target: &dyn Target, progress: &dyn Progress) -> Result<()> {
-    let begin = |entry: &Entry| Restoring::begin(&entry.path, entry.size, entry.mode, target, progress);
+fn restore(bundle: &Bundle, entries: &[&PayloadEntry], target: &dyn Sink, progress: &dyn Progress) -> Result<()> {
+    let begin = |entry: &PayloadEntry| Restoring::begin(&entry.path, entry.size, entry.mode, target, progress);
     thread::scope(|scope| {
-        let digests = Digests::begin(scope);
-        let finish = |restoring: Restoring, entry: &Entry| match digests.next()? {
-            actual if actual == entry.digest => restoring.place(),
-            actual => Err(bundle.entry_damaged(entry, actual)),
+        let digests = Digests::start(scope, entries);
+        let finish = |restoring: Restoring, entry: &PayloadEntry| match digests.next()? {
+            Ok(()) => restoring.place(),
+            Err(mismatch) => Err(bundle.entry_damaged(entry, mismatch)),
         };
         let mut open: Option<(usize, Restoring)> = None;
         let mut begun = 0;
@@ -160,55 +160,64 @@ fn restore(bundle: &Bundle, entries: &[&Entry], target: &dyn Target, progress: &
     })
 }
 
-/// Files hashed one after the other on a thread of their own, for to hash takes about as long as to write.
+/// Files compared with their digests, one after the other on a thread of their own: hashing takes about as long as
+/// writing.
 struct Digests {
     /// The bytes of a file; `None` at its end.
-    feed: mpsc::SyncSender<Option<Piece>>,
-    told: mpsc::Receiver<Digest>,
+    feed: mpsc::SyncSender<Option<FrameSlice>>,
+    outcomes: mpsc::Receiver<Result<(), Mismatch>>,
 }
 
 impl Digests {
-    fn begin<'scope>(scope: &'scope thread::Scope<'scope, '_>) -> Self {
-        let (feed, pieces) = mpsc::sync_channel::<Option<Piece>>(1);
-        let (tell, told) = mpsc::channel();
+    /// Expects the content of `entries`, in their order.
+    fn start<'scope>(scope: &'scope thread::Scope<'scope, '_>, entries: &[&PayloadEntry]) -> Self {
+        let (feed, slices) = mpsc::sync_channel::<Option<FrameSlice>>(1);
+        let (report, outcomes) = mpsc::channel();
+        let mut expected = entries.iter().map(|entry| entry.descriptor()).collect::<Vec<_>>().into_iter();
         scope.spawn(move || {
-            let mut hasher = Hasher::new();
-            for piece in pieces {
-                match piece {
-                    Some(piece) => hasher.update(&piece),
-                    None if tell.send(std::mem::take(&mut hasher).finish()).is_err() => break,
-                    None => {}
+            while let Some(descriptor) = expected.next() {
+                let mut file = VerifyingWriter::new(io::sink(), descriptor);
+                loop {
+                    match slices.recv() {
+                        // A byte too many is found again at the end.
+                        Ok(Some(slice)) => drop(file.write_all(&slice)),
+                        Ok(None) => break,
+                        Err(_) => return,
+                    }
+                }
+                if report.send(file.finish().map(drop)).is_err() {
+                    return;
                 }
             }
         });
-        Digests { feed, told }
+        Digests { feed, outcomes }
     }
 
-    fn feed(&self, piece: &Piece) -> Result<()> {
-        self.feed.send(Some(piece.clone())).map_err(|_| gone())
+    fn feed(&self, slice: &FrameSlice) -> Result<()> {
+        self.feed.send(Some(slice.clone())).map_err(|_| gone())
     }
 
-    /// The digest of what came since the last one.
-    fn next(&self) -> Result<Digest> {
+    /// Whether the bytes since the last call were the next entry's.
+    fn next(&self) -> Result<Result<(), Mismatch>> {
         self.feed.send(None).map_err(|_| gone())?;
-        self.told.recv().map_err(|_| gone())
+        self.outcomes.recv().map_err(|_| gone())
     }
 }
 
-/// Only a panic there ends the hashing thread early, and that is told by itself.
+/// Only a panic ends the hashing thread early, and a panic reports itself.
 fn gone() -> Error {
     Error::failed("the hashing stopped").hint("this is a mistake in pack: please report it")
 }
 
-/// A file on its way back: it gets its final name when it is known to be right.
+/// A file that is being written; it gets its final name when its content is known to be right.
 struct Restoring {
-    placing: Box<dyn Placing>,
+    placing: Box<dyn PendingFile>,
     name: String,
     meter: Box<dyn Meter>,
 }
 
 impl Restoring {
-    fn begin(path: &RelPath, size: u64, mode: u32, target: &dyn Target, progress: &dyn Progress) -> Result<Self> {
+    fn begin(path: &RelPath, size: u64, mode: u32, target: &dyn Sink, progress: &dyn Progress) -> Result<Self> {
         let placing = target.begin(path, mode)?;
         let meter = progress.start(path.as_str(), Some(size));
         Ok(Restoring { placing, name: path.to_string(), meter })
@@ -227,10 +236,10 @@ impl Restoring {
     }
 }
 
-/// For what is made rather than copied; whoever makes it compares its digest.
+/// For files that are made and not copied; the maker compares the digest.
 impl Write for Restoring {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        // What the disk refuses must not be taken for a fault of what is written.
+        // An I/O error of the disk must not look like an error of the content.
         let refused = |cause: io::Error| io::Error::new(cause.kind(), Error::io("write", Path::new(&self.name), cause));
         let count = self.placing.write(piece).map_err(refused)?;
         self.meter.add(count as u64);

@@ -1,7 +1,7 @@
 //! Format 1, byte by byte: skippable frames and the trailer. All integers are little-endian.
 //!
 //! A zstd decoder passes over skippable frames (RFC 8878, section 3.1.2): four bytes of magic from
-//! `0x184D2A50` to `0x184D2A5F`, four bytes of length, then so many bytes of anything.
+//! `0x184D2A50` to `0x184D2A5F`, four bytes of length, then that many bytes of anything.
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};

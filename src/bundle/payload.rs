@@ -5,13 +5,13 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tar::{Builder, EntryType, Header};
 
-use super::index::Entry;
-use super::spare::Spare;
-use crate::digest::{Digest, Hasher};
+use super::buffer_pool::BufferPool;
+use super::layout::PayloadEntry;
+use crate::digest::{Descriptor, Mismatch, VerifyingReader};
 use crate::error::{Error, IoContext, Result};
 use crate::path::RelPath;
 use crate::progress::Progress;
@@ -24,50 +24,48 @@ const BLOCK: u64 = 512;
 const LARGE: u64 = 1 << 20;
 
 /// One file for the payload.
-pub struct Source {
+pub struct PayloadFile {
     /// Its path in the tar stream.
     pub path: RelPath,
     /// Its permission bits.
     pub mode: u32,
-    /// Its size in bytes.
-    pub size: u64,
-    /// The digest it must turn out to have.
-    pub digest: Digest,
+    /// The size and digest that its content must turn out to have.
+    pub descriptor: Descriptor,
     /// Where its bytes are.
-    pub content: Content,
+    pub content: FileContent,
 }
 
 /// Opens a stream of bytes.
-pub type Open = dyn Fn() -> Result<Box<dyn Read + Send>> + Send + Sync;
+pub type OpenStream = dyn Fn() -> Result<Box<dyn Read + Send>> + Send + Sync;
 
 /// Where a source's bytes are.
-pub enum Content {
+pub enum FileContent {
     /// In memory.
     Bytes(Vec<u8>),
     /// In a file.
     File(PathBuf),
-    /// Somewhere else; each call begins anew.
-    Stream(Box<Open>),
+    /// Elsewhere; each call opens it from the first byte.
+    Stream(Box<OpenStream>),
 }
 
-/// Writes `sources` as a tar stream and emits it in pieces of `frame_bytes`; the pieces are buffers of `spare`.
-/// Shorter are the last one and the one before the first large source: what a site reads first need not be
+/// Writes `files` as a tar stream and emits it in pieces of `frame_bytes`; the pieces are buffers of `pool`.
+/// Shorter are the last one and the one before the first large file: what a site reads first need not be
 /// unpacked together with what it may not read at all.
 ///
 /// # Errors
 /// A source cannot be read, or is not what its size and digest promise.
 pub(super) fn stream(
-    sources: &[Source],
+    files: &[PayloadFile],
     frame_bytes: usize,
-    spare: &Spare,
+    pool: &BufferPool,
     progress: &dyn Progress,
     emit: &mut dyn FnMut(Vec<u8>) -> Result<()>,
-) -> Result<Vec<Entry>> {
-    let piece = spare.take(frame_bytes);
-    let mut builder = Builder::new(Cutter { piece, frame_bytes, spare, position: 0, emit, failed: None });
-    let mut entries = Vec::with_capacity(sources.len());
-    let first_large = sources.iter().position(|source| source.size > LARGE);
-    for (place, source) in sources.iter().enumerate() {
+) -> Result<Vec<PayloadEntry>> {
+    let piece = pool.take(frame_bytes);
+    let mut builder = Builder::new(Cutter { piece, frame_bytes, pool, position: 0, emit, failed: None });
+    let mut entries = Vec::with_capacity(files.len());
+    let first_large = files.iter().position(|source| source.descriptor.size > LARGE);
+    for (place, source) in files.iter().enumerate() {
         if first_large == Some(place) {
             builder.get_mut().cut();
         }
@@ -86,11 +84,11 @@ pub(super) fn stream(
     }
 }
 
-fn append(builder: &mut Builder<Cutter<'_>>, source: &Source, progress: &dyn Progress) -> Result<Entry> {
-    let meter = progress.start(source.path.as_str(), Some(source.size));
+fn append(builder: &mut Builder<Cutter<'_>>, source: &PayloadFile, progress: &dyn Progress) -> Result<PayloadEntry> {
+    let meter = progress.start(source.path.as_str(), Some(source.descriptor.size));
     let mut header = Header::new_gnu();
     header.set_entry_type(EntryType::Regular);
-    header.set_size(source.size);
+    header.set_size(source.descriptor.size);
     header.set_mode(source.mode);
     header.set_mtime(MTIME);
     header.set_uid(0);
@@ -99,66 +97,68 @@ fn append(builder: &mut Builder<Cutter<'_>>, source: &Source, progress: &dyn Pro
         Error::failed("cannot write a tar header").fact("artifact", &source.path).fact("cause", cause)
     })?;
     let offset = builder.get_ref().position;
-    let mut hasher = Hasher::new();
     let (mut bytes, mut file, mut stream);
     let (reader, path): (&mut dyn Read, PathBuf) = match &source.content {
-        Content::Bytes(content) => {
+        FileContent::Bytes(content) => {
             bytes = content.as_slice();
             (&mut bytes, source.path.as_str().into())
         }
-        Content::File(path) => {
+        FileContent::File(path) => {
             file = File::open(path).doing("open", path)?;
             (&mut file, path.clone())
         }
-        Content::Stream(open) => {
+        FileContent::Stream(open) => {
             stream = open()?;
             (&mut stream, source.path.as_str().into())
         }
     };
-    // One byte more than promised is enough to know that there are too many.
-    let mut reader = reader.take(source.size + 1);
+    let mut reader = VerifyingReader::new(reader, source.descriptor);
     let cutter = builder.get_mut();
     loop {
-        let n = cutter.fill(&mut reader, &mut hasher).doing("read", &path)?;
+        let count = cutter.fill(&mut reader);
         if let Some(reason) = cutter.failed.take() {
             return Err(reason);
         }
-        if n == 0 {
-            break;
+        match count {
+            Ok(0) => break,
+            Ok(count) => meter.add(count as u64),
+            Err(cause) => return Err(not_read(&path, source, cause)),
         }
-        meter.add(n as u64);
     }
-    let found = hasher.length();
-    let digest = hasher.finish();
-    if found != source.size || digest != source.digest {
-        return Err(Error::integrity("a file to be packed is not what its digest says")
-            .fact("path", path.display())
-            .fact("expected", format_args!("{} bytes, {}", source.size, source.digest))
-            .fact("actual", format_args!("{found} bytes, {digest}"))
-            .hint("get what is wrong with 'pack download', let nothing write into the folder, then pack again"));
-    }
-    let padding = source.size.next_multiple_of(BLOCK) - source.size;
+    let padding = source.descriptor.size.next_multiple_of(BLOCK) - source.descriptor.size;
     let cut = cutter.write_all(&[0; BLOCK as usize][..padding as usize]);
     if let (Err(_), Some(reason)) = (cut, cutter.failed.take()) {
         return Err(reason);
     }
     meter.done("packed");
-    Ok(Entry { path: source.path.clone(), offset, size: source.size, mode: source.mode, digest: source.digest })
+    let Descriptor { digest, size } = source.descriptor;
+    Ok(PayloadEntry { path: source.path.clone(), offset, size, mode: source.mode, digest })
+}
+
+fn not_read(path: &Path, source: &PayloadFile, cause: io::Error) -> Error {
+    if Mismatch::behind(&cause).is_none() {
+        return Error::io("read", path, cause);
+    }
+    Error::integrity("a file to be packed is not what its digest says")
+        .fact("path", path.display())
+        .fact("file", &source.path)
+        .fact("reason", cause)
+        .hint("get what is wrong with 'pack download', let nothing write into the folder, then pack again")
 }
 
 /// Collects a stream into pieces of a frame's size.
 struct Cutter<'a> {
     piece: Vec<u8>,
     frame_bytes: usize,
-    spare: &'a Spare,
+    pool: &'a BufferPool,
     position: u64,
     emit: &'a mut dyn FnMut(Vec<u8>) -> Result<()>,
     failed: Option<Error>,
 }
 
 impl Cutter<'_> {
-    /// Reads once from `reader` straight into the piece; the number of bytes, 0 at the end.
-    fn fill(&mut self, reader: &mut dyn Read, hasher: &mut Hasher) -> io::Result<usize> {
+    /// Reads once from `reader` straight into the piece; returns the number of bytes, 0 at the end.
+    fn fill(&mut self, reader: &mut dyn Read) -> io::Result<usize> {
         const STEP: usize = 256 * 1024;
         let from = self.piece.len();
         let to = (from + STEP).min(self.frame_bytes);
@@ -171,7 +171,6 @@ impl Cutter<'_> {
         };
         let n = *read.as_ref().unwrap_or(&0);
         self.piece.truncate(from + n);
-        hasher.update(&self.piece[from..]);
         self.position += n as u64;
         self.cut_if_full();
         read
@@ -187,7 +186,7 @@ impl Cutter<'_> {
         if self.piece.is_empty() {
             return;
         }
-        let piece = std::mem::replace(&mut self.piece, self.spare.take(self.frame_bytes));
+        let piece = std::mem::replace(&mut self.piece, self.pool.take(self.frame_bytes));
         if let Err(reason) = (self.emit)(piece) {
             self.failed = Some(reason);
         }

@@ -1,14 +1,17 @@
 //! Opening a bundle and reading any part of it, each frame checked before it is unpacked.
 
+use std::fmt::Display;
 use std::fs::File;
+use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::format::{End, TRAILER_LENGTH, Trailer, find_trailer, index_json};
-use super::frames::{Frames, Packed, Piece, Raw, damaged};
-use super::index::{Entry, Index};
-use crate::digest::{Digest, Hasher, PIECE};
+use super::frame_cache::{BundleFile, DecodedFrame, FrameCache, FrameSlice, Section, damaged};
+use super::index::Index;
+use super::layout::PayloadEntry;
+use crate::digest::{Descriptor, Mismatch, VerifyingReader, VerifyingWriter};
 use crate::error::{Error, IoContext, Result};
 use crate::manifest::{FILE_NAME, Limits, Manifest};
 use crate::workers;
@@ -21,9 +24,9 @@ const SEARCHED: u64 = 1 << 20;
 /// An open bundle whose trailer and index are right.
 #[derive(Debug)]
 pub struct Bundle {
-    packed: Arc<Packed>,
+    file: Arc<BundleFile>,
     /// For those who read entries as streams.
-    pub(super) frames: Frames,
+    pub(super) frames: FrameCache,
 }
 
 impl Bundle {
@@ -45,29 +48,21 @@ impl Bundle {
         }
         let length = length.len();
         let trailer = trailer(&file, length, path)?;
-        let mut frame = vec![0; trailer.index_size as usize];
-        file.read_exact_at(&mut frame, trailer.index_offset).doing("read the bundle's index", path)?;
-        let actual = Digest::of(&frame);
-        if actual != trailer.index_digest {
-            return Err(damaged(path, "its index is not what its trailer says")
-                .fact("offset", trailer.index_offset)
-                .fact("expected", trailer.index_digest)
-                .fact("actual", actual));
-        }
+        let frame = index_frame_of(&file, &trailer, path)?;
         let json = index_json(&frame).ok_or_else(|| damaged(path, "its index is not in a frame of its own"))?;
         let index = Index::read(json, trailer.index_offset).map_err(|error| error.fact("path", path.display()))?;
-        let packed = Arc::new(Packed::new(file, path.to_owned(), index));
-        Ok(Bundle { frames: Frames::new(packed.clone()), packed })
+        let file = Arc::new(BundleFile::new(file, path.to_owned(), index));
+        Ok(Bundle { frames: FrameCache::new(file.clone()), file })
     }
 
     /// What the bundle holds.
     pub fn index(&self) -> &Index {
-        &self.packed.index
+        &self.file.index
     }
 
     /// The bundle's file.
     pub fn path(&self) -> &Path {
-        &self.packed.path
+        &self.file.path
     }
 
     /// The bundle's length in bytes.
@@ -75,7 +70,7 @@ impl Bundle {
     /// # Errors
     /// The system will not say.
     pub fn length(&self) -> Result<u64> {
-        Ok(self.packed.file.metadata().doing("look at the bundle", self.path())?.len())
+        Ok(self.file.file.metadata().doing("look at the bundle", self.path())?.len())
     }
 
     /// The manifest the bundle was made from.
@@ -83,21 +78,19 @@ impl Bundle {
     /// # Errors
     /// It is damaged, or does not say what the index says: then the bundle was not made by `pack`.
     pub fn manifest(&self) -> Result<Manifest> {
-        let entry =
-            self.packed.index.entry(FILE_NAME).ok_or_else(|| damaged(self.path(), "it has no manifest.json"))?;
+        let entry = self.file.index.entry(FILE_NAME).ok_or_else(|| damaged(self.path(), "it has no manifest.json"))?;
         let text = String::from_utf8(self.content(entry, Limits::DEFAULT.manifest_bytes)?)
             .map_err(|_| damaged(self.path(), "its manifest.json is no UTF-8"))?;
         let manifest = Manifest::parse(text, &format!("{} in {}", FILE_NAME, self.path().display()))?;
-        let selection = manifest.select(self.packed.index.platform)?;
-        let bound = selection.len() == self.packed.index.artifacts.len()
-            && selection.iter().zip(&self.packed.index.artifacts).all(|(pinned, carried)| {
+        let selection = manifest.select(self.file.index.platform)?;
+        let bound = selection.len() == self.file.index.artifacts.len()
+            && selection.iter().zip(&self.file.index.artifacts).all(|(pinned, carried)| {
                 *pinned.name() == carried.name
                     && pinned.pin.digest == carried.digest
                     && pinned.pin.size.is_none_or(|size| size == carried.size)
             });
-        let named =
-            manifest.name().as_str() == self.packed.index.name && *manifest.version() == self.packed.index.version;
-        if bound && named && manifest.run() == self.packed.index.run.as_ref() {
+        let named = manifest.name().as_str() == self.file.index.name && *manifest.version() == self.file.index.version;
+        if bound && named && manifest.run() == self.file.index.run.as_ref() {
             Ok(manifest)
         } else {
             Err(damaged(self.path(), "its manifest and its index do not say the same"))
@@ -108,40 +101,38 @@ impl Bundle {
     ///
     /// # Errors
     /// It has more than `limit` bytes, or is damaged.
-    pub fn content(&self, entry: &Entry, limit: u64) -> Result<Vec<u8>> {
+    pub fn content(&self, entry: &PayloadEntry, limit: u64) -> Result<Vec<u8>> {
         if entry.size > limit {
             return Err(damaged(self.path(), "a file in it is larger than it can be")
                 .fact("file", &entry.path)
                 .fact("size", entry.size)
                 .fact("limit", limit));
         }
-        let mut content = Vec::with_capacity(entry.size as usize);
-        self.read(&[entry], |_, piece| {
-            content.extend_from_slice(&piece);
-            Ok(())
-        })?;
-        match Digest::of(&content) {
-            actual if actual == entry.digest => Ok(content),
-            actual => Err(self.entry_damaged(entry, actual)),
-        }
+        let mut content = VerifyingWriter::new(Vec::with_capacity(entry.size as usize), entry.descriptor());
+        self.read(&[entry], |_, piece| content.write_all(&piece).map_err(|cause| self.entry_damaged(entry, cause)))?;
+        content.finish().map_err(|mismatch| self.entry_damaged(entry, mismatch))
     }
 
-    /// Gives the content of `entries`, which must be in the stream's order, to `sink` piece by piece: the
-    /// entry's place in the list, and its next bytes. Only frames that hold some of it are read, on all
-    /// cores, each checked against its digest before it is unpacked.
+    /// Gives the content of `entries`, which must be in the stream's order, to `sink` in slices: the entry's place in
+    /// the list, and its next bytes. Only frames that hold some of it are read, on all cores; each is compared with
+    /// its digest before it is unpacked. `sink` is called on this thread.
     ///
     /// # Errors
     /// A frame is damaged or cannot be read, or the sink fails.
-    pub(super) fn read(&self, entries: &[&Entry], mut sink: impl FnMut(usize, Piece) -> Result<()>) -> Result<()> {
+    pub(super) fn read(
+        &self,
+        entries: &[&PayloadEntry],
+        mut sink: impl FnMut(usize, FrameSlice) -> Result<()>,
+    ) -> Result<()> {
         let wanted = self.frames_of(entries);
         let mut next = 0;
         workers::ordered(
             self.cores().min(wanted.len()),
             |emit| wanted.iter().try_for_each(|&job| emit(job)),
-            |(number, raw_offset)| Ok((raw_offset, self.packed.unpack(number)?)),
+            |(number, raw_offset)| Ok((raw_offset, self.file.unpack(number)?)),
             |(raw_offset, raw)| {
                 let raw_end = raw_offset + raw.len() as u64;
-                let raw = Raw::new(raw, self.packed.clone());
+                let raw = DecodedFrame::new(raw, self.file.clone());
                 // Entries that end in this frame are passed; the last one may go on in the next.
                 while let Some(entry) = entries.get(next) {
                     if entry.offset >= raw_end && entry.size > 0 {
@@ -165,20 +156,20 @@ impl Bundle {
     /// On how many cores frames are unpacked, so that unpacking stays within [`MEMORY`]: four unpacked frames more
     /// than cores are in memory at a time, the sink's included, and a stored one a core.
     fn cores(&self) -> usize {
-        let frames = &self.packed.index.frames;
+        let frames = &self.file.index.frames;
         let raw = frames.iter().map(|frame| frame.raw_size).max().unwrap_or(1).max(1);
         let stored = frames.iter().map(|frame| frame.size).max().unwrap_or(1).max(1);
         workers::cores().min((MEMORY.saturating_sub(4 * raw) / (raw + stored)).max(1) as usize)
     }
 
     /// Number and offset in the tar stream of every frame that holds some of `entries`.
-    fn frames_of(&self, entries: &[&Entry]) -> Vec<(usize, u64)> {
+    fn frames_of(&self, entries: &[&PayloadEntry]) -> Vec<(usize, u64)> {
         let mut wanted = Vec::new();
         let mut raw_offset = 0;
-        for (number, frame) in self.packed.index.frames.iter().enumerate() {
+        for (number, frame) in self.file.index.frames.iter().enumerate() {
             let raw_end = raw_offset + frame.raw_size;
             let first = entries.partition_point(|entry| entry.end() <= raw_offset);
-            let holds = |entry: &&Entry| entry.size > 0 && entry.offset < raw_end && entry.end() > raw_offset;
+            let holds = |entry: &&PayloadEntry| entry.size > 0 && entry.offset < raw_end && entry.end() > raw_offset;
             if entries[first..].iter().take_while(|entry| entry.offset < raw_end).any(holds) {
                 wanted.push((number, raw_offset));
             }
@@ -187,26 +178,33 @@ impl Bundle {
         wanted
     }
 
-    /// The digest of `size` of the file's bytes from `offset` on, read in pieces; `watch` is told of each.
-    pub(super) fn stored_digest(&self, offset: u64, size: u64, watch: impl Fn(u64)) -> std::io::Result<Digest> {
-        let mut hasher = Hasher::new();
-        let mut piece = vec![0; PIECE];
-        while hasher.length() < size {
-            let count = (PIECE as u64).min(size - hasher.length());
-            let piece = &mut piece[..count as usize];
-            self.packed.file.read_exact_at(piece, offset + hasher.length())?;
-            hasher.update(piece);
-            watch(count);
-        }
-        Ok(hasher.finish())
+    /// The descriptor of `size` of the file's bytes from `offset` on; where the file ends before, of what is there.
+    /// `watch` gets the number of bytes of each piece.
+    pub(super) fn stored(&self, offset: u64, size: u64, watch: impl Fn(u64)) -> io::Result<Descriptor> {
+        Descriptor::of_reader_watched(self.file.section(offset, size), watch)
     }
 
-    /// The error for an entry whose frames are right and whose digest is not.
-    pub(super) fn entry_damaged(&self, entry: &Entry, actual: Digest) -> Error {
+    /// The error for an entry whose frames are right and whose content is not what the index says.
+    pub(super) fn entry_damaged(&self, entry: &PayloadEntry, mismatch: impl Display) -> Error {
         damaged(self.path(), "a file in it is not what the index says")
             .fact("file", &entry.path)
-            .fact("expected", entry.digest)
-            .fact("actual", actual)
+            .fact("mismatch", mismatch)
+    }
+}
+
+/// Reads the index frame and compares it with the trailer.
+fn index_frame_of(file: &File, trailer: &Trailer, path: &Path) -> Result<Vec<u8>> {
+    let expected = Descriptor { digest: trailer.index_digest, size: trailer.index_size };
+    let section = Section::new(file, trailer.index_offset, trailer.index_size);
+    let mut frame = Vec::with_capacity(trailer.index_size as usize);
+    match VerifyingReader::new(section, expected).read_to_end(&mut frame) {
+        Ok(_) => Ok(frame),
+        Err(cause) if Mismatch::behind(&cause).is_some() => {
+            Err(damaged(path, "its index is not what its trailer says")
+                .fact("offset", trailer.index_offset)
+                .fact("mismatch", cause))
+        }
+        Err(cause) => Err(Error::io("read the bundle's index", path, cause)),
     }
 }
 

@@ -3,8 +3,8 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use super::frames::damaged;
-use super::index::Entry;
+use super::frame_cache::damaged;
+use super::layout::PayloadEntry;
 use super::read::Bundle;
 use crate::digest::Digest;
 use crate::error::Result;
@@ -21,8 +21,9 @@ pub struct EntryReader<'a> {
 }
 
 impl Bundle {
-    /// The content of `entry`, from its begin.
-    pub fn stream<'a>(&'a self, entry: &Entry) -> EntryReader<'a> {
+    /// Reads the content of `entry` from its first byte. Each frame is compared with its digest; the content as a
+    /// whole is not.
+    pub fn stream<'a>(&'a self, entry: &PayloadEntry) -> EntryReader<'a> {
         EntryReader { bundle: self, at: entry.offset, end: entry.end(), frame: None }
     }
 }

@@ -1,28 +1,29 @@
 //! Making a bundle: payload on all cores, index, trailer, and only then the final name.
 
-use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use zstd::zstd_safe::CParameter;
 
-use super::Compression;
+use super::buffer_pool::BufferPool;
+use super::carried::CarriedArtifact;
 use super::format::{TRAILER_LENGTH, Trailer, index_frame};
-use super::images::Form;
-use super::index::{CarriedArtifact, Frame, IMAGES, Index};
-use super::payload::{self, Source};
-use super::spare::Spare;
-use crate::atomic::WholeFile;
-use crate::digest::{Digest, Hasher};
+use super::index::{IMAGES, Index};
+use super::layout::Frame;
+use super::lookup::Lookup;
+use super::payload::{self, PayloadFile};
+use super::preset::Preset;
+use crate::digest::{Descriptor, Digest, HashingWriter};
 use crate::error::{Error, IoContext, Result};
 use crate::image::Image;
 use crate::manifest::Manifest;
 use crate::platform::Platform;
 use crate::progress::Progress;
+use crate::staged_file::StagedFile;
 use crate::workers;
 
 /// Everything a bundle is made of.
-pub struct Plan<'a> {
+pub struct BundleSpec<'a> {
     /// The product.
     pub manifest: &'a Manifest,
     /// The platform it is packed for.
@@ -30,13 +31,13 @@ pub struct Plan<'a> {
     /// Launcher and runtime.
     pub header: Vec<u8>,
     /// The files of the payload, in its order.
-    pub sources: Vec<Source>,
+    pub files: Vec<PayloadFile>,
     /// The artifacts that the payload's files give back.
     pub artifacts: Vec<CarriedArtifact>,
     /// The container images in them, each once.
     pub images: Vec<Image>,
     /// How hard to compress.
-    pub compression: Compression,
+    pub preset: Preset,
     /// On how many cores; the bundle does not depend on it.
     pub cores: usize,
 }
@@ -44,10 +45,8 @@ pub struct Plan<'a> {
 /// A bundle that was written.
 #[derive(Debug)]
 pub struct Written {
-    /// Its length in bytes.
-    pub size: u64,
-    /// Its digest.
-    pub digest: Digest,
+    /// Its size and digest.
+    pub descriptor: Descriptor,
     /// The file beside it that `sha256sum -c` reads.
     pub checksum_file: PathBuf,
     /// Its index.
@@ -57,82 +56,83 @@ pub struct Written {
 /// Writes the bundle `target` and `target.sha256` beside it; a signature of an older checksum is removed.
 ///
 /// # Errors
-/// A source is not what the plan says, or the disk refuses. After an error before the new bundle has its name,
+/// A file is not what the spec says, or an I/O error. After an error before the new bundle has its name,
 /// `target` and what lies beside it still have their old content.
-pub fn write(plan: Plan<'_>, target: &Path, progress: &dyn Progress) -> Result<Written> {
-    progress.plan(plan.sources.len(), Some(plan.sources.iter().map(|source| source.size).sum()));
-    let mut whole = WholeFile::create(target)?;
-    let mut out = Output { file: whole.file(), hasher: Hasher::new(), target };
-    out.write(&plan.header)?;
-    let level = plan.compression.level();
-    let frame_bytes = plan.compression.frame_bytes();
+pub fn write(spec: BundleSpec<'_>, target: &Path, progress: &dyn Progress) -> Result<Written> {
+    progress.plan(spec.files.len(), Some(spec.files.iter().map(|file| file.descriptor.size).sum()));
+    let mut whole = StagedFile::create(target)?;
+    let mut out = HashingWriter::new(whole.file());
+    out.write_all(&spec.header).doing("write the bundle", target)?;
+    let level = spec.preset.level();
+    let frame_bytes = spec.preset.frame_bytes();
     let window = frame_bytes.ilog2();
-    let spare = Spare::default();
+    let pool = BufferPool::default();
     let mut frames = Vec::new();
     let mut entries = Vec::new();
     workers::ordered(
-        plan.cores,
+        spec.cores,
         |emit| {
-            entries = payload::stream(&plan.sources, frame_bytes, &spare, progress, emit)?;
+            entries = payload::stream(&spec.files, frame_bytes, &pool, progress, emit)?;
             Ok(())
         },
         |raw: Vec<u8>| {
-            let mut stored = spare.take(zstd::zstd_safe::compress_bound(raw.len()));
+            let mut stored = pool.take(zstd::zstd_safe::compress_bound(raw.len()));
             compress(&raw, &mut stored, level, window)?;
-            let mut again = spare.take(raw.len());
+            let mut again = pool.take(raw.len());
             comes_back(&raw, &stored, &mut again)?;
-            spare.give(again);
-            let digest = Digest::of(&stored);
+            pool.give(again);
+            let Descriptor { digest, size } = Descriptor::of(&stored);
             let raw_size = raw.len() as u64;
-            spare.give(raw);
-            Ok((stored, raw_size, digest))
+            pool.give(raw);
+            Ok((stored, Frame { offset: 0, size, raw_size, digest }))
         },
-        |(stored, raw_size, digest)| {
-            frames.push(Frame { offset: out.position(), size: stored.len() as u64, raw_size, digest });
-            out.write(&stored)?;
-            spare.give(stored);
+        |(stored, frame)| {
+            frames.push(Frame { offset: out.position(), ..frame });
+            out.write_all(&stored).doing("write the bundle", target)?;
+            pool.give(stored);
             Ok(())
         },
     )?;
     let index = Index {
-        requires: if plan.artifacts.iter().all(|artifact| artifact.form == Form::File) {
+        requires: if spec.artifacts.iter().all(|artifact| artifact.carried.is_file()) {
             Vec::new()
         } else {
             vec![IMAGES.to_owned()]
         },
         packed_by: concat!("pack ", env!("CARGO_PKG_VERSION")).to_owned(),
-        name: plan.manifest.name().to_string(),
-        version: plan.manifest.version().clone(),
-        platform: plan.platform,
-        run: plan.manifest.run().cloned(),
-        header_size: plan.header.len() as u64,
-        header_digest: Digest::of(&plan.header),
+        name: spec.manifest.name().to_string(),
+        version: spec.manifest.version().clone(),
+        platform: spec.platform,
+        run: spec.manifest.run().cloned(),
+        header_size: spec.header.len() as u64,
+        header_digest: Digest::of(&spec.header),
         raw_size: frames.iter().map(|frame| frame.raw_size).sum(),
         frames,
         entries,
-        artifacts: plan.artifacts,
-        images: plan.images,
+        artifacts: spec.artifacts,
+        images: spec.images,
+        lookup: Lookup::default(),
     };
     let index_offset = out.position();
     let json = serde_json::to_vec(&index)
         .map_err(|cause| Error::failed("cannot write the bundle's index").fact("cause", cause))?;
     let frame = index_frame(&json)?;
     // What no reader accepts must not be written either.
-    Index::read(&json, index_offset)?;
-    out.write(&frame)?;
+    let index = Index::read(&json, index_offset)?;
+    out.write_all(&frame).doing("write the bundle", target)?;
     let index_size = frame.len() as u64;
     let total = out.position() + TRAILER_LENGTH;
     let trailer = Trailer { index_offset, index_size, index_digest: Digest::of(&frame), total };
-    out.write(&trailer.to_bytes())?;
-    let digest = out.hasher.finish();
+    out.write_all(&trailer.to_bytes()).doing("write the bundle", target)?;
+    let (_, descriptor) = out.finish();
     let checksum_file = beside(target, ".sha256");
     let name = target.file_name().unwrap_or_default().to_string_lossy();
-    let mut checksum = WholeFile::create(&checksum_file)?;
-    let line = format!("{}  {name}\n", digest.hex());
+    let mut checksum = StagedFile::create(&checksum_file)?;
+    let line = format!("{}  {name}\n", descriptor.digest.hex());
     checksum.file().write_all(line.as_bytes()).doing("write the checksum", &checksum_file)?;
     whole.place(0o755)?;
-    // The old bundle's checksum or signature beside the new one would be worse than none; until the new one
-    // has the name, they belong to what is there.
+    // The old bundle's checksum or signature beside the new one would be worse than none. Until the new one
+    // has the name, they belong to the old one.
     for old in [&beside(target, ".sha256.minisig"), &checksum_file] {
         match std::fs::remove_file(old) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -142,7 +142,7 @@ pub fn write(plan: Plan<'_>, target: &Path, progress: &dyn Progress) -> Result<W
         }
     }
     checksum.place(0o644)?;
-    Ok(Written { size: total, digest, checksum_file, index })
+    Ok(Written { descriptor, checksum_file, index })
 }
 
 /// The window's size (a power of two) from which on long distances are searched by themselves.
@@ -161,8 +161,8 @@ fn compress(raw: &[u8], stored: &mut Vec<u8>, level: i32, window: u32) -> Result
     compressor.compress_to_buffer(raw, stored).map(drop).map_err(uncompressed)
 }
 
-/// Proves that a frame gives its content back; `again` is a buffer as large as that. What a failing memory or processor
-/// spoils is found here and not on site.
+/// Proves that a frame decompresses to its content; `again` is a buffer as large as that. What failing memory or a
+/// failing processor spoils is found here and not on site.
 fn comes_back(raw: &[u8], stored: &[u8], again: &mut Vec<u8>) -> Result<()> {
     let read =
         zstd::bulk::Decompressor::new().and_then(|mut decompressor| decompressor.decompress_to_buffer(stored, again));
@@ -182,25 +182,6 @@ fn beside(target: &Path, ending: &str) -> PathBuf {
     let mut path = target.as_os_str().to_owned();
     path.push(ending);
     path.into()
-}
-
-/// The file, hashed as it is written.
-struct Output<'a> {
-    file: &'a mut File,
-    hasher: Hasher,
-    target: &'a Path,
-}
-
-impl Output<'_> {
-    fn position(&self) -> u64 {
-        self.hasher.length()
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file.write_all(bytes).doing("write the bundle", self.target)?;
-        self.hasher.update(bytes);
-        Ok(())
-    }
 }
 
 #[cfg(test)]

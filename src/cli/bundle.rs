@@ -11,14 +11,13 @@ use super::sign::sign_file;
 use super::terminal::{Terminal, bytes, counted};
 use super::trust::{KeyArgs, Trust};
 use super::{download, locate, password};
-use crate::bundle::{Compression, Plan, Written, check_closure, gather, write};
+use crate::bundle::{self, BundleSpec, Contents, Preset, Runtime, Written, check_stacks, write};
 use crate::error::{Error, IoContext, Result};
-use crate::folder::Folder;
 use crate::image::AnalysisOptions;
 use crate::manifest::Manifest;
 use crate::platform::Platform;
+use crate::release::Folder;
 use crate::signature::SecretKey;
-use crate::site::{self, Runtime};
 use crate::workers;
 
 /// Pack a folder into one self-extracting file
@@ -52,7 +51,7 @@ pub(super) struct BundleArgs {
     /// docker archives
     #[arg(long)]
     no_originals: bool,
-    /// The pack to carry for the site [default: this one]
+    /// The pack-site to carry [default: the one for the platform, beside this pack or in ~/.local/share/pack/runtimes]
     #[arg(long, value_name = "FILE")]
     runtime: Option<PathBuf>,
     /// Pack the artifacts of this platform [default: the folder's]
@@ -100,12 +99,12 @@ impl CompressionArg {
     }
 }
 
-impl From<CompressionArg> for Compression {
+impl From<CompressionArg> for Preset {
     fn from(asked: CompressionArg) -> Self {
         match asked {
-            CompressionArg::Fast => Compression::Fast,
-            CompressionArg::Balanced => Compression::Balanced,
-            CompressionArg::Max => Compression::Max,
+            CompressionArg::Fast => Preset::Fast,
+            CompressionArg::Balanced => Preset::Balanced,
+            CompressionArg::Max => Preset::Max,
         }
     }
 }
@@ -119,7 +118,7 @@ pub(super) fn run(args: &BundleArgs, terminal: &Terminal) -> Result<u8> {
         Some(manifest) => {
             let dir = args.dir.as_deref();
             let plan = download::Plan { dir, platform: args.platform, allow_downgrade: args.allow_downgrade };
-            let (folder, _held) = download::for_bundle(manifest, &plan, &trust, &args.network, terminal)?;
+            let folder = download::for_bundle(manifest, &plan, &trust, &args.network, terminal)?;
             pack(args, &folder, &trust, signer, terminal)
         }
         None => {
@@ -145,39 +144,39 @@ fn pack(
     let selection = manifest.select(platform)?;
     let runtime = match &args.runtime {
         Some(path) => Runtime::from_file(path, platform)?,
-        None => Runtime::current(platform)?,
+        None => Runtime::find(platform)?,
     };
-    let compression: Compression = args.compression.into();
+    let preset: Preset = args.compression.into();
     let cores = args.threads.unwrap_or_else(workers::cores);
     let options = AnalysisOptions {
         platform: Some(platform),
         originals: !args.no_originals,
-        keep_compressed: compression.keeps_compressed(),
+        keep_compressed: preset.keeps_compressed(),
         cores,
         ..AnalysisOptions::default()
     };
-    let gathered = gather(folder, &manifest, &selection, &options, terminal.progress("reading").as_ref())?;
-    check_closure(folder, &gathered)?;
-    let plan = Plan {
+    let contents = Contents::read(folder, &manifest, &selection, &options, terminal.progress("reading").as_ref())?;
+    check_stacks(folder, &contents)?;
+    let spec = BundleSpec {
         manifest: &manifest,
         platform,
-        header: site::header(&manifest, platform, &runtime, args.compression.gzip_level())?,
-        sources: gathered.sources,
-        artifacts: gathered.artifacts,
-        images: gathered.images,
-        compression,
+        header: bundle::header(&manifest, platform, &runtime, args.compression.gzip_level())?,
+        files: contents.files,
+        artifacts: contents.artifacts,
+        images: contents.images,
+        preset,
         cores,
     };
     let written = {
         let progress = terminal.progress("packing");
-        write(plan, &target, progress.as_ref())?
+        write(spec, &target, progress.as_ref())?
     };
     let signature = signer.map(|key| sign(&written, key)).transpose()?;
     let carried: u64 = written.index.artifacts.iter().map(|artifact| artifact.size).sum();
     terminal.document(&json!({
         "bundle": target,
-        "size": written.size,
-        "digest": written.digest,
+        "size": written.descriptor.size,
+        "digest": written.descriptor.digest,
         "checksumFile": written.checksum_file,
         "signature": signature,
         "name": written.index.name,
@@ -191,9 +190,9 @@ fn pack(
         target.display(),
         counted(written.index.artifacts.len() as u64, "artifact"),
         bytes(carried),
-        bytes(written.size),
+        bytes(written.descriptor.size),
         bytes(written.index.header_size),
-        written.digest
+        written.descriptor.digest
     ))?;
     terminal.text(&match manifest.run() {
         Some(_) => format!("run it on site with: sh {}", target.display()),

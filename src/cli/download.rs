@@ -11,9 +11,9 @@ use super::terminal::{Terminal, bytes};
 use super::trust::{self, KeyArgs, Trust};
 use crate::error::Result;
 use crate::fetch::{Fetcher, How, Outcome};
-use crate::folder::{Folder, Lock};
 use crate::manifest::Manifest;
 use crate::platform::Platform;
+use crate::release::{Folder, LockedFolder};
 
 /// Fetch what a manifest pins: keeps what is right, gets what is missing or stale
 #[derive(Args)]
@@ -92,7 +92,7 @@ impl Plan<'_> {
     }
 }
 
-/// Sees to it that the folder holds what the manifest pins, and nothing of the version before. The lock says
+/// Sees to it that the folder holds what the manifest pins, and nothing of the version before. It is locked, so
 /// that it stays so.
 pub(super) fn fill(
     folder: &Folder,
@@ -100,21 +100,21 @@ pub(super) fn fill(
     fetcher: &Fetcher,
     plan: &Plan<'_>,
     terminal: &Terminal,
-) -> Result<(Lock, Vec<Outcome>)> {
+) -> Result<(LockedFolder, Vec<Outcome>)> {
     let manifest = &trusted.manifest;
     let platform = locate::platform_of(folder, plan.platform)?;
     let selection = manifest.select(platform)?;
-    let lock = folder.lock()?;
+    let folder = folder.lock()?;
     // Another run may have been here since the manifest was accepted.
-    let old = trust::check_succession(folder, manifest, plan.allow_downgrade)?;
+    let old = trust::check_succession(&folder, manifest, plan.allow_downgrade)?;
     if let Some(old) = &old {
-        for name in folder.make_way(old, &selection)? {
+        for name in folder.remove_conflicting(old, &selection)? {
             terminal.note(&format!("removed {name}: it is in the way of version {}", manifest.version()));
         }
     }
     let outcomes = {
         let progress = terminal.progress("fetching");
-        fetcher.download(&selection, &trusted.base, folder, &lock, progress.as_ref())?
+        fetcher.download(&selection, &trusted.base, &folder, progress.as_ref())?
     };
     if let Some(old) = old {
         for name in folder.remove_left_over(&old, &selection)? {
@@ -123,7 +123,7 @@ pub(super) fn fill(
     }
     folder.write_platform(platform)?;
     folder.write_manifest(manifest, trusted.signature.as_deref())?;
-    Ok((lock, outcomes))
+    Ok((folder, outcomes))
 }
 
 fn show(folder: &Folder, manifest: &Manifest, outcomes: &[Outcome], terminal: &Terminal) -> Result<()> {
@@ -205,11 +205,10 @@ pub(super) fn for_bundle(
     trust: &Trust,
     network: &NetworkArgs,
     terminal: &Terminal,
-) -> Result<(Folder, Lock)> {
+) -> Result<LockedFolder> {
     let fetcher = network.fetcher()?;
     let url = network::manifest_url(Some(manifest))?;
     let trusted = trust.fetch(&fetcher, &url, &|manifest| plan.accept(manifest), terminal)?;
     let folder = plan.folder(&trusted.manifest);
-    let (lock, _) = fill(&folder, &trusted, &fetcher, plan, terminal)?;
-    Ok((folder, lock))
+    fill(&folder, &trusted, &fetcher, plan, terminal).map(|(folder, _)| folder)
 }

@@ -6,10 +6,10 @@ use clap::Args;
 use serde_json::json;
 
 use super::terminal::{Terminal, counted};
-use crate::bundle::{Bundle, Form, extract_all, extract_some, no_such_file};
+use crate::bundle::{Bundle, extract_all, extract_some, no_such_file};
 use crate::error::Result;
-use crate::folder::Folder;
 use crate::manifest::{FILE_NAME, SIGNATURE_NAME};
+use crate::release::Folder;
 
 /// Give the folder back, byte for byte, or some of its files; never runs anything
 #[derive(Args)]
@@ -31,10 +31,7 @@ pub(super) fn run(args: &ExtractArgs, terminal: &Terminal) -> Result<u8> {
     let bundle = Bundle::open(&args.bundle)?;
     bundle.manifest()?;
     let index = bundle.index();
-    let known = |name: &str| {
-        matches!(name, FILE_NAME | SIGNATURE_NAME)
-            || index.artifacts.iter().any(|artifact| artifact.name.as_str() == name)
-    };
+    let known = |name: &str| matches!(name, FILE_NAME | SIGNATURE_NAME) || index.artifact(name).is_some();
     if let Some(unknown) = args.names.iter().find(|name| !known(name)) {
         return Err(no_such_file(&bundle, unknown));
     }
@@ -51,7 +48,7 @@ pub(super) fn run(args: &ExtractArgs, terminal: &Terminal) -> Result<u8> {
     }
     drop(progress);
     let is_wanted = |name: &str| args.names.is_empty() || args.names.iter().any(|wanted| wanted == name);
-    let plain = index.artifacts.iter().filter(|artifact| artifact.form == Form::Exported);
+    let plain = index.artifacts.iter().filter(|artifact| artifact.carried.is_exported());
     let plain: Vec<&str> = plain.map(|artifact| artifact.name.as_str()).filter(|name| is_wanted(name)).collect();
     if !plain.is_empty() {
         terminal.note(&format!(

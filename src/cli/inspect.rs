@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use super::terminal::{Terminal, bytes, counted};
-use crate::bundle::{Bundle, Index, Share};
+use crate::bundle::{Bundle, Carried, Footprint, Index};
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::image::Image;
@@ -32,10 +32,10 @@ pub(super) fn run(args: &InspectArgs, terminal: &Terminal) -> Result<u8> {
     let payload_at = index.header_size + 1;
     let escape = format!("tail -c +{payload_at} {} | zstd -dc | tar -x", args.bundle.display());
     let originals: u64 = index.artifacts.iter().map(|artifact| artifact.size).sum();
-    let shares: Vec<Share> = index.artifacts.iter().map(|artifact| index.share_of(artifact)).collect();
-    let each = |of: fn(&Share) -> u64| {
+    let footprints: Vec<Footprint> = index.artifacts.iter().map(|artifact| index.footprint_of(artifact)).collect();
+    let each = |of: fn(&Footprint) -> u64| {
         let names = index.artifacts.iter().map(|artifact| artifact.name.to_string());
-        names.zip(shares.iter().map(|share| of(share).into())).collect::<Map<_, _>>()
+        names.zip(footprints.iter().map(|share| of(share).into())).collect::<Map<_, _>>()
     };
     terminal.document(&json!({
         "bundle": args.bundle,
@@ -65,16 +65,16 @@ pub(super) fn run(args: &InspectArgs, terminal: &Terminal) -> Result<u8> {
         index.run.as_ref().map_or("nothing", |run| run.as_str()),
         index.packed_by,
     ))?;
-    let rows = index.artifacts.iter().zip(&shares).map(|(artifact, share)| {
+    let rows = index.artifacts.iter().zip(&footprints).map(|(artifact, share)| {
         let digest = if terminal.verbose() { artifact.digest.to_string() } else { artifact.digest.short() };
         vec![
             artifact.name.to_string(),
             artifact.kind.to_string(),
             bytes(artifact.size),
             format!("{:o}", artifact.mode),
-            match &artifact.kept {
-                Some(why) => format!("as it is: {why}"),
-                None => artifact.form.as_str().to_owned(),
+            match &artifact.carried {
+                Carried::File { reason: Some(why) } => format!("as it is: {why}"),
+                other => other.as_str().to_owned(),
             },
             bytes(share.unpacked),
             bytes(share.stored),

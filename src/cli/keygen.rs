@@ -7,9 +7,9 @@ use serde_json::json;
 
 use super::password;
 use super::terminal::Terminal;
-use crate::atomic::WholeFile;
 use crate::error::{Error, Result};
 use crate::signature;
+use crate::staged_file::StagedFile;
 
 /// Make a pair of keys for signing manifests, in minisign's format
 #[derive(Args)]
@@ -44,8 +44,8 @@ pub(super) fn run(args: &KeygenArgs, terminal: &Terminal) -> Result<u8> {
     }
     let password = if args.no_password { None } else { Some(password::new()?) };
     let (public, secret) = signature::generate(password)?;
-    WholeFile::write(&secret_path, secret.as_bytes(), 0o600)?;
-    WholeFile::write(&public_path, public.as_bytes(), 0o644)?;
+    StagedFile::write(&secret_path, secret.as_bytes(), 0o600)?;
+    StagedFile::write(&public_path, public.as_bytes(), 0o644)?;
     let key = public.lines().nth(1).unwrap_or_default();
     terminal.document(&json!({ "secretKey": secret_path, "publicKeyFile": public_path, "publicKey": key }))?;
     terminal.text(&format!(

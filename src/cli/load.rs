@@ -26,18 +26,30 @@ pub(super) struct LoadArgs {
 }
 
 pub(super) fn run(args: &LoadArgs, terminal: &Terminal) -> Result<u8> {
+    if !args.source.is_dir() {
+        return run_bundle(args, terminal);
+    }
     let progress = terminal.progress("loading");
-    let loaded = if args.source.is_dir() {
-        let folder = locate::folder(Some(&args.source))?;
-        let manifest = folder.expect_manifest()?;
-        let platform = locate::platform_of(&folder, None)?;
-        site::load_from_folder(&folder, &manifest.select(platform)?, &args.names, progress.as_ref())?
-    } else {
-        site::load_from_bundle(&Bundle::open(&args.source)?, &args.names, progress.as_ref())?
-    };
+    let folder = locate::folder(Some(&args.source))?;
+    let manifest = folder.expect_manifest()?;
+    let platform = locate::platform_of(&folder, None)?;
+    let loaded = site::load_from_folder(&folder, &manifest.select(platform)?, &args.names, progress.as_ref())?;
     drop(progress);
+    show(args, &loaded, terminal)
+}
+
+/// As [`run`], of a bundle only: the archives of a folder are taken apart first, by code that a bundle's own
+/// runtime does without.
+pub(super) fn run_bundle(args: &LoadArgs, terminal: &Terminal) -> Result<u8> {
+    let progress = terminal.progress("loading");
+    let loaded = site::load_from_bundle(&Bundle::open(&args.source)?, &args.names, progress.as_ref())?;
+    drop(progress);
+    show(args, &loaded, terminal)
+}
+
+fn show(args: &LoadArgs, loaded: &[String], terminal: &Terminal) -> Result<u8> {
     terminal.document(&json!({ "source": args.source, "loaded": loaded }))?;
-    terminal.text(&match loaded.as_slice() {
+    terminal.text(&match loaded {
         [] => "nothing to load: there are no images in it".to_owned(),
         names => format!("loaded {}", names.join(", ")),
     })?;

@@ -10,11 +10,12 @@ use serde_json::json;
 
 use super::network::{self, NetworkArgs};
 use super::terminal::Terminal;
-use crate::atomic::WholeFile;
+use crate::digest::Descriptor;
 use crate::error::{Error, IoContext, Result};
-use crate::folder::read_manifest_text;
-use crate::manifest::pin::{PinOf, into_text};
+use crate::manifest::edit::with_pins;
 use crate::manifest::{Artifact, FILE_NAME, Manifest};
+use crate::release::read_manifest_text;
+use crate::staged_file::StagedFile;
 
 /// Fetch what is not pinned and write its size and digest into the manifest, in place
 #[derive(Args)]
@@ -63,7 +64,7 @@ pub(super) fn run(args: &LockArgs, terminal: &Terminal) -> Result<u8> {
         let open: Vec<(usize, &Artifact)> = open.iter().map(|(place, artifact)| (*place, artifact)).collect();
         args.network.fetcher()?.pin(&open, &base, progress.as_ref())
     };
-    let pinned = into_text(&manifest, &pins)?;
+    let pinned = with_pins(&manifest, &pins)?;
     if pinned != manifest.text() {
         replace(&path, manifest.text(), &pinned)?;
     }
@@ -83,7 +84,7 @@ pub(super) fn run(args: &LockArgs, terminal: &Terminal) -> Result<u8> {
     if pins.is_empty() {
         terminal.text(&format!("{}: every artifact is pinned already", args.manifest.display()))?;
     } else {
-        let cells = |(artifact, pin): (&Artifact, &PinOf)| {
+        let cells = |(artifact, pin): (&Artifact, &Descriptor)| {
             vec![artifact.name.to_string(), pin.size.to_string(), pin.digest.to_string()]
         };
         terminal.table(&["NAME", "BYTES", "DIGEST"], rows.map(cells).collect())?;
@@ -95,7 +96,7 @@ pub(super) fn run(args: &LockArgs, terminal: &Terminal) -> Result<u8> {
 /// its artifacts were fetched.
 fn replace(path: &Path, old: &str, new: &str) -> Result<()> {
     // Two runs of this command do not get past here at once.
-    let mut whole = WholeFile::create(path)?;
+    let mut whole = StagedFile::create(path)?;
     if read_manifest_text(path).doing("read the manifest", path)? != old {
         return Err(Error::failed("the manifest has changed while its artifacts were fetched")
             .fact("manifest", path.display())

@@ -8,10 +8,10 @@ use serde_json::json;
 
 use super::password;
 use super::terminal::Terminal;
-use crate::atomic::WholeFile;
 use crate::error::{Error, IoContext, Result};
 use crate::manifest::{FILE_NAME, Manifest};
 use crate::signature::{EXTENSION, SecretKey};
+use crate::staged_file::StagedFile;
 
 /// Sign a manifest, in minisign's format
 #[derive(Args)]
@@ -54,6 +54,6 @@ pub(super) fn sign_file(path: &Path, content: &[u8], key: &SecretKey, comment: &
     let mut target = path.as_os_str().to_owned();
     target.push(format!(".{EXTENSION}"));
     let target = PathBuf::from(target);
-    WholeFile::write(&target, signature.as_bytes(), 0o644)?;
+    StagedFile::write(&target, signature.as_bytes(), 0o644)?;
     Ok(target)
 }

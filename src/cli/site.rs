@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::Run;
 use super::terminal::Terminal;
 use super::verify::{check, damage_line};
 use crate::bundle::Bundle;
@@ -31,10 +32,11 @@ pub(super) struct SiteArgs {
     words: Vec<OsString>,
 }
 
-pub(super) fn run(args: SiteArgs, terminal: &Terminal, signals: Signals) -> Result<u8> {
+/// Does what the launcher asks for; `pack` runs what was typed after that word.
+pub(super) fn run(args: SiteArgs, terminal: &Terminal, signals: Signals, pack: Run) -> Result<u8> {
     let home = Scratch::new(made_by_the_launcher(args.home)?);
     match args.words.split_first() {
-        Some((first, rest)) if first == "pack" => Ok(super::run(on_this_bundle(&args.bundle, rest), signals)),
+        Some((first, rest)) if first == "pack" => Ok(pack(on_this_bundle(&args.bundle, rest), signals)),
         _ => run_script(&args.bundle, home.path(), &args.words, terminal, signals),
     }
 }

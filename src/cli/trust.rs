@@ -13,8 +13,8 @@ pub(super) use arrival::Trusted;
 use super::terminal::Terminal;
 use crate::bundle::Bundle;
 use crate::error::{Error, IoContext, Result};
-use crate::folder::Folder;
-use crate::manifest::{FILE_NAME, Manifest, SIGNATURE_NAME, succession};
+use crate::manifest::{FILE_NAME, Manifest, SIGNATURE_NAME, upgrade};
+use crate::release::Folder;
 use crate::signature::{LIMIT, PublicKey};
 
 /// Which publisher to trust.
@@ -110,7 +110,7 @@ pub(super) fn check_succession(folder: &Folder, new: &Manifest, allow_downgrade:
         ))
     })?;
     let Some(old) = old else { return Ok(None) };
-    let check = if allow_downgrade { succession::check_product } else { succession::check };
+    let check = if allow_downgrade { upgrade::check_product } else { upgrade::check_upgrade };
     check(&old, new).map_err(|error| error.fact("folder", folder.root().display()))?;
     Ok(Some(old))
 }

@@ -9,10 +9,10 @@ use super::authentic;
 use super::locate;
 use super::terminal::{Terminal, bytes, counted};
 use super::trust::{KeyArgs, Trust};
-use crate::bundle::{self, Bundle, Damage, Form, Part};
+use crate::bundle::{self, Bundle, BundlePart, Damage};
 use crate::error::{Class, Result};
-use crate::folder::{self, Row, State};
 use crate::platform::Platform;
+use crate::release::{self, Row, State};
 
 /// Check every artifact of a folder, or every byte of a bundle
 #[derive(Args)]
@@ -50,7 +50,7 @@ fn verify_folder(path: Option<&Path>, platform: Option<Platform>, trust: &Trust,
     let platform = locate::platform_of(&folder, platform)?;
     let rows = {
         let progress = terminal.progress("verifying");
-        folder::verify(&folder, &manifest.select(platform)?, progress.as_ref())?
+        release::verify(&folder, &manifest.select(platform)?, progress.as_ref())?
     };
     let good = rows.iter().all(|row| row.state == State::Ok);
     terminal.document(&json!({
@@ -128,19 +128,20 @@ fn verify_bundle(path: &Path, trust: &Trust, terminal: &Terminal) -> Result<u8> 
             "state": state(artifact.name.as_str()),
             "size": artifact.size,
             "digest": artifact.digest,
-            "comesBackExactly": artifact.form != Form::Exported,
+            "comesBackExactly": !artifact.carried.is_exported(),
         })).collect::<Vec<_>>(),
         "damage": damage.iter().map(damage_document).collect::<Vec<_>>(),
     }))?;
     let row = |state: &str, name: &str, size: u64, detail: String| {
         vec![state.to_owned(), name.to_owned(), bytes(size), detail]
     };
-    let header_state = if damage.iter().any(|damage| damage.part == Part::Header) { "damaged" } else { "ok" };
+    let header_state = if damage.iter().any(|damage| damage.part == BundlePart::Header) { "damaged" } else { "ok" };
     let mut rows = vec![row(header_state, "(launcher and runtime)", index.header_size, index.header_digest.short())];
     rows.extend(index.artifacts.iter().map(|artifact| {
-        let detail = match artifact.form {
-            Form::Exported => "comes back as a plain docker archive".to_owned(),
-            Form::File | Form::Rebuilt => artifact.digest.short(),
+        let detail = if artifact.carried.is_exported() {
+            "comes back as a plain docker archive".to_owned()
+        } else {
+            artifact.digest.short()
         };
         row(state(artifact.name.as_str()), artifact.name.as_str(), artifact.size, detail)
     }));
@@ -170,8 +171,8 @@ pub(super) fn check(bundle: &Bundle, terminal: &Terminal) -> Result<Vec<Damage>>
 /// One damaged part in one line.
 pub(super) fn damage_line(damage: &Damage) -> String {
     let part = match damage.part {
-        Part::Header => "launcher and runtime".to_owned(),
-        Part::Frame(number) => format!("frame {number}, which holds {}", damage.files.join(", ")),
+        BundlePart::Header => "launcher and runtime".to_owned(),
+        BundlePart::Frame(number) => format!("frame {number}, which holds {}", damage.files.join(", ")),
     };
     format!(
         "damaged: {} from {} on ({part}): expected {}, found {}",
@@ -184,7 +185,7 @@ pub(super) fn damage_line(damage: &Damage) -> String {
 
 fn damage_document(damage: &Damage) -> Value {
     json!({
-        "part": match damage.part { Part::Header => "header".to_owned(), Part::Frame(number) => format!("frame {number}") },
+        "part": match damage.part { BundlePart::Header => "header".to_owned(), BundlePart::Frame(number) => format!("frame {number}") },
         "offset": damage.offset,
         "size": damage.size,
         "expected": damage.expected,

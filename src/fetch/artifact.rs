@@ -17,9 +17,9 @@ use super::{How, Outcome, diagnose, sources};
 use crate::cache::Cache;
 use crate::digest::Descriptor;
 use crate::error::Result;
-use crate::folder::{self, Folder, Partial, State, Verified};
 use crate::manifest::Pinned;
 use crate::progress::{Meter, Progress};
+use crate::release::{self, LockedFolder, Partial, State, Verified};
 
 /// What all artifacts of a download share.
 pub(super) struct Run<'a> {
@@ -28,7 +28,7 @@ pub(super) struct Run<'a> {
     pub(super) hosts: HostStates,
     pub(super) cache: Option<&'a Cache>,
     pub(super) base: &'a Url,
-    pub(super) folder: &'a Folder,
+    pub(super) folder: &'a LockedFolder,
     pub(super) progress: &'a dyn Progress,
 }
 
@@ -47,7 +47,7 @@ impl Run<'_> {
     pub(super) fn provide(&self, pinned: &Pinned<'_>, twin: Option<&Path>) -> Result<Outcome> {
         let meter = self.progress.start(pinned.name().as_str(), pinned.pin.size);
         let meter = Counting::new(meter.as_ref());
-        let row = folder::check(self.folder, pinned, &meter);
+        let row = release::check(self.folder, pinned, &meter);
         let outcome = |how, size, origin: Origin| {
             meter.done(match (how, origin.from_cache) {
                 (How::Kept, _) => "kept",

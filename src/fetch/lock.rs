@@ -22,7 +22,6 @@ use super::sources;
 use crate::cache::{Cache, Edition, Incoming};
 use crate::digest::{Descriptor, Digest};
 use crate::error::{Class, Error, Result};
-use crate::manifest::pin::PinOf;
 use crate::manifest::{Artifact, Limits};
 use crate::progress::{Meter, Progress};
 
@@ -44,7 +43,7 @@ struct Received {
 
 /// A whole file.
 struct Whole {
-    pin: PinOf,
+    pin: Descriptor,
     /// The head of the response; `None` for a local file.
     info: Option<ResponseInfo>,
     /// Whether all bytes are of one response.
@@ -56,7 +55,7 @@ impl LockRun<'_> {
     ///
     /// # Errors
     /// It cannot be fetched, or it has a digest already and the bytes have another.
-    pub(super) fn pin(&self, artifact: &Artifact) -> Result<PinOf> {
+    pub(super) fn pin(&self, artifact: &Artifact) -> Result<Descriptor> {
         let meter = self.progress.start(artifact.name.as_str(), artifact.pin.and_then(|pin| pin.size));
         let list = sources::sources(artifact, self.base, &self.http.options().mirrors)?;
         let urls: Vec<Url> = list.iter().map(|source| source.url.clone()).collect();
@@ -86,7 +85,7 @@ impl LockRun<'_> {
 
     /// Puts the bytes into the cache if they are those that were pinned, and removes what other sources had sent: a
     /// local file may have been pinned after a server sent a part.
-    fn keep(&self, artifact: &Artifact, received: Option<Received>, pin: PinOf, urls: &[Url]) {
+    fn keep(&self, artifact: &Artifact, received: Option<Received>, pin: Descriptor, urls: &[Url]) {
         let Some(cache) = self.cache else { return };
         if let Some(Received { mut incoming, .. }) = received {
             if (incoming.length(), incoming.digest()) != (pin.size, pin.digest) {
@@ -122,9 +121,9 @@ struct UnpinnedTarget<'a> {
 }
 
 impl Target for UnpinnedTarget<'_> {
-    type Output = PinOf;
+    type Output = Descriptor;
 
-    async fn attempt(&mut self, this: &Try) -> TryReport<PinOf> {
+    async fn attempt(&mut self, this: &Try) -> TryReport<Descriptor> {
         let whole = match local::at(&this.url) {
             Some(local) => hash_local(&local, self.artifact, this, self.meter),
             None => self.fetch(this).await,
@@ -201,7 +200,7 @@ impl UnpinnedTarget<'_> {
         }
         let size = received.length();
         if response.end_is_certain() && response.total.is_none_or(|total| total == size) {
-            let pin = PinOf { size, digest: received.digest() };
+            let pin = Descriptor { size, digest: received.digest() };
             let assembly = if response.received() == size { Assembly::OneVersion } else { Assembly::Mixed };
             return Ok(Whole { pin, info: Some(response.info), assembly });
         }
@@ -223,7 +222,7 @@ fn request(known: Option<&Edition>, present: u64) -> Request {
 }
 
 /// A digest that is pinned already binds: only a missing size may be filled in.
-fn judge(artifact: &Artifact, this: &Try, whole: Whole) -> Result<PinOf, FetchError> {
+fn judge(artifact: &Artifact, this: &Try, whole: Whole) -> Result<Descriptor, FetchError> {
     let Whole { pin, info, .. } = whole;
     let Some(known) = artifact.pin else { return Ok(pin) };
     if known.digest == pin.digest && known.size.is_none_or(|size| size == pin.size) {
@@ -280,5 +279,5 @@ fn hash_local(local: &Local, artifact: &Artifact, this: &Try, meter: &dyn Meter)
     let Descriptor { size, digest } = local.descriptor(&redact::shown(&this.url), most)?;
     meter.expect(size);
     meter.add(size);
-    Ok(Whole { pin: PinOf { size, digest }, info: None, assembly: Assembly::OneVersion })
+    Ok(Whole { pin: Descriptor { size, digest }, info: None, assembly: Assembly::OneVersion })
 }

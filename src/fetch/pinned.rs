@@ -9,7 +9,7 @@ use super::schedule::{Assembly, Target, Try, TryReport};
 use super::transfer::{Transfer, TransferReport};
 use crate::digest::Descriptor;
 use crate::error::{Error, Result};
-use crate::folder::{Mismatch, Partial, Verified};
+use crate::release::{Mismatch, Partial, Verified};
 use crate::manifest::Pin;
 use crate::progress::Meter;
 

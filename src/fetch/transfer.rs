@@ -25,7 +25,7 @@ use super::options::Options;
 use super::response::{Body, HttpResponse};
 use super::response_head::ResponseInfo;
 use super::schedule::{Assembly, Connections, RangeSupport, Try};
-use crate::folder::Partial;
+use crate::release::Partial;
 use crate::progress::Meter;
 
 /// What a transfer came to.
@@ -85,7 +85,7 @@ impl<'a> Transfer<'a> {
     pub(super) async fn run(self) -> TransferReport {
         let result = self.run_connections().await;
         let TransferState { partial, wire, assembly, ranges, connections, head, .. } = self.state.into_inner();
-        let flushed = partial.pause().map_err(FetchError::from);
+        let flushed = partial.flush().map_err(FetchError::from);
         TransferReport { wire, assembly, ranges, connections, head, result: result.and(flushed) }
     }
 

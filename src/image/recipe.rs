@@ -2,7 +2,7 @@
 //!
 //! The format is described in `docs/format.md`: numbers are LEB128, little end first.
 
-use super::deflate::{Circumstances, Compressor, Corrected, How, LONGEST_PIECE};
+use super::deflate::{Encoder, EncoderState, MAX_CHUNK, Method, Reconstruction};
 use super::limits::ImageLimits;
 use crate::digest::{Descriptor, Digest};
 
@@ -45,7 +45,7 @@ pub(super) enum Record {
     /// A header, a trailer, or padding, as it is.
     Verbatim(Vec<u8>),
     /// DEFLATE blocks.
-    Piece(Corrected),
+    Chunk(Reconstruction),
 }
 
 impl Recipe {
@@ -133,36 +133,36 @@ fn write_parts(bytes: &mut Vec<u8>, parts: &[Part]) {
 }
 
 fn write_record(bytes: &mut Vec<u8>, record: &Record) {
-    let piece = match record {
+    let chunk = match record {
         Record::Verbatim(content) => {
             bytes.push(0);
             return run(bytes, content);
         }
-        Record::Piece(piece) => piece,
+        Record::Chunk(chunk) => chunk,
     };
-    bytes.push(match piece.how {
-        How::Verbatim(_) => 1,
-        How::Predicted { .. } => 2,
-        How::Known(..) => 3,
+    bytes.push(match chunk.method {
+        Method::Verbatim(_) => 1,
+        Method::Predicted { .. } => 2,
+        Method::Encoded(..) => 3,
     });
-    number(bytes, piece.text);
-    bytes.push(piece.first_bit as u8);
-    number(bytes, piece.bits);
-    match &piece.how {
-        How::Verbatim(content) => run(bytes, content),
-        How::Predicted { corrections, unmark, stored } => {
+    number(bytes, chunk.content_size);
+    bytes.push(chunk.first_bit as u8);
+    number(bytes, chunk.bits);
+    match &chunk.method {
+        Method::Verbatim(content) => run(bytes, content),
+        Method::Predicted { corrections, unmark, paddings } => {
             number(bytes, unmark.map_or(0, |bit| bit + 1));
-            number(bytes, stored.len() as u64);
+            number(bytes, paddings.len() as u64);
             let mut last = 0;
-            for &at in stored {
+            for &at in paddings {
                 number(bytes, at - last);
                 last = at;
             }
             run(bytes, corrections);
         }
-        How::Known(compressor, circumstances) => {
-            bytes.push(compressor.to_byte());
-            bytes.push(u8::from(circumstances.had_good_match) | u8::from(circumstances.is_final) << 1);
+        Method::Encoded(encoder, state) => {
+            bytes.push(encoder.to_byte());
+            bytes.push(u8::from(state.had_good_match) | u8::from(state.is_final) << 1);
         }
     }
 }
@@ -236,34 +236,34 @@ impl<'a> Reader<'a> {
         if kind == 0 {
             return self.run().map(Record::Verbatim);
         }
-        let (text, first_bit, bits) = (self.number()?, u32::from(self.byte()?), self.number()?);
-        if first_bit > 7 || bits >= 1 << 40 || text > LONGEST_PIECE as u64 + 258 {
-            return Err("a piece in it has an impossible size".into());
+        let (content_size, first_bit, bits) = (self.number()?, u32::from(self.byte()?), self.number()?);
+        if first_bit > 7 || bits >= 1 << 40 || content_size > MAX_CHUNK as u64 + 258 {
+            return Err("a chunk in it has an impossible size".into());
         }
-        let how = match kind {
-            1 => How::Verbatim(self.run()?),
+        let method = match kind {
+            1 => Method::Verbatim(self.run()?),
             2 => {
                 let unmark = self.number()?.checked_sub(1);
                 let count = self.count()?;
                 let mut last = 0u64;
-                let mut stored = Vec::new();
+                let mut paddings = Vec::new();
                 for _ in 0..count {
                     last = last.checked_add(self.number()?).ok_or("a number in it is too large")?;
-                    stored.push(last);
+                    paddings.push(last);
                 }
-                How::Predicted { corrections: self.run()?, unmark, stored }
+                Method::Predicted { corrections: self.run()?, unmark, paddings }
             }
             3 => {
-                let compressor = Compressor::from_byte(self.byte()?).ok_or("it names an unknown compressor")?;
+                let encoder = Encoder::from_byte(self.byte()?).ok_or("it names an unknown encoder")?;
                 let flags = self.byte()?;
                 if flags > 3 {
-                    return Err("it names unknown circumstances of a compressor".into());
+                    return Err("it names an unknown state of an encoder".into());
                 }
-                How::Known(compressor, Circumstances { had_good_match: flags & 1 != 0, is_final: flags & 2 != 0 })
+                Method::Encoded(encoder, EncoderState { had_good_match: flags & 1 != 0, is_final: flags & 2 != 0 })
             }
             other => return Err(format!("it has a record of an unknown kind, {other}")),
         };
-        Ok(Record::Piece(Corrected { text, first_bit, bits, how }))
+        Ok(Record::Chunk(Reconstruction { content_size, first_bit, bits, method }))
     }
 }
 
@@ -274,15 +274,15 @@ mod tests {
     use super::*;
 
     fn sample() -> Recipe {
-        let piece = |how| Record::Piece(Corrected { text: 300, first_bit: 3, bits: 999, how });
+        let chunk = |method| Record::Chunk(Reconstruction { content_size: 300, first_bit: 3, bits: 999, method });
         let records = vec![
             Record::Verbatim(b"header".to_vec()),
-            piece(How::Predicted { corrections: vec![1, 2, 3], unmark: Some(0), stored: vec![7, 300, 301] }),
-            piece(How::Predicted { corrections: vec![], unmark: None, stored: vec![] }),
-            piece(How::Verbatim(vec![9; 125])),
-            piece(How::Known(
-                Compressor::from_byte(6).expect("known"),
-                Circumstances { had_good_match: true, is_final: false },
+            chunk(Method::Predicted { corrections: vec![1, 2, 3], unmark: Some(0), paddings: vec![7, 300, 301] }),
+            chunk(Method::Predicted { corrections: vec![], unmark: None, paddings: vec![] }),
+            chunk(Method::Verbatim(vec![9; 125])),
+            chunk(Method::Encoded(
+                Encoder::from_byte(6).expect("known"),
+                EncoderState { had_good_match: true, is_final: false },
             )),
         ];
         let blob = Part::Blob(Descriptor::of(b"x"));

@@ -1,7 +1,7 @@
 //! Every bound on what `pack` accepts from outside, in one place.
 
-/// Bounds on input that comes from a network, a stick or a stranger. Each is far above what real
-/// products need and far below what would hurt the machine.
+/// Bounds on input from a network, a stick or a stranger. Each is far above what real products need and far below
+/// what would hurt the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// A manifest's text, in bytes.

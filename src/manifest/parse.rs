@@ -1,7 +1,7 @@
 //! Text to [`Manifest`]: the raw serde shapes, and every rule of schema 1 with the line that breaks it.
 //!
-//! The shapes borrow each value as raw JSON, so that its place in the text, and with it the line, is
-//! known also for rules that serde knows nothing of.
+//! The shapes borrow each value as raw JSON, so that its line in the text is known also for rules that serde does
+//! not check.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -12,17 +12,14 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use url::Url;
 
-use super::{
-    Artifact, EXTRACTING, FILE_NAME, HALF_WRITTEN, Kind, Limits, Manifest, Pin, ProductName, SCHEMA_VERSION,
-    SIGNATURE_NAME,
-};
+use super::{Artifact, FILE_NAME, Kind, Limits, Manifest, Pin, ProductName, SCHEMA_VERSION, SIGNATURE_NAME};
 use crate::digest::Digest;
 use crate::error::{Error, Result, is_bidi_control};
 use crate::path::RelPath;
 use crate::platform::Platform;
 
 /// Names in a folder that are its own: artifacts cannot have them, nor lie below them.
-const RESERVED: [&str; 6] = [FILE_NAME, SIGNATURE_NAME, HALF_WRITTEN[0], HALF_WRITTEN[1], ".pack", "oci"];
+const RESERVED: [&str; 4] = [FILE_NAME, SIGNATURE_NAME, ".pack", "oci"];
 
 #[derive(Deserialize)]
 struct Schema<'a> {
@@ -83,7 +80,7 @@ impl<'a> Source<'a> {
             .fact("manifest", self.origin)
             .fact("line", line)
             .fact("reason", why)
-            .hint("mend that line; the README and docs/manifest.md show what a manifest looks like")
+            .hint("correct that line; the README and docs/manifest.md show what a manifest looks like")
     }
 
     fn at(&self, value: &RawValue, why: impl Display) -> Error {
@@ -124,7 +121,7 @@ pub(super) fn manifest(text: String, origin: &str) -> Result<Manifest> {
     if found != SCHEMA_VERSION {
         return Err(source
             .at(schema.version, format_args!("schemaVersion is {found}; this pack reads {SCHEMA_VERSION}"))
-            .hint("get a pack that reads this schema, or mend schemaVersion"));
+            .hint("get a pack that reads this schema, or correct schemaVersion"));
     }
     let document: Document = source.read(&text)?;
     let name: ProductName = source.parse(document.name)?;
@@ -156,11 +153,12 @@ fn artifact(source: &Source<'_>, raw: &RawValue) -> Result<Artifact> {
     let shape: RawArtifact = part.read(raw.get())?;
     let name: RelPath = part.parse(shape.name)?;
     let first = name.parts().next().unwrap_or_default().to_lowercase();
-    let [begin, end] = EXTRACTING;
-    if RESERVED.contains(&first.as_str()) || (first.starts_with(begin) && first.ends_with(end)) {
+    // A file that is being written has such a name, and one that is left over is removed.
+    let staged = first.starts_with('.') && first.ends_with(".partial");
+    if RESERVED.contains(&first.as_str()) || staged {
         return Err(part.at(shape.name, format_args!("the name '{name}' is the folder's own")));
     }
-    // What serde says would quote a text that stands where the list should, and with it any password.
+    // serde's own message would quote the text in place of the list, and with it any password.
     let urls: Vec<String> = serde_json::from_str(shape.urls.get())
         .map_err(|_| part.at(shape.urls, "urls is not a list of texts: [\"https://…\"]"))?;
     check_urls(&urls).map_err(|why| part.at(shape.urls, why))?;
@@ -220,12 +218,12 @@ fn check_names(source: &Source<'_>, artifacts: &[Artifact], raw: &[&RawValue]) -
     Ok(())
 }
 
-/// Which URL, told without the parts that may let somebody in: errors end up in logs.
+/// Names a URL without the parts that may be secret: errors end up in logs.
 fn named(number: usize, text: &str) -> String {
     match Url::parse(text) {
         Ok(url) => match url.host_str() {
             Some(host) => format!("URL {number} ({}://{host}/…)", url.scheme()),
-            // Where the scheme was forgotten a user, or a token, is read as one.
+            // Without its scheme, a URL's user or token is read as the scheme.
             None => format!("URL {number}"),
         },
         Err(_) => format!("URL {number}"),

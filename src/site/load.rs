@@ -10,16 +10,16 @@ use super::engine::{self, Known, Loading, not_sent};
 use super::kept::as_it_is;
 use super::order::{self, Chain, Turn, already};
 use super::power_cut::Mark;
-use crate::bundle::{Bundle, CarriedArtifact, Form};
+use crate::bundle::{Bundle, CarriedArtifact, PayloadEntry};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::folder::Folder;
 use crate::image::{
     AnalysedBlobs, AnalysisOptions, BlobSource, END_OF_ARCHIVE, Image, analyse, check_tags, export_members,
 };
 use crate::image_ref::ImageRef;
 use crate::manifest::{Kind, Pinned};
 use crate::progress::{Meter, Progress};
+use crate::release::Folder;
 
 /// How many loads run at a time, once the shared layers are there. More do not help: the engine unpacks a
 /// layer at a time for each.
@@ -38,10 +38,8 @@ pub fn load_from_bundle(bundle: &Bundle, names: &[String], progress: &dyn Progre
     let mut jobs = Vec::new();
     for artifact in artifacts.into_iter().filter(|artifact| chosen.iter().any(|name| name == artifact.name.as_str())) {
         let name = artifact.name.as_str();
-        let (images, whole) = match artifact.form {
-            Form::File => (bundle.index().images_of(artifact), bundle.index().entry(name)),
-            _ => (bundle.index().images_of(artifact), None),
-        };
+        let images = bundle.index().images_of(artifact);
+        let whole = bundle.index().entry(name).filter(|_| artifact.carried.is_file());
         jobs.push(Job { name: name.to_owned(), images, whole: whole.map(|entry| (entry, bundle)) });
     }
     load(&jobs, bundle, progress)?;
@@ -94,7 +92,7 @@ struct Job<'a> {
     name: String,
     images: Vec<Image>,
     /// The archive as it is, where the bundle carries it so.
-    whole: Option<(&'a crate::bundle::Entry, &'a Bundle)>,
+    whole: Option<(&'a PayloadEntry, &'a Bundle)>,
 }
 
 impl Job<'_> {

@@ -6,7 +6,7 @@ use super::super::error::{ActualSize, FetchError};
 use super::super::response::{Body, HttpResponse};
 use super::super::response_head::ResponseInfo;
 use super::super::schedule::{Assembly, Connections, RangeSupport};
-use crate::folder::{Extents, Partial};
+use crate::release::{Extents, Partial};
 use crate::progress::Meter;
 
 /// A range that a server shortens is continued if it brought at least this many bytes; fewer are a broken response.

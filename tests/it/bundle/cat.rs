@@ -4,10 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Output;
 
-use crate::support::images::gzip;
-use crate::support::{expect, file, noise, pack, payload_at, shell, texts, write_product};
-
-const BUNDLE: &str = "probe-1.0.0-x86_64.run";
+use crate::support::images::{gzip, zstd};
+use crate::support::{BUNDLE, expect, file, noise, pack, payload_at, portable, shell, texts};
 
 /// The text of what is compressed in the product of [`bundled`].
 fn content() -> Vec<u8> {
@@ -18,15 +16,13 @@ fn content() -> Vec<u8> {
 /// A bundle of the same content as it is, under gzip, and under zstd.
 fn bundled() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let product = folder.path().join("probe-portable");
-    fs::create_dir_all(&product).expect("a folder");
-    let zstd = zstd::encode_all(&content()[..], 3).expect("compressed");
+    let zstd = zstd(&content());
     let files = [
         file("plain", "file", content()),
         file("engine.tgz", "engine", gzip(&content(), 6)),
         file("data.zst", "file", zstd),
     ];
-    write_product(&product, "1.0.0", &files);
+    portable(folder.path(), &files);
     expect(0, folder.path(), &["bundle"]);
     folder
 }
@@ -60,7 +56,7 @@ fn the_engine_was_carried_without_its_compression_or_this_test_shows_little() {
 #[test]
 fn who_reads_only_the_begin_has_no_error_and_who_asks_wrongly_is_told() {
     let folder = bundled();
-    let pack = env!("CARGO_BIN_EXE_pack");
+    let pack = crate::support::PACK;
     for name in ["plain", "engine.tgz"] {
         for option in ["", "--decompress"] {
             let line = format!("{pack} cat {option} {BUNDLE} {name} | head -c 10 | wc -c");

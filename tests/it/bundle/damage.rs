@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::support::craft::{forged_bundle, small_bundle, with_index};
 use crate::support::{file, noise};
-use pack::bundle::{Bundle, Part, extract, prove, verify};
+use pack::bundle::{Bundle, BundlePart, extract, prove, verify};
 use pack::error::{Class, Error};
 use pack::progress::Silent;
 use serde_json::json;
@@ -101,7 +101,7 @@ fn a_wrong_byte_is_told_with_its_place_and_file() {
     let bundle = Bundle::open(&probe.path).expect("the index is whole");
     let damage = verify(&bundle, &Silent).expect("read");
     assert_eq!(damage.len(), 1);
-    assert_eq!((damage[0].part, damage[0].offset), (Part::Frame(0), offset));
+    assert_eq!((damage[0].part, damage[0].offset), (BundlePart::Frame(0), offset));
     assert!(damage[0].files.iter().any(|file| file == "noise"));
 }
 
@@ -137,7 +137,10 @@ fn two_frames_swapped_are_found() {
     }
     fs::write(&path, &bytes).expect("written");
     let damage = verify(&Bundle::open(&path).expect("opened"), &Silent).expect("read");
-    assert_eq!(damage.iter().map(|damage| damage.part).collect::<Vec<_>>(), [Part::Frame(1), Part::Frame(2)]);
+    assert_eq!(
+        damage.iter().map(|damage| damage.part).collect::<Vec<_>>(),
+        [BundlePart::Frame(1), BundlePart::Frame(2)]
+    );
     assert!(first.size > 0);
 }
 

@@ -7,15 +7,15 @@ use std::sync::LazyLock;
 
 use crate::support::bounded;
 use crate::support::craft::{TRAILER, with_index_text};
-use crate::support::images::{Layers, docker_legacy, gzip, image, layer, oci};
+use crate::support::images::{Layers, docker_legacy, gzip, image, layer, oci, zstd};
 use crate::support::{file, noise, write_product};
-use pack::bundle::{Bundle, Compression, Form, Plan, extract_all, gather, prove, verify, write};
+use pack::bundle::{Bundle, BundleSpec, Contents, Preset, extract_all, prove, verify, write};
 use pack::digest::Digest;
 use pack::error::{Error, Result};
-use pack::folder::Folder;
 use pack::image::{AnalysisOptions, export};
 use pack::platform::Platform;
 use pack::progress::Silent;
+use pack::release::Folder;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ fn made(originals: bool) -> Vec<u8> {
             file("conf/empty", "file", ""),
             file("one.tar.gz", "image", gzip(&docker_legacy(&images[..1]), 6)),
             file("two.tar", "image", oci(&images[1..], Layers::Gzip, true)),
-            file("two.tar.zst", "image", zstd::bulk::compress(&docker_legacy(&images[1..]), 3).expect("memory")),
+            file("two.tar.zst", "image", zstd(&docker_legacy(&images[1..]))),
             file("engine.tgz", "engine", gzip(&noise(3, 3_000), 9)),
         ],
     );
@@ -44,19 +44,19 @@ fn made(originals: bool) -> Vec<u8> {
     let manifest = folder.expect_manifest().expect("a manifest");
     let selection = manifest.select(Platform::AMD64).expect("selected");
     let options = AnalysisOptions { originals, ..AnalysisOptions::default() };
-    let gathered = gather(&folder, &manifest, &selection, &options, &Silent).expect("gathered");
-    let plan = Plan {
+    let contents = Contents::read(&folder, &manifest, &selection, &options, &Silent).expect("read");
+    let spec = BundleSpec {
         manifest: &manifest,
         platform: Platform::AMD64,
         header: b"#!/bin/sh\n# pack bundle\n".to_vec(),
-        sources: gathered.sources,
-        artifacts: gathered.artifacts,
-        images: gathered.images,
-        compression: Compression::Balanced,
+        files: contents.files,
+        artifacts: contents.artifacts,
+        images: contents.images,
+        preset: Preset::Balanced,
         cores: 2,
     };
     let path = root.path().join("x.run");
-    write(plan, &path, &Silent).expect("written");
+    write(spec, &path, &Silent).expect("written");
     fs::read(path).expect("read")
 }
 
@@ -100,7 +100,7 @@ fn use_all(bytes: &[u8]) -> Result<()> {
 
 /// An artifact is in the folder as the index has it, or not at all.
 fn check_files(bundle: &Bundle, out: &Path) {
-    for artifact in bundle.index().artifacts.iter().filter(|artifact| artifact.form != Form::Exported) {
+    for artifact in bundle.index().artifacts.iter().filter(|artifact| !artifact.carried.is_exported()) {
         if let Ok(content) = fs::read(out.join(artifact.name.as_str())) {
             assert_eq!(Digest::of(&content), artifact.digest, "{}", artifact.name);
         }

@@ -2,6 +2,7 @@
 
 mod cat;
 mod damage;
+mod format_1;
 mod hostile;
 mod lock;
 mod round_trip;

@@ -6,10 +6,12 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::support::fault::{Reply, Request, serve};
-use crate::support::{PACK, expect, file, manifest, noise, pack, write_product};
+use crate::support::{PACK, expect, file, manifest, noise, pack, portable};
 use pack::digest::Digest;
 
 const TIMES: u64 = 50;
+/// How many of these must hit in the middle of the work: more do, on a machine however busy.
+const ENOUGH: u64 = 5;
 
 /// Starts `pack`, kills it after `wait`, and says whether it was still running.
 fn kill_after(wait: Duration, folder: &Path, words: &[&str]) -> bool {
@@ -58,12 +60,14 @@ fn a_killed_download_is_finished_by_the_next() {
     let product = folder.path().join("probe-portable");
     let whole = time_of(|| drop(expect(0, folder.path(), &words)));
     fs::remove_dir_all(&product).expect("removed");
-    let mut killed = 0;
+    let (mut killed, mut halfway) = (0, 0);
     for wait in moments(whole) {
         if killed == TIMES {
             break;
         }
         killed += u64::from(kill_after(wait, folder.path(), &words));
+        let begun = fs::read_dir(product.join(".pack/partial")).is_ok_and(|mut partials| partials.next().is_some());
+        halfway += u64::from(begun && !product.join("manifest.json").exists());
         for file in &files {
             if let Ok(content) = fs::read(product.join(file.name)) {
                 assert!(content == file.content, "'{}' has its name and other bytes, killed after {wait:?}", file.name);
@@ -75,6 +79,7 @@ fn a_killed_download_is_finished_by_the_next() {
         }
     }
     assert_eq!(killed, TIMES, "so many were still running when they were killed");
+    assert!(halfway >= ENOUGH, "only {halfway} of {TIMES} kills found an artifact half there");
     expect(0, folder.path(), &words);
     expect(0, folder.path(), &["verify"]);
 }
@@ -82,14 +87,12 @@ fn a_killed_download_is_finished_by_the_next() {
 #[test]
 fn a_killed_bundle_is_finished_by_the_next() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let product = folder.path().join("probe-portable");
-    fs::create_dir(&product).expect("a folder");
-    write_product(&product, "1.0.0", &[file("run.sh", "script", "#!/bin/sh\n"), file("a", "file", noise(1, 12 << 20))]);
+    portable(folder.path(), &[file("run.sh", "script", "#!/bin/sh\n"), file("a", "file", noise(1, 12 << 20))]);
     let words = ["bundle", "-o", "x.run", "-q"];
     let path = folder.path().join("x.run");
     let whole = time_of(|| drop(expect(0, folder.path(), &words)));
     let right = Digest::of(&fs::read(&path).expect("read"));
-    let mut killed = 0;
+    let (mut killed, mut halfway) = (0, 0);
     for (number, wait) in moments(whole).enumerate() {
         if killed == TIMES {
             break;
@@ -98,6 +101,7 @@ fn a_killed_bundle_is_finished_by_the_next() {
             fs::remove_file(&path).expect("removed");
         }
         killed += u64::from(kill_after(wait, folder.path(), &words));
+        halfway += u64::from(folder.path().join(".x.run.partial").exists());
         if let Ok(content) = fs::read(&path) {
             assert!(Digest::of(&content) == right, "a wrong bundle has the final name, killed after {wait:?}");
         } else {
@@ -107,6 +111,7 @@ fn a_killed_bundle_is_finished_by_the_next() {
         assert!(check.expect("runs").success());
     }
     assert_eq!(killed, TIMES, "so many were still running when they were killed");
+    assert!(halfway >= ENOUGH, "only {halfway} of {TIMES} kills found a bundle half written");
     expect(0, folder.path(), &words);
     let mut left: Vec<_> =
         fs::read_dir(folder.path()).expect("read").map(|entry| entry.expect("read").file_name()).collect();
@@ -117,14 +122,12 @@ fn a_killed_bundle_is_finished_by_the_next() {
 #[test]
 fn a_killed_extraction_is_finished_by_the_next_and_leaves_nothing() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let product = folder.path().join("probe-portable");
-    fs::create_dir(&product).expect("a folder");
-    write_product(&product, "1.0.0", &[file("a", "file", vec![0; 192 << 20]), file("c/d", "file", noise(3, 1 << 20))]);
+    portable(folder.path(), &[file("a", "file", vec![0; 192 << 20]), file("c/d", "file", noise(3, 1 << 20))]);
     expect(0, folder.path(), &["bundle", "--compression", "fast", "-o", "x.run"]);
     let out = folder.path().join("out");
     let half_made = |place: &Path| {
         let entries = fs::read_dir(place).into_iter().flatten().flatten();
-        entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(".pack-extract-")).count()
+        entries.filter(|entry| pack::staged_file::is_staged(&entry.file_name().to_string_lossy())).count()
     };
     for (words, place) in [(&["extract", "x.run", "out"][..], ".pack/partial"), (&["extract", "x.run", "out", "a"], "")]
     {

@@ -7,9 +7,7 @@ use std::process::{Command, Output};
 
 use crate::support::engine::Engine;
 use crate::support::images::{Made, docker_legacy, gzip, image, layer};
-use crate::support::{PACK, expect, file, texts, write_product};
-
-const BUNDLE: &str = "probe-1.0.0-x86_64.run";
+use crate::support::{BUNDLE, PACK, expect, file, portable, stand_in, texts};
 
 /// A bundle of two images on one base.
 fn bundle(folder: &Path) -> [Made; 2] {
@@ -18,13 +16,11 @@ fn bundle(folder: &Path) -> [Made; 2] {
         image("cut.example/one:1", vec![base.clone(), layer(2, 30_000)]),
         image("cut.example/two:1", vec![base, layer(3, 20_000), layer(4, 10_000)]),
     ];
-    let product = folder.join("probe-portable");
-    fs::create_dir(&product).expect("a folder");
     let archive = |made: &Made| gzip(&docker_legacy(std::slice::from_ref(made)), 6);
     let script = file("run.sh", "script", "#!/bin/sh\n");
     let images = made.each_ref().map(archive);
     let [one, two] = images;
-    write_product(&product, "1.0.0", &[script, file("one.tar.gz", "image", one), file("two.tar.gz", "image", two)]);
+    portable(folder, &[script, file("one.tar.gz", "image", one), file("two.tar.gz", "image", two)]);
     expect(0, folder, &["bundle"]);
     made
 }
@@ -43,19 +39,18 @@ fn after_a_cut(loads: u32) -> Option<(tempfile::TempDir, Engine, [Made; 2])> {
 /// `pack load` in another boot than this one, as far as it can tell, killed with all that it runs when the engine has
 /// `loads` images.
 fn load_and_cut(folder: &Path, engine: &Engine, loads: u32) {
-    fs::create_dir(folder.join("bin")).expect("a folder");
     let docker = format!(
-        "#!/bin/sh\nPATH=${{PATH#*:}}\n[ \"$1\" = load ] || exec docker \"$@\"\ndocker \"$@\" || exit\n\
-         echo >>loaded\n[ $(wc -l <loaded) -lt {loads} ] || kill -KILL 0\n"
+        "PATH=${{PATH#*:}}\n[ \"$1\" = load ] || exec docker \"$@\"\ndocker \"$@\" || exit\n\
+         echo >>loaded\n[ $(wc -l <loaded) -lt {loads} ] || kill -KILL 0"
     );
-    fs::write(folder.join("bin/docker"), docker).expect("written");
+    let path = stand_in(folder, "docker", &docker);
     fs::write(folder.join("boot"), "0f5e11aa-0000-4000-8000-000000000000\n").expect("written");
-    let line =
-        "chmod 755 bin/docker; mount --bind boot /proc/sys/kernel/random/boot_id; PATH=$PWD/bin:$PATH exec \"$@\"";
+    let line = "mount --bind boot /proc/sys/kernel/random/boot_id; exec \"$@\"";
     let output = Command::new("setsid")
         .args(["unshare", "--mount", "sh", "-ec", line, "sh", PACK, "load", BUNDLE])
         .current_dir(folder)
         .env("DOCKER_HOST", engine.host())
+        .env("PATH", path)
         .output()
         .expect("unshare runs");
     assert!(!output.status.success() && fs::read_to_string(folder.join("loaded")).is_ok(), "{}", texts(&output).1);

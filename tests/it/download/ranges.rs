@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::support::fault::product::{Product, Watcher};
-use crate::support::fault::{Reply, Request, serve};
-use crate::support::noise;
+use crate::support::fault::{Reply, Request, Server, serve};
+use crate::support::{PACK, noise};
 use pack::fetch::Options;
 
 const BIG: usize = 8 << 20;
@@ -19,6 +19,12 @@ fn spread() -> Options {
 /// So slow that other connections have the time to join.
 fn slow(reply: Reply) -> Reply {
     reply.drip(64 << 10, Duration::from_millis(4))
+}
+
+/// Fails unless another connection than the first asked for a range: without, a test of ranges shows nothing.
+fn assert_others_joined(server: &Server) {
+    let later = server.requests().split_off(1);
+    assert!(!ranges(&later).is_empty(), "only one connection was at work: {later:?}");
 }
 
 fn ranges(requests: &[Request]) -> Vec<(usize, Option<usize>)> {
@@ -70,6 +76,7 @@ fn a_server_that_says_it_has_ranges_and_has_none_does_no_harm() {
     let product = Product::of(&bytes, "a");
     product.download_with(&server.url(""), spread()).expect("downloaded");
     product.assert_complete();
+    assert_others_joined(&server);
 }
 
 #[test]
@@ -87,6 +94,7 @@ fn a_server_that_refuses_every_range_sends_the_whole_and_once_is_enough() {
         product.assert_complete();
         let asked = server.requests();
         assert_eq!(asked.iter().filter(|request| request.range().is_none()).count(), 1, "{status}");
+        assert_others_joined(&server);
         assert!(asked.len() <= 4, "{status}: a refusal ends the joining: {}", asked.len());
         assert!(outcomes[0].wire_bytes < BIG as u64 / 2 + 100, "{status}: the first connection went on alone");
     }
@@ -134,6 +142,9 @@ fn connections_that_fail_leave_their_part_to_the_others() {
         let product = Product::of(&bytes, "a");
         product.download_with(&server.url(""), spread()).expect("downloaded");
         product.assert_complete();
+        let failed = server.requests().iter().filter(|request| request.number % 3 == failing).count();
+        assert!(failed > 0, "no connection failed");
+        assert_others_joined(&server);
     }
 }
 
@@ -148,6 +159,7 @@ fn the_first_connection_may_fail_too() {
     let product = Product::of(&bytes, "a");
     product.download_with(&server.url(""), spread()).expect("downloaded");
     product.assert_complete();
+    assert_others_joined(&server);
 }
 
 #[test]
@@ -160,6 +172,9 @@ fn ranges_of_a_file_that_changed_are_not_mixed() {
     });
     product.download_with(&server.url(""), spread()).expect("downloaded");
     product.assert_complete();
+    let asked = server.requests();
+    let joined = &asked[1];
+    assert!(joined.range().is_some() && joined.header("if-range").is_some(), "{joined:?}");
 }
 
 #[test]
@@ -179,7 +194,7 @@ fn a_range_that_says_it_is_of_another_state_of_the_file_is_not_used() {
     let watcher = Watcher::default();
     product.download_watched(&server.url(""), spread(), &watcher).expect("downloaded");
     product.assert_complete();
-    assert!(!ranges(&server.requests()).is_empty(), "others joined");
+    assert_others_joined(&server);
     assert_eq!(*watcher.notes.lock().expect("no panic"), [""; 0], "and nothing had to begin again");
 }
 
@@ -198,6 +213,7 @@ fn another_run_fetches_only_what_lies_between() {
     server.now(move |request| Reply::file(request, &served));
     let came = server.sent();
     assert!(came > 1 << 20);
+    assert_others_joined(&server);
     let outcomes = product.download_with(&server.url(""), spread()).expect("downloaded");
     product.assert_complete();
     // `came` is what the server sent: where a connection broke, some of it was still on its way, more on a
@@ -214,6 +230,7 @@ fn wrong_bytes_in_one_range_are_found() {
     let product = Product::of(&bytes, "a");
     let error = product.download_with(&server.url(""), spread()).expect_err("one bit is wrong");
     assert_eq!(error.class(), pack::error::Class::Integrity);
+    assert_others_joined(&server);
 }
 
 #[test]
@@ -223,9 +240,20 @@ fn extra_connections_are_limited_over_all_artifacts() {
         let name = "x".repeat(n as usize - 1);
         product.with(&name, &noise(n, BIG / 2), &[name.as_str()])
     });
-    let options = Options { extra_connections: 0, ..spread() };
-    product.download_with(&server.url(""), options).expect("downloaded");
+    let folder = |extra_connections| {
+        let options = Options { extra_connections, ..spread() };
+        product.download_with(&server.url(""), options).expect("downloaded");
+        product.assert_complete();
+        for artifact in 1..4 {
+            std::fs::remove_file(product.path(&"x".repeat(artifact))).expect("there");
+        }
+    };
+    folder(0);
     assert_eq!(ranges(&server.requests()).len(), 0);
+    assert_eq!(server.most_open(), 3, "one for each artifact");
+    folder(1);
+    assert_others_joined(&server);
+    assert_eq!(server.most_open(), 4, "and one more");
 }
 
 #[test]
@@ -237,7 +265,7 @@ fn after_a_kill_every_range_goes_on_where_it_was() {
     let product = Product::of(&bytes, server.url("a").as_str());
     let manifest = product.scratch.path().join("manifest.json");
     std::fs::write(&manifest, product.text()).expect("written");
-    let mut pack = std::process::Command::new(env!("CARGO_BIN_EXE_pack"))
+    let mut pack = std::process::Command::new(PACK)
         .args(["download", "-q", "--no-cache", "--connections", "4", "--dir"])
         .args([product.folder().root(), &manifest])
         .spawn()

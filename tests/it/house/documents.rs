@@ -2,18 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
+use crate::support::{PACK, top};
 use pack::manifest::{Limits, Manifest};
 use pack::platform::Platform;
 use walkdir::WalkDir;
 
 const READMES: [&str; 2] = ["README.md", "README.zh-CN.md"];
-
-fn top() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
 
 fn read(path: &str) -> String {
     fs::read_to_string(top().join(path)).unwrap_or_else(|why| panic!("{path}: {why}"))
@@ -49,8 +46,25 @@ fn every_relative_link_leads_somewhere() {
 }
 
 #[test]
+fn the_notice_lists_exactly_the_files_that_follow_the_source_of_others() {
+    let is_altered = |path: &PathBuf| {
+        let text = fs::read_to_string(path).expect("readable");
+        text.lines().take_while(|line| line.starts_with("//!")).any(|line| line.contains("Altered from "))
+    };
+    let sources = WalkDir::new(top().join("src")).into_iter().filter_map(Result::ok).map(walkdir::DirEntry::into_path);
+    let altered = sources.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).filter(is_altered);
+    let altered: BTreeSet<String> =
+        altered.map(|path| path.strip_prefix(top()).expect("below the top").display().to_string()).collect();
+    let notice = read("NOTICE");
+    let rows = notice.lines().filter(|line| line.starts_with("    src/"));
+    let listed: BTreeSet<String> = rows.filter_map(|row| row.split_whitespace().next()).map(str::to_owned).collect();
+    assert!(altered.len() > 5, "{altered:?}");
+    assert_eq!(altered, listed);
+}
+
+#[test]
 fn the_readmes_list_exactly_the_commands_there_are() {
-    let help = Command::new(env!("CARGO_BIN_EXE_pack")).arg("--help").output().expect("started").stdout;
+    let help = Command::new(PACK).arg("--help").output().expect("started").stdout;
     let help = String::from_utf8(help).expect("text");
     let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
     let there: BTreeSet<&str> =

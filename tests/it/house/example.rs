@@ -2,16 +2,16 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
-use crate::support::{expect, skip, texts};
+use crate::support::{expect, skip, texts, top};
 use pack::digest::Descriptor;
 use pack::manifest::Manifest;
 use pack::platform::Platform;
 
 fn example() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/hello")
+    top().join("examples/hello")
 }
 
 fn manifest() -> Manifest {

@@ -3,23 +3,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
 
+use crate::support::top;
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use walkdir::WalkDir;
 
 /// The floors from the ground up. A module imports from lower floors, and from its own where no circle
-/// comes of it. `lib.rs` and `main.rs` are the door and stand outside.
+/// comes of it. `lib.rs`, `main.rs` and what is in `bin/` are the doors and stand outside.
 const FLOORS: [&[&str]; 5] = [
-    &["digest", "path", "platform", "image_ref", "progress", "error", "scratch", "atomic", "workers"],
+    &["digest", "path", "platform", "image_ref", "progress", "error", "own_file", "staged_file", "scratch", "workers"],
     &["manifest", "signature", "stack"],
-    &["folder", "cache", "image", "bundle"],
+    &["release", "cache", "image", "bundle"],
     &["fetch", "site"],
     &["cli"],
 ];
 
 /// Pairs of modules of which the first never reaches the second, over no number of steps.
 const APART: [(&str, &str); 3] = [("fetch", "bundle"), ("bundle", "fetch"), ("site", "fetch")];
+
+/// Modules that could be crates of their own: what each may import besides its own parts.
+const SELF_CONTAINED: [(&str, &[&str]); 1] = [("image::deflate", &["error"])];
 
 /// Words (crates, keywords) that only one module's code may have.
 const AT_HOME: [(&str, &[&str]); 2] = [
@@ -47,7 +50,7 @@ fn the_sources_keep_the_floors() {
 #[test]
 fn the_guides_draw_these_floors() {
     for guide in ["src/lib.rs", "CONTRIBUTING.md"] {
-        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(guide)).expect("readable");
+        let text = fs::read_to_string(top().join(guide)).expect("readable");
         for floor in FLOORS {
             let drawn = |line: &str| floor.iter().all(|room| line.split_whitespace().any(|word| word == *room));
             assert!(text.lines().any(drawn), "{guide} does not draw the floor {floor:?}");
@@ -58,7 +61,7 @@ fn the_guides_draw_these_floors() {
 #[test]
 fn files_are_short_and_named_after_an_idea() {
     let mut broken = Vec::new();
-    for root in ["src", "tests", "ci", ".ci", "portable", "examples"] {
+    for root in ["src", "tests", "fuzz/fuzz_targets", "ci", ".ci", "portable", "examples"] {
         for (path, text) in files_below(root, &["rs", "sh", "py", ""]) {
             broken.extend(bad_file(&path, &text));
         }
@@ -79,7 +82,7 @@ fn every_broken_rule_is_found() {
     finds(&[source("src/bundle.rs", "mod tests { use super::super::cli; }")], "bundle is below cli");
     finds(&[source("src/path.rs", "fn f() { vec![crate::cli::X] }")], "path is below cli");
     finds(&[source("src/site.rs", "pub use pack::fetch;")], "site reaches fetch");
-    let hop = [source("src/fetch.rs", "use crate::folder;"), source("src/folder.rs", "use crate::bundle;")];
+    let hop = [source("src/fetch.rs", "use crate::release;"), source("src/folder.rs", "use crate::bundle;")];
     finds(&hop, "fetch reaches bundle");
     let circle = [source("src/image.rs", "use crate::bundle;"), source("src/bundle.rs", "use crate::image;")];
     finds(&circle, "image imports itself in a circle");
@@ -89,6 +92,10 @@ fn every_broken_rule_is_found() {
         source("src/bundle/c.rs", "use super::a::A;"),
     ];
     finds(&inner, "bundle::a imports itself in a circle");
+    let alone = "image::deflate stands alone";
+    finds(&[source("src/image/deflate/a.rs", "use crate::digest::Digest;")], alone);
+    finds(&[source("src/image/deflate/a.rs", "fn f() { super::super::limits::X }")], alone);
+    finds(&[source("src/image/deflate.rs", "use super::{deflate::a, limits::Limits};")], alone);
     finds(&[source("src/attic.rs", "")], "attic stands on no floor");
     finds(&[source("src/bundle.rs", "use tokio::fs;")], "'tokio'");
     finds(&[source("src/site.rs", "async fn f() {}")], "'async'");
@@ -108,10 +115,16 @@ fn what_is_allowed_is_not_found() {
     let kept = [
         source("src/lib.rs", "//! crate::cli and println!\npub mod cli; pub use cli::run;"),
         source("src/cli.rs", "use crate::{fetch, site::run}; fn f() { println!(); io::stdout(); }"),
-        source("src/fetch.rs", "use crate::folder::{self, Folder}; async fn f() { tokio::spawn(g()).await }"),
-        source("src/bundle.rs", "mod a; mod b; use crate::image::Layer; use crate::folder;"),
+        source("src/fetch.rs", "use crate::release::{self, Folder}; async fn f() { tokio::spawn(g()).await }"),
+        source("src/bundle.rs", "mod a; mod b; use crate::image::Layer; use crate::release;"),
         source("src/bundle/a.rs", "use super::b::B; const S: &str = \"crate::cli println!\";"),
         source("src/bundle/b.rs", "// crate::fetch\nfn f() { Command::new().stdout(x).stderr(y); copy(stdout) }"),
+        source("src/image/deflate.rs", "mod a; pub(crate) use a::A; use crate::error::Error;"),
+        source(
+            "src/image/deflate/a.rs",
+            "use super::b::B; pub(super) use crate::image::deflate::b; pub(crate) fn f() {}",
+        ),
+        source("src/image.rs", "mod deflate; mod limits; use deflate::A; use crate::digest::Digest;"),
         source("src/site.rs", "use crate::bundle::{a, b}; mod tests { use super::super::bundle::a; }"),
     ];
     assert_eq!(broken_rules(&kept), Vec::<String>::new());
@@ -222,7 +235,8 @@ fn is_call(after: &[TokenTree]) -> bool {
 /// `src/bundle/read.rs` is the module `bundle::read`; the door is the empty path.
 fn module_of(path: &str) -> Vec<String> {
     let inner = path.trim_start_matches("src/").trim_end_matches(".rs").trim_end_matches("/mod");
-    if matches!(inner, "lib" | "main") { Vec::new() } else { inner.split('/').map(str::to_owned).collect() }
+    let is_door = matches!(inner, "lib" | "main") || inner.starts_with("bin/");
+    if is_door { Vec::new() } else { inner.split('/').map(str::to_owned).collect() }
 }
 
 /// The floor a top-level module stands on, counted from the ground.
@@ -240,6 +254,20 @@ fn broken_rules(sources: &[Source]) -> Vec<String> {
         for (home, at_home) in AT_HOME {
             for word in at_home.iter().filter(|word| room != Some(home) && words.contains(**word)) {
                 broken.push(format!("{path} has '{word}', which is at home in {home}"));
+            }
+        }
+        for (alone, allowed) in SELF_CONTAINED {
+            let inside: Vec<&str> = alone.split("::").collect();
+            if !is_within(module, &inside) {
+                continue;
+            }
+            let outside = |import: &&Vec<String>| {
+                !import.is_empty()
+                    && !is_within(import, &inside)
+                    && !allowed.iter().any(|room| is_within(import, &[room]))
+            };
+            for import in imports.iter().filter(outside) {
+                broken.push(format!("{path} imports {}; {alone} stands alone", import.join("::")));
             }
         }
         let Some(room) = room else { continue };
@@ -268,6 +296,11 @@ fn broken_rules(sources: &[Source]) -> Vec<String> {
         }
     }
     broken
+}
+
+/// Whether a module path lies at or below another.
+fn is_within(path: &[String], other: &[&str]) -> bool {
+    path.len() >= other.len() && path.iter().zip(other).all(|(ours, theirs)| ours == theirs)
 }
 
 /// Which modules name which others, of those that share a parent.
@@ -320,7 +353,7 @@ fn bad_file(path: &str, text: &str) -> Option<String> {
 
 /// The path from the repository's root and the text of every file below `root` with one of these extensions.
 fn files_below(root: &str, extensions: &[&str]) -> Vec<(String, String)> {
-    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let top = top();
     let mut files = Vec::new();
     for entry in WalkDir::new(top.join(root)).sort_by_file_name().into_iter().filter_map(Result::ok) {
         let extension = entry.path().extension().unwrap_or_default().to_string_lossy().into_owned();

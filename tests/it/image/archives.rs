@@ -2,15 +2,13 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use crate::support::blobs::assert_comes_back;
 use crate::support::images::{
-    Layers, Made, Member, docker_archive, docker_legacy, gzip, image, image_for, layer, oci, tar,
+    Layers, Made, Member, docker_archive, docker_legacy, gzip, image, image_for, layer, oci, tar, zstd,
 };
-use crate::support::{noise, skip};
+use crate::support::{noise, skip, through};
 use pack::digest::Digest;
 use pack::error::{Class, Error, Result};
 use pack::image::{
@@ -46,18 +44,6 @@ fn two() -> Vec<Made> {
         image("probe/one:1", vec![base.clone(), layer(2, 50_000), layer(3, 3_000)]),
         image("probe/two:2", vec![base, layer(4, 700_000), tar(&[])]),
     ]
-}
-
-/// `bytes` through a program of the system.
-fn through(program: &str, arguments: &[&str], bytes: &[u8]) -> Option<Vec<u8>> {
-    let mut child = Command::new(program).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().ok()?;
-    let mut stdin = child.stdin.take().expect("piped");
-    let bytes = bytes.to_vec();
-    let writer = std::thread::spawn(move || stdin.write_all(&bytes));
-    let output = child.wait_with_output().expect("runs");
-    writer.join().expect("joined").expect("written");
-    assert!(output.status.success(), "{program} {arguments:?}");
-    Some(output.stdout)
 }
 
 #[test]
@@ -126,7 +112,7 @@ fn gzip_of_every_maker_comes_back() {
 fn a_compression_that_cannot_be_put_on_again_keeps_the_file_as_it_is() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let plain = docker_legacy(&two());
-    let zstd = zstd::bulk::compress(&plain, 3).expect("memory");
+    let zstd = zstd(&plain);
     let xz = through("xz", &["-c"], &plain);
     if xz.is_none() {
         skip("xz is not installed");

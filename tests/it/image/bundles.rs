@@ -4,12 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::images::{Layers, Made, docker_legacy, gzip, image, layer, oci, tar};
-use crate::support::{expect, file, noise, pack, payload_at, run, shell, skip, texts, tree, write_product};
+use crate::support::images::{Layers, Made, docker_legacy, gzip, image, layer, oci, tar, zstd};
+use crate::support::{
+    BUNDLE, expect, file, noise, pack, payload_at, portable, run, shell, skip, stand_in, texts, tree,
+};
 use pack::digest::Digest;
 use serde_json::Value;
-
-const BUNDLE: &str = "probe-1.0.0-x86_64.run";
 
 /// Three images on one base, under tags that nothing else on this machine has.
 fn made(test: &str) -> Vec<Made> {
@@ -24,12 +24,9 @@ fn made(test: &str) -> Vec<Made> {
 
 /// A product whose artifacts have each another form.
 fn product(folder: &Path, made: &[Made]) -> PathBuf {
-    let product = folder.join("probe-portable");
-    fs::create_dir_all(&product).expect("a folder");
     let engine = gzip(&tar(&[("docker/dockerd", crate::support::images::Member::File(&layer(9, 300_000)))]), 9);
-    write_product(
-        &product,
-        "1.0.0",
+    portable(
+        folder,
         &[
             file(
                 "run.sh",
@@ -39,11 +36,10 @@ fn product(folder: &Path, made: &[Made]) -> PathBuf {
             file("engine.tgz", "engine", engine),
             file("one.tar.gz", "image", gzip(&docker_legacy(&made[..1]), 6)),
             file("two.tar", "image", oci(&made[1..2], Layers::Gzip, true)),
-            file("three.tar.zst", "image", zstd::bulk::compress(&docker_legacy(&made[2..]), 3).expect("memory")),
+            file("three.tar.zst", "image", zstd(&docker_legacy(&made[2..]))),
             file("data.gz", "file", gzip(&noise(3, 1_000), 1)),
         ],
-    );
-    product
+    )
 }
 
 fn folder(test: &str) -> (tempfile::TempDir, Vec<Made>) {
@@ -177,7 +173,7 @@ fn a_bad_image_is_told_before_anything_is_written() {
     let (folder, mut made) = folder("bad");
     made[0].layers[1] = layer(77, 30_000);
     let bad = gzip(&docker_legacy(&made[..1]), 6);
-    write_product(&folder.path().join("probe-portable"), "1.0.0", &[file("one.tar.gz", "image", bad)]);
+    portable(folder.path(), &[file("one.tar.gz", "image", bad)]);
     let (_, err) = expect(3, folder.path(), &["bundle"]);
     assert!(err.contains("one.tar.gz") && err.contains(&made[0].tag) && err.contains("layer.tar"), "{err}");
     assert!(!folder.path().join(BUNDLE).exists());
@@ -252,8 +248,6 @@ fn what_skopeo_writes_is_read() {
         return skip("skopeo is not installed");
     }
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let product = folder.path().join("probe-portable");
-    fs::create_dir(&product).expect("a folder");
     let made = image("probe/one:1", vec![layer(1, 300_000), layer(2, 20_000)]);
     fs::write(folder.path().join("made.tar"), docker_legacy(std::slice::from_ref(&made))).expect("written");
     let from = format!("skopeo copy -q docker-archive:made.tar:{}", made.tag);
@@ -268,7 +262,7 @@ fn what_skopeo_writes_is_read() {
         file("docker.tar", "image", read("docker.tar")),
         file("nameless.tar", "image", read("nameless.tar")),
     ];
-    write_product(&product, "1.0.0", &files);
+    let product = portable(folder.path(), &files);
     expect(0, folder.path(), &["bundle"]);
     expect(0, folder.path(), &["extract", BUNDLE, "out"]);
     assert_eq!(tree(&folder.path().join("out")), tree(&product));
@@ -347,11 +341,7 @@ fn an_engine_that_has_something_else_afterwards_is_an_error() {
     let (folder, _) = folder("liar");
     expect(0, folder.path(), &["bundle"]);
     // An engine that takes everything and keeps nothing.
-    let bin = folder.path().join("bin");
-    fs::create_dir(&bin).expect("a folder");
-    fs::write(bin.join("docker"), "#!/bin/sh\n[ \"$1\" = load ] && exec cat >/dev/null\nexit 1\n").expect("written");
-    shell(folder.path(), "chmod 755 bin/docker");
-    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
+    let path = stand_in(folder.path(), "docker", "[ \"$1\" = load ] && exec cat >/dev/null\nexit 1");
     let output =
         pack(folder.path()).args(["load", BUNDLE, "one.tar.gz"]).env("PATH", path).output().expect("pack runs");
     let (_, err) = texts(&output);
@@ -362,15 +352,13 @@ fn an_engine_that_has_something_else_afterwards_is_an_error() {
 #[test]
 fn a_stack_file_may_ask_only_for_what_is_packed() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let product = folder.path().join("probe-portable");
-    fs::create_dir(&product).expect("a folder");
     let archive = gzip(&docker_legacy(&[image("r.example/x/redis:5", vec![layer(1, 5_000)])]), 6);
     let with = |stack: &str| {
         let files = [
             file("stack.yaml", "stack", format!("services:\n{stack}")),
             file("redis.tar.gz", "image", archive.clone()),
         ];
-        write_product(&product, "1.0.0", &files);
+        portable(folder.path(), &files);
     };
     with("  cache: { image: 'r.example/x/redis:5' }\n");
     expect(0, folder.path(), &["bundle"]);

@@ -1,20 +1,18 @@
 //! What real compressors wrote is written again by taking the same decisions: nothing but their name is kept.
 
 use std::fs;
-use std::io::Write;
-use std::process::{Command, Stdio};
 
 use crate::support::blobs::assert_comes_back;
-use crate::support::{noise, skip};
+use crate::support::{PACK, noise, skip};
 use pack::image::{AnalysisOptions, Representation, analyse};
 use pack::progress::Silent;
 
-/// A recipe that has corrections takes more; a piece, of which the samples have three, takes some ten bytes.
+/// A recipe that has corrections takes more; a chunk, of which the samples have three, takes some ten bytes.
 const NAMES_ALONE: usize = 200;
 
 /// Programs, lines, noise and zeros: the compressor meets every kind of block, and stores some.
 fn sample() -> Vec<u8> {
-    let program = fs::read(env!("CARGO_BIN_EXE_pack")).expect("readable");
+    let program = fs::read(PACK).expect("readable");
     let lines: String = (0..60_000u32).map(|n| format!("{n} {:x}\n", n.wrapping_mul(2_654_435_761))).collect();
     let mut text = vec![0; 300_000];
     text.extend_from_slice(&program[..program.len().min(7 << 20)]);
@@ -25,21 +23,13 @@ fn sample() -> Vec<u8> {
     text
 }
 
-/// `text` through a program of the system, or nothing where that is not there.
+/// `text` through a program of the system; `None`, and a line that says so, where it is not installed.
 fn through(program: &str, arguments: &[&str], text: &[u8]) -> Option<Vec<u8>> {
-    let child = Command::new(program).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-    let mut child = match child {
-        Ok(child) => child,
-        Err(cause) => {
-            skip(&format!("{program} does not start: {cause}"));
-            return None;
-        }
-    };
-    let mut input = child.stdin.take().expect("piped");
-    std::thread::scope(|scope| {
-        scope.spawn(move || input.write_all(text).expect("read by the program"));
-        Some(child.wait_with_output().expect("runs").stdout)
-    })
+    let made = crate::support::through(program, arguments, text);
+    if made.is_none() {
+        skip(&format!("{program} does not start"));
+    }
+    made
 }
 
 /// Comes back bit for bit from a recipe of so many bytes.

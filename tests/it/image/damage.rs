@@ -5,17 +5,13 @@ use std::path::Path;
 
 use crate::support::images::{docker_legacy, gzip, image, layer};
 use crate::support::mounts::Tmpfs;
-use crate::support::{expect, file, pack, payload_at, shell, texts, write_product};
-
-const BUNDLE: &str = "probe-1.0.0-x86_64.run";
+use crate::support::{BUNDLE, expect, file, pack, payload_at, portable, stand_in, texts};
 
 /// A bundle of one image whose layer is most of it.
 fn bundled(words: &[&str]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let product = folder.path().join("probe-portable");
-    fs::create_dir_all(&product).expect("a folder");
     let archive = docker_legacy(&[image("probe/one:1", vec![layer(1, 3_000_000)])]);
-    write_product(&product, "1.0.0", &[file("one.tar.gz", "image", gzip(&archive, 6))]);
+    portable(folder.path(), &[file("one.tar.gz", "image", gzip(&archive, 6))]);
     expect(0, folder.path(), &[&["bundle"], words].concat());
     folder
 }
@@ -35,12 +31,7 @@ fn a_damaged_bundle_is_an_integrity_error_with_a_hint_however_it_is_used() {
     for words in [&[][..], &["--no-originals"], &["--compression", "fast"]] {
         let folder = bundled(words);
         damage(folder.path());
-        let bin = folder.path().join("bin");
-        fs::create_dir(&bin).expect("a folder");
-        fs::write(bin.join("docker"), "#!/bin/sh\n[ \"$1\" = load ] && exec cat >/dev/null\nexit 1\n")
-            .expect("written");
-        shell(folder.path(), "chmod 755 bin/docker");
-        let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
+        let path = stand_in(folder.path(), "docker", "[ \"$1\" = load ] && exec cat >/dev/null\nexit 1");
         for command in [&["load", BUNDLE][..], &["extract", BUNDLE, "out"]] {
             let output = pack(folder.path()).args(command).env("PATH", &path).output().expect("pack runs");
             let (_, err) = texts(&output);

@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::fs;
 
-use crate::support::images::{Layers, Member, docker_archive, docker_legacy, gzip, image, layer, oci, tar};
-use crate::support::{expect, file, noise, skip, tree, write_product};
+use crate::support::images::{Layers, Member, docker_archive, docker_legacy, gzip, image, layer, oci, tar, zstd};
+use crate::support::{expect, file, noise, portable, skip, tree};
 use pack::digest::Digest;
 use pack::error::{Error, Result};
 use pack::image::{Analysis, AnalysisOptions, Representation, analyse};
@@ -53,7 +53,7 @@ fn an_archive_cut_short_or_without_end_names_the_member() {
         let member = if cut < 400_000 { "first" } else { "second" };
         assert_names(&analysed(&plain[..cut], &options()).expect_err("cut"), member);
         assert_names(&analysed(&gzip(&plain, 6)[..cut], &options()).expect_err("cut"), member);
-        let zstd = zstd::bulk::compress(&plain[..800_000], 1).expect("memory");
+        let zstd = zstd(&plain[..800_000]);
         assert!(analysed(&zstd[..zstd.len() - 9], &options()).expect_err("cut").fact_named("member").is_some());
     }
     let mut options = options();
@@ -146,10 +146,8 @@ fn unpredictable(bytes: &[u8]) -> Vec<u8> {
 fn what_cannot_be_predicted_is_kept_as_it_is_and_says_why() {
     let plain = docker_legacy(&[image("probe/one:1", vec![layer(1, 900_000)])]);
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let product = folder.path().join("probe-portable");
-    fs::create_dir_all(&product).expect("a folder");
     let files = [file("one.tar.gz", "image", unpredictable(&plain)), file("two.tgz", "engine", unpredictable(&plain))];
-    write_product(&product, "1.0.0", &files);
+    let product = portable(folder.path(), &files);
     let bundle = "probe-1.0.0-x86_64.run";
     expect(0, folder.path(), &["bundle"]);
     let (shown, _) = expect(0, folder.path(), &["inspect", "--json", bundle]);

@@ -3,17 +3,14 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::images::{Layers, Made, docker_archive, gzip, image, layer, oci};
-use crate::support::{File, expect, file, pack, shell, texts, tree, write_product};
+use crate::support::images::{Layers, Made, docker_archive, gzip, image, layer, oci, zstd};
+use crate::support::{BUNDLE, File, expect, file, pack, portable, shell, stand_in, texts, tree};
 
-const BUNDLE: &str = "probe-1.0.0-x86_64.run";
 const PRODUCT: &str = "probe-portable";
 
 fn product(files: &[File]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let product = folder.path().join(PRODUCT);
-    fs::create_dir_all(&product).expect("a folder");
-    write_product(&product, "1.0.0", files);
+    portable(folder.path(), files);
     folder
 }
 
@@ -27,10 +24,6 @@ fn assert_comes_back(folder: &Path) {
     expect(0, folder, &["extract", BUNDLE, "out"]);
     assert_eq!(tree(&folder.join("out")), tree(&folder.join(PRODUCT)));
     fs::remove_dir_all(folder.join("out")).expect("removed");
-}
-
-fn zstd(bytes: &[u8]) -> Vec<u8> {
-    zstd::bulk::compress(bytes, 3).expect("memory")
 }
 
 #[test]
@@ -82,11 +75,7 @@ fn every_artifact_keeps_its_own_names_for_an_image_that_others_have_too() {
         file("b.tar.gz", "image", gzip(&docker_archive(std::slice::from_ref(&b)), 6)),
     ]);
     // An engine that keeps what it was given for us to see, and has nothing.
-    let bin = folder.path().join("bin");
-    fs::create_dir(&bin).expect("a folder");
-    fs::write(bin.join("docker"), "#!/bin/sh\n[ \"$1\" = load ] && exec cat >loaded.tar\nexit 1\n").expect("written");
-    shell(folder.path(), "chmod 755 bin/docker");
-    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
+    let path = stand_in(folder.path(), "docker", "[ \"$1\" = load ] && exec cat >loaded.tar\nexit 1");
     for words in [&["bundle"][..], &["bundle", "--no-originals"], &["bundle", "--compression", "fast"]] {
         expect(0, folder.path(), words);
         let output =

@@ -1,14 +1,13 @@
 //! A bundle on somebody else's machine: other shells, odd mounts, interruptions.
 
 use std::fs;
-use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::mounts::Tmpfs;
-use crate::support::{expect, file, interruptible, small_product, texts, write_product};
+use crate::support::{expect, file, interruptible, portable, shell, small_product, stand_in, texts};
 
 const SHELLS: [&[&str]; 3] = [&["dash"], &["bash"], &["busybox", "sh"]];
 
@@ -42,9 +41,7 @@ fn site() -> Site {
 /// A product whose run script is `script`.
 fn site_with(script: &'static str) -> Site {
     site_of(|folder| {
-        let product = folder.join("probe-portable");
-        fs::create_dir(&product).expect("a folder");
-        write_product(&product, "1.0.0", &[file("run.sh", "script", script), file("data", "file", "some data\n")]);
+        portable(folder, &[file("run.sh", "script", script), file("data", "file", "some data\n")]);
     })
 }
 
@@ -196,13 +193,7 @@ fn a_damaged_bundle_runs_nothing() {
 #[test]
 fn another_machine_is_told_so() {
     let site = site();
-    let fake = site.tmp.join("bin");
-    fs::create_dir(&fake).expect("a folder");
-    let mut uname = fs::File::create(fake.join("uname")).expect("created");
-    uname.write_all(b"#!/bin/sh\necho s390x\n").expect("written");
-    uname.set_permissions(fs::Permissions::from_mode(0o755)).expect("a mode");
-    drop(uname);
-    let path = format!("{}:{}", fake.display(), std::env::var("PATH").expect("PATH"));
+    let path = stand_in(&site.tmp, "uname", "echo s390x");
     let output = site.command(&["dash"]).env("PATH", path).output().expect("runs");
     let (_, err) = texts(&output);
     assert_eq!(output.status.code(), Some(1));
@@ -255,21 +246,61 @@ fn what_the_caller_ignores_stays_ignored() {
     site.nothing_is_left();
 }
 
+/// What the launcher does one after the other, before the script runs.
+#[derive(Debug, Clone, Copy)]
+enum Stage {
+    /// Its private folder is there.
+    Begun,
+    /// The runtime is being unpacked, or tried.
+    Unpacking,
+    /// The runtime has taken over from the shell, and listens to signals.
+    Checking,
+    /// The product's files are being written.
+    Extracting,
+}
+
+impl Stage {
+    const ALL: [Stage; 4] = [Stage::Begun, Stage::Unpacking, Stage::Checking, Stage::Extracting];
+
+    /// Whether the launcher with this process ID has come so far.
+    fn is_reached(self, tmp: &Path, pid: u32) -> bool {
+        let Some(home) = fs::read_dir(tmp).expect("listed").next() else { return false };
+        let home = home.expect("an entry").path();
+        match self {
+            Stage::Begun => true,
+            Stage::Unpacking => fs::metadata(home.join("pack")).is_ok_and(|runtime| runtime.len() > 0),
+            Stage::Checking => {
+                let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
+                let status = read("status");
+                let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+                let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+                let both = [rustix::process::Signal::TERM, rustix::process::Signal::QUIT];
+                let catches = both.iter().all(|signal| caught >> (signal.as_raw() - 1) & 1 == 1);
+                catches && read("cmdline").split('\0').nth(1) == Some("site")
+            }
+            Stage::Extracting => home.join("files").exists(),
+        }
+    }
+}
+
 #[test]
 fn interrupted_before_the_script_runs_it_leaves_nothing_either() {
     let site = site_with(WAITS);
-    // At many moments: while the shell unpacks, while pack verifies, when the script is there.
-    for wait in (0..400).step_by(20) {
-        let mut child = site.command(&["dash"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("runs");
-        std::thread::sleep(Duration::from_millis(wait));
-        let signal = if wait % 40 == 0 { "-TERM" } else { "-QUIT" };
-        let _ = Command::new("kill").args([signal, &child.id().to_string()]).status();
-        let begun = Instant::now();
-        while child.try_wait().expect("asked").is_none() {
-            assert!(begun.elapsed() < Duration::from_secs(60), "still there after {wait} ms");
-            std::thread::sleep(Duration::from_millis(5));
+    for stage in Stage::ALL {
+        for signal in ["-TERM", "-QUIT"] {
+            let mut child = site.command(&["dash"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("runs");
+            while !stage.is_reached(&site.tmp, child.id()) {
+                assert!(child.try_wait().expect("asked").is_none(), "it ended before {stage:?}");
+            }
+            assert!(child.try_wait().expect("asked").is_none(), "it ended before it was interrupted, {stage:?}");
+            shell(&site.stick, &format!("kill {signal} {}", child.id()));
+            let begun = Instant::now();
+            while child.try_wait().expect("asked").is_none() {
+                assert!(begun.elapsed() < Duration::from_secs(60), "still there after {signal}, {stage:?}");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            site.nothing_is_left();
         }
-        site.nothing_is_left();
     }
 }
 
@@ -278,9 +309,7 @@ fn a_script_without_a_first_line_is_for_sh_and_one_that_is_not_there_is_told() {
     let site = site_with("echo \"plain $1\"\n");
     assert_eq!(texts(&site.run(&["sh"], &["x"])).0, "plain x\n");
     let site = site_of(|folder| {
-        let product = folder.join("probe-portable");
-        fs::create_dir(&product).expect("a folder");
-        write_product(&product, "1.0.0", &[file("data", "file", "d")]);
+        portable(folder, &[file("data", "file", "d")]);
     });
     let output = site.run(&["sh"], &[]);
     let (_, err) = texts(&output);

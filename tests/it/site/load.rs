@@ -5,31 +5,20 @@ use std::path::Path;
 use std::process::Output;
 
 use crate::support::engine::Engine;
-use crate::support::images::{Layers, Made, docker_archive, docker_legacy, gzip, image, layer, oci};
-use crate::support::{expect, file, pack, shell, skip, texts, write_product};
-
-const BUNDLE: &str = "probe-1.0.0-x86_64.run";
-
-fn zstd(bytes: &[u8]) -> Vec<u8> {
-    zstd::encode_all(bytes, 1).expect("memory")
-}
+use crate::support::images::{Layers, Made, docker_archive, docker_legacy, gzip, image, layer, oci, zstd};
+use crate::support::{BUNDLE, expect, file, pack, portable, shell, skip, stand_in, texts};
 
 /// A bundle of one archive, made with these words more.
 fn bundled(name: &'static str, archive: Vec<u8>, words: &[&str]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let product = folder.path().join("probe-portable");
-    fs::create_dir(&product).expect("a folder");
-    write_product(&product, "1.0.0", &[file(name, "image", archive)]);
+    portable(folder.path(), &[file(name, "image", archive)]);
     expect(0, folder.path(), &[&["bundle"], words].concat());
     folder
 }
 
 /// An engine in the place of Docker: a script with `images` to answer with, which keeps what it was sent.
 fn with_fake(folder: &Path, script: &str) -> Output {
-    fs::create_dir_all(folder.join("bin")).expect("a folder");
-    fs::write(folder.join("bin/docker"), format!("#!/bin/sh\n{script}\n")).expect("written");
-    shell(folder, "chmod 755 bin/docker");
-    let path = format!("{}:{}", folder.join("bin").display(), std::env::var("PATH").unwrap_or_default());
+    let path = stand_in(folder, "docker", script);
     pack(folder).args(["load", BUNDLE]).env("PATH", path).output().expect("pack runs")
 }
 
@@ -154,9 +143,7 @@ fn an_id_without_its_algorithm_is_the_same_id() {
 #[test]
 fn without_images_no_engine_is_needed() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let product = folder.path().join("probe-portable");
-    fs::create_dir(&product).expect("a folder");
-    write_product(&product, "1.0.0", &[file("a.txt", "file", "a")]);
+    portable(folder.path(), &[file("a.txt", "file", "a")]);
     expect(0, folder.path(), &["bundle"]);
     let output = with_fake(folder.path(), "exit 1");
     assert_eq!(output.status.code(), Some(0), "{}", texts(&output).1);
@@ -166,12 +153,10 @@ fn without_images_no_engine_is_needed() {
 #[test]
 fn a_product_of_many_layers_is_not_too_long_a_command() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let product = folder.path().join("probe-portable");
-    fs::create_dir(&product).expect("a folder");
     let images: Vec<Made> = (0..20u64)
         .map(|one| image(&format!("probe/many:{one}"), (0..100).map(|n| layer(one * 1_000 + n, 600)).collect()))
         .collect();
-    write_product(&product, "1.0.0", &[file("many.tar", "image", docker_archive(&images))]);
+    portable(folder.path(), &[file("many.tar", "image", docker_archive(&images))]);
     expect(0, folder.path(), &["bundle", "--no-originals"]);
     let output = with_fake(folder.path(), KEEPS);
     let (_, err) = texts(&output);

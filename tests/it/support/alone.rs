@@ -27,7 +27,7 @@ pub fn command_with(product: &Product, url: &str, variables: &[(&str, &str)], op
     let folder = product.scratch.path();
     let manifest = folder.join("manifest.json");
     fs::write(&manifest, product.text().replace("URL", url)).expect("written");
-    let output = Command::new(env!("CARGO_BIN_EXE_pack"))
+    let output = Command::new(super::PACK)
         .args(["download", "--no-cache", "--retries", "1", "--dir"])
         .arg(folder.join("folder"))
         .args(options)

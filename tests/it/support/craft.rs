@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use pack::bundle::{CarriedArtifact, Compression, Content, Form, Plan, Source, write};
-use pack::digest::Digest;
+use pack::bundle::{BundleSpec, Carried, CarriedArtifact, FileContent, PayloadFile, Preset, write};
+use pack::digest::{Descriptor, Digest};
 use pack::manifest::{Kind, Manifest};
 use pack::platform::Platform;
 use pack::progress::Silent;
@@ -40,12 +40,11 @@ pub fn forged_bundle(path: &Path, pinned: &[super::File], forged: &[super::File]
 fn bundle_of(path: &Path, header: &[u8], pinned: &[super::File], files: &[super::File]) {
     let text = super::manifest("1.0.0", pinned).to_string();
     let manifest = Manifest::parse(text.clone(), "test").expect("valid");
-    let source = |path: &str, mode, content: &[u8]| Source {
+    let source = |path: &str, mode, content: &[u8]| PayloadFile {
         path: path.parse().expect("a safe name"),
         mode,
-        size: content.len() as u64,
-        digest: Digest::of(content),
-        content: Content::Bytes(content.to_vec()),
+        descriptor: Descriptor::of(content),
+        content: FileContent::Bytes(content.to_vec()),
     };
     let mut sources = vec![source("manifest.json", 0o644, text.as_bytes())];
     sources.extend(files.iter().map(|file| source(file.name, 0o644, &file.content)));
@@ -57,24 +56,22 @@ fn bundle_of(path: &Path, header: &[u8], pinned: &[super::File], files: &[super:
             size: file.content.len() as u64,
             mode: 0o644,
             digest: Digest::of(&file.content),
-            form: Form::File,
-            kept: None,
+            carried: Carried::File { reason: None },
             images: Vec::new(),
             tags: Vec::new(),
-            blobs: Vec::new(),
         })
         .collect();
-    let plan = Plan {
+    let spec = BundleSpec {
         manifest: &manifest,
         platform: Platform::AMD64,
         header: header.to_vec(),
-        sources,
+        files: sources,
         artifacts,
         images: Vec::new(),
-        compression: Compression::Fast,
+        preset: Preset::Fast,
         cores: 2,
     };
-    write(plan, path, &Silent).expect("written");
+    write(spec, path, &Silent).expect("written");
 }
 
 /// Changes a bundle's index with `change` and puts right every digest and length that follows from it, so

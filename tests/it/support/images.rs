@@ -166,7 +166,7 @@ pub fn oci(images: &[Made], layers: Layers, with_docker_manifest: bool) -> Vec<u
             .map(|layer| match layers {
                 Layers::Plain => layer.clone(),
                 Layers::Gzip => gzip(layer, 6),
-                Layers::Zstd => zstd::bulk::compress(layer, 3).expect("memory"),
+                Layers::Zstd => zstd(layer),
             })
             .collect();
         let kind = match layers {
@@ -207,4 +207,9 @@ pub fn gzip(bytes: &[u8], level: u32) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::new(level));
     encoder.write_all(bytes).expect("memory");
     encoder.finish().expect("memory")
+}
+
+/// A zstd frame.
+pub fn zstd(bytes: &[u8]) -> Vec<u8> {
+    zstd::bulk::compress(bytes, 3).expect("memory")
 }

@@ -17,19 +17,40 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use pack::digest::Digest;
 use serde_json::{Value, json};
 
 /// The program under test.
 pub const PACK: &str = env!("CARGO_BIN_EXE_pack");
+/// The name of the bundle of a [`portable`] product.
+pub const BUNDLE: &str = "probe-1.0.0-x86_64.run";
+
+/// The top of the repository.
+pub fn top() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// What a bundle carries to its site.
+pub const PACK_SITE: &str = env!("CARGO_BIN_EXE_pack-site");
 
 /// A command line of `pack`, in `folder`, with a cache of its own below it.
 pub fn pack(folder: &Path) -> Command {
     let mut command = Command::new(PACK);
     command.current_dir(folder).env("XDG_CACHE_HOME", folder.join(".cache")).env("NO_COLOR", "1");
     command
+}
+
+/// The files in `folder` that are being written, or were, and are to be called `name`.
+pub fn staged(folder: &Path, name: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("listed").map(|entry| entry.expect("listed").path());
+    let stem = format!(".{name}.");
+    let is_staged = |path: &PathBuf| {
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        file.starts_with(&stem) && pack::staged_file::is_staged(&file)
+    };
+    entries.filter(is_staged).collect()
 }
 
 /// `program` with the signals that a test sends at their default: a job in the background of a script is
@@ -129,21 +150,46 @@ pub fn write_product(folder: &Path, version: &str, files: &[File]) -> PathBuf {
     path
 }
 
-/// A small product in `folder/probe-portable`.
-pub fn small_product(folder: &Path) -> PathBuf {
+/// Writes `files` as version 1.0.0 of the product in `folder/probe-portable`, where `pack` looks for it.
+pub fn portable(folder: &Path, files: &[File]) -> PathBuf {
     let product = folder.join("probe-portable");
     fs::create_dir_all(&product).expect("a folder");
-    write_product(
-        &product,
-        "1.0.0",
+    write_product(&product, "1.0.0", files);
+    product
+}
+
+/// A small product in `folder/probe-portable`.
+pub fn small_product(folder: &Path) -> PathBuf {
+    portable(
+        folder,
         &[
             file("run.sh", "script", "#!/bin/sh\nprintf 'ran'; printf ' <%s>' \"$@\"; echo; exit 7\n"),
             file("conf/app.yaml", "file", "a: 1\n"),
             file("empty", "file", ""),
             file("noise", "file", noise(1, 3_000)),
         ],
-    );
-    product
+    )
+}
+
+/// Writes a script that stands in for a program, and returns the `PATH` on which it is found first.
+pub fn stand_in(folder: &Path, program: &str, script: &str) -> String {
+    let bin = folder.join("bin");
+    fs::create_dir_all(&bin).expect("a folder");
+    fs::write(bin.join(program), format!("#!/bin/sh\n{script}\n")).expect("written");
+    fs::set_permissions(bin.join(program), fs::Permissions::from_mode(0o755)).expect("a mode");
+    format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default())
+}
+
+/// `bytes` through a program of the system; `None` where it is not installed, which may be said with [`skip`].
+pub fn through(program: &str, arguments: &[&str], bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut child = Command::new(program).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().ok()?;
+    let mut input = child.stdin.take().expect("piped");
+    std::thread::scope(|scope| {
+        scope.spawn(move || input.write_all(bytes).expect("read by the program"));
+        let output = child.wait_with_output().expect("runs");
+        assert!(output.status.success(), "{program} {arguments:?}");
+        Some(output.stdout)
+    })
 }
 
 /// Every file below `folder` with its mode and content, `pack`'s own notes left out.

@@ -1,0 +1,189 @@
+//! An artifact as a bundle carries it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::{Descriptor, Digest};
+use crate::image_ref::ImageRef;
+use crate::manifest::Kind;
+use crate::path::RelPath;
+
+/// An artifact as the bundle carries it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Record", try_from = "Record")]
+pub struct CarriedArtifact {
+    /// Its name in the folder. With the index's platform it is the artifact's identity.
+    pub name: RelPath,
+    /// What it is.
+    pub kind: Kind,
+    /// Its size in the folder, in bytes.
+    pub size: u64,
+    /// Its permission bits in the folder.
+    pub mode: u32,
+    /// Its digest in the folder.
+    pub digest: Digest,
+    /// How it is carried.
+    pub carried: Carried,
+    /// The IDs of the container images in it.
+    pub images: Vec<Digest>,
+    /// The names it gives them, a list for each of `images`; empty where these are all the names that the
+    /// images have.
+    pub tags: Vec<Vec<ImageRef>>,
+}
+
+/// How an artifact is carried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Carried {
+    /// As a file of the payload.
+    File {
+        /// Why a compressed artifact is carried with its compression.
+        reason: Option<String>,
+    },
+    /// As blobs and a recipe; it comes back bit for bit.
+    Rebuilt {
+        /// The blobs it is rebuilt from besides the layers of its images.
+        blobs: Vec<Digest>,
+    },
+    /// As the blobs of its images; it comes back as a plain docker archive with the same images.
+    Exported,
+}
+
+impl Carried {
+    /// Whether the artifact is a file of the payload.
+    pub fn is_file(&self) -> bool {
+        matches!(self, Carried::File { .. })
+    }
+
+    /// Whether the artifact comes back as a plain docker archive and not as the original.
+    pub fn is_exported(&self) -> bool {
+        *self == Carried::Exported
+    }
+
+    /// The word for it in an index.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Carried::File { .. } => "file",
+            Carried::Rebuilt { .. } => "rebuilt",
+            Carried::Exported => "exported",
+        }
+    }
+}
+
+impl CarriedArtifact {
+    /// Size and digest in the folder.
+    pub fn descriptor(&self) -> Descriptor {
+        Descriptor { digest: self.digest, size: self.size }
+    }
+
+    /// The blobs it is rebuilt from besides the layers of its images.
+    pub fn blobs(&self) -> &[Digest] {
+        match &self.carried {
+            Carried::Rebuilt { blobs } => blobs,
+            Carried::File { .. } | Carried::Exported => &[],
+        }
+    }
+}
+
+/// The word in `form`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Form {
+    #[default]
+    File,
+    Rebuilt,
+    Exported,
+}
+
+impl Form {
+    fn is_file(&self) -> bool {
+        *self == Form::File
+    }
+}
+
+/// The artifact as format 1 writes it: docs/format.md, "Index".
+#[derive(Serialize, Deserialize)]
+struct Record {
+    name: RelPath,
+    kind: Kind,
+    size: u64,
+    mode: u32,
+    digest: Digest,
+    #[serde(default, skip_serializing_if = "Form::is_file")]
+    form: Form,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kept: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    images: Vec<Digest>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    tags: Vec<Vec<ImageRef>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    blobs: Vec<Digest>,
+}
+
+impl From<CarriedArtifact> for Record {
+    fn from(artifact: CarriedArtifact) -> Self {
+        let CarriedArtifact { name, kind, size, mode, digest, carried, images, tags } = artifact;
+        let (form, kept, blobs) = match carried {
+            Carried::File { reason } => (Form::File, reason, Vec::new()),
+            Carried::Rebuilt { blobs } => (Form::Rebuilt, None, blobs),
+            Carried::Exported => (Form::Exported, None, Vec::new()),
+        };
+        Record { name, kind, size, mode, digest, form, kept, images, tags, blobs }
+    }
+}
+
+impl TryFrom<Record> for CarriedArtifact {
+    type Error = String;
+
+    fn try_from(record: Record) -> Result<Self, String> {
+        let Record { name, kind, size, mode, digest, form, kept, images, tags, blobs } = record;
+        let carried = match (form, kept, blobs) {
+            (Form::File, reason, blobs) if blobs.is_empty() => Carried::File { reason },
+            (Form::Rebuilt, None, blobs) => Carried::Rebuilt { blobs },
+            (Form::Exported, None, blobs) if blobs.is_empty() => Carried::Exported,
+            _ => return Err(format!("'{name}' has 'kept' or 'blobs', which its form does not have")),
+        };
+        Ok(CarriedArtifact { name, kind, size, mode, digest, carried, images, tags })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn record(more: &[(&str, Value)]) -> Value {
+        let mut record = json!({ "name": "a", "kind": "image", "size": 1, "mode": 420, "digest": Digest::of(b"") });
+        more.iter().for_each(|(key, value)| record[*key] = value.clone());
+        record
+    }
+
+    #[test]
+    fn each_form_reads_back_as_the_same_text() {
+        let blobs = json!([Digest::of(b"x")]);
+        for more in [
+            &[][..],
+            &[("kept", json!("it is not compressed"))],
+            &[("form", json!("rebuilt"))],
+            &[("form", json!("rebuilt")), ("blobs", blobs)],
+            &[("form", json!("exported")), ("images", json!([Digest::of(b"i")])), ("tags", json!([["a:1"]]))],
+        ] {
+            let record = record(more);
+            let read: CarriedArtifact = serde_json::from_value(record.clone()).expect("valid");
+            assert_eq!(serde_json::to_value(&read).expect("JSON"), record);
+        }
+    }
+
+    #[test]
+    fn what_a_form_does_not_have_is_refused() {
+        let blobs = json!([Digest::of(b"x")]);
+        for more in [
+            &[("blobs", blobs.clone())][..],
+            &[("form", json!("exported")), ("blobs", blobs)],
+            &[("form", json!("rebuilt")), ("kept", json!("why"))],
+            &[("form", json!("exported")), ("kept", json!("why"))],
+        ] {
+            assert!(serde_json::from_value::<CarriedArtifact>(record(more)).is_err(), "{more:?}");
+        }
+    }
+}

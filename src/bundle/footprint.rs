@@ -1,0 +1,64 @@
+//! What each artifact adds to a bundle, and which images have a layer in common.
+
+use std::collections::BTreeSet;
+
+use super::carried::CarriedArtifact;
+use super::index::Index;
+use super::layout::PayloadEntry;
+use crate::digest::Digest;
+use crate::image::{self, Image};
+
+/// What is in a bundle for one artifact alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Footprint {
+    /// In bytes of the unpacked payload.
+    pub unpacked: u64,
+    /// In bytes of the file: of a frame that several have, each has as much as of its content.
+    pub stored: u64,
+}
+
+impl Index {
+    /// What is there for `artifact` alone. What several artifacts need counts for none of them.
+    pub fn footprint_of(&self, artifact: &CarriedArtifact) -> Footprint {
+        let entries = self.entries_of(artifact);
+        Footprint {
+            unpacked: entries.iter().map(|entry| entry.size).sum(),
+            stored: entries.iter().map(|entry| self.stored_size(entry)).sum(),
+        }
+    }
+
+    /// The images that have a layer in the bundle's layout. What an archive that is carried as it is has of it is
+    /// shared with nobody.
+    pub fn sharers<'a>(&'a self, diff_id: &'a Digest) -> impl Iterator<Item = &'a Image> {
+        let images = self.lookup.images_by_layer.get(diff_id).into_iter().flatten();
+        images.map(|&image| &self.images[image]).filter(|image| !self.users(&image.id).is_empty())
+    }
+
+    /// The entries that no other artifact needs.
+    fn entries_of(&self, artifact: &CarriedArtifact) -> Vec<&PayloadEntry> {
+        if artifact.carried.is_file() {
+            return self.entry(artifact.name.as_str()).into_iter().collect();
+        }
+        let layers = artifact.images.iter().filter_map(|id| self.image(id)).flat_map(|image| &image.layers);
+        let layers = layers.map(|layer| image::blob_path(&layer.blob().digest));
+        let blobs = artifact.blobs().iter().map(image::other_blob_path);
+        let paths: BTreeSet<String> = layers.chain(blobs).chain([image::recipe_path(&artifact.digest)]).collect();
+        let entries = paths.iter().filter_map(|path| self.entry(path));
+        entries.filter(|entry| self.used_by(entry) == [artifact.name.as_str()]).collect()
+    }
+
+    fn stored_size(&self, entry: &PayloadEntry) -> u64 {
+        let Some((first, mut begin)) = self.frame_at(entry.offset) else { return 0 };
+        let mut stored = 0;
+        for frame in &self.frames[first..] {
+            if begin >= entry.end() {
+                break;
+            }
+            let end = begin + frame.raw_size;
+            let part = entry.end().min(end).saturating_sub(entry.offset.max(begin));
+            stored += (u128::from(frame.size) * u128::from(part) / u128::from(frame.raw_size.max(1))) as u64;
+            begin = end;
+        }
+        stored
+    }
+}

@@ -1,0 +1,283 @@
+//! A bundle's frames, unpacked. Readers side by side share them, and the next one is unpacked on another core.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::{Deref, Range};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread;
+
+use super::buffer_pool::BufferPool;
+use super::index::Index;
+use crate::digest::{Mismatch, PIECE, VerifyingReader};
+use crate::error::{Error, Result};
+use crate::workers;
+
+/// The unpacked frames that may be in memory at a time, in bytes: two of the largest that are written, four of the
+/// default size. Two readers hold one each while their next ones are unpacked.
+const MEMORY: u64 = 128 << 20;
+
+/// The largest unpacked frame, in bytes, whose memory is kept for the next: to unpack a larger one takes much longer
+/// than to allocate its memory, and kept memory counts against the limit.
+const KEPT: u64 = 8 << 20;
+
+/// A bundle's file and what it holds.
+#[derive(Debug)]
+pub(super) struct BundleFile {
+    pub(super) file: File,
+    pub(super) path: PathBuf,
+    pub(super) index: Index,
+    /// For stored frames: freed, their memory would stay with the allocator's arena of that thread.
+    pool: BufferPool,
+    /// For unpacked frames of [`DecodedFrame`].
+    decoded_buffers: BufferPool,
+}
+
+impl BundleFile {
+    pub(super) fn new(file: File, path: PathBuf, index: Index) -> Self {
+        BundleFile { file, path, index, pool: BufferPool::default(), decoded_buffers: BufferPool::default() }
+    }
+
+    /// Returns a frame's content. Its stored bytes are compared with their digest first.
+    ///
+    /// # Errors
+    /// The frame cannot be read, or is damaged.
+    pub(super) fn unpack(&self, number: usize) -> Result<Vec<u8>> {
+        let frame = &self.index.frames[number];
+        let mut stored = self.pool.take(frame.size as usize);
+        stored.resize(frame.size as usize, 0);
+        let mut reader = VerifyingReader::new(self.section(frame.offset, frame.size), frame.descriptor());
+        let read = stored.chunks_mut(PIECE).try_for_each(|piece| reader.read_exact(piece));
+        read.and_then(|()| reader.finish().map(drop)).map_err(|cause| match Mismatch::behind(&cause) {
+            Some(mismatch) => damaged(&self.path, format_args!("frame {number} is not what the index says"))
+                .fact("offset", frame.offset)
+                .fact("mismatch", mismatch),
+            None => Error::io("read the bundle", &self.path, cause),
+        })?;
+        let mut raw = self.decoded_buffers.take(frame.raw_size as usize);
+        let unpacked = zstd::bulk::Decompressor::new()
+            .and_then(|mut decompressor| decompressor.decompress_to_buffer(&stored[..], &mut raw));
+        self.pool.give(stored);
+        if unpacked.is_err() {
+            raw.clear();
+        }
+        if raw.len() as u64 == frame.raw_size {
+            Ok(raw)
+        } else {
+            Err(damaged(&self.path, format_args!("frame {number} does not unpack to what the index says"))
+                .fact("offset", frame.offset))
+        }
+    }
+
+    /// `size` of the file's bytes from `offset` on.
+    pub(super) fn section(&self, offset: u64, size: u64) -> Section<'_> {
+        Section::new(&self.file, offset, size)
+    }
+}
+
+/// A part of a file, read without the file's own position, so that several threads can read at once.
+#[derive(Debug)]
+pub(super) struct Section<'a> {
+    file: &'a File,
+    at: u64,
+    end: u64,
+}
+
+impl<'a> Section<'a> {
+    /// `size` bytes of `file` from `offset` on.
+    pub(super) fn new(file: &'a File, offset: u64, size: u64) -> Self {
+        Section { file, at: offset, end: offset.saturating_add(size) }
+    }
+}
+
+impl Read for Section<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = usize::try_from(self.end - self.at).unwrap_or(usize::MAX).min(buffer.len());
+        let count = self.file.read_at(&mut buffer[..most], self.at)?;
+        self.at += count as u64;
+        Ok(count)
+    }
+}
+
+/// A part of an unpacked frame; the frame stays in memory as long as one of its slices.
+#[derive(Debug, Clone)]
+pub(super) struct FrameSlice {
+    raw: Arc<DecodedFrame>,
+    range: Range<usize>,
+}
+
+/// An unpacked frame whose memory is used for another one when its last slice is dropped.
+#[derive(Debug)]
+pub(super) struct DecodedFrame {
+    bytes: Vec<u8>,
+    bundle: Arc<BundleFile>,
+}
+
+impl DecodedFrame {
+    pub(super) fn new(bytes: Vec<u8>, bundle: Arc<BundleFile>) -> Arc<Self> {
+        Arc::new(DecodedFrame { bytes, bundle })
+    }
+
+    pub(super) fn piece(self: &Arc<Self>, range: Range<usize>) -> FrameSlice {
+        FrameSlice { raw: self.clone(), range }
+    }
+}
+
+impl Drop for DecodedFrame {
+    fn drop(&mut self) {
+        if self.bytes.capacity() as u64 <= KEPT {
+            self.bundle.decoded_buffers.give(std::mem::take(&mut self.bytes));
+        }
+    }
+}
+
+impl Deref for FrameSlice {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.raw.bytes[self.range.clone()]
+    }
+}
+
+/// The error for a bundle whose bytes are wrong.
+pub(super) fn damaged(path: &Path, why: impl std::fmt::Display) -> Error {
+    Error::integrity("the bundle is damaged")
+        .fact("path", path.display())
+        .fact("reason", why)
+        .hint("copy it again from where it was made, and compare there and here: sha256sum -c FILE.run.sha256")
+}
+
+/// The unpacked frames of readers that go through a bundle side by side.
+#[derive(Debug, Clone)]
+pub(super) struct FrameCache {
+    bundle: Arc<BundleFile>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// The least recently used first.
+    slots: Mutex<Vec<CacheSlot>>,
+    changed: Condvar,
+}
+
+/// A frame that is in memory, or is being unpacked.
+#[derive(Debug)]
+struct CacheSlot {
+    number: usize,
+    raw: Option<Arc<Vec<u8>>>,
+    /// Whether a reader has asked for it; `false` while it was only unpacked ahead.
+    was_read: bool,
+}
+
+impl CacheSlot {
+    fn is_idle(&self) -> bool {
+        self.raw.as_ref().is_some_and(|raw| Arc::strong_count(raw) == 1)
+    }
+}
+
+impl FrameCache {
+    pub(super) fn new(bundle: Arc<BundleFile>) -> Self {
+        FrameCache { bundle, shared: Arc::default() }
+    }
+
+    /// Returns the frame that holds byte `at` of the tar stream, and where it begins there. Where the reader goes on
+    /// to byte `end` beyond it, the next frame is unpacked on another thread, if there is room and a core for it.
+    pub(super) fn at(&self, at: u64, end: u64) -> Result<(Arc<Vec<u8>>, u64)> {
+        let Some((number, begin)) = self.bundle.index.frame_at(at) else {
+            return Err(damaged(&self.bundle.path, format_args!("its payload ends before byte {at}")));
+        };
+        if end > begin + self.bundle.index.frames[number].raw_size && workers::cores() > 1 {
+            self.start(number + 1, number);
+        }
+        self.get(number).map(|raw| (raw, begin))
+    }
+
+    fn get(&self, number: usize) -> Result<Arc<Vec<u8>>> {
+        let mut slots = self.slots();
+        while let Some(at) = slots.iter().position(|slot| slot.number == number) {
+            if let Some(raw) = slots[at].raw.clone() {
+                let slot = slots.remove(at);
+                slots.push(CacheSlot { was_read: true, ..slot });
+                return Ok(raw);
+            }
+            slots = self.shared.changed.wait(slots).unwrap_or_else(|broken| broken.into_inner());
+        }
+        self.make_room(&mut slots, number, None);
+        slots.push(CacheSlot { number, raw: None, was_read: true });
+        drop(slots);
+        self.fill(number)
+    }
+
+    /// Starts to unpack a frame ahead: it follows the frame `current`, which is read now.
+    fn start(&self, number: usize, current: usize) {
+        if number >= self.bundle.index.frames.len() {
+            return;
+        }
+        let mut slots = self.slots();
+        if slots.iter().any(|slot| slot.number == number) || !self.make_room(&mut slots, number, Some(current)) {
+            return;
+        }
+        slots.push(CacheSlot { number, raw: None, was_read: false });
+        drop(slots);
+        let frames = self.clone();
+        let begun = thread::Builder::new().spawn(move || drop(frames.fill(number)));
+        if begun.is_err() {
+            // The reader unpacks it itself.
+            self.forget(number);
+        }
+    }
+
+    /// Unpacks the frame into its slot. A failure leaves no slot, so that each reader gets the error itself.
+    fn fill(&self, number: usize) -> Result<Arc<Vec<u8>>> {
+        let unfinished = Unfinished { frames: self, number };
+        let raw = Arc::new(self.bundle.unpack(number)?);
+        if let Some(slot) = self.slots().iter_mut().find(|slot| slot.number == number) {
+            slot.raw = Some(raw.clone());
+        }
+        drop(unfinished);
+        Ok(raw)
+    }
+
+    /// Drops frames that nobody reads until frame `number` has room, and returns whether it has. A frame that is
+    /// unpacked ahead, after the frame `current`, replaces neither that one nor others that were unpacked ahead.
+    fn make_room(&self, slots: &mut Vec<CacheSlot>, number: usize, current: Option<usize>) -> bool {
+        let size = |number: usize| self.bundle.index.frames[number].raw_size;
+        let coming = current.filter(|current| slots.iter().all(|slot| slot.number != *current)).map_or(0, size);
+        loop {
+            let taken: u64 = slots.iter().map(|slot| size(slot.number)).sum();
+            if taken + coming + size(number) <= MEMORY {
+                return true;
+            }
+            let yields = |slot: &CacheSlot| {
+                slot.is_idle() && current.is_none_or(|current| slot.was_read && slot.number != current)
+            };
+            match slots.iter().position(yields) {
+                Some(idle) => slots.remove(idle),
+                None => return false,
+            };
+        }
+    }
+
+    fn forget(&self, number: usize) {
+        self.slots().retain(|slot| slot.number != number || slot.raw.is_some());
+        self.shared.changed.notify_all();
+    }
+
+    fn slots(&self) -> MutexGuard<'_, Vec<CacheSlot>> {
+        self.shared.slots.lock().unwrap_or_else(|broken| broken.into_inner())
+    }
+}
+
+/// Wakes the readers that wait for a frame, also when it could not be unpacked.
+struct Unfinished<'a> {
+    frames: &'a FrameCache,
+    number: usize,
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        self.frames.forget(self.number);
+    }
+}

@@ -1,0 +1,179 @@
+//! Reading an index. Everything is checked that can be checked without the payload: frames that lie end to end up to the
+//! index, entries inside the stream and apart from each other, artifacts whose parts are there.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt::Display;
+
+use serde::Deserialize;
+
+use super::carried::{Carried, CarriedArtifact};
+use super::index::{IMAGES, Index};
+use super::lookup::Lookup;
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::image::{self, Image, Layer};
+use crate::image_ref::ImageRef;
+use crate::manifest::{FILE_NAME, Limits, ProductName};
+
+/// Words in `requires` that this reader understands.
+const UNDERSTOOD: [&str; 1] = [IMAGES];
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Requires {
+    requires: Vec<String>,
+    #[serde(default)]
+    packed_by: String,
+}
+
+impl Index {
+    /// Reads an index and checks it against `index_offset`, where it lies in the file.
+    ///
+    /// # Errors
+    /// It asks for something this reader does not know, or contradicts itself or a limit.
+    pub(super) fn read(json: &[u8], index_offset: u64) -> Result<Self> {
+        let asked: Requires = serde_json::from_slice(json).map_err(wrong)?;
+        if let Some(word) = asked.requires.iter().find(|word| !UNDERSTOOD.contains(&word.as_str())) {
+            return Err(Error::failed("the bundle needs a newer pack")
+                .fact("requires", word)
+                .fact("packed by", asked.packed_by)
+                .hint("use the pack inside the bundle: sh FILE.run pack verify"));
+        }
+        let mut index: Index = serde_json::from_slice(json).map_err(wrong)?;
+        index.lookup = Lookup::new(&index.frames, &index.entries, &index.artifacts, &index.images);
+        index.name.parse::<ProductName>().map_err(wrong)?;
+        check_frames(&index, index_offset)?;
+        check_entries(&index)?;
+        check_sizes(&index)?;
+        check_artifacts(&index)?;
+        Ok(index)
+    }
+}
+
+fn check_frames(index: &Index, index_offset: u64) -> Result<()> {
+    let limits = Limits::DEFAULT;
+    if index.frames.is_empty() || index.frames.len() > limits.frames {
+        return Err(wrong(format_args!("{} frames", index.frames.len())));
+    }
+    let mut stored = index.header_size;
+    let mut raw = 0u64;
+    for (number, frame) in index.frames.iter().enumerate() {
+        if frame.offset != stored {
+            return Err(wrong(format_args!("frame {number} begins at {}, not at {stored}", frame.offset)));
+        }
+        // No zstd frame is longer than this for its content (ZSTD_compressBound): a reader holds both.
+        let longest = frame.raw_size.saturating_add(frame.raw_size / 128).saturating_add(1 << 10);
+        if frame.size == 0 || frame.raw_size == 0 || frame.raw_size > limits.frame_bytes || frame.size > longest {
+            return Err(wrong(format_args!("frame {number} has {} bytes for {}", frame.size, frame.raw_size)));
+        }
+        stored = stored.checked_add(frame.size).ok_or_else(|| wrong("a frame's size is absurd"))?;
+        raw = raw.checked_add(frame.raw_size).ok_or_else(|| wrong("a frame's size is absurd"))?;
+        if stored > index_offset {
+            return Err(wrong(format_args!("frame {number} ends at {stored}, beyond the index at {index_offset}")));
+        }
+    }
+    if stored != index_offset {
+        return Err(wrong(format_args!("the frames end at {stored}, the index begins at {index_offset}")));
+    }
+    if raw != index.raw_size {
+        return Err(wrong(format_args!("the frames hold {raw} bytes, not {}", index.raw_size)));
+    }
+    Ok(())
+}
+
+fn check_entries(index: &Index) -> Result<()> {
+    let mut end = 0;
+    let mut paths = HashSet::new();
+    for entry in &index.entries {
+        let inside = entry.offset.checked_add(entry.size).is_some_and(|end| end <= index.raw_size);
+        if entry.offset < end || !inside {
+            return Err(wrong(format_args!("'{}' does not lie in the payload by itself", entry.path)));
+        }
+        if entry.mode > 0o777 {
+            return Err(wrong(format_args!("'{}' has the mode {:o}", entry.path, entry.mode)));
+        }
+        if !paths.insert(&entry.path) {
+            return Err(wrong(format_args!("'{}' is there twice", entry.path)));
+        }
+        end = entry.end();
+    }
+    if index.entry(FILE_NAME).is_none() {
+        return Err(wrong("it has no manifest.json"));
+    }
+    Ok(())
+}
+
+/// What is made need not lie in the payload in its own size: sums of these sizes must not wrap around.
+fn check_sizes(index: &Index) -> Result<()> {
+    let layers = index.images.iter().flat_map(|image| &image.layers);
+    let layers = layers.flat_map(|layer| [layer.size, layer.blob().size]);
+    let mut sizes = index.artifacts.iter().map(|artifact| artifact.size).chain(layers);
+    match sizes.find(|&size| size > Limits::DEFAULT.artifact_bytes) {
+        Some(size) => Err(wrong(format_args!("an artifact or a layer has {size} bytes"))),
+        None => Ok(()),
+    }
+}
+
+fn check_artifacts(index: &Index) -> Result<()> {
+    if let Some(image) =
+        index.images.iter().enumerate().find(|(number, image)| index.lookup.images[&image.id] != *number)
+    {
+        return Err(wrong(format_args!("the image {} is there twice", image.1.id)));
+    }
+    let tags: HashMap<&Digest, HashSet<&ImageRef>> =
+        index.images.iter().map(|image| (&image.id, image.tags.iter().collect())).collect();
+    let whole: HashSet<&Digest> =
+        index.images.iter().filter(|image| is_whole(index, image)).map(|image| &image.id).collect();
+    for (number, artifact) in index.artifacts.iter().enumerate() {
+        let name = artifact.name.as_str();
+        // What is made must not come out over what is copied, nor one artifact over another.
+        let is_copied = artifact.carried.is_file();
+        if index.lookup.artifacts[name] != number || (!is_copied && index.entry(name).is_some()) {
+            return Err(wrong(format_args!("two files of the folder have the name '{name}'")));
+        }
+        let has_tags = |(id, given): (&Digest, &Vec<ImageRef>)| {
+            tags.get(id).is_some_and(|tags| given.iter().all(|tag| tags.contains(tag)))
+        };
+        let has_images =
+            artifact.images.iter().all(|id| if is_copied { tags.contains_key(id) } else { whole.contains(id) })
+                && (artifact.tags.is_empty() || artifact.tags.len() == artifact.images.len())
+                && artifact.images.iter().zip(&artifact.tags).all(has_tags);
+        if !has_images || !is_carried(index, artifact) || artifact.mode > 0o777 {
+            return Err(wrong(format_args!("'{name}' is not in the payload as the artifact it should be")));
+        }
+    }
+    match &index.run {
+        Some(run) if index.artifact(run.as_str()).is_none() => {
+            Err(wrong(format_args!("'{run}' is to be run, yet not there")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether everything that the artifact is carried as is there.
+fn is_carried(index: &Index, artifact: &CarriedArtifact) -> bool {
+    match &artifact.carried {
+        Carried::File { .. } => index
+            .entry(artifact.name.as_str())
+            .is_some_and(|entry| entry.descriptor() == artifact.descriptor() && entry.mode == artifact.mode),
+        Carried::Rebuilt { blobs } => {
+            let has = |path: String| index.entry(&path).is_some();
+            has(image::recipe_path(&artifact.digest)) && blobs.iter().all(|blob| has(image::other_blob_path(blob)))
+        }
+        Carried::Exported => !artifact.images.is_empty(),
+    }
+}
+
+/// Whether the config and every layer of the image are there.
+fn is_whole(index: &Index, image: &Image) -> bool {
+    let has = |layer: &Layer| {
+        index.entry(&image::blob_path(&layer.blob().digest)).is_some_and(|entry| entry.size == layer.blob().size)
+    };
+    index.entry(&image::blob_path(&image.id)).is_some() && image.layers.iter().all(has)
+}
+
+fn wrong(why: impl Display) -> Error {
+    Error::integrity("the bundle's index contradicts itself")
+        .fact("reason", why)
+        .hint("copy the bundle again from where it was made, and check it there with: pack verify FILE.run")
+}

@@ -1,0 +1,54 @@
+//! `pack-site`, the program that a bundle carries: the commands for a machine without a network.
+//!
+//! Nothing here, and nothing that it calls, reaches the network or packs; so the linker leaves all of that out.
+
+use clap::{Parser, Subcommand};
+
+use super::terminal::Terminal;
+use super::{OutputArgs, Program, cat, extract, inspect, load, run, site, verify};
+use crate::error::Result;
+use crate::site::Signals;
+
+/// Checks, shows and unpacks a bundle, on a machine without a network.
+///
+/// The part of pack that a bundle carries for its site.
+#[derive(Parser)]
+#[command(name = "pack", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "\
+To make a bundle, take the whole of pack.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not the bytes that were promised.")]
+pub(super) struct OnSite {
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Verify(verify::VerifyArgs),
+    Inspect(inspect::InspectArgs),
+    Extract(extract::ExtractArgs),
+    Cat(cat::CatArgs),
+    Load(load::LoadArgs),
+    #[command(hide = true)]
+    Site(site::SiteArgs),
+}
+
+impl Program for OnSite {
+    fn output(&self) -> OutputArgs {
+        self.output
+    }
+
+    fn dispatch(self, terminal: &Terminal, signals: Signals) -> Result<u8> {
+        match self.command {
+            Command::Verify(args) => verify::run(&args, terminal),
+            Command::Inspect(args) => inspect::run(&args, terminal),
+            Command::Extract(args) => extract::run(&args, terminal),
+            Command::Cat(args) => cat::run(&args, terminal),
+            Command::Load(args) => load::run_bundle(&args, terminal),
+            Command::Site(args) => site::run(args, terminal, signals, run::<OnSite>),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Writing sizes and digests into a manifest's text, touching nothing else in it.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::{Manifest, Pin};
+use crate::digest::Descriptor;
+use crate::error::{Error, Result};
+
+/// Returns the manifest's text with `pins` in it: pairs of an artifact's place in [`Manifest::artifacts`] and its
+/// content's descriptor. Order, blanks and line ends of everything else stay as they were; pins that are there
+/// already change nothing.
+///
+/// # Errors
+/// The result would not be the intended manifest. No text that [`Manifest::parse`] accepts makes this happen; it is
+/// checked all the same, because the publisher's file is overwritten with the result.
+pub fn with_pins(manifest: &Manifest, pins: &[(usize, Descriptor)]) -> Result<String> {
+    let text = manifest.text();
+    let members = members(text)?;
+    let list = members.iter().find(|member| member.key == "artifacts").ok_or_else(unreadable)?;
+    let objects: Vec<&RawValue> = serde_json::from_str(list.value.get()).map_err(|_| unreadable())?;
+    let mut edits: Vec<(Range<usize>, String)> = Vec::new();
+    for (place, pin) in pins {
+        let object = objects.get(*place).ok_or_else(unreadable)?;
+        edits.extend(edits_of(text, object.get(), pin)?);
+    }
+    edits.sort_by_key(|(range, _)| std::cmp::Reverse(range.start));
+    let mut edited = text.to_owned();
+    for (range, new) in edits {
+        edited.replace_range(range, &new);
+    }
+    let read_back = Manifest::parse(edited.clone(), "the manifest with its pins")?;
+    let as_intended = pins.iter().all(|(place, pin)| {
+        read_back
+            .artifacts()
+            .get(*place)
+            .is_some_and(|artifact| artifact.pin == Some(Pin { size: Some(pin.size), digest: pin.digest }))
+    });
+    if as_intended { Ok(edited) } else { Err(unreadable()) }
+}
+
+fn unreadable() -> Error {
+    Error::failed("the pins cannot be written into this manifest")
+        .hint("this is a mistake in pack: please report it together with the manifest")
+}
+
+/// One member of a JSON object: its key, and its value's place in the text.
+struct Member<'a> {
+    key: Cow<'a, str>,
+    value: &'a RawValue,
+}
+
+/// The members of an object in the order of the text.
+struct Members<'a>(Vec<Member<'a>>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct InOrder;
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Members<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some((key, value)) = map.next_entry::<String, &'de RawValue>()? {
+                    members.push(Member { key: key.into(), value });
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+fn members(object: &str) -> Result<Vec<Member<'_>>> {
+    serde_json::from_str::<Members<'_>>(object).map(|members| members.0).map_err(|_| unreadable())
+}
+
+/// Where `part`, a slice of `text`, lies in it.
+fn range_in(text: &str, part: &str) -> Range<usize> {
+    let start = part.as_ptr() as usize - text.as_ptr() as usize;
+    start..start + part.len()
+}
+
+fn edits_of(text: &str, object: &str, pin: &Descriptor) -> Result<Vec<(Range<usize>, String)>> {
+    let members = members(object)?;
+    let last = members.last().ok_or_else(unreadable)?;
+    let end = range_in(text, last.value.get()).end;
+    let separator = blank_before_key(text, range_in(text, last.value.get()).start);
+    let mut edits = Vec::new();
+    let mut appended = String::new();
+    for (key, value) in [("size", pin.size.to_string()), ("digest", format!("\"{}\"", pin.digest))] {
+        match members.iter().find(|member| member.key == key) {
+            Some(member) if member.value.get() == value => {}
+            Some(member) => edits.push((range_in(text, member.value.get()), value)),
+            None => appended.push_str(&format!(",{separator}\"{key}\": {value}")),
+        }
+    }
+    if !appended.is_empty() {
+        edits.push((end..end, appended));
+    }
+    Ok(edits)
+}
+
+/// The blanks before the key whose value begins at `value`: what separates members in this object.
+fn blank_before_key(text: &str, value: usize) -> &str {
+    let before = text[..value].trim_end().trim_end_matches(':').trim_end();
+    let key = before.trim_end_matches('"').rfind('"').unwrap_or(0);
+    let outside = &before[..key];
+    &outside[outside.trim_end().len()..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+
+    const TEXT: &str = "{\r\n  \"version\": \"1.0.0\", \"schemaVersion\": 1,\n\t\"artifacts\": [\n    { \"kind\": \"file\",\n      \"name\": \"a\",\n      \"urls\": [\"a\"] },\n    {\"urls\":[\"b\"],\"name\":\"b\",\"kind\":\"file\"}\n  ],\n  \"name\": \"x\"\n}\n";
+
+    fn pin(size: u64) -> Descriptor {
+        Descriptor { size, digest: Digest::of(b"") }
+    }
+
+    #[test]
+    fn pins_go_in_and_everything_else_stays() {
+        let manifest = Manifest::parse(TEXT.to_owned(), "test").expect("valid");
+        let once = with_pins(&manifest, &[(0, pin(1)), (1, pin(2))]).expect("pinned");
+        let digest = Digest::of(b"");
+        let expected = TEXT
+            .replace("[\"a\"] }", &format!("[\"a\"],\n      \"size\": 1,\n      \"digest\": \"{digest}\" }}"))
+            .replace("\"file\"}", &format!("\"file\",\"size\": 2,\"digest\": \"{digest}\"}}"));
+        assert_eq!(once, expected);
+        let manifest = Manifest::parse(once.clone(), "test").expect("valid");
+        assert_eq!(with_pins(&manifest, &[(0, pin(1)), (1, pin(2))]).expect("pinned"), once);
+        let third = with_pins(&manifest, &[(0, pin(30))]).expect("pinned");
+        assert_eq!(third, once.replace("\"size\": 1,", "\"size\": 30,"));
+    }
+}

@@ -1,0 +1,23 @@
+//! What holds for any manifest, however it was made: the body of the fuzz target `manifest`.
+
+use super::edit::with_pins;
+use super::{Manifest, Pin};
+use crate::digest::Descriptor;
+
+/// Reads `data` as a manifest.
+///
+/// # Panics
+/// It is accepted, and yet is not JSON, or takes no pins.
+pub fn manifest(data: &[u8]) {
+    let Ok(manifest) = Manifest::from_bytes(data.to_vec(), "fuzz") else { return };
+    assert_eq!(manifest.text().as_bytes(), data);
+    assert!(serde_json::from_slice::<serde_json::Value>(data).is_ok(), "accepted, and yet not JSON");
+    let pin = Descriptor::of(data);
+    let pins: Vec<(usize, Descriptor)> = (0..manifest.artifacts().len()).map(|place| (place, pin)).collect();
+    let pinned = with_pins(&manifest, &pins).unwrap_or_else(|error| panic!("{error}"));
+    let pinned = Manifest::parse(pinned, "fuzz").unwrap_or_else(|error| panic!("{error}"));
+    let names = |manifest: &Manifest| manifest.artifacts().iter().map(|one| one.name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&pinned), names(&manifest));
+    let expected = Some(Pin { size: Some(pin.size), digest: pin.digest });
+    assert!(pinned.artifacts().iter().all(|artifact| artifact.pin == expected));
+}

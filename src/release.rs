@@ -1,0 +1,267 @@
+//! The folder where a product's artifacts lie: partial, placed, verified.
+//!
+//! ```text
+//! dataflux-func-portable/
+//!   manifest.json            exactly as the publisher wrote it
+//!   mysql.tar.gz …           artifacts, under their final names only when verified
+//!   .pack/lock               held by the one run that may write here
+//!   .pack/platform           which platform's artifacts these are
+//!   .pack/partial/<digest>   what came so far of an artifact
+//!   .pack/partial/<digest>.journal   which of its bytes are there
+//! ```
+
+mod background_sync;
+mod conflicts;
+mod extents;
+mod journal;
+mod partial;
+mod verify;
+
+use std::fs::{self, File};
+use std::io;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+
+pub use extents::Extents;
+pub use journal::Origin;
+pub use partial::{Mismatch, Partial, Verified};
+pub use verify::{Row, State, check, verify};
+
+use crate::digest::{Descriptor, Digest};
+use crate::error::{Error, IoContext, Result};
+use crate::manifest::{FILE_NAME, Limits, Manifest, Pinned, SIGNATURE_NAME};
+use crate::own_file;
+use crate::path::RelPath;
+use crate::platform::Platform;
+use crate::staged_file::{self, StagedFile};
+
+/// The folder's own sub-folder.
+const OWN: &str = ".pack";
+
+/// The lock's file in it.
+const LOCK: &str = "lock";
+
+/// A folder of artifacts; it need not exist yet.
+#[derive(Debug, Clone)]
+pub struct Folder {
+    root: PathBuf,
+}
+
+/// A folder that only this run may write to, until this is dropped: what changes a folder is a method of this.
+#[derive(Debug)]
+pub struct LockedFolder {
+    folder: Folder,
+    _held: File,
+}
+
+impl Deref for LockedFolder {
+    type Target = Folder;
+
+    fn deref(&self) -> &Folder {
+        &self.folder
+    }
+}
+
+/// The right to read a folder that nobody changes meanwhile, which several may have; given back when dropped.
+#[derive(Debug)]
+pub struct ReadLock {
+    held: Option<File>,
+    /// The folder's own sub-folder, where it was made for this lock: whoever only reads leaves no trace.
+    made: Option<PathBuf>,
+}
+
+impl Drop for ReadLock {
+    fn drop(&mut self) {
+        let (Some(held), Some(made)) = (&self.held, &self.made) else { return };
+        // Others may share the lock, or have begun to write meanwhile: then it is theirs now.
+        let alone = held.try_lock().is_ok() && fs::read_dir(made).is_ok_and(|entries| entries.count() == 1);
+        if alone && fs::remove_file(made.join(LOCK)).is_ok() {
+            // When somebody was quicker, it is not empty and stays.
+            let _ = fs::remove_dir(made);
+        }
+    }
+}
+
+impl Folder {
+    /// The folder at `root`.
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        Folder { root: root.into() }
+    }
+
+    /// Its path.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where the artifact of that name lies, or would lie.
+    pub fn path_of(&self, name: &RelPath) -> PathBuf {
+        name.below(&self.root)
+    }
+
+    /// Creates what is missing of the folder and takes its only write lock.
+    ///
+    /// # Errors
+    /// The folder cannot be made, or another run is writing into it.
+    pub fn lock(&self) -> Result<LockedFolder> {
+        let partials = self.partials();
+        fs::create_dir_all(&partials).doing("create the folder", &partials)?;
+        let held = own_file::lock(&self.root.join(OWN).join(LOCK))?;
+        Ok(LockedFolder { folder: self.clone(), _held: held })
+    }
+
+    /// Keeps everybody from writing into the folder, which must have a manifest. Where no lock can be made (a
+    /// read-only or full file system, a folder of somebody else's), it goes on without.
+    ///
+    /// # Errors
+    /// There is no manifest, or another run is writing into the folder.
+    pub fn lock_for_reading(&self) -> Result<ReadLock> {
+        // Nothing is made in a folder that is none of ours.
+        self.expect_manifest()?;
+        let own = self.root.join(OWN);
+        let made = Some(own.clone()).filter(|own| !own.exists());
+        let ready = fs::create_dir_all(&own).doing("create the folder", &own);
+        match ready.and_then(|()| own_file::lock_shared(&own.join(LOCK))) {
+            Ok(held) => Ok(ReadLock { held: Some(held), made }),
+            Err(error) if cannot_be_made(&error) => {
+                if let Some(made) = made {
+                    // A full disk may have had room for the folder and none for the file in it.
+                    let _ = fs::remove_dir(made);
+                }
+                Ok(ReadLock { held: None, made: None })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The manifest in the folder; `None` where there is none.
+    ///
+    /// # Errors
+    /// It cannot be read or is not valid.
+    pub fn manifest(&self) -> Result<Option<Manifest>> {
+        let path = self.root.join(FILE_NAME);
+        match read_manifest_text(&path) {
+            Ok(text) => Manifest::parse(text, &path.display().to_string()).map(Some),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+            Err(error) => Err(Error::io("read the manifest", &path, error)),
+        }
+    }
+
+    /// The manifest in the folder, which must be there.
+    ///
+    /// # Errors
+    /// It is missing, cannot be read or is not valid.
+    pub fn expect_manifest(&self) -> Result<Manifest> {
+        self.manifest()?.ok_or_else(|| {
+            Error::failed("this folder has no manifest.json")
+                .fact("path", self.root.display())
+                .hint("name the folder that 'pack download' made, or run: pack download MANIFEST")
+        })
+    }
+
+    /// The platform whose artifacts these are, where it was written down.
+    pub fn platform(&self) -> Option<Platform> {
+        fs::read_to_string(self.root.join(OWN).join("platform")).ok()?.trim().parse().ok()
+    }
+
+    /// Where files lie that have not their final names yet; whoever holds the write lock may write there.
+    pub fn partials(&self) -> PathBuf {
+        self.root.join(OWN).join("partial")
+    }
+
+    /// Where the partial of that digest lies, or would lie.
+    fn partial_path(&self, digest: &Digest) -> PathBuf {
+        self.partials().join(digest.hex())
+    }
+}
+
+impl LockedFolder {
+    /// Writes the manifest's exact text into the folder, and its signature, or no signature, beside it.
+    ///
+    /// # Errors
+    /// The disk refuses; the old manifest is then still there.
+    pub fn write_manifest(&self, manifest: &Manifest, signature: Option<&str>) -> Result<()> {
+        let beside = self.root.join(SIGNATURE_NAME);
+        match (signature, fs::remove_file(&beside)) {
+            (_, Err(error)) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(Error::io("remove the old signature", &beside, error));
+            }
+            (Some(signature), _) => StagedFile::write(&beside, signature.as_bytes(), 0o644)?,
+            (None, _) => {}
+        }
+        StagedFile::write(&self.root.join(FILE_NAME), manifest.text().as_bytes(), 0o644)
+    }
+
+    /// Removes the artifacts of `old` that `selection` does not name, where they still are exactly what
+    /// `old` pinned: nothing else of anybody's is touched. The names of what was removed.
+    ///
+    /// # Errors
+    /// A file cannot be removed.
+    pub fn remove_left_over(&self, old: &Manifest, selection: &[Pinned<'_>]) -> Result<Vec<RelPath>> {
+        let mut removed = Vec::new();
+        for artifact in old.artifacts() {
+            let stays = selection.iter().any(|pinned| *pinned.name() == artifact.name);
+            let path = self.path_of(&artifact.name);
+            if stays || !path.is_file() {
+                continue;
+            }
+            let found = File::open(&path).and_then(Descriptor::of_reader).doing("read", &path)?;
+            if artifact.pin.is_some_and(|pin| pin.digest == found.digest) {
+                fs::remove_file(&path).doing("remove", &path)?;
+                removed.push(artifact.name.clone());
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Writes down the platform whose artifacts these are.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn write_platform(&self, platform: Platform) -> Result<()> {
+        let own = self.root.join(OWN);
+        fs::create_dir_all(&own).doing("create the folder", &own)?;
+        StagedFile::write(&own.join("platform"), format!("{platform}\n").as_bytes(), 0o644)
+    }
+
+    /// Removes partials that none of `wanted` asks for: left over from another version.
+    ///
+    /// # Errors
+    /// The folder cannot be read or a file not removed.
+    pub fn drop_partials_except(&self, wanted: &[Digest]) -> Result<()> {
+        let partials = self.partials();
+        let wanted: Vec<String> = wanted.iter().map(Digest::hex).collect();
+        for entry in fs::read_dir(&partials).doing("list", &partials)? {
+            let entry = entry.doing("list", &partials)?;
+            let name = entry.file_name();
+            // A folder is none of ours, whoever made it.
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            if !is_folder && !wanted.iter().any(|digest| name.to_string_lossy().starts_with(digest.as_str())) {
+                fs::remove_file(entry.path()).doing("remove", &entry.path())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a file could not be made for reasons that keep everybody like us from making one.
+fn cannot_be_made(error: &Error) -> bool {
+    use io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    matches!(error.io_kind(), Some(PermissionDenied | QuotaExceeded | ReadOnlyFilesystem | StorageFull))
+}
+
+/// Whether a path below the root is the folder's own rather than an artifact.
+fn is_own(relative: &Path) -> bool {
+    // A killed run may have left a staged file; the next one that writes there removes it.
+    let staged = relative.to_str().is_some_and(staged_file::is_staged);
+    staged || [FILE_NAME, SIGNATURE_NAME].iter().any(|own| relative == Path::new(own)) || relative.starts_with(OWN)
+}
+
+/// A manifest's text from a file, never more of it than a manifest may have.
+///
+/// # Errors
+/// The file cannot be read or is no UTF-8.
+pub fn read_manifest_text(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    io::Read::read_to_string(&mut io::Read::take(File::open(path)?, Limits::DEFAULT.manifest_bytes + 1), &mut text)?;
+    Ok(text)
+}

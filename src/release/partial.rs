@@ -1,0 +1,267 @@
+//! A partially downloaded artifact; [`Partial::finish`] verifies it and is the only way to its final name.
+
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use super::LockedFolder;
+use super::background_sync::BackgroundSync;
+use super::extents::Extents;
+use super::journal::{Journal, Origin};
+use crate::digest::{Digest, Hasher, PIECE};
+use crate::error::{Error, IoContext, Result};
+use crate::manifest::{Limits, Pin};
+use crate::own_file;
+use crate::path::RelPath;
+use crate::staged_file::sync_folder_of;
+
+/// How much of what came out of order one write reads back to hash it.
+const CATCH_UP: u64 = 1 << 20;
+
+/// An artifact's bytes so far, in a file named by the digest they must come to.
+///
+/// Bytes may come in any order. They are hashed in theirs: as they are written where that is the next
+/// place, else read back when what was missing before them has come. No byte past the size that the
+/// artifact may have is ever written.
+pub struct Partial {
+    file: File,
+    path: PathBuf,
+    journal: Journal,
+    held: Extents,
+    origin: Option<Origin>,
+    hasher: Hasher,
+    pin: Pin,
+    buffer: Vec<u8>,
+    background_sync: BackgroundSync,
+}
+
+/// A file whose size and digest were checked: the only thing that can get an artifact's final name.
+pub struct Verified {
+    file: File,
+    path: PathBuf,
+    /// Removed only after the rename: a kill before that costs nothing but the rename.
+    journal: Journal,
+    size: u64,
+    digest: Digest,
+}
+
+/// What came is complete, and is not what was pinned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mismatch {
+    /// How many bytes came.
+    pub size: u64,
+    /// Their digest.
+    pub digest: Digest,
+}
+
+impl Partial {
+    /// Opens what is there for `pin`, or begins it.
+    ///
+    /// # Errors
+    /// The file cannot be opened, read or written.
+    pub fn open(folder: &LockedFolder, pin: Pin) -> Result<Self> {
+        let path = folder.partial_path(&pin.digest);
+        let file = own_file::open_or_create(&path).doing("create", &path)?;
+        let length = file.metadata().doing("look at", &path)?.len();
+        let (journal, mut held, origin) = Journal::open(path.with_extension("journal"), length)?;
+        held.clip(pin.size.unwrap_or(Limits::DEFAULT.artifact_bytes));
+        Ok(Partial {
+            file,
+            path,
+            journal,
+            held,
+            origin,
+            hasher: Hasher::new(),
+            pin,
+            buffer: Vec::new(),
+            background_sync: BackgroundSync::default(),
+        })
+    }
+
+    /// How many bytes are there.
+    pub fn length(&self) -> u64 {
+        self.held.total()
+    }
+
+    /// How many bytes there can be at most: the pinned size, else the limit of an artifact.
+    pub fn limit(&self) -> u64 {
+        self.pin.size.unwrap_or(Limits::DEFAULT.artifact_bytes)
+    }
+
+    /// What is missing of the first `size` bytes, in order.
+    pub fn gaps(&self, size: u64) -> Vec<Range<u64>> {
+        self.held.gaps(size)
+    }
+
+    /// Which bytes are there.
+    pub fn held(&self) -> &Extents {
+        &self.held
+    }
+
+    /// Where the bytes come from, as far as it was written down.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
+    }
+
+    /// Writes down where the bytes from now on come from.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn set_origin(&mut self, origin: Origin) -> Result<()> {
+        if self.origin.as_ref() != Some(&origin) {
+            self.journal.from(&origin)?;
+            self.origin = Some(origin);
+        }
+        Ok(())
+    }
+
+    /// Throws away what is there.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn restart(&mut self) -> Result<()> {
+        self.journal.clear()?;
+        self.held = Extents::default();
+        self.origin = None;
+        self.hasher = Hasher::new();
+        self.file.set_len(0).doing("empty", &self.path)
+    }
+
+    /// Writes the bytes that follow the first run of what is there; `false`, and nothing written, when
+    /// that would be too many.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn append(&mut self, bytes: &[u8]) -> Result<bool> {
+        self.write_at(self.held.head(), bytes)
+    }
+
+    /// Writes bytes at their place; `false`, and nothing written, when they reach past the limit.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<bool> {
+        let end = offset + bytes.len() as u64;
+        if end > self.limit() {
+            return Ok(false);
+        }
+        self.file.write_all_at(bytes, offset).doing("write", &self.path)?;
+        self.background_sync.wrote(&self.file, bytes.len() as u64).doing("write", &self.path)?;
+        self.held.insert(offset..end);
+        self.journal.held(offset..end)?;
+        if offset == self.hasher.length() {
+            self.hasher.update(bytes);
+        }
+        self.catch_up(CATCH_UP)?;
+        Ok(true)
+    }
+
+    /// Writes the ranges that are present into the journal, so that a later run goes on from here.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn flush(&mut self) -> Result<()> {
+        self.journal.flush()
+    }
+
+    /// Whether what is there is, as it is, what was pinned.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn is_pinned(&mut self) -> Result<bool> {
+        let digest = self.digest()?;
+        let whole = self.held.end() == self.hasher.length();
+        let sized = self.pin.size.is_none_or(|pinned| pinned == self.hasher.length());
+        Ok(whole && sized && digest == self.pin.digest)
+    }
+
+    /// The digest of the first run of what is there.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn digest(&mut self) -> Result<Digest> {
+        self.catch_up(u64::MAX)?;
+        Ok(self.hasher.clone().finish())
+    }
+
+    /// Hashes at most `most` bytes that are there and whose turn has come.
+    fn catch_up(&mut self, most: u64) -> Result<()> {
+        let until = self.held.head().min(self.hasher.length().saturating_add(most));
+        while self.hasher.length() < until {
+            self.buffer.resize(PIECE, 0);
+            let wanted = self.buffer.len().min((until - self.hasher.length()) as usize);
+            let piece = &mut self.buffer[..wanted];
+            self.file.read_exact_at(piece, self.hasher.length()).doing("read", &self.path)?;
+            self.hasher.update(piece);
+        }
+        Ok(())
+    }
+
+    /// Says that no byte follows. With the pinned size and digest it becomes [`Verified`] and is on the
+    /// disk; with other ones, or holes, it is thrown away and the mismatch told.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn finish(mut self) -> Result<std::result::Result<Verified, Mismatch>> {
+        let pinned = self.is_pinned()?;
+        let (size, digest) = (self.hasher.length(), self.hasher.finish());
+        if !pinned {
+            self.journal.remove()?;
+            fs::remove_file(&self.path).doing("remove", &self.path)?;
+            return Ok(Err(Mismatch { size, digest }));
+        }
+        self.journal.flush()?;
+        // Bytes of an earlier, longer attempt may lie behind.
+        self.file.set_len(size).doing("cut", &self.path)?;
+        self.background_sync.finish().and_then(|()| self.file.sync_all()).doing("write", &self.path)?;
+        Ok(Ok(Verified { file: self.file, path: self.path, journal: self.journal, size, digest }))
+    }
+}
+
+/// Appends, and fails with `FileTooLarge` at the first byte past [`Partial::limit`].
+impl io::Write for Partial {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.append(bytes) {
+            Ok(true) => Ok(bytes.len()),
+            Ok(false) => Err(io::ErrorKind::FileTooLarge.into()),
+            Err(error) => Err(io::Error::other(error)),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Verified {
+    /// The size in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The digest.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Gives the file its final name in `folder`, replacing what has that name.
+    ///
+    /// # Errors
+    /// The disk refuses; the final name then still has its old content.
+    pub fn place(self, folder: &LockedFolder, name: &RelPath, mode: u32) -> Result<()> {
+        let target = folder.path_of(name);
+        let parent = target.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(parent).doing("create the folder", parent)?;
+        self.file.set_permissions(Permissions::from_mode(mode)).doing("set the mode of", &self.path)?;
+        if target.is_dir() {
+            return Err(Error::failed("a folder lies where an artifact belongs")
+                .fact("path", target.display())
+                .hint("move it away with what is in it, then run the same command again"));
+        }
+        fs::rename(&self.path, &target).doing("put in place", &target)?;
+        self.journal.remove()?;
+        sync_folder_of(&target)
+    }
+}
