@@ -1,7 +1,7 @@
 //! The bundle, format 1: one file that carries a folder and gives every byte of it back.
 //!
 //! ```text
-//! header    launcher (POSIX sh) and runtime (gzip)      made by `site`; to this module, opaque bytes
+//! header    launcher (POSIX sh) and runtime (gzip)      what makes the file start itself on site
 //! payload   one tar stream, cut into independent zstd frames
 //! index     zstd skippable frame: what is where, in JSON
 //! trailer   zstd skippable frame of fixed size: where the index is, its digest, the total length
@@ -27,6 +27,7 @@ pub(crate) mod fuzzing;
 mod image_union;
 mod index;
 mod index_read;
+mod launcher;
 mod layout;
 mod lookup;
 mod payload;
@@ -34,6 +35,7 @@ mod preset;
 mod proof;
 mod proved_frame;
 mod read;
+mod runtime;
 mod sink;
 mod small_file;
 mod stack_check;
@@ -50,11 +52,13 @@ pub use damage::{BundlePart, Damage, verify};
 pub use extract::{extract, extract_all, extract_some};
 pub use footprint::Footprint;
 pub use index::Index;
+pub use launcher::header;
 pub use layout::{Frame, PayloadEntry};
 pub use payload::{FileContent, OpenStream, PayloadFile};
 pub use preset::Preset;
 pub use proof::{Scope, prove};
 pub use read::Bundle;
+pub use runtime::Runtime;
 pub use stack_check::check_stacks;
 pub use stream::EntryReader;
 pub use write::{BundleSpec, Written, write};

@@ -11,18 +11,19 @@
 //! what its name says is thrown away. Where the file system allows, an entry shares its blocks with the
 //! folder's file, so keeping an artifact costs no space and no time.
 
-mod incoming;
+mod unpinned;
 
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-pub use incoming::{Edition, Incoming};
+pub use unpinned::{Edition, Incoming};
 
-use crate::atomic::WholeFile;
 use crate::digest::Digest;
 use crate::error::{IoContext, Result};
+use crate::own_file;
+use crate::staged_file::StagedFile;
 
 /// The cache at one place; its folders are made when something is kept.
 #[derive(Debug, Clone)]
@@ -245,7 +246,7 @@ impl Cache {
         let _ = path
             .parent()
             .map_or(Ok(()), fs::create_dir_all)
-            .and_then(|()| File::create(&path))
+            .and_then(|()| own_file::open_or_create(&path))
             .and_then(|file| file.set_modified(SystemTime::now()));
     }
 }
@@ -265,9 +266,9 @@ fn remove(path: &Path) -> Result<()> {
 /// A copy that is whole or not there.
 fn copy(from: &Path, to: &Path) -> Result<()> {
     let mut source = File::open(from).doing("read", from)?;
-    let mut whole = WholeFile::create(to)?;
-    io::copy(&mut source, whole.file()).doing("write", to)?;
-    whole.place(0o644)
+    let mut staged = StagedFile::create(to)?;
+    io::copy(&mut source, &mut staged).doing("write", to)?;
+    staged.place(0o644)
 }
 
 #[cfg(test)]

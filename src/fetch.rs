@@ -57,9 +57,9 @@ use crate::cache::Cache;
 use crate::digest::Descriptor;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::folder::{Folder, Lock};
 use crate::manifest::{Artifact, Limits, Pinned, builtin};
 use crate::progress::Progress;
+use crate::release::LockedFolder;
 use crate::workers;
 
 /// How an artifact came to be in its folder.
@@ -169,7 +169,7 @@ impl Fetcher {
         Ok(sources.iter().map(|source| by_hand(&source.url)).collect())
     }
 
-    /// Sees to it that `folder`, whose lock the caller holds, has every artifact of `selection`. What is
+    /// Sees to it that `folder` has every artifact of `selection`. What is
     /// right stays, and then no request is sent for it. Outcomes come in the selection's order. The
     /// manifest is not written.
     ///
@@ -179,8 +179,7 @@ impl Fetcher {
         &self,
         selection: &[Pinned<'_>],
         base: &Url,
-        folder: &Folder,
-        _lock: &Lock,
+        folder: &LockedFolder,
         progress: &dyn Progress,
     ) -> Result<Vec<Outcome>> {
         let wanted: Vec<_> = selection.iter().map(|pinned| pinned.pin.digest).collect();

@@ -17,7 +17,7 @@
 //! | --- | --- |
 //! | do what a command of `pack` does | a module of [`task`]: typed options in, a typed report out |
 //! | read what a publisher lists | [`manifest::Manifest`], which has [`manifest::Artifact`]s |
-//! | look into a folder of artifacts | [`folder::Folder`]: each lies under its final name only when verified |
+//! | look into a folder of artifacts | [`release::Folder`]: each lies under its final name only when verified |
 //! | read a bundle | [`bundle::Bundle`], a smaller encoding of the folder that gives every byte back |
 //! | fetch something else | [`fetch::Fetcher`] |
 //! | take an image archive apart | [`image::analyse`] |
@@ -28,7 +28,7 @@
 //!
 //! ```
 //! use pack::task::{bundle, download, lock, manifest_url::manifest_url, trust::Trust, verify};
-//! use pack::{bundle::Compression, fetch, progress::Silent};
+//! use pack::{bundle::Preset, fetch, progress::Silent};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let place = std::env::temp_dir().join(format!("pack-example-{}", std::process::id()));
@@ -37,8 +37,8 @@
 //! std::fs::write(place.join("hello.sh"), "#!/bin/sh\necho hello\n")?;
 //! std::fs::write(
 //!     &source,
-//!     r#"{"schema": 1, "name": "hello", "version": "1.0.0", "run": "hello.sh",
-//!         "artifacts": [{"name": "hello.sh", "kind": "script", "url": "hello.sh"}]}"#,
+//!     r#"{"schemaVersion": 1, "name": "hello", "version": "1.0.0", "run": "hello.sh",
+//!         "artifacts": [{"name": "hello.sh", "kind": "script", "urls": ["hello.sh"]}]}"#,
 //! )?;
 //! let network = fetch::Options::default();
 //! lock::run(&lock::Options { manifest: source.clone(), update: false, network: network.clone() }, &Silent)?;
@@ -55,7 +55,7 @@
 //!     &Silent,
 //! )?;
 //! assert_eq!(downloaded.artifacts[0].name, "hello.sh");
-//! let folder = downloaded.folder.clone();
+//! let folder = pack::release::Folder::at(downloaded.folder.root());
 //! drop(downloaded); // it keeps the folder locked
 //!
 //! let bundled = bundle::run(
@@ -63,7 +63,7 @@
 //!         source: bundle::Source::Folder(folder),
 //!         output: Some(place.join("hello.run")),
 //!         platform: None,
-//!         compression: Compression::Fast,
+//!         preset: Preset::Fast,
 //!         originals: true,
 //!         runtime: Some("/proc/self/exe".into()), // a bundle carries a static program for its site
 //!         cores: None,
@@ -87,29 +87,30 @@
 //! cli                     what can be typed and seen; the only one that prints
 //! task                    the use cases, one file each; policy
 //! fetch        site       the network (async) │ what happens on site
-//! folder  cache  image  bundle
+//! release  cache  image  bundle
 //! manifest     signature  stack
-//! digest path platform image_ref progress error atomic scratch workers
+//! digest path platform image_ref progress error own_file staged_file scratch workers
 //! ```
 
-pub mod atomic;
 pub mod bundle;
 pub mod cache;
 pub mod cli;
 pub mod digest;
 pub mod error;
 pub mod fetch;
-pub mod folder;
 pub mod image;
 pub mod image_ref;
 pub mod manifest;
+pub mod own_file;
 pub mod path;
 pub mod platform;
 pub mod progress;
+pub mod release;
 pub mod scratch;
 pub mod signature;
 pub mod site;
 pub mod stack;
+pub mod staged_file;
 pub mod task;
 pub mod workers;
 

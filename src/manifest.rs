@@ -31,11 +31,6 @@ pub const SCHEMA_VERSION: u64 = 1;
 pub const FILE_NAME: &str = "manifest.json";
 /// The name of the manifest's signature beside it.
 pub const SIGNATURE_NAME: &str = "manifest.json.minisig";
-/// What the two are called until all of their bytes are on the disk (see [`crate::atomic`]).
-pub const HALF_WRITTEN: [&str; 2] = [".manifest.json.partial", ".manifest.json.minisig.partial"];
-/// How the name of a file that is being extracted begins and ends. No artifact has such a name, so a left-over file
-/// can be removed.
-pub const EXTRACTING: [&str; 2] = [".pack-extract-", ".partial"];
 
 /// A version of a product, as its publisher wrote it down.
 #[derive(Debug, Clone)]

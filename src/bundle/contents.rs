@@ -9,12 +9,12 @@ use super::payload::{FileContent, PayloadFile};
 use super::small_file::read_if_there;
 use crate::digest::{Descriptor, Digest};
 use crate::error::{Error, IoContext, Result};
-use crate::folder::Folder;
 use crate::image::{self, Analysis, AnalysisOptions, Image, Representation, analyse, layout};
 use crate::image_ref::ImageRef;
 use crate::manifest::{FILE_NAME, Kind, Manifest, Pinned, SIGNATURE_NAME};
 use crate::path::RelPath;
 use crate::progress::Progress;
+use crate::release::Folder;
 use crate::signature::LIMIT;
 
 /// What a bundle is made of.

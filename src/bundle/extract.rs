@@ -15,11 +15,11 @@ use super::read::Bundle;
 use super::sink::{DirSink, PendingFile};
 use crate::digest::{Mismatch, VerifyingWriter};
 use crate::error::{Error, IoContext, Result};
-use crate::folder::Folder;
 use crate::image;
 use crate::manifest::{FILE_NAME, SIGNATURE_NAME, upgrade};
 use crate::path::RelPath;
 use crate::progress::{Meter, Progress};
+use crate::release::Folder;
 
 /// Restores the whole folder: every artifact, the manifest, and what else lay beside it.
 ///
@@ -28,7 +28,7 @@ use crate::progress::{Meter, Progress};
 /// error. Files already in the folder keep their content until the
 /// new one is complete and right.
 pub fn extract_all(access: &BundleAccess<'_>, folder: &Folder, progress: &dyn Progress) -> Result<()> {
-    let _lock = folder.lock()?;
+    let folder = folder.lock()?;
     // A manifest that cannot be read protects nothing.
     if let Some(old) = folder.manifest().unwrap_or_default() {
         let hint = "extract into an empty folder, or remove the old one first";

@@ -4,9 +4,9 @@ use std::fs;
 
 use super::contents::Contents;
 use crate::error::{Error, IoContext, Result};
-use crate::folder::Folder;
 use crate::image_ref::ImageRef;
 use crate::manifest::Kind;
+use crate::release::Folder;
 use crate::stack;
 
 /// Checks that every image of every stack file in `contents` is a tag of some packed image. The images'

@@ -12,13 +12,13 @@ use super::lookup::Lookup;
 use super::payload::{self, PayloadFile};
 use super::preset::Preset;
 use super::proved_frame::ProvedFrame;
-use crate::atomic::WholeFile;
 use crate::digest::{Descriptor, Digest, HashingWriter};
 use crate::error::{Error, IoContext, Result};
 use crate::image::Image;
 use crate::manifest::Manifest;
 use crate::platform::Platform;
 use crate::progress::Progress;
+use crate::staged_file::StagedFile;
 use crate::workers;
 
 /// Everything a bundle is made of.
@@ -59,7 +59,7 @@ pub struct Written {
 /// `target` and what lies beside it still have their old content.
 pub fn write(spec: BundleSpec<'_>, target: &Path, progress: &dyn Progress) -> Result<Written> {
     progress.plan(spec.files.len(), Some(spec.files.iter().map(|file| file.descriptor.size).sum()));
-    let mut whole = WholeFile::create(target)?;
+    let mut whole = StagedFile::create(target)?;
     let mut out = HashingWriter::new(whole.file());
     out.write_all(&spec.header).doing("write the bundle", target)?;
     let frame_bytes = spec.preset.frame_bytes();
@@ -118,7 +118,7 @@ pub fn write(spec: BundleSpec<'_>, target: &Path, progress: &dyn Progress) -> Re
     let (_, descriptor) = out.finish();
     let checksum_file = beside(target, ".sha256");
     let name = target.file_name().unwrap_or_default().to_string_lossy();
-    let mut checksum = WholeFile::create(&checksum_file)?;
+    let mut checksum = StagedFile::create(&checksum_file)?;
     let line = format!("{}  {name}\n", descriptor.digest.hex());
     checksum.file().write_all(line.as_bytes()).doing("write the checksum", &checksum_file)?;
     whole.place(0o755)?;

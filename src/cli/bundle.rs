@@ -50,7 +50,7 @@ pub(super) struct BundleArgs {
     /// docker archives
     #[arg(long)]
     no_originals: bool,
-    /// The pack to carry for the site [default: this one]
+    /// The pack-site to carry [default: the one for the platform, beside this pack or in ~/.local/share/pack/runtimes]
     #[arg(long, value_name = "FILE")]
     runtime: Option<PathBuf>,
     /// Pack the artifacts of this platform [default: the folder's]

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::terminal::Terminal;
 use super::trust::KeyArgs;
 use crate::error::Result;
-use crate::folder::Folder;
+use crate::release::Folder;
 use crate::task::load;
 
 /// Stream images into 'docker load'; no temporary copy

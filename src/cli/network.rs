@@ -1,4 +1,4 @@
-//! The options that every fetching command shares, and where a manifest is.
+//! The options that every fetching command footprints, and where a manifest is.
 
 use std::path::PathBuf;
 use std::time::Duration;

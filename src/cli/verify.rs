@@ -9,8 +9,8 @@ use super::terminal::{Terminal, bytes, counted};
 use super::trust::KeyArgs;
 use crate::bundle::{BundlePart, Damage};
 use crate::error::{Class, Result};
-use crate::folder::{Folder, Row, State};
 use crate::platform::Platform;
+use crate::release::{Folder, Row, State};
 use crate::task::locate;
 use crate::task::verify::{self, BundleReport, FolderReport};
 

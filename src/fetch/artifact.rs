@@ -20,9 +20,9 @@ use super::{How, Outcome, evidence, redact};
 use crate::cache::Cache;
 use crate::digest::Descriptor;
 use crate::error::{Error, Result};
-use crate::folder::{self, Folder, Partial, State, Verified};
 use crate::manifest::{Pin, Pinned};
 use crate::progress::{Meter, Progress};
+use crate::release::{self, LockedFolder, Partial, State, Verified};
 
 /// What all artifacts of a run share.
 pub(super) struct Run<'a> {
@@ -31,7 +31,7 @@ pub(super) struct Run<'a> {
     pub(super) health: Health,
     pub(super) cache: Option<&'a Cache>,
     pub(super) base: &'a Url,
-    pub(super) folder: &'a Folder,
+    pub(super) folder: &'a LockedFolder,
     pub(super) progress: &'a dyn Progress,
 }
 
@@ -50,7 +50,7 @@ impl Run<'_> {
     pub(super) fn provide(&self, pinned: &Pinned<'_>, twin: Option<&Path>) -> Result<Outcome> {
         let meter = self.progress.start(pinned.name().as_str(), pinned.pin.size);
         let meter = Counting { meter: meter.as_ref(), added: AtomicU64::new(0) };
-        let row = folder::check(self.folder, pinned, &meter);
+        let row = release::check(self.folder, pinned, &meter);
         let outcome = |how, size, origin: Origin| {
             meter.done(match (how, origin.from_cache) {
                 (How::Kept, _) => "kept",

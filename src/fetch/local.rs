@@ -9,9 +9,9 @@ use url::Url;
 use super::fault::{Came, Fault};
 use crate::digest::{BoundedReader, Descriptor, Digest};
 use crate::error::Error;
-use crate::folder::Partial;
 use crate::manifest::builtin;
 use crate::progress::Meter;
+use crate::release::Partial;
 
 /// Bytes that need no network.
 #[derive(Debug)]

@@ -21,8 +21,8 @@ use super::options::Options;
 use super::retry::{Tally, Turn};
 use super::seen::Seen;
 use crate::digest::Digest;
-use crate::folder::{Extents, Origin, Partial};
 use crate::progress::Meter;
+use crate::release::{Extents, Origin, Partial};
 
 /// An attempt under way.
 pub(super) struct Attempt<'a> {
@@ -72,7 +72,7 @@ impl<'a> Attempt<'a> {
     pub(super) async fn run(self) -> (Tally, Option<Seen>, Result<(), Fault>) {
         let result = self.run_lanes().await;
         let state = self.state.into_inner();
-        let paused = state.partial.pause().map_err(Fault::from);
+        let paused = state.partial.flush().map_err(Fault::from);
         (state.tally, state.seen, result.and(paused))
     }
 

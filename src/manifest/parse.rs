@@ -12,17 +12,14 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use url::Url;
 
-use super::{
-    Artifact, EXTRACTING, FILE_NAME, HALF_WRITTEN, Kind, Limits, Manifest, Pin, ProductName, SCHEMA_VERSION,
-    SIGNATURE_NAME,
-};
+use super::{Artifact, FILE_NAME, Kind, Limits, Manifest, Pin, ProductName, SCHEMA_VERSION, SIGNATURE_NAME};
 use crate::digest::Digest;
 use crate::error::{Error, Result, is_bidi_control};
 use crate::path::RelPath;
 use crate::platform::Platform;
 
 /// Names in a folder that are its own: artifacts cannot have them, nor lie below them.
-const RESERVED: [&str; 6] = [FILE_NAME, SIGNATURE_NAME, HALF_WRITTEN[0], HALF_WRITTEN[1], ".pack", "oci"];
+const RESERVED: [&str; 4] = [FILE_NAME, SIGNATURE_NAME, ".pack", "oci"];
 
 #[derive(Deserialize)]
 struct Schema<'a> {
@@ -156,8 +153,9 @@ fn artifact(source: &Source<'_>, raw: &RawValue) -> Result<Artifact> {
     let shape: RawArtifact = part.read(raw.get())?;
     let name: RelPath = part.parse(shape.name)?;
     let first = name.parts().next().unwrap_or_default().to_lowercase();
-    let [begin, end] = EXTRACTING;
-    if RESERVED.contains(&first.as_str()) || (first.starts_with(begin) && first.ends_with(end)) {
+    // A file that is being written has such a name, and one that is left over is removed.
+    let staged = first.starts_with('.') && first.ends_with(".partial");
+    if RESERVED.contains(&first.as_str()) || staged {
         return Err(part.at(shape.name, format_args!("the name '{name}' is the folder's own")));
     }
     // serde's own message would quote the text in place of the list, and with it any password.

@@ -13,13 +13,13 @@ use super::power_cut::Mark;
 use crate::bundle::{Bundle, BundleAccess, CarriedArtifact, PayloadEntry};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::folder::Folder;
 use crate::image::{
     AnalysedBlobs, AnalysisOptions, BlobSource, END_OF_ARCHIVE, Image, analyse, check_tags, export_members,
 };
 use crate::image_ref::ImageRef;
 use crate::manifest::{Kind, Pinned};
 use crate::progress::{Meter, Progress};
+use crate::release::Folder;
 
 /// How many loads run at a time, once the shared layers are there. More do not help: the engine unpacks a
 /// layer at a time for each.

@@ -6,16 +6,15 @@ use std::path::{Path, PathBuf};
 use super::sign::sign_file;
 use super::trust::Trust;
 use super::{download, locate};
-use crate::bundle::{BundleSpec, Contents, Preset, Written, check_stacks, write};
+use crate::bundle::{self, BundleSpec, Contents, Preset, Runtime, Written, check_stacks, write};
 use crate::error::{Error, IoContext, Result};
-use crate::folder::Folder;
 use crate::image;
 use crate::manifest::Manifest;
 use crate::path::RelPath;
 use crate::platform::Platform;
 use crate::progress::Progress;
+use crate::release::Folder;
 use crate::signature::SecretKey;
-use crate::site::{self, Runtime};
 use crate::workers;
 
 /// Where the content of a bundle comes from.
@@ -40,7 +39,7 @@ pub struct Options {
     pub preset: Preset,
     /// Whether images come back bit for bit; without, they come back as plain docker archives.
     pub originals: bool,
-    /// The program to carry for the site; `None` is the running one.
+    /// The `pack-site` to carry; `None` is the one that [`Runtime::find`] finds for the platform.
     pub runtime: Option<PathBuf>,
     /// On how many cores, at least 1; `None` is all. The bundle does not depend on it.
     pub cores: Option<usize>,
@@ -95,7 +94,7 @@ fn pack(folder: &Folder, options: &Options, progress: &dyn Progress) -> Result<R
     let selection = manifest.select(platform)?;
     let runtime = match &options.runtime {
         Some(path) => Runtime::from_file(path, platform)?,
-        None => Runtime::current(platform)?,
+        None => Runtime::find(platform)?,
     };
     let cores = options.cores.unwrap_or_else(workers::cores);
     let reading = image::AnalysisOptions {
@@ -112,7 +111,7 @@ fn pack(folder: &Folder, options: &Options, progress: &dyn Progress) -> Result<R
     let spec = BundleSpec {
         manifest: &manifest,
         platform,
-        header: site::header(&manifest, platform, &runtime, gzip_level(options.preset))?,
+        header: bundle::header(&manifest, platform, &runtime, gzip_level(options.preset))?,
         files,
         artifacts,
         images,

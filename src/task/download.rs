@@ -14,10 +14,10 @@ use super::trusted_manifest::TrustedManifest;
 use super::upgrade::check_upgrade;
 use crate::error::Result;
 use crate::fetch::{self, Fetcher, Outcome};
-use crate::folder::{Folder, Lock};
 use crate::manifest::{Artifact, Manifest};
 use crate::platform::Platform;
 use crate::progress::Progress;
+use crate::release::{Folder, LockedFolder};
 
 /// What to download, and where to.
 #[derive(Debug, Clone)]
@@ -47,14 +47,13 @@ impl Options {
 #[derive(Debug)]
 pub struct Report {
     /// The folder.
-    pub folder: Folder,
+    pub folder: LockedFolder,
     /// Its manifest.
     pub manifest: Manifest,
     /// The platform whose artifacts it holds.
     pub platform: Platform,
     /// What became of each artifact, in the manifest's order.
     pub artifacts: Vec<Outcome>,
-    _held: Lock,
 }
 
 /// Downloads what a manifest pins. What is right already stays, and no request is sent for it.
@@ -71,16 +70,16 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
     let manifest = &trusted.manifest;
     let platform = locate::platform_of(&folder, options.platform)?;
     let selection = manifest.select(platform)?;
-    let held = folder.lock()?;
+    let folder = folder.lock()?;
     // Another run may have been here since the manifest was accepted.
     let old = check_upgrade(&folder, manifest, options.allow_downgrade)?;
     if let Some(old) = &old {
-        for name in folder.make_way(old, &selection)? {
+        for name in folder.remove_conflicting(old, &selection)? {
             progress.note(&format!("removed {name}: it is in the way of version {}", manifest.version()));
         }
     }
     progress.phase("fetching");
-    let artifacts = fetcher.download(&selection, &trusted.base, &folder, &held, progress)?;
+    let artifacts = fetcher.download(&selection, &trusted.base, &folder, progress)?;
     if let Some(old) = old {
         for name in folder.remove_left_over(&old, &selection)? {
             progress.note(&format!("removed {name}: version {} does not have it", manifest.version()));
@@ -88,7 +87,7 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
     }
     folder.write_platform(platform)?;
     folder.write_manifest(manifest, trusted.signature.as_deref())?;
-    Ok(Report { folder, manifest: trusted.manifest, platform, artifacts, _held: held })
+    Ok(Report { folder, manifest: trusted.manifest, platform, artifacts })
 }
 
 /// What would be fetched, to get it by other means.

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use super::trust::Trust;
 use crate::bundle::{Bundle, CarriedArtifact, Scope, extract_all, extract_some, no_such_file};
 use crate::error::Result;
-use crate::folder::Folder;
 use crate::manifest::{FILE_NAME, SIGNATURE_NAME};
 use crate::progress::Progress;
+use crate::release::Folder;
 
 /// What to extract, and where to.
 #[derive(Debug, Clone)]

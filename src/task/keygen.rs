@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::atomic::WholeFile;
 use crate::error::{Error, Result};
 use crate::signature;
+use crate::staged_file::StagedFile;
 
 /// A pair of keys that was written.
 #[derive(Debug)]
@@ -37,8 +37,8 @@ pub fn run(name: &Path, password: impl FnOnce() -> Result<Option<String>>) -> Re
         }
     }
     let (public, secret) = signature::generate(password()?)?;
-    WholeFile::write(&secret_path, secret.as_bytes(), 0o600)?;
-    WholeFile::write(&public_path, public.as_bytes(), 0o644)?;
+    StagedFile::write(&secret_path, secret.as_bytes(), 0o600)?;
+    StagedFile::write(&public_path, public.as_bytes(), 0o644)?;
     let key = public.lines().nth(1).unwrap_or_default().to_owned();
     Ok(Report { secret: secret_path, public: public_path, key })
 }

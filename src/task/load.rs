@@ -6,9 +6,9 @@ use super::locate;
 use super::trust::Trust;
 use crate::bundle::{Bundle, CarriedArtifact, Scope};
 use crate::error::Result;
-use crate::folder::Folder;
 use crate::manifest::Kind;
 use crate::progress::Progress;
+use crate::release::Folder;
 use crate::site;
 
 /// Loads the images of a folder, or only those of the artifacts that `names` lists. Returns the names that were

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, IoContext, Result};
-use crate::folder::{Folder, read_manifest_text};
 use crate::manifest::{FILE_NAME, Manifest};
 use crate::platform::Platform;
+use crate::release::{Folder, read_manifest_text};
 
 /// The platform asked for, else this host's.
 pub fn platform(asked: Option<Platform>) -> Result<Platform> {

@@ -6,16 +6,16 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::manifest_url::{is_meant_as_url, manifest_url};
-use crate::atomic::WholeFile;
 use crate::digest::Digest;
 use crate::error::{Error, IoContext, Result};
 use crate::fetch::{self, Fetcher};
-use crate::folder::read_manifest_text;
 use crate::manifest::edit::with_pins;
 use crate::manifest::{Artifact, Manifest};
 use crate::path::RelPath;
 use crate::platform::Platform;
 use crate::progress::Progress;
+use crate::release::read_manifest_text;
+use crate::staged_file::StagedFile;
 
 /// What to pin.
 #[derive(Debug, Clone)]
@@ -105,7 +105,7 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
 /// its artifacts were fetched.
 fn replace(path: &Path, old: &str, new: &str) -> Result<()> {
     // Two runs of this command do not get past here at once.
-    let mut whole = WholeFile::create(path)?;
+    let mut whole = StagedFile::create(path)?;
     if read_manifest_text(path).doing("read the manifest", path)? != old {
         return Err(Error::failed("the manifest has changed while its artifacts were fetched")
             .fact("manifest", path.display())

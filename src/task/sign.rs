@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::atomic::WholeFile;
 use crate::error::{Error, IoContext, Result};
 use crate::manifest::Manifest;
 use crate::signature::{EXTENSION, SecretKey};
+use crate::staged_file::StagedFile;
 
 /// A signature that was written.
 #[derive(Debug)]
@@ -41,6 +41,6 @@ pub(super) fn sign_file(path: &Path, content: &[u8], key: &SecretKey, comment: &
     let mut target = path.as_os_str().to_owned();
     target.push(format!(".{EXTENSION}"));
     let target = PathBuf::from(target);
-    WholeFile::write(&target, signature.as_bytes(), 0o644)?;
+    StagedFile::write(&target, signature.as_bytes(), 0o644)?;
     Ok(target)
 }

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 
 use crate::bundle::{Bundle, BundleAccess, Scope};
 use crate::error::{Error, IoContext, Result};
-use crate::folder::Folder;
 use crate::manifest::{FILE_NAME, Manifest, SIGNATURE_NAME};
 use crate::progress::Progress;
+use crate::release::Folder;
 use crate::signature::{LIMIT, PublicKey};
 
 /// What a manifest must stand up to. `Default` takes any manifest and warns of one that has expired.

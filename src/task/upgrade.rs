@@ -1,8 +1,8 @@
 //! Whether a manifest may take the place of the one in a folder.
 
 use crate::error::Result;
-use crate::folder::Folder;
 use crate::manifest::{FILE_NAME, Manifest, upgrade};
+use crate::release::Folder;
 
 /// Checks that `new` may take the place of what is in the folder. Returns the folder's manifest, where it has one.
 ///

@@ -7,10 +7,10 @@ use super::trust::Trust;
 use super::verify_signature::verify_signature;
 use crate::bundle::{self, Bundle, BundlePart, Damage};
 use crate::error::Result;
-use crate::folder::{self, Folder, Row, State};
 use crate::manifest::Manifest;
 use crate::platform::Platform;
 use crate::progress::Progress;
+use crate::release::{self, Folder, Row, State};
 
 /// How a folder stands.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ pub fn folder(
     trust.check_folder(folder, &manifest, progress)?;
     let platform = locate::platform_of(folder, platform)?;
     progress.phase("verifying");
-    let files = folder::verify(folder, &manifest.select(platform)?, progress)?;
+    let files = release::verify(folder, &manifest.select(platform)?, progress)?;
     Ok(FolderReport { manifest, platform, files })
 }
 

@@ -13,10 +13,10 @@ use pack::bundle::{
 };
 use pack::digest::Descriptor;
 use pack::error::{Class, Error, Result};
-use pack::folder::Folder;
 use pack::image::AnalysisOptions;
 use pack::platform::Platform;
 use pack::progress::Silent;
+use pack::release::Folder;
 use pack::signature::{PublicKey, SecretKey, generate};
 use serde_json::{Value, json};
 

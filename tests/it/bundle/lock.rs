@@ -6,8 +6,8 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use crate::support::mounts::Tmpfs;
-use crate::support::{expect, file, noise, pack, small_product, write_product};
-use pack::folder::Folder;
+use crate::support::{expect, file, noise, pack, small_product, staged, write_product};
+use pack::release::Folder;
 
 /// Stopped when dropped.
 struct Running(Child);
@@ -21,12 +21,12 @@ impl Drop for Running {
 
 /// A `pack bundle` that has begun to write and takes long.
 fn packing(folder: &Path, words: &[&str]) -> Running {
-    // What one that was killed left is no sign of this one.
-    fs::remove_file(folder.join(".x.run.partial")).ok();
+    // A staged file of a killed run is no sign of this one.
+    staged(folder, "x.run").iter().for_each(|left| fs::remove_file(left).expect("removed"));
     let mut command = pack(folder);
     command.args(["bundle", "--compression", "max", "--threads", "1", "-o", "x.run"]).args(words);
     let mut child = Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("runs"));
-    while !folder.join(".x.run.partial").exists() {
+    while staged(folder, "x.run").is_empty() {
         assert!(child.0.try_wait().expect("asked").is_none(), "it ended before it began to write");
         std::thread::sleep(Duration::from_millis(2));
     }

@@ -302,7 +302,7 @@ fn two_runs_in_one_folder_do_not_tread_on_each_other() {
     publish(&files, "1.0.0", &product(2));
     let folder = tempfile::tempdir().expect("a temporary folder");
     let url = server.url("manifest.json").to_string();
-    let product = pack::folder::Folder::at(folder.path().join("probe-portable"));
+    let product = pack::release::Folder::at(folder.path().join("probe-portable"));
     let held = product.lock().expect("locked");
     let (_, err) = expect(1, folder.path(), &["download", &url]);
     assert!(err.contains("another pack is working here") && err.contains("hint: wait"), "{err}");

@@ -149,12 +149,13 @@ fn several_folders_are_not_guessed_between() {
 fn what_a_killed_run_left_of_a_manifest_is_not_unexpected_and_goes() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let product = small_product(folder.path());
-    let left = [".manifest.json.partial", ".manifest.json.minisig.partial"].map(|name| product.join(name));
+    let left = [".manifest.json.abcdefABC123.partial", ".manifest.json.minisig.abcdefABC123.partial"]
+        .map(|name| product.join(name));
     left.iter().for_each(|path| fs::write(path, "half").expect("written"));
     let (rows, _) = expect(0, folder.path(), &["verify"]);
     assert!(!rows.contains("unexpected"), "{rows}");
     expect(0, folder.path(), &["download", "probe-portable", "--no-cache"]);
-    assert!(!left[0].exists(), "the next run that writes a manifest uses the name itself");
+    assert!(!left[0].exists(), "the next run that writes a manifest removes it");
 }
 
 #[test]

@@ -28,7 +28,10 @@ fn is_durable(calls: &[String], partial: &str, name: &str, folder: &Path) {
         found.map(|(at, _)| at).unwrap_or_else(|| panic!("{name}: no {what} from line {after} on: {calls:#?}"))
     };
     let renamed = find(0, "rename", &|call| call.contains("rename") && call.contains(&format!("{name}\"")));
-    let synced = find(0, "sync of the bytes", &|call| call.contains("sync(") && call.contains(partial));
+    // The bytes are under a staged file's name, or, of what is downloaded, under its digest.
+    let ending = if partial.starts_with("/.") { ".partial" } else { "" };
+    let synced =
+        find(0, "sync of the bytes", &|call| call.contains("sync(") && call.contains(partial) && call.contains(ending));
     assert!(synced < renamed, "{name}: {calls:#?}");
     let folder = format!("<{}>", folder.display());
     find(renamed, "sync of the folder", &|call| call.contains("sync(") && call.contains(&folder));
@@ -45,8 +48,8 @@ fn bytes_are_on_the_disk_before_they_have_their_name() {
     let Some(calls) = traced(&root, &["download", "-q", "--no-cache", "src"]) else { return };
     let product = root.join("probe-portable");
     is_durable(&calls, &digest, "probe-portable/data", &product);
-    is_durable(&calls, ".manifest.json.partial", "probe-portable/manifest.json", &product);
+    is_durable(&calls, "/.manifest.json.", "probe-portable/manifest.json", &product);
     let Some(calls) = traced(&root, &["bundle", "-q", "-o", "x.run"]) else { return };
-    is_durable(&calls, ".x.run.partial", "\"x.run", &root);
-    is_durable(&calls, ".x.run.sha256.partial", "x.run.sha256", &root);
+    is_durable(&calls, "/.x.run.", "\"x.run", &root);
+    is_durable(&calls, "/.x.run.sha256.", "x.run.sha256", &root);
 }

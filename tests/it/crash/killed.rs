@@ -127,7 +127,7 @@ fn a_killed_extraction_is_finished_by_the_next_and_leaves_nothing() {
     let out = folder.path().join("out");
     let half_made = |place: &Path| {
         let entries = fs::read_dir(place).into_iter().flatten().flatten();
-        entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(".pack-extract-")).count()
+        entries.filter(|entry| pack::staged_file::is_staged(&entry.file_name().to_string_lossy())).count()
     };
     for (words, place) in [(&["extract", "x.run", "out"][..], ".pack/partial"), (&["extract", "x.run", "out", "a"], "")]
     {

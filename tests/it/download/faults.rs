@@ -291,14 +291,14 @@ fn a_full_disk_is_told_and_the_old_file_stays() {
     let served = new.clone();
     let server = serve(move |request| Reply::file(request, &served));
     let product = Product::of(&new, "a");
-    let folder = pack::folder::Folder::at(disk.0.path().join("folder"));
+    let folder = pack::release::Folder::at(disk.0.path().join("folder"));
     fs::create_dir(folder.root()).expect("made");
     fs::write(folder.root().join("a"), &old).expect("written");
     let manifest = product.manifest();
     let selection = manifest.select(pack::platform::Platform::AMD64).expect("pinned");
     let fetcher = pack::fetch::Fetcher::new(Product::hurried()).expect("a fetcher");
-    let lock = folder.lock().expect("locked");
-    let download = || fetcher.download(&selection, &server.url(""), &folder, &lock, &pack::progress::Silent);
+    let folder = folder.lock().expect("locked");
+    let download = || fetcher.download(&selection, &server.url(""), &folder, &pack::progress::Silent);
     let error = download().expect_err("the disk is full");
     assert_eq!(error.class(), Class::Failed);
     assert!(error.hint_text().is_some_and(|hint| hint.contains("disk is full")), "{error}");

@@ -18,8 +18,8 @@ use crate::support::noise;
 use pack::digest::Digest;
 use pack::error::Class;
 use pack::fetch::Options;
-use pack::folder::Partial;
 use pack::manifest::Pin;
+use pack::release::Partial;
 use url::Url;
 
 /// A generator of pseudo-random numbers: splitmix64 (Steele, Lea, Flood 2014).
@@ -144,7 +144,8 @@ fn missing(product: &Product, name: &str, body: &[u8]) -> Option<u64> {
         return Some(0);
     }
     let digest = Digest::of(body);
-    let partial = Partial::open(&product.folder(), Pin { size: Some(body.len() as u64), digest }).expect("opened");
+    let folder = product.folder().lock().expect("locked");
+    let partial = Partial::open(&folder, Pin { size: Some(body.len() as u64), digest }).expect("opened");
     let kept = fs::read(product.folder().root().join(".pack/partial").join(digest.hex())).expect("read");
     let right = partial.held().iter().all(|run| {
         let run = run.start as usize..run.end as usize;

@@ -32,11 +32,25 @@ pub fn top() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// What a bundle carries to its site.
+pub const PACK_SITE: &str = env!("CARGO_BIN_EXE_pack-site");
+
 /// A command line of `pack`, in `folder`, with a cache of its own below it.
 pub fn pack(folder: &Path) -> Command {
     let mut command = Command::new(PACK);
     command.current_dir(folder).env("XDG_CACHE_HOME", folder.join(".cache")).env("NO_COLOR", "1");
     command
+}
+
+/// The files in `folder` that are being written, or were, and are to be called `name`.
+pub fn staged(folder: &Path, name: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("listed").map(|entry| entry.expect("listed").path());
+    let stem = format!(".{name}.");
+    let is_staged = |path: &PathBuf| {
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        file.starts_with(&stem) && pack::staged_file::is_staged(&file)
+    };
+    entries.filter(is_staged).collect()
 }
 
 /// `program` with the signals that a test sends at their default: a job in the background of a script is

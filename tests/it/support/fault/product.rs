@@ -8,10 +8,10 @@ use std::time::Duration;
 use pack::digest::Digest;
 use pack::error::{Error, Result};
 use pack::fetch::{Fetcher, Options, Outcome};
-use pack::folder::{Folder, State, verify};
 use pack::manifest::Manifest;
 use pack::platform::Platform;
 use pack::progress::{Meter, Progress, Silent};
+use pack::release::{Folder, State, verify};
 use tempfile::TempDir;
 use url::Url;
 
@@ -89,8 +89,8 @@ impl Product {
     pub fn download_watched(&self, base: &Url, options: Options, progress: &dyn Progress) -> Result<Vec<Outcome>> {
         let manifest = self.manifest();
         let selection = manifest.select(Platform::AMD64).expect("pinned");
-        let folder = self.folder();
-        let result = Fetcher::new(options)?.download(&selection, base, &folder, &folder.lock()?, progress);
+        let folder = self.folder().lock()?;
+        let result = Fetcher::new(options)?.download(&selection, base, &folder, progress);
         self.assert_nothing_wrong_has_a_name();
         result
     }

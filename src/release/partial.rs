@@ -1,19 +1,21 @@
-//! What came so far of an artifact, and the one way from there to its final name.
+//! A partially downloaded artifact; [`Partial::finish`] verifies it and is the only way to its final name.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, Permissions};
+use std::io;
 use std::ops::Range;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::Folder;
+use super::LockedFolder;
+use super::background_sync::BackgroundSync;
 use super::extents::Extents;
 use super::journal::{Journal, Origin};
-use super::write_back::WriteBack;
-use crate::atomic::sync_folder_of;
 use crate::digest::{Digest, Hasher, PIECE};
 use crate::error::{Error, IoContext, Result};
 use crate::manifest::{Limits, Pin};
+use crate::own_file;
 use crate::path::RelPath;
+use crate::staged_file::sync_folder_of;
 
 /// How much of what came out of order one write reads back to hash it.
 const CATCH_UP: u64 = 1 << 20;
@@ -32,7 +34,7 @@ pub struct Partial {
     hasher: Hasher,
     pin: Pin,
     buffer: Vec<u8>,
-    write_back: WriteBack,
+    background_sync: BackgroundSync,
 }
 
 /// A file whose size and digest were checked: the only thing that can get an artifact's final name.
@@ -59,15 +61,9 @@ impl Partial {
     ///
     /// # Errors
     /// The file cannot be opened, read or written.
-    pub fn open(folder: &Folder, pin: Pin) -> Result<Self> {
+    pub fn open(folder: &LockedFolder, pin: Pin) -> Result<Self> {
         let path = folder.partial_path(&pin.digest);
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(&path)
-            .doing("create", &path)?;
+        let file = own_file::open_or_create(&path).doing("create", &path)?;
         let length = file.metadata().doing("look at", &path)?.len();
         let (journal, mut held, origin) = Journal::open(path.with_extension("journal"), length)?;
         held.clip(pin.size.unwrap_or(Limits::DEFAULT.artifact_bytes));
@@ -80,7 +76,7 @@ impl Partial {
             hasher: Hasher::new(),
             pin,
             buffer: Vec::new(),
-            write_back: WriteBack::default(),
+            background_sync: BackgroundSync::default(),
         })
     }
 
@@ -152,7 +148,7 @@ impl Partial {
             return Ok(false);
         }
         self.file.write_all_at(bytes, offset).doing("write", &self.path)?;
-        self.write_back.wrote(&self.file, bytes.len() as u64).doing("write", &self.path)?;
+        self.background_sync.wrote(&self.file, bytes.len() as u64).doing("write", &self.path)?;
         self.held.insert(offset..end);
         self.journal.held(offset..end)?;
         if offset == self.hasher.length() {
@@ -162,11 +158,11 @@ impl Partial {
         Ok(true)
     }
 
-    /// Puts on record what came, so that a later run can go on from here.
+    /// Writes the ranges that are present into the journal, so that a later run goes on from here.
     ///
     /// # Errors
     /// The disk refuses.
-    pub fn pause(&mut self) -> Result<()> {
+    pub fn flush(&mut self) -> Result<()> {
         self.journal.flush()
     }
 
@@ -219,8 +215,23 @@ impl Partial {
         self.journal.flush()?;
         // Bytes of an earlier, longer attempt may lie behind.
         self.file.set_len(size).doing("cut", &self.path)?;
-        self.write_back.finish().and_then(|()| self.file.sync_all()).doing("write", &self.path)?;
+        self.background_sync.finish().and_then(|()| self.file.sync_all()).doing("write", &self.path)?;
         Ok(Ok(Verified { file: self.file, path: self.path, journal: self.journal, size, digest }))
+    }
+}
+
+/// Appends, and fails with `FileTooLarge` at the first byte past [`Partial::limit`].
+impl io::Write for Partial {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.append(bytes) {
+            Ok(true) => Ok(bytes.len()),
+            Ok(false) => Err(io::ErrorKind::FileTooLarge.into()),
+            Err(error) => Err(io::Error::other(error)),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -239,7 +250,7 @@ impl Verified {
     ///
     /// # Errors
     /// The disk refuses; the final name then still has its old content.
-    pub fn place(self, folder: &Folder, name: &RelPath, mode: u32) -> Result<()> {
+    pub fn place(self, folder: &LockedFolder, name: &RelPath, mode: u32) -> Result<()> {
         let target = folder.path_of(name);
         let parent = target.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(parent).doing("create the folder", parent)?;

@@ -5,7 +5,7 @@ use std::io::Write;
 use crc::{CRC_32_CKSUM, Crc};
 use flate2::{Compression, GzBuilder};
 
-use super::Runtime;
+use super::runtime::Runtime;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;

@@ -1,25 +1,25 @@
-//! What was written goes to the disk while more comes, so that little is left to wait for at the end.
+//! Syncs a file while it is being written, so that little is left to wait for at the end.
 
 use std::fs::File;
 use std::io;
 use std::thread::{Builder, JoinHandle};
 
-/// After how many bytes the disk is asked to take what it has not yet.
+/// The number of bytes after which a sync starts.
 const STEP: u64 = 4 << 20;
 
-/// Puts a file on the disk again and again, on a thread of its own.
+/// Syncs a file's data after every few megabytes, on a thread of its own.
 #[derive(Debug, Default)]
-pub(super) struct WriteBack {
-    /// Bytes written since it last began.
+pub(super) struct BackgroundSync {
+    /// Bytes written since the last sync started.
     since: u64,
     running: Option<JoinHandle<io::Result<()>>>,
 }
 
-impl WriteBack {
-    /// So many bytes were written to `file`.
+impl BackgroundSync {
+    /// Counts `bytes` as written to `file`, and starts a sync when there are enough of them.
     ///
     /// # Errors
-    /// The disk refused bytes of before.
+    /// An earlier sync failed.
     pub(super) fn wrote(&mut self, file: &File, bytes: u64) -> io::Result<()> {
         self.since += bytes;
         if self.since < STEP || self.running.as_ref().is_some_and(|running| !running.is_finished()) {
@@ -29,14 +29,14 @@ impl WriteBack {
         self.since = 0;
         let file = file.try_clone()?;
         // Without a thread the end takes longer, and that is all.
-        self.running = Builder::new().name("write back".to_owned()).spawn(move || file.sync_data()).ok();
+        self.running = Builder::new().name("background sync".to_owned()).spawn(move || file.sync_data()).ok();
         Ok(())
     }
 
-    /// Waits for what is on its way. The system tells of a failed write once: who does not ask here never hears it.
+    /// Waits for the sync that runs. The system reports a failed write once: a caller that does not ask misses it.
     ///
     /// # Errors
-    /// The disk refused.
+    /// The sync failed.
     pub(super) fn finish(&mut self) -> io::Result<()> {
         match self.running.take().map(JoinHandle::join) {
             Some(Ok(outcome)) => outcome,

@@ -10,15 +10,16 @@
 //!   .pack/partial/<digest>.journal   which of its bytes are there
 //! ```
 
+mod background_sync;
+mod conflicts;
 mod extents;
 mod journal;
 mod partial;
 mod verify;
-mod way;
-mod write_back;
 
 use std::fs::{self, File};
 use std::io;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 pub use extents::Extents;
@@ -26,12 +27,13 @@ pub use journal::Origin;
 pub use partial::{Mismatch, Partial, Verified};
 pub use verify::{Row, State, check, verify};
 
-use crate::atomic::{self, WholeFile};
 use crate::digest::{Descriptor, Digest};
 use crate::error::{Error, IoContext, Result};
-use crate::manifest::{FILE_NAME, HALF_WRITTEN, Limits, Manifest, Pinned, SIGNATURE_NAME};
+use crate::manifest::{FILE_NAME, Limits, Manifest, Pinned, SIGNATURE_NAME};
+use crate::own_file;
 use crate::path::RelPath;
 use crate::platform::Platform;
+use crate::staged_file::{self, StagedFile};
 
 /// The folder's own sub-folder.
 const OWN: &str = ".pack";
@@ -45,10 +47,19 @@ pub struct Folder {
     root: PathBuf,
 }
 
-/// The right to write into a folder; given back when dropped.
+/// A folder that only this run may write to, until this is dropped: what changes a folder is a method of this.
 #[derive(Debug)]
-pub struct Lock {
+pub struct LockedFolder {
+    folder: Folder,
     _held: File,
+}
+
+impl Deref for LockedFolder {
+    type Target = Folder;
+
+    fn deref(&self) -> &Folder {
+        &self.folder
+    }
 }
 
 /// The right to read a folder that nobody changes meanwhile, which several may have; given back when dropped.
@@ -91,10 +102,11 @@ impl Folder {
     ///
     /// # Errors
     /// The folder cannot be made, or another run is writing into it.
-    pub fn lock(&self) -> Result<Lock> {
+    pub fn lock(&self) -> Result<LockedFolder> {
         let partials = self.partials();
         fs::create_dir_all(&partials).doing("create the folder", &partials)?;
-        atomic::lock(&self.root.join(OWN).join(LOCK)).map(|held| Lock { _held: held })
+        let held = own_file::lock(&self.root.join(OWN).join(LOCK))?;
+        Ok(LockedFolder { folder: self.clone(), _held: held })
     }
 
     /// Keeps everybody from writing into the folder, which must have a manifest. Where no lock can be made (a
@@ -108,7 +120,7 @@ impl Folder {
         let own = self.root.join(OWN);
         let made = Some(own.clone()).filter(|own| !own.exists());
         let ready = fs::create_dir_all(&own).doing("create the folder", &own);
-        match ready.and_then(|()| atomic::lock_shared(&own.join(LOCK))) {
+        match ready.and_then(|()| own_file::lock_shared(&own.join(LOCK))) {
             Ok(held) => Ok(ReadLock { held: Some(held), made }),
             Err(error) if cannot_be_made(&error) => {
                 if let Some(made) = made {
@@ -146,6 +158,23 @@ impl Folder {
         })
     }
 
+    /// The platform whose artifacts these are, where it was written down.
+    pub fn platform(&self) -> Option<Platform> {
+        fs::read_to_string(self.root.join(OWN).join("platform")).ok()?.trim().parse().ok()
+    }
+
+    /// Where files lie that have not their final names yet; whoever holds the write lock may write there.
+    pub fn partials(&self) -> PathBuf {
+        self.root.join(OWN).join("partial")
+    }
+
+    /// Where the partial of that digest lies, or would lie.
+    fn partial_path(&self, digest: &Digest) -> PathBuf {
+        self.partials().join(digest.hex())
+    }
+}
+
+impl LockedFolder {
     /// Writes the manifest's exact text into the folder, and its signature, or no signature, beside it.
     ///
     /// # Errors
@@ -156,10 +185,10 @@ impl Folder {
             (_, Err(error)) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(Error::io("remove the old signature", &beside, error));
             }
-            (Some(signature), _) => WholeFile::write(&beside, signature.as_bytes(), 0o644)?,
+            (Some(signature), _) => StagedFile::write(&beside, signature.as_bytes(), 0o644)?,
             (None, _) => {}
         }
-        WholeFile::write(&self.root.join(FILE_NAME), manifest.text().as_bytes(), 0o644)
+        StagedFile::write(&self.root.join(FILE_NAME), manifest.text().as_bytes(), 0o644)
     }
 
     /// Removes the artifacts of `old` that `selection` does not name, where they still are exactly what
@@ -184,11 +213,6 @@ impl Folder {
         Ok(removed)
     }
 
-    /// The platform whose artifacts these are, where it was written down.
-    pub fn platform(&self) -> Option<Platform> {
-        fs::read_to_string(self.root.join(OWN).join("platform")).ok()?.trim().parse().ok()
-    }
-
     /// Writes down the platform whose artifacts these are.
     ///
     /// # Errors
@@ -196,17 +220,7 @@ impl Folder {
     pub fn write_platform(&self, platform: Platform) -> Result<()> {
         let own = self.root.join(OWN);
         fs::create_dir_all(&own).doing("create the folder", &own)?;
-        WholeFile::write(&own.join("platform"), format!("{platform}\n").as_bytes(), 0o644)
-    }
-
-    /// Where files lie that have not their final names yet; whoever holds the write lock may write there.
-    pub fn partials(&self) -> PathBuf {
-        self.root.join(OWN).join("partial")
-    }
-
-    /// Where the partial of that digest lies, or would lie.
-    fn partial_path(&self, digest: &Digest) -> PathBuf {
-        self.partials().join(digest.hex())
+        StagedFile::write(&own.join("platform"), format!("{platform}\n").as_bytes(), 0o644)
     }
 
     /// Removes partials that none of `wanted` asks for: left over from another version.
@@ -237,9 +251,9 @@ fn cannot_be_made(error: &Error) -> bool {
 
 /// Whether a path below the root is the folder's own rather than an artifact.
 fn is_own(relative: &Path) -> bool {
-    // A run that was killed may have left a half-written one; the next that writes there replaces it.
-    [FILE_NAME, SIGNATURE_NAME].iter().chain(&HALF_WRITTEN).any(|own| relative == Path::new(own))
-        || relative.starts_with(OWN)
+    // A killed run may have left a staged file; the next one that writes there removes it.
+    let staged = relative.to_str().is_some_and(staged_file::is_staged);
+    staged || [FILE_NAME, SIGNATURE_NAME].iter().any(|own| relative == Path::new(own)) || relative.starts_with(OWN)
 }
 
 /// A manifest's text from a file, never more of it than a manifest may have.

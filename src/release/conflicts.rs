@@ -1,23 +1,23 @@
-//! Making way: what was a file in the version before may be a folder now, or the other way round.
+//! Conflicts between versions: a file of the version before may be a folder now, or the other way round.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io;
 use std::path::Path;
 
-use super::{Folder, Partial};
+use super::{LockedFolder, Partial};
 use crate::digest::{Descriptor, Digest};
 use crate::error::{IoContext, Result};
 use crate::manifest::{Manifest, Pin, Pinned};
 use crate::path::RelPath;
 
-impl Folder {
+impl LockedFolder {
     /// Removes those artifacts of `old` that lie where `selection` needs a folder, or in a folder where it needs a
     /// file, as far as they still are exactly what `old` pinned; and the folders that this leaves empty. Bytes
     /// that `selection` pins too stay as partials. The names of what was removed.
     ///
     /// # Errors
     /// A file cannot be read or removed, or the disk refuses a copy.
-    pub fn make_way(&self, old: &Manifest, selection: &[Pinned<'_>]) -> Result<Vec<RelPath>> {
+    pub fn remove_conflicting(&self, old: &Manifest, selection: &[Pinned<'_>]) -> Result<Vec<RelPath>> {
         let above = |name: &RelPath| selection.iter().find(|pinned| is_above(pinned.name(), name));
         let below = |name: &RelPath| selection.iter().any(|pinned| is_above(name, pinned.name()));
         let in_the_way = || old.artifacts().iter().filter(|it| above(&it.name).is_some() || below(&it.name));
@@ -32,7 +32,7 @@ impl Folder {
                 continue;
             }
             if let Some(wanted) = selection.iter().find(|pinned| pinned.pin.digest == digest) {
-                self.set_aside(&path, wanted.pin)?;
+                self.preserve_as_partial(&path, wanted.pin)?;
             }
             fs::remove_file(&path).doing("remove", &path)?;
             removed.push(artifact.name.clone());
@@ -52,18 +52,16 @@ impl Folder {
 
     /// Copies the file into the partial for `pin`. Not moved there: its bytes may be shared with the cache, and a
     /// partial may be written to.
-    fn set_aside(&self, path: &Path, pin: Pin) -> Result<()> {
+    fn preserve_as_partial(&self, path: &Path, pin: Pin) -> Result<()> {
         let mut partial = Partial::open(self, pin)?;
         if partial.length() > 0 {
             partial.restart()?;
         }
         let mut file = File::open(path).doing("read", path)?;
-        let mut buffer = vec![0; 256 << 10];
-        loop {
-            let n = file.read(&mut buffer).doing("read", path)?;
-            if n == 0 || !partial.append(&buffer[..n])? {
-                return partial.pause();
-            }
+        match io::copy(&mut file, &mut partial) {
+            // What does not fit is not the pinned bytes: the digest will say so.
+            Err(error) if error.kind() != io::ErrorKind::FileTooLarge => Err(error).doing("copy", path),
+            _ => partial.flush(),
         }
     }
 

@@ -13,14 +13,13 @@
 //!   held 4194304 <their digest>
 //! ```
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::atomic;
 use crate::digest::{Digest, Hasher};
 use crate::error::{IoContext, Result};
+use crate::own_file;
 use crate::scratch::Scratch;
 
 /// The journal is written each time so many bytes came: what a kill costs at most.
@@ -77,16 +76,10 @@ impl Incoming {
     /// # Errors
     /// The disk refuses, or another run is at work on this very file.
     pub(super) fn at(path: PathBuf) -> Result<Self> {
-        let mut file = atomic::lock(&path)?;
+        let mut file = lock(&path)?;
         let journal_path = path.with_extension("journal");
         let (hasher, edition) = believed(&mut file, &journal_path);
-        let journal = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .mode(0o600)
-            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
-            .open(&journal_path)
-            .doing("create", &journal_path)?;
+        let journal = own_file::open_or_create(&journal_path).doing("create", &journal_path)?;
         let shelf = Shelf { file, path, journal, journal_path, written_down: 0, scratch: None };
         let mut incoming = Incoming { hasher, edition, shelf: Some(shelf) };
         incoming.begin_journal()?;
@@ -160,7 +153,7 @@ impl Incoming {
     fn begin_journal(&mut self) -> Result<()> {
         let Some(shelf) = &mut self.shelf else { return Ok(()) };
         let length = self.hasher.length();
-        shelf.journal.set_len(0).doing("empty", &shelf.journal_path)?;
+        shelf.journal.set_len(0).and_then(|()| shelf.journal.rewind()).doing("empty", &shelf.journal_path)?;
         shelf.file.set_len(length).doing("cut", &shelf.path)?;
         shelf.file.seek(SeekFrom::Start(length)).doing("write", &shelf.path)?;
         shelf.written_down = 0;
@@ -204,6 +197,13 @@ impl Shelf {
     }
 }
 
+/// Opens the file of an earlier run, or a new one, and takes the only lock on it.
+fn lock(path: &Path) -> Result<File> {
+    // What another put there under this name is not adopted.
+    drop(own_file::open_or_create(path).doing("create", path)?);
+    own_file::lock(path)
+}
+
 fn scratch(path: &Path, journal: &Path) -> [Scratch; 2] {
     [path, journal].map(|path| Scratch::new(path.to_owned()))
 }
@@ -211,7 +211,7 @@ fn scratch(path: &Path, journal: &Path) -> [Scratch; 2] {
 /// What the journal says of the bytes in `file` that is true of them.
 fn believed(file: &mut File, journal: &Path) -> (Hasher, Option<Edition>) {
     let mut hasher = Hasher::new();
-    let Ok(mut lines) = File::open(journal).map(io::BufReader::new) else { return (hasher, None) };
+    let Ok(mut lines) = own_file::open(journal).map(io::BufReader::new) else { return (hasher, None) };
     let Some(edition) = line(&mut lines).as_deref().and_then(edition_of) else { return (hasher, None) };
     while let Some((length, digest)) = line(&mut lines).as_deref().and_then(held_of) {
         // A file that is all there has nothing left to ask for, and an answer is wanted that says it is the same.

@@ -10,14 +10,16 @@
 //!
 //! A power cut may keep the line and lose the bytes; the digest at the end finds that.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::fs::{self, File};
+use std::io::{Read, Seek, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::extents::Extents;
 use crate::digest::Digest;
 use crate::error::{IoContext, Result};
+use crate::own_file;
+use crate::staged_file::StagedFile;
 
 /// A stream of bytes is written down each time so many of it came: what a kill costs at most.
 const STEP: u64 = 256 << 10;
@@ -45,12 +47,12 @@ impl Journal {
     pub(super) fn open(path: PathBuf, file_length: u64) -> Result<(Self, Extents, Option<Origin>)> {
         let (mut held, origin) = read(&path);
         held.clip(file_length);
-        let fresh = path.with_extension("journal.new");
         let mut text: String = held.iter().map(line_held).collect();
         text.extend(origin.as_ref().map(line_from));
-        fs::write(&fresh, text).doing("write", &fresh)?;
-        fs::rename(&fresh, &path).doing("write", &path)?;
-        let file = OpenOptions::new().append(true).open(&path).doing("open", &path)?;
+        let mut fresh = StagedFile::create(&path)?;
+        fresh.write_all(text.as_bytes()).doing("write", &path)?;
+        // A power cut that loses it costs the partial and nothing else.
+        let file = fresh.place_open(0o600)?;
         Ok((Journal { file, path, unwritten: Vec::new() }, held, origin))
     }
 
@@ -87,7 +89,7 @@ impl Journal {
     /// Nothing is held any more.
     pub(super) fn clear(&mut self) -> Result<()> {
         self.unwritten.clear();
-        self.file.set_len(0).doing("empty", &self.path)
+        self.file.set_len(0).and_then(|()| self.file.rewind()).doing("empty", &self.path)
     }
 
     /// Removes the journal's file.
@@ -111,7 +113,11 @@ fn line_from(origin: &Origin) -> String {
 /// What the lines say; one that cannot be read ends the reading, for what follows it is not to be trusted.
 fn read(path: &Path) -> (Extents, Option<Origin>) {
     let (mut held, mut origin) = (Extents::default(), None);
-    let text = fs::read_to_string(path).unwrap_or_default();
+    let mut text = String::new();
+    // What cannot be read, or is another's, says nothing.
+    if own_file::open(path).and_then(|mut file| file.read_to_string(&mut text)).is_err() {
+        return (held, origin);
+    }
     for line in text.split_inclusive('\n') {
         let Some(line) = line.strip_suffix('\n') else { break };
         if let Some((url, validator)) = line.strip_prefix("from ").and_then(|rest| rest.split_once(' ')) {

@@ -1,4 +1,4 @@
-//! The door: everything is in the library.
+//! The door for those with a network: every command.
 
 use std::process::ExitCode;
 
