@@ -9,9 +9,9 @@ use super::schedule::{Assembly, Target, Try, TryReport};
 use super::transfer::{Transfer, TransferReport};
 use crate::digest::Descriptor;
 use crate::error::{Error, Result};
-use crate::release::{Mismatch, Partial, Verified};
 use crate::manifest::Pin;
 use crate::progress::Meter;
+use crate::release::{Mismatch, Partial, Verified};
 
 /// An artifact under way.
 pub(super) struct PinnedTarget<'a> {

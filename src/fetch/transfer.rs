@@ -25,8 +25,8 @@ use super::options::Options;
 use super::response::{Body, HttpResponse};
 use super::response_head::ResponseInfo;
 use super::schedule::{Assembly, Connections, RangeSupport, Try};
-use crate::release::Partial;
 use crate::progress::Meter;
+use crate::release::Partial;
 
 /// What a transfer came to.
 pub(super) struct TransferReport {

@@ -6,8 +6,8 @@ use super::super::error::{ActualSize, FetchError};
 use super::super::response::{Body, HttpResponse};
 use super::super::response_head::ResponseInfo;
 use super::super::schedule::{Assembly, Connections, RangeSupport};
-use crate::release::{Extents, Partial};
 use crate::progress::Meter;
+use crate::release::{Extents, Partial};
 
 /// A range that a server shortens is continued if it brought at least this many bytes; fewer are a broken response.
 const SHORTEST_PART: u64 = 1 << 10;
