@@ -285,6 +285,15 @@ pub(super) struct ContentReader<R> {
     at: usize,
 }
 
+impl<R: Read> ContentReader<R> {
+    /// The content of a gzip file that is read once, from its first byte.
+    pub(super) fn start(source: R) -> io::Result<Self> {
+        let mut inflater = Inflater::new(source);
+        header(&mut inflater)?.expect()?;
+        Ok(ContentReader { inflater, chunk: None, at: 0 })
+    }
+}
+
 impl<R: Read + io::Seek> ContentReader<R> {
     /// The text from byte `offset` on.
     pub(super) fn open(mut source: R, points: &[Point], offset: u64) -> io::Result<Self> {

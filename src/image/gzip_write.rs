@@ -54,7 +54,13 @@ pub(super) fn write(
                 (at_hand, history) = (kept, history + own - from);
                 offset += own as u64;
             }
-            Ok(())
+            // Content that no record uses is not in the file, whoever reads it elsewhere.
+            match (&mut text).take(1).read_to_end(&mut Vec::new()).map_err(fault)? {
+                0 => Ok(()),
+                _ => {
+                    Err(fault(io::Error::new(io::ErrorKind::InvalidData, "the content is longer than its records use")))
+                }
+            }
         },
         |job| match job {
             Job::Verbatim(bytes) => Ok((bytes.to_vec(), None)),
