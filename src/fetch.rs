@@ -49,6 +49,7 @@ mod netrc;
 mod options;
 mod pauses;
 mod pinned;
+mod proxy;
 mod redact;
 mod response;
 mod response_head;

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use reqwest::header::{self, HeaderMap, HeaderValue};
-use reqwest::{Certificate, Client, ClientBuilder, Response};
+use reqwest::{Certificate, Client, ClientBuilder, Proxy, Response};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use url::Url;
 
@@ -13,6 +13,7 @@ use super::cache_bypass::CacheBypass;
 use super::credentials::{self, Credentials};
 use super::error::{FetchError, causes};
 use super::options::Options;
+use super::proxy::Proxies;
 use super::redact;
 use super::response::HttpResponse;
 use super::throttle::Throttle;
@@ -52,6 +53,7 @@ pub(super) struct Http {
     shared: OnceLock<Client>,
     separate: OnceLock<Client>,
     credentials: Credentials,
+    proxies: Proxies,
     throttle: Throttle,
     extra: Semaphore,
     authorities: Vec<Certificate>,
@@ -66,6 +68,7 @@ impl Http {
             throttle: Throttle::new(options.limit_rate),
             extra: Semaphore::new(options.extra_connections),
             credentials: Credentials::default(),
+            proxies: Proxies::from_environment()?,
             shared: OnceLock::new(),
             separate: OnceLock::new(),
             authorities,
@@ -164,7 +167,9 @@ impl Http {
             return Ok(client);
         }
         let settings = || {
-            let builder = builder(&self.options);
+            let proxies = self.proxies.clone();
+            let proxy = Proxy::custom(move |url| proxies.of(url).cloned());
+            let builder = builder(&self.options).no_proxy().proxy(proxy);
             if link == Link::Separate { builder.http1_only() } else { builder }
         };
         // A bare host has no certificates at all. Plain HTTP must work there; HTTPS then fails on its own.
@@ -203,10 +208,18 @@ fn builder(options: &Options) -> ClientBuilder {
 
 fn certificates(path: &Path) -> Result<Vec<Certificate>> {
     let text = std::fs::read(path).doing("read the certificates", path)?;
-    match Certificate::from_pem_bundle(&text) {
-        Ok(found) if !found.is_empty() => Ok(found),
-        _ => Err(Error::usage("the file holds no certificate")
-            .fact("path", path.display())
-            .hint("give a PEM file: it has lines '-----BEGIN CERTIFICATE-----'")),
-    }
+    let has = |words: &str| text.windows(words.len()).any(|window| window == words.as_bytes());
+    let why = match Certificate::from_pem_bundle(&text) {
+        Ok(found) if !found.is_empty() => return Ok(found),
+        _ if has("-----BEGIN CERTIFICATE-----") => "a certificate in it is damaged",
+        _ if has("PRIVATE KEY-----") => "it is a private key: keep it secret, and give the certificate beside it",
+        _ if has("-----BEGIN CERTIFICATE REQUEST-----") => "it is a request for a certificate, which nobody signed yet",
+        _ if text.first() == Some(&0x30) => "it is in DER form: convert it with 'openssl x509 -inform der -out ca.pem'",
+        _ if text.is_empty() => "it is empty",
+        _ => "it has no line '-----BEGIN CERTIFICATE-----'",
+    };
+    Err(Error::usage("the file given with --cacert holds no certificate that can be used")
+        .fact("path", path.display())
+        .fact("reason", why)
+        .hint("give a PEM file: it has lines '-----BEGIN CERTIFICATE-----'"))
 }

@@ -4,6 +4,7 @@
 //! before the folder is touched, artifacts get their final names one by one as they are verified, what the old
 //! version had and the new one has not goes after that, and the manifest is written last.
 
+use std::fs;
 use std::path::PathBuf;
 
 use url::Url;
@@ -14,10 +15,11 @@ use super::trusted_manifest::TrustedManifest;
 use super::upgrade::check_upgrade;
 use crate::error::Result;
 use crate::fetch::{self, Fetcher, Outcome};
-use crate::manifest::{Artifact, Manifest};
+use crate::manifest::{Artifact, Manifest, SIGNATURE_NAME};
 use crate::platform::Platform;
 use crate::progress::Progress;
 use crate::release::{Folder, LockedFolder};
+use crate::signature;
 
 /// What to download, and where to.
 #[derive(Debug, Clone)]
@@ -78,6 +80,18 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
             progress.note(&format!("removed {name}: it is in the way of version {}", manifest.version()));
         }
     }
+    let signature = match (trusted.signature.clone(), &old) {
+        (None, Some(old)) if old.text() == manifest.text() => {
+            let kept = kept_signature(&folder);
+            if kept.is_some() {
+                progress.note(
+                    "the server has sent no signature; the one in the folder stays, for the manifest is the same",
+                );
+            }
+            kept
+        }
+        (signature, _) => signature,
+    };
     progress.phase("fetching");
     let artifacts = fetcher.download(&selection, &trusted.base, &folder, progress)?;
     if let Some(old) = old {
@@ -86,8 +100,15 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
         }
     }
     folder.write_platform(platform)?;
-    folder.write_manifest(manifest, trusted.signature.as_deref())?;
+    folder.write_manifest(manifest, signature.as_deref())?;
     Ok(Report { folder, manifest: trusted.manifest, platform, artifacts })
+}
+
+/// The signature in the folder, if a file there is one.
+fn kept_signature(folder: &LockedFolder) -> Option<String> {
+    let path = folder.root().join(SIGNATURE_NAME);
+    fs::symlink_metadata(&path).ok().filter(|found| found.is_file() && found.len() <= signature::LIMIT)?;
+    fs::read_to_string(&path).ok().filter(|text| signature::is_signature(text))
 }
 
 /// What would be fetched, to get it by other means.
