@@ -1,6 +1,5 @@
 //! The command line: what can be typed, and who does it. One file a command.
 
-mod authentic;
 mod bundle;
 mod cache;
 mod cat;
@@ -10,7 +9,6 @@ mod extract;
 mod inspect;
 mod keygen;
 mod load;
-mod locate;
 mod lock;
 mod man;
 mod network;

@@ -1,14 +1,13 @@
 //! `pack cache`: what is kept of earlier downloads.
 
-use std::time::{Duration, SystemTime};
-
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::terminal::{Terminal, bytes, counted};
-use crate::cache::{Cache, Entry, Pruned, Stray};
-use crate::error::{Error, Result};
+use crate::cache::Entry;
+use crate::error::Result;
+use crate::task::cache::{self, Bounds, Report};
 
 /// List or prune what is kept of earlier downloads
 #[derive(Args)]
@@ -43,33 +42,21 @@ struct PruneArgs {
 }
 
 pub(super) fn run(args: &CacheArgs, terminal: &Terminal) -> Result<u8> {
-    let root = Cache::default_root().ok_or_else(|| {
-        Error::failed("there is no place for a cache").hint("set HOME or XDG_CACHE_HOME to an absolute path")
-    })?;
-    let cache = Cache::at(root);
     match &args.verb {
-        None | Some(Verb::List) => {
-            show(&cache, "kept", &cache.list()?, &cache.strays()?, terminal)?;
-        }
-        Some(Verb::Prune(prune)) => {
-            let day = Duration::from_secs(24 * 60 * 60);
-            let used_before = prune.older_than.and_then(|days| {
-                SystemTime::now().checked_sub(day.saturating_mul(u32::try_from(days).unwrap_or(u32::MAX)))
-            });
-            let everything = prune.older_than.is_none() && prune.keep_bytes.is_none();
-            let keep_bytes = if everything { Some(0) } else { prune.keep_bytes };
-            let Pruned { entries, strays } = cache.prune(used_before, keep_bytes)?;
-            show(&cache, "removed", &entries, &strays, terminal)?;
+        None | Some(Verb::List) => show("kept", &cache::list()?, terminal)?,
+        Some(Verb::Prune(PruneArgs { older_than, keep_bytes })) => {
+            let bounds = Bounds { older_than_days: *older_than, keep_bytes: *keep_bytes };
+            show("removed", &cache::prune(bounds)?, terminal)?;
         }
     }
     Ok(0)
 }
 
-fn show(cache: &Cache, word: &str, entries: &[Entry], strays: &[Stray], terminal: &Terminal) -> Result<()> {
+fn show(word: &str, Report { root, entries, strays }: &Report, terminal: &Terminal) -> Result<()> {
     let size: u64 = entries.iter().map(|entry| entry.size).sum();
     let left_over: u64 = strays.iter().map(|stray| stray.size).sum();
     terminal.document(&json!({
-        "cache": cache.root(),
+        "cache": root,
         word: entries.iter().map(document).collect::<Vec<_>>(),
         "bytes": size,
         "leftOver": strays.len(),
@@ -79,7 +66,7 @@ fn show(cache: &Cache, word: &str, entries: &[Entry], strays: &[Stray], terminal
     if !entries.is_empty() {
         terminal.table(&["LAST USED", "SIZE", "DIGEST"], rows.collect())?;
     }
-    let mut line = format!("{}: {word} {}, {}", cache.root().display(), entries.len(), bytes(size));
+    let mut line = format!("{}: {word} {}, {}", root.display(), entries.len(), bytes(size));
     if !strays.is_empty() {
         let files = counted(strays.len() as u64, "file");
         line.push_str(&format!("; {files} left over by interrupted runs, {}", bytes(left_over)));

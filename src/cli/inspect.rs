@@ -6,11 +6,12 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use super::terminal::{Terminal, bytes, counted};
-use crate::bundle::{Bundle, Carried, Footprint, Index};
+use crate::bundle::{Carried, Footprint, Index};
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::image::Image;
 use crate::image_ref::ImageRef;
+use crate::task::inspect;
 
 /// Show what is inside a bundle
 #[derive(Args)]
@@ -27,19 +28,17 @@ pub(super) struct InspectArgs {
 }
 
 pub(super) fn run(args: &InspectArgs, terminal: &Terminal) -> Result<u8> {
-    let bundle = Bundle::open(&args.bundle)?;
+    let report = inspect::run(&args.bundle)?;
+    let inspect::Report { bundle, size, payload_at, originals, footprints } = &report;
     let index = bundle.index();
-    let payload_at = index.header_size + 1;
     let escape = format!("tail -c +{payload_at} {} | zstd -dc | tar -x", args.bundle.display());
-    let originals: u64 = index.artifacts.iter().map(|artifact| artifact.size).sum();
-    let footprints: Vec<Footprint> = index.artifacts.iter().map(|artifact| index.footprint_of(artifact)).collect();
     let each = |of: fn(&Footprint) -> u64| {
         let names = index.artifacts.iter().map(|artifact| artifact.name.to_string());
         names.zip(footprints.iter().map(|share| of(share).into())).collect::<Map<_, _>>()
     };
     terminal.document(&json!({
         "bundle": args.bundle,
-        "size": bundle.length()?,
+        "size": size,
         "payloadAt": payload_at,
         "escapeHatch": escape,
         "index": index,
@@ -54,18 +53,18 @@ pub(super) fn run(args: &InspectArgs, terminal: &Terminal) -> Result<u8> {
         index.version,
         index.platform,
         args.bundle.display(),
-        bytes(bundle.length()?),
-        bundle.length()?,
+        bytes(*size),
+        size,
         bytes(index.header_size),
         bytes(index.payload_size()),
         counted(index.frames.len() as u64, "frame"),
         bytes(index.raw_size),
-        bytes(originals),
-        100 * index.payload_size() / originals.max(1),
+        bytes(*originals),
+        100 * index.payload_size() / (*originals).max(1),
         index.run.as_ref().map_or("nothing", |run| run.as_str()),
         index.packed_by,
     ))?;
-    let rows = index.artifacts.iter().zip(&footprints).map(|(artifact, share)| {
+    let rows = index.artifacts.iter().zip(footprints).map(|(artifact, share)| {
         let digest = if terminal.verbose() { artifact.digest.to_string() } else { artifact.digest.short() };
         vec![
             artifact.name.to_string(),

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 pub(super) use size::{bytes, counted};
 
-use crate::error::{Error, Result, inert};
+use crate::error::{Error, Result, inert, printable};
 use crate::progress::{Progress, Silent};
 
 /// Where a command prints to, and how.
@@ -46,11 +46,11 @@ impl Terminal {
     }
 
     /// Somebody to report progress to: bars on a terminal, else a line a file; nobody with `--quiet`.
-    pub(super) fn progress(&self, verb: &'static str) -> Box<dyn Progress> {
+    pub(super) fn progress(&self) -> Box<dyn Progress> {
         if self.quiet {
             Box::new(Silent)
         } else if io::stderr().is_terminal() {
-            Box::new(bars::Bars::new(verb))
+            Box::new(bars::Bars::new())
         } else {
             Box::new(lines::Lines::new())
         }
@@ -110,7 +110,7 @@ impl Terminal {
     /// Something worth knowing that is no result.
     pub(super) fn note(&self, line: &str) {
         if !self.quiet {
-            stderr(&format!("{}: {line}", style("note").for_stderr().cyan().bold()));
+            stderr(&note(line));
         }
     }
 
@@ -154,6 +154,11 @@ fn not_printed(cause: io::Error) -> Error {
         .fact("cause", &cause)
         .caused_by(cause)
         .hint("look at where it leads: a full disk (see 'df -h')? Then run the same command again")
+}
+
+/// A note as people read it.
+fn note(line: &str) -> String {
+    format!("{}: {}", style("note").for_stderr().cyan().bold(), printable(line))
 }
 
 fn stderr(text: &str) {

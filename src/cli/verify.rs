@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::authentic;
-use super::locate;
 use super::terminal::{Terminal, bytes, counted};
-use super::trust::{KeyArgs, Trust};
-use crate::bundle::{self, Bundle, BundlePart, Damage};
+use super::trust::KeyArgs;
+use crate::bundle::{BundlePart, Damage};
 use crate::error::{Class, Result};
 use crate::platform::Platform;
-use crate::release::{self, Row, State};
+use crate::release::{Folder, Row, State};
+use crate::task::locate;
+use crate::task::verify::{self, BundleReport, FolderReport};
 
 /// Check every artifact of a folder, or every byte of a bundle
 #[derive(Args)]
@@ -37,38 +37,39 @@ pub(super) struct VerifyArgs {
 
 pub(super) fn run(args: &VerifyArgs, terminal: &Terminal) -> Result<u8> {
     let trust = args.key.read()?;
+    let progress = terminal.progress();
     match &args.target {
-        Some(path) if !path.is_dir() => verify_bundle(path, &trust, terminal),
-        target => verify_folder(target.as_deref(), args.platform, &trust, terminal),
+        Some(path) if !path.is_dir() => {
+            let report = verify::bundle(path, &trust, progress.as_ref())?;
+            drop(progress);
+            show_bundle(path, &report, terminal)
+        }
+        target => {
+            let folder = locate::folder(target.as_deref())?;
+            let report = verify::folder(&folder, args.platform, &trust, progress.as_ref())?;
+            drop(progress);
+            show_folder(&folder, &report, terminal)
+        }
     }
 }
 
-fn verify_folder(path: Option<&Path>, platform: Option<Platform>, trust: &Trust, terminal: &Terminal) -> Result<u8> {
-    let folder = locate::folder(path)?;
-    let manifest = folder.expect_manifest()?;
-    trust.check_folder(&folder, &manifest, terminal)?;
-    let platform = locate::platform_of(&folder, platform)?;
-    let rows = {
-        let progress = terminal.progress("verifying");
-        release::verify(&folder, &manifest.select(platform)?, progress.as_ref())?
-    };
-    let good = rows.iter().all(|row| row.state == State::Ok);
+fn show_folder(folder: &Folder, report: &FolderReport, terminal: &Terminal) -> Result<u8> {
+    let (manifest, rows) = (&report.manifest, &report.files);
     terminal.document(&json!({
         "folder": folder.root(),
         "name": manifest.name().as_str(),
         "version": manifest.version(),
-        "platform": platform,
-        "ok": good,
+        "platform": report.platform,
+        "ok": report.is_good(),
         "artifacts": rows.iter().map(row_document).collect::<Vec<_>>(),
     }))?;
     terminal.table(&["STATE", "NAME", "SIZE", "DETAIL"], rows.iter().map(row_cells).collect())?;
-    let wrong = rows.iter().filter(|row| row.state != State::Ok).count();
-    if good {
-        let all =
-            format!("{} {}: {}, all ok", manifest.name(), manifest.version(), counted(rows.len() as u64, "artifact"));
-        terminal.text(&all)?;
+    if report.is_good() {
+        let count = counted(rows.len() as u64, "artifact");
+        terminal.text(&format!("{} {}: {count}, all ok", manifest.name(), manifest.version()))?;
         return Ok(0);
     }
+    let wrong = report.wrong();
     let hint = if rows.iter().all(|row| matches!(row.state, State::Ok | State::Unexpected)) {
         "remove what does not belong there"
     } else {
@@ -108,15 +109,11 @@ fn row_cells(row: &Row) -> Vec<String> {
     vec![row.state.as_str().to_owned(), row.name.clone(), size, detail]
 }
 
-fn verify_bundle(path: &Path, trust: &Trust, terminal: &Terminal) -> Result<u8> {
-    let bundle = Bundle::open(path)?;
-    let damage = check(&bundle, terminal)?;
-    if damage.is_empty() {
-        authentic::check(trust, &bundle, terminal)?;
-    }
+fn show_bundle(path: &Path, report: &BundleReport, terminal: &Terminal) -> Result<u8> {
+    let BundleReport { bundle, damage } = report;
     let index = bundle.index();
-    let hit = |name: &str| damage.iter().any(|damage| damage.files.iter().any(|file| file == name));
-    let state = |name: &str| if hit(name) { "damaged" } else { "ok" };
+    let word = |is_whole: bool| if is_whole { "ok" } else { "damaged" };
+    let state = |name: &str| word(report.is_whole(name));
     terminal.document(&json!({
         "bundle": path,
         "name": index.name,
@@ -135,8 +132,8 @@ fn verify_bundle(path: &Path, trust: &Trust, terminal: &Terminal) -> Result<u8> 
     let row = |state: &str, name: &str, size: u64, detail: String| {
         vec![state.to_owned(), name.to_owned(), bytes(size), detail]
     };
-    let header_state = if damage.iter().any(|damage| damage.part == BundlePart::Header) { "damaged" } else { "ok" };
-    let mut rows = vec![row(header_state, "(launcher and runtime)", index.header_size, index.header_digest.short())];
+    let header = word(report.is_header_whole());
+    let mut rows = vec![row(header, "(launcher and runtime)", index.header_size, index.header_digest.short())];
     rows.extend(index.artifacts.iter().map(|artifact| {
         let detail = if artifact.carried.is_exported() {
             "comes back as a plain docker archive".to_owned()
@@ -147,40 +144,15 @@ fn verify_bundle(path: &Path, trust: &Trust, terminal: &Terminal) -> Result<u8> 
     }));
     terminal.table(&["STATE", "NAME", "SIZE", "DIGEST"], rows)?;
     if damage.is_empty() {
-        terminal.text(&format!(
-            "{} {}: {} bytes, every one accounted for",
-            index.name,
-            index.version,
-            bundle.length()?
-        ))?;
+        let size = bundle.length()?;
+        terminal.text(&format!("{} {}: {size} bytes, every one accounted for", index.name, index.version))?;
         return Ok(0);
     }
-    for damage in &damage {
-        terminal.note(&damage_line(damage));
+    for damage in damage {
+        terminal.note(&damage.to_string());
     }
     terminal.note("copy the bundle again, and compare there and here: sha256sum -c FILE.run.sha256");
     Ok(Class::Integrity.exit_code())
-}
-
-/// Checks all of a bundle and shows how far it is.
-pub(super) fn check(bundle: &Bundle, terminal: &Terminal) -> Result<Vec<Damage>> {
-    let progress = terminal.progress("verifying");
-    bundle::verify(bundle, progress.as_ref())
-}
-
-/// One damaged part in one line.
-pub(super) fn damage_line(damage: &Damage) -> String {
-    let part = match damage.part {
-        BundlePart::Header => "launcher and runtime".to_owned(),
-        BundlePart::Frame(number) => format!("frame {number}, which holds {}", damage.files.join(", ")),
-    };
-    format!(
-        "damaged: {} from {} on ({part}): expected {}, found {}",
-        counted(damage.size, "byte"),
-        damage.offset,
-        damage.expected,
-        damage.actual.map_or("what cannot be read".to_owned(), |actual| actual.to_string())
-    )
 }
 
 fn damage_document(damage: &Damage) -> Value {

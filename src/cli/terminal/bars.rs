@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::counted;
+use super::{counted, note};
 use crate::error::printable;
 use crate::progress::{Meter, Progress};
 
@@ -15,7 +15,7 @@ const TOTAL: &str =
 
 /// Reports to a terminal.
 pub(super) struct Bars {
-    verb: &'static str,
+    doing: Mutex<&'static str>,
     all: MultiProgress,
     total: Mutex<ProgressBar>,
 }
@@ -28,8 +28,8 @@ struct Bar {
 }
 
 impl Bars {
-    pub(super) fn new(verb: &'static str) -> Self {
-        Bars { verb, all: MultiProgress::new(), total: Mutex::new(ProgressBar::hidden()) }
+    pub(super) fn new() -> Self {
+        Bars { doing: Mutex::new("working"), all: MultiProgress::new(), total: Mutex::new(ProgressBar::hidden()) }
     }
 
     fn total(&self) -> ProgressBar {
@@ -45,10 +45,15 @@ fn bar(length: Option<u64>, template: &str) -> ProgressBar {
 }
 
 impl Progress for Bars {
+    fn phase(&self, doing: &'static str) {
+        *self.doing.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = doing;
+    }
+
     fn plan(&self, items: usize, bytes: Option<u64>) {
         self.total().finish_and_clear();
         let total = self.all.add(bar(bytes, TOTAL));
-        total.set_prefix(format!("{} {}", self.verb, counted(items as u64, "file")));
+        let doing = *self.doing.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        total.set_prefix(format!("{doing} {}", counted(items as u64, "file")));
         total.tick();
         *self.total.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = total;
     }
@@ -63,7 +68,7 @@ impl Progress for Bars {
 
     fn note(&self, line: &str) {
         // A terminal that cannot be written to shows no note.
-        let _ = self.all.println(format!("note: {}", printable(line)));
+        let _ = self.all.println(note(line));
     }
 }
 

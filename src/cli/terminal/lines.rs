@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use super::{bytes, stderr};
+use super::{bytes, note, stderr};
 use crate::progress::{Meter, Progress};
 
 /// Reports to a standard error that is no terminal.
@@ -27,7 +27,7 @@ impl Progress for Lines {
     }
 
     fn note(&self, line: &str) {
-        stderr(&format!("note: {line}"));
+        stderr(&note(line));
     }
 }
 

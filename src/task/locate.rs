@@ -1,4 +1,4 @@
-//! Which manifest, folder or bundle a command means when the words leave it open.
+//! Which folder and platform are meant where nothing is said.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use crate::platform::Platform;
 use crate::release::{Folder, read_manifest_text};
 
 /// The platform asked for, else this host's.
-pub(super) fn platform(asked: Option<Platform>) -> Result<Platform> {
+pub fn platform(asked: Option<Platform>) -> Result<Platform> {
     asked.or_else(Platform::host).ok_or_else(|| {
         Error::usage("pack does not know the platform of this machine")
             .hint("say for which platform: --platform linux/amd64")
@@ -17,13 +17,13 @@ pub(super) fn platform(asked: Option<Platform>) -> Result<Platform> {
 }
 
 /// The platform asked for, else the one the folder was made for, else this host's.
-pub(super) fn platform_of(folder: &Folder, asked: Option<Platform>) -> Result<Platform> {
+pub fn platform_of(folder: &Folder, asked: Option<Platform>) -> Result<Platform> {
     platform(asked.or_else(|| folder.platform()))
 }
 
 /// The folder asked for; else `./NAME-portable` of the manifest here; else this one, when it has a
 /// manifest; else the only `./*-portable` there is.
-pub(super) fn folder(asked: Option<&Path>) -> Result<Folder> {
+pub fn folder(asked: Option<&Path>) -> Result<Folder> {
     if let Some(asked) = asked {
         return if asked.is_dir() {
             Ok(Folder::at(asked))
@@ -52,7 +52,7 @@ pub(super) fn folder(asked: Option<&Path>) -> Result<Folder> {
 }
 
 /// Where a product is downloaded to when nothing else is asked for.
-pub(super) fn folder_name(manifest: &Manifest) -> PathBuf {
+pub fn folder_name(manifest: &Manifest) -> PathBuf {
     PathBuf::from(format!("{}-portable", manifest.name()))
 }
 

@@ -1,0 +1,25 @@
+//! Whether a bundle is its publisher's: the signed manifest, all that it pins, and the whole file.
+
+use super::trust::Trust;
+use crate::bundle::{Authenticity, Bundle, Scope};
+use crate::error::Result;
+use crate::progress::Progress;
+
+/// Checks what a key can tell about a bundle that has no damage: where the checksum beside the file is signed,
+/// that every byte of it is the publisher's; else that its manifest is, and all else what that pins.
+///
+/// # Errors
+/// A key is given, and what it can tell is wrong or missing; or the manifest has expired and that is refused.
+pub fn verify_signature(trust: &Trust, bundle: &Bundle, progress: &dyn Progress) -> Result<()> {
+    let access = trust.access(bundle, Scope::Everything, progress)?;
+    if trust.key.is_none() {
+        trust.check_expiry(access.manifest(), progress)?;
+    }
+    if access.authenticity() == Authenticity::Content {
+        progress.note(
+            "the manifest's signature covers the content, not launcher and runtime: do not run this file on a \
+             stranger's word; take the content out with a pack of your own, or ask for FILE.run.sha256.minisig",
+        );
+    }
+    Ok(())
+}
