@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::commands::manifest_of;
 use super::locate;
 use crate::bundle::Bundle;
 use crate::error::Result;
@@ -15,7 +16,7 @@ use crate::site;
 /// # Errors
 /// A name is not an image of the folder, an archive is not what was pinned, or the engine refuses.
 pub fn from_folder(folder: &Folder, names: &[String], progress: &dyn Progress) -> Result<Vec<String>> {
-    let manifest = folder.expect_manifest()?;
+    let manifest = manifest_of(folder)?;
     let platform = locate::platform_of(folder, None)?;
     progress.phase("loading");
     site::load_from_folder(folder, &manifest.select(platform)?, names, progress)

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::commands::compare_bundle;
 use crate::bundle::{self, Bundle};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
@@ -48,7 +49,7 @@ pub fn run(path: &Path, home: &Home, args: &[OsString], signals: Signals, progre
             .fact("path", path.display())
             .fact("reason", first)
             .fact("damaged parts", damage.len())
-            .hint("copy it again from where it was made, and compare there and here: sha256sum -c FILE.run.sha256"));
+            .hint(compare_bundle(path)));
     }
     site::run(&bundle, home.0.path(), args, signals)
 }

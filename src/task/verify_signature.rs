@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use super::signed::Signed;
 use super::trust::Trust;
 use crate::bundle::{self, Bundle};
 use crate::digest::Descriptor;
@@ -15,16 +16,17 @@ use crate::signature::{EXTENSION, PublicKey};
 ///
 /// # Errors
 /// A key is given, and what it can tell is wrong or missing; or the manifest has expired and that is refused.
-pub fn verify_signature(trust: &Trust, bundle: &Bundle, progress: &dyn Progress) -> Result<()> {
+pub fn verify_signature(trust: &Trust, bundle: &Bundle, progress: &dyn Progress) -> Result<Signed> {
     let manifest = bundle.manifest()?;
     if let Some(key) = &trust.key
         && signed_as_a_whole(key, bundle.path())?
     {
-        return trust.check_expiry(&manifest, progress);
+        trust.check_expiry(&manifest, progress)?;
+        return Ok(trust.signed_by(key));
     }
-    trust.check_bundle(bundle, &manifest, progress)?;
+    let signed = trust.check_bundle(bundle, &manifest, progress)?;
     if trust.key.is_none() {
-        return Ok(());
+        return Ok(signed);
     }
     progress.phase("proving");
     bundle::prove(bundle, progress)?;
@@ -32,7 +34,7 @@ pub fn verify_signature(trust: &Trust, bundle: &Bundle, progress: &dyn Progress)
         "the manifest's signature covers the content, not launcher and runtime: do not run this file on a \
          stranger's word; take the content out with a pack of your own, or ask for FILE.run.sha256.minisig",
     );
-    Ok(())
+    Ok(signed)
 }
 
 /// Whether the checksum beside the bundle is there, signed, and right; wrong in any way is an error.
