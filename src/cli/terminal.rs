@@ -7,9 +7,10 @@ mod size;
 mod table;
 
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use console::{Term, style};
+use console::style;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -126,9 +127,7 @@ impl Terminal {
 
     /// Prints rows under headings, columns aligned, and shortened to the terminal's width unless `--verbose`.
     pub(super) fn table(&self, columns: &[Column], rows: &[Vec<String>]) -> Result<()> {
-        let stdout = Term::stdout();
-        let width = stdout.size_checked().map(|(_, columns)| usize::from(columns));
-        let width = width.filter(|_| !self.verbose && stdout.is_term());
+        let width = width_of(io::stdout()).filter(|_| !self.verbose);
         let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| inert(cell)).collect()).collect();
         if self.quiet || self.json {
             return Ok(());
@@ -203,6 +202,12 @@ impl Terminal {
 
 /// Longer lists show only what is notable.
 const MANY: usize = 20;
+
+/// The columns of the terminal behind `stream`; `None` where there is none, or it does not tell.
+fn width_of(stream: impl AsFd) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(stream).ok()?;
+    Some(usize::from(size.ws_col)).filter(|&columns| columns > 0)
+}
 
 /// Whether standard error is a terminal that can move its cursor.
 fn has_bars() -> bool {

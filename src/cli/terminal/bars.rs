@@ -1,12 +1,12 @@
 //! Progress for eyes: a bar for each file in work, and one for all of them.
 
+use std::io;
 use std::sync::{Mutex, MutexGuard};
 
-use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::table::shortened;
-use super::{counted, note};
+use super::{counted, note, width_of};
 use crate::error::printable;
 use crate::progress::{Meter, Progress};
 
@@ -36,7 +36,7 @@ struct Bar {
 
 impl Bars {
     pub(super) fn new() -> Self {
-        let width = Term::stderr().size_checked().map_or(USUAL_WIDTH, |(_, columns)| usize::from(columns));
+        let width = width_of(io::stderr()).unwrap_or(USUAL_WIDTH);
         let total = Mutex::new(Total { doing: "working", bar: ProgressBar::hidden() });
         Bars { all: MultiProgress::new(), total, width }
     }

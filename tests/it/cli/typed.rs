@@ -45,12 +45,14 @@ fn quantities_and_platforms_are_understood_as_people_say_them() {
 fn json_is_inert_and_even_the_version_is_json() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let folder = folder.path();
-    let product = small_product(folder);
+    small_product(folder);
     for words in [["--json", "--version"], ["--version", "--json"]] {
         assert_eq!(json_of_output(&expect(0, folder, &words).0)["version"], env!("CARGO_PKG_VERSION"));
     }
     assert!(expect(0, folder, &["--version"]).0.starts_with("pack "));
-    fs::write(product.join("a\u{9b}2J\u{202e}b"), "").expect("written");
-    let (out, _) = expect(3, folder, &["verify", "--json"]);
+    let bundle = "a\u{9b}2J\u{202e}b.run";
+    expect(0, folder, &["bundle", "-o", bundle]);
+    let (out, _) = expect(0, folder, &["inspect", "--json", bundle]);
+    assert_eq!(json_of_output(&out)["bundle"], bundle);
     assert!(!out.contains(['\u{9b}', '\u{202e}']) && out.contains("\\u009b2J\\u202e"), "{out}");
 }
