@@ -9,5 +9,5 @@ mod run;
 mod signals;
 
 pub use load::{load_from_bundle, load_from_folder};
-pub use run::run;
+pub use run::{is_unpacked, run};
 pub use signals::{Signals, watch};

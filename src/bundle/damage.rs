@@ -12,6 +12,9 @@ use crate::error::Result;
 use crate::progress::Progress;
 use crate::workers;
 
+/// How many files a damaged part is reported with.
+const MOST_FILES: usize = 100;
+
 /// What of a bundle is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BundlePart {
@@ -34,7 +37,7 @@ pub struct Damage {
     pub expected: Digest,
     /// The digest found; `None` where the bytes cannot be read.
     pub actual: Option<Digest>,
-    /// The files that lie in it, wholly or partly.
+    /// The files that lie in it, wholly or partly; of more than a hundred, the first hundred.
     pub files: Vec<String>,
 }
 
@@ -104,5 +107,5 @@ fn files_in(index: &Index, number: usize) -> Vec<String> {
     let touches = |entry: &&PayloadEntry| entry.offset.saturating_sub(BLOCK) < to;
     let mut known = HashSet::new();
     let files = index.entries[first..].iter().take_while(touches).flat_map(|entry| index.used_by(entry));
-    files.filter(|file| known.insert(*file)).map(str::to_owned).collect()
+    files.filter(|file| known.insert(*file)).take(MOST_FILES).map(str::to_owned).collect()
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::terminal::Terminal;
+use super::trust::KeyArgs;
 use crate::bundle::Wanted;
 use crate::error::{Error, Result};
 use crate::task::cat;
@@ -26,6 +27,8 @@ pub(super) struct CatArgs {
     bundle: PathBuf,
     /// The file's name
     name: String,
+    #[command(flatten)]
+    key: KeyArgs,
 }
 
 pub(super) fn run(args: &CatArgs, terminal: &Terminal) -> Result<u8> {
@@ -34,6 +37,8 @@ pub(super) fn run(args: &CatArgs, terminal: &Terminal) -> Result<u8> {
             .hint("type it without --json; what is in a bundle: pack inspect --json BUNDLE"));
     }
     let wanted = if args.decompress { Wanted::Decompressed } else { Wanted::Original };
-    terminal.stream(|out| cat::run(&args.bundle, &args.name, wanted, out))?;
+    let trust = args.key.read()?;
+    let progress = terminal.progress();
+    terminal.stream(|out| cat::run(&args.bundle, &args.name, wanted, &trust, out, progress.as_ref()))?;
     Ok(0)
 }

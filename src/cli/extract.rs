@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::terminal::{Terminal, counted, duration, shown};
+use super::trust::KeyArgs;
 use crate::error::Result;
 use crate::task::extract::{self, Options, Report};
 
@@ -23,10 +24,17 @@ pub(super) struct ExtractArgs {
     dir: PathBuf,
     /// Only these files
     names: Vec<String>,
+    #[command(flatten)]
+    key: KeyArgs,
 }
 
 pub(super) fn run(args: &ExtractArgs, terminal: &Terminal) -> Result<u8> {
-    let options = Options { bundle: args.bundle.clone(), dir: args.dir.clone(), names: args.names.clone() };
+    let options = Options {
+        bundle: args.bundle.clone(),
+        dir: args.dir.clone(),
+        names: args.names.clone(),
+        trust: args.key.read()?,
+    };
     let progress = terminal.progress();
     let Report { bundle, files, plain } = extract::run(&options, progress.as_ref())?;
     drop(progress);

@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::terminal::{Terminal, shown};
+use super::trust::KeyArgs;
 use crate::error::Result;
 use crate::release::Folder;
 use crate::task::load;
@@ -22,6 +23,8 @@ pub(super) struct LoadArgs {
     source: PathBuf,
     /// Only these artifacts
     names: Vec<String>,
+    #[command(flatten)]
+    key: KeyArgs,
 }
 
 pub(super) fn run(args: &LoadArgs, terminal: &Terminal) -> Result<u8> {
@@ -29,7 +32,7 @@ pub(super) fn run(args: &LoadArgs, terminal: &Terminal) -> Result<u8> {
         return run_bundle(args, terminal);
     }
     let progress = terminal.progress();
-    let loaded = load::from_folder(&Folder::at(&args.source), &args.names, progress.as_ref())?;
+    let loaded = load::from_folder(&Folder::at(&args.source), &args.names, &args.key.read()?, progress.as_ref())?;
     drop(progress);
     show(args, &loaded, terminal)
 }
@@ -38,7 +41,7 @@ pub(super) fn run(args: &LoadArgs, terminal: &Terminal) -> Result<u8> {
 /// runtime does without.
 pub(super) fn run_bundle(args: &LoadArgs, terminal: &Terminal) -> Result<u8> {
     let progress = terminal.progress();
-    let loaded = load::from_bundle(&args.source, &args.names, progress.as_ref())?;
+    let loaded = load::from_bundle(&args.source, &args.names, &args.key.read()?, progress.as_ref())?;
     drop(progress);
     show(args, &loaded, terminal)
 }

@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::Run;
 use super::terminal::Terminal;
+use super::trust::KeyArgs;
 use crate::error::Result;
 use crate::site::Signals;
 use crate::task::run_on_site::{self, Home};
@@ -23,6 +24,8 @@ pub(super) struct SiteArgs {
     /// The bundle
     #[arg(long)]
     bundle: PathBuf,
+    #[command(flatten)]
+    key: KeyArgs,
     /// What was typed after the bundle's name
     #[arg(last = true, allow_hyphen_values = true)]
     words: Vec<OsString>,
@@ -33,7 +36,10 @@ pub(super) fn run(args: SiteArgs, terminal: &Terminal, signals: Signals, pack: R
     let home = Home::made_by_the_launcher(args.home)?;
     match args.words.split_first() {
         Some((first, rest)) if first == "pack" => Ok(pack(on_this_bundle(&args.bundle, rest), signals)),
-        _ => run_on_site::run(&args.bundle, &home, &args.words, signals, terminal.progress().as_ref()),
+        _ => {
+            let (trust, progress) = (args.key.read()?, terminal.progress());
+            run_on_site::run(&args.bundle, &home, &args.words, &trust, signals, progress.as_ref())
+        }
     }
 }
 

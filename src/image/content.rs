@@ -30,7 +30,8 @@ impl Codec {
     pub(super) fn of(first: &[u8]) -> Option<Self> {
         match first {
             [0x1f, 0x8b, ..] => Some(Codec::Gzip),
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Codec::Zstd),
+            // A skippable frame may come first, as pzstd writes it.
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Codec::Zstd),
             [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Codec::Xz),
             _ => None,
         }
@@ -104,6 +105,19 @@ impl ArtifactContent {
                 Ok(reader)
             }
         }
+    }
+}
+
+/// The content of a file exactly as [`super::analyse()`] reads it: unlike [`without_compression`] it takes zeros after
+/// the last member of a gzip file, as `gzip -d` does. `source` is read from its first byte.
+///
+/// # Errors
+/// It cannot be read, or its compression needs too much memory.
+pub fn content_of<'a>(mut source: impl BufRead + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
+    match Codec::of(peek(&mut source)?) {
+        Some(Codec::Gzip) => Ok(Box::new(ContentReader::start(source)?)),
+        Some(codec) => codec.decoder(source, &ImageLimits::DEFAULT),
+        None => Ok(Box::new(source)),
     }
 }
 

@@ -1,26 +1,46 @@
-//! DEFLATE streams (RFC 1951) taken apart and written again, bit for bit.
+//! DEFLATE streams (RFC 1951) split into chunks, and each chunk written again bit for bit from its decompressed content.
 //!
 //! ```text
-//! stream ─Inflater─▶ pieces: whole blocks, their text ─Corrected::of─▶ how to write them again from the text
-//!                                                 text ─Corrected::write─▶ the same bits
+//! stream ──Inflater──▶ Chunk: whole blocks and their content ──Reconstruction::of──▶ how to write them again
+//!                                           content + Reconstruction ──write──▶ the same bits
 //! ```
 //!
-//! Most streams come from gzip or zlib, whose every decision is known ([`Compressor`]): to write a piece again,
-//! the same decisions are taken again. What other compressors wrote is predicted and corrected.
+//! Most streams come from GNU gzip or zlib, whose decisions [`Encoder`] repeats: such a chunk needs only the encoder's
+//! name. What other encoders wrote is predicted and corrected with preflate, or kept as it is.
+//!
+//! # Where the decisions come from
+//!
+//! | what | from | where |
+//! | --- | --- | --- |
+//! | the format: symbols, code lengths, bit order | RFC 1951 | `symbols`, `inflate`, `bit_reader`, `bit_writer` |
+//! | decoding tables, and the walk for long codes | zlib's `contrib/puff/puff.c`; the direct table is ours | `decode_table` |
+//! | lazy matching and its levels, chains of equal hashes | zlib's `deflate.c` and `doc/algorithm.txt` | `encoder`, `match_finder` |
+//! | Huffman trees, size estimates, the choice of a block's form | zlib's `trees.c` | `huffman_tree`, `code_header`, `block_writer` |
+//! | after how many tokens zlib ends a block | zlib's `deflate.c` | `block_end` |
+//! | how GNU gzip differs: where it ends a block | gzip's output; the form of the rule is zlib 1.2.11's | `block_end` |
+//!
+//! This is not a clean-room implementation. The files that follow zlib are altered versions of its source in another
+//! language, under its licence: see `NOTICE`. GNU gzip and zlib share an author and most decisions; what gzip decides
+//! differently is a matter of two numbers, which its output shows and a test compares with the installed gzip.
+//!
+//! The module imports nothing from the rest of this crate.
 
 mod bit_reader;
-mod bits;
-mod block;
-mod compressor;
-mod corrections;
-mod huffman;
+mod bit_writer;
+mod block_end;
+mod block_writer;
+mod chunk;
+mod code_header;
+mod decode_table;
+mod encoder;
+mod huffman_tree;
 mod inflate;
-mod matches;
-mod piece;
-mod tree;
+mod match_finder;
+mod reconstruction;
+mod symbols;
 
-pub(in crate::image) use bit_reader::cut_short;
-pub(in crate::image) use compressor::{Circumstances, Compressor};
-pub(in crate::image) use corrections::{Corrected, How, Likely};
-pub(in crate::image) use inflate::Inflater;
-pub(in crate::image) use piece::{AHEAD, LONGEST_PIECE, Piece, Stretch, WINDOW};
+pub(crate) use bit_reader::truncated;
+pub(crate) use chunk::{Chunk, Context, LOOKAHEAD, MAX_CHUNK, WINDOW};
+pub(crate) use encoder::{Encoder, EncoderState};
+pub(crate) use inflate::Inflater;
+pub(crate) use reconstruction::{EncoderGuess, Method, Reconstruction};

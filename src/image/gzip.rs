@@ -5,16 +5,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::Crc;
 
-use super::deflate::{Corrected, Inflater, LONGEST_PIECE, Likely, Piece, cut_short};
+use super::deflate::{Chunk, EncoderGuess, Inflater, MAX_CHUNK, Reconstruction, truncated};
 use super::gzip_write::Joiner;
 use super::recipe::Record;
 use crate::digest::{Descriptor, HashingReader, HashingWriter};
 use crate::error::{Error, Result};
 use crate::workers;
 
-/// How much text a piece has, in bytes; each costs about 100 bytes of parameters and 32 KiB of text that
+/// How much content a chunk has, in bytes; each costs about 100 bytes of parameters and 32 KiB of content that
 /// is looked at twice.
-const PIECE: usize = 4 << 20;
+const CHUNK: usize = 4 << 20;
 /// The text between two points from which reading can begin.
 const POINT_DISTANCE: u64 = 16 << 20;
 /// The most points, of 32 KiB each: beyond, every other goes, and the distance doubles.
@@ -50,8 +50,8 @@ pub(super) enum Records {
 enum Item {
     Verbatim(Vec<u8>),
     Trailer(Vec<u8>),
-    /// A piece; whether it is the file's first.
-    Piece(Piece, bool),
+    /// A chunk, and whether it is the file's first.
+    Chunk(Chunk, bool),
     /// The text before an error: it tells where in the content that is.
     Rest(Vec<u8>),
     /// The end of the file, and what the file is.
@@ -74,7 +74,7 @@ pub(super) fn scan(
         Records::AtMost(bytes) => bytes,
     };
     let spent = AtomicU64::new(0);
-    let likely = Likely::default();
+    let guess = EncoderGuess::default();
     let mut records = Vec::new();
     let mut reason = matches!(wanted, Records::NotWanted).then(|| "it was not asked for".to_owned());
     let mut joined = Joiner::new(HashingWriter::new(io::sink()));
@@ -84,17 +84,17 @@ pub(super) fn scan(
         cores,
         |emit| produce(source, fault, emit),
         |item| {
-            let corrected = match &item {
-                Item::Piece(piece, is_first) if most > 0 && spent.load(Ordering::Relaxed) <= most => {
-                    let corrected = Corrected::of(piece, *is_first, &likely);
-                    spent.fetch_add(corrected.size(), Ordering::Relaxed);
-                    Some(corrected)
+            let found = match &item {
+                Item::Chunk(chunk, is_first) if most > 0 && spent.load(Ordering::Relaxed) <= most => {
+                    let found = Reconstruction::of(chunk, *is_first, &guess);
+                    spent.fetch_add(found.size(), Ordering::Relaxed);
+                    Some(found)
                 }
                 _ => None,
             };
-            Ok((item, corrected))
+            Ok((item, found))
         },
-        |(item, corrected)| {
+        |(item, found)| {
             match item {
                 Item::Verbatim(bytes) => {
                     // A file may be nothing but headers of members; only the first is in every file.
@@ -117,25 +117,25 @@ pub(super) fn scan(
                     joined.verbatim(&bytes).map_err(fault)?;
                     records.push(Record::Verbatim(bytes));
                 }
-                Item::Piece(piece, _) => {
-                    if points.last().is_none_or(|last| text >= last.text + distance) && piece.is_whole {
+                Item::Chunk(chunk, _) => {
+                    if points.last().is_none_or(|last| text >= last.text + distance) && chunk.is_whole {
                         if points.len() == MOST_POINTS {
                             let mut number = 0;
                             points.retain(|_| (number % 2 == 0, number += 1).0);
                             distance *= 2;
                         }
-                        points.push(point(&piece, text));
+                        points.push(point(&chunk, text));
                     }
-                    text += piece.new_text().len() as u64;
-                    crc.update(piece.new_text());
-                    on_text(piece.new_text())?;
-                    if !(piece.is_whole && piece.is_padded_with_zeros) {
+                    text += chunk.content().len() as u64;
+                    crc.update(chunk.content());
+                    on_text(chunk.content())?;
+                    if !(chunk.is_whole && chunk.is_padded_with_zeros) {
                         reason.get_or_insert_with(|| "it has blocks of a form that is not rebuilt".to_owned());
                     }
-                    match corrected {
-                        Some(corrected) if reason.is_none() => {
-                            joined.piece(piece.exact_bits(), corrected.first_bit, corrected.bits).map_err(fault)?;
-                            records.push(Record::Piece(corrected));
+                    match found {
+                        Some(found) if reason.is_none() => {
+                            joined.chunk(chunk.exact_bits(), found.first_bit, found.bits).map_err(fault)?;
+                            records.push(Record::Chunk(found));
                         }
                         _ => {
                             reason.get_or_insert_with(|| "its compressor cannot be predicted".to_owned());
@@ -172,14 +172,14 @@ fn produce(
     let mut is_first = true;
     loop {
         inflater.begin_stream();
-        let mut last: Option<Piece> = None;
+        let mut last: Option<Chunk> = None;
         loop {
-            let next = inflater.piece(PIECE, LONGEST_PIECE);
-            if let Some(mut piece) = last.take() {
+            let next = inflater.chunk(CHUNK, MAX_CHUNK);
+            if let Some(mut chunk) = last.take() {
                 if let Ok(Some(next)) = &next {
-                    piece.look_ahead(next);
+                    chunk.look_ahead(next);
                 }
-                emit(Item::Piece(piece, std::mem::take(&mut is_first)))?;
+                emit(Item::Chunk(chunk, std::mem::take(&mut is_first)))?;
             }
             match next {
                 Ok(None) => break,
@@ -203,13 +203,8 @@ fn produce(
     emit(Item::End(source.finish().1))
 }
 
-fn point(piece: &Piece, text: u64) -> Point {
-    Point {
-        text,
-        byte: piece.start / 8,
-        first_bit: piece.first_bit,
-        history: piece.stretch.text[..piece.stretch.history].to_vec(),
-    }
+fn point(chunk: &Chunk, text: u64) -> Point {
+    Point { text, byte: chunk.start / 8, first_bit: chunk.first_bit, history: chunk.context.before().to_vec() }
 }
 
 /// What follows a member.
@@ -246,23 +241,23 @@ fn header<R: Read>(inflater: &mut Inflater<R>) -> io::Result<Header> {
     if !bytes.starts_with(&[0x1f, 0x8b]) {
         return wrong("it is no gzip file, or bytes follow its end");
     }
-    let &[_, _, method, flags, ..] = &bytes[..] else { return Err(cut_short()) };
+    let &[_, _, method, flags, ..] = &bytes[..] else { return Err(truncated()) };
     if bytes.len() < 10 {
-        return Err(cut_short());
+        return Err(truncated());
     }
     if method != 8 || flags & 0xe0 != 0 {
         return wrong("its gzip header is of an unknown form");
     }
     if flags & 4 != 0 {
         let length = inflater.input().bytes(2)?;
-        let &[low, high] = &length[..] else { return Err(cut_short()) };
+        let &[low, high] = &length[..] else { return Err(truncated()) };
         bytes.extend(length);
         bytes.extend(inflater.input().bytes(usize::from(u16::from_le_bytes([low, high])))?);
     }
     for _ in 0..(flags & 8 != 0) as u32 + (flags & 16 != 0) as u32 {
         loop {
             let next = inflater.input().bytes(1)?;
-            let &[byte] = &next[..] else { return Err(cut_short()) };
+            let &[byte] = &next[..] else { return Err(truncated()) };
             bytes.push(byte);
             if byte == 0 {
                 break;
@@ -275,19 +270,28 @@ fn header<R: Read>(inflater: &mut Inflater<R>) -> io::Result<Header> {
     if flags & 2 != 0 {
         bytes.extend(inflater.input().bytes(2)?);
     }
-    if inflater.input().is_at_end()? { Err(cut_short()) } else { Ok(Header::Of(bytes)) }
+    if inflater.input().is_at_end()? { Err(truncated()) } else { Ok(Header::Of(bytes)) }
 }
 
 fn trailer<R: Read>(inflater: &mut Inflater<R>) -> io::Result<Vec<u8>> {
     let trailer = inflater.input().bytes(8)?;
-    if trailer.len() == 8 { Ok(trailer) } else { Err(cut_short()) }
+    if trailer.len() == 8 { Ok(trailer) } else { Err(truncated()) }
 }
 
 /// The text of a gzip file from a point on, read on demand.
 pub(super) struct ContentReader<R> {
     inflater: Inflater<R>,
-    piece: Option<Piece>,
+    chunk: Option<Chunk>,
     at: usize,
+}
+
+impl<R: Read> ContentReader<R> {
+    /// The content of a gzip file that is read once, from its first byte.
+    pub(super) fn start(source: R) -> io::Result<Self> {
+        let mut inflater = Inflater::new(source);
+        header(&mut inflater)?.expect()?;
+        Ok(ContentReader { inflater, chunk: None, at: 0 })
+    }
 }
 
 impl<R: Read + io::Seek> ContentReader<R> {
@@ -305,7 +309,7 @@ impl<R: Read + io::Seek> ContentReader<R> {
                 (inflater, offset)
             }
         };
-        let mut reader = ContentReader { inflater, piece: None, at: 0 };
+        let mut reader = ContentReader { inflater, chunk: None, at: 0 };
         io::copy(&mut (&mut reader).take(skip), &mut io::sink())?;
         Ok(reader)
     }
@@ -314,18 +318,18 @@ impl<R: Read + io::Seek> ContentReader<R> {
 impl<R: Read> Read for ContentReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            if let Some(piece) = &self.piece
-                && self.at < piece.new_text().len()
+            if let Some(chunk) = &self.chunk
+                && self.at < chunk.content().len()
             {
-                let text = &piece.new_text()[self.at..];
+                let text = &chunk.content()[self.at..];
                 let count = text.len().min(buffer.len());
                 buffer[..count].copy_from_slice(&text[..count]);
                 self.at += count;
                 return Ok(count);
             }
             self.at = 0;
-            self.piece = self.inflater.piece(1 << 20, LONGEST_PIECE)?;
-            if self.piece.is_none() {
+            self.chunk = self.inflater.chunk(1 << 20, MAX_CHUNK)?;
+            if self.chunk.is_none() {
                 trailer(&mut self.inflater)?;
                 match header(&mut self.inflater)? {
                     Header::Of(_) => self.inflater.begin_stream(),

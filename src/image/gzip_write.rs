@@ -2,12 +2,12 @@
 
 use std::io::{self, Read, Write};
 
-use super::deflate::{AHEAD, Corrected, Stretch, WINDOW, cut_short};
+use super::deflate::{Context, LOOKAHEAD, Reconstruction, WINDOW, truncated};
 use super::recipe::Record;
 use crate::error::{Error, Result};
 use crate::workers;
 
-/// The most pieces that are compressed at a time. Each takes some 24 MiB with its text, and what waits for its turn
+/// The most chunks that are compressed at a time. Each takes some 24 MiB with its text, and what waits for its turn
 /// half of that: on a host of many cores this stays within the 300 MiB that a site is promised.
 const AT_A_TIME: usize = 4;
 
@@ -20,7 +20,7 @@ pub(super) fn write(
 ) -> Result<()> {
     enum Job<'a> {
         Verbatim(&'a [u8]),
-        Piece { corrected: &'a Corrected, stretch: Stretch },
+        Chunk { reconstruction: &'a Reconstruction, context: Context },
     }
     let mut joined = Joiner::new(out);
     workers::ordered(
@@ -29,46 +29,52 @@ pub(super) fn write(
             // The text at hand: from before, and what was looked at ahead.
             let (mut at_hand, mut history, mut offset) = (Vec::new(), 0, 0);
             for (place, record) in records.iter().enumerate() {
-                let corrected = match record {
+                let reconstruction = match record {
                     Record::Verbatim(bytes) => {
                         (at_hand, history, offset) = (Vec::new(), 0, 0);
                         emit(Job::Verbatim(bytes))?;
                         continue;
                     }
-                    Record::Piece(corrected) => corrected,
+                    Record::Chunk(reconstruction) => reconstruction,
                 };
-                let own = corrected.text as usize;
+                let own = reconstruction.content_size as usize;
                 let ahead = match records.get(place + 1) {
-                    Some(Record::Piece(next)) => (next.text as usize).min(AHEAD),
+                    Some(Record::Chunk(next)) => (next.content_size as usize).min(LOOKAHEAD),
                     _ => 0,
                 };
                 let wanted = history + own + ahead;
                 let missing = (wanted - at_hand.len().min(wanted)) as u64;
                 (&mut text).take(missing).read_to_end(&mut at_hand).map_err(fault)?;
                 if at_hand.len() != wanted {
-                    return Err(fault(cut_short()));
+                    return Err(fault(truncated()));
                 }
                 let from = (history + own).saturating_sub(WINDOW);
                 let kept = at_hand[from..].to_vec();
-                emit(Job::Piece { corrected, stretch: Stretch { text: at_hand, history, own, offset } })?;
+                emit(Job::Chunk { reconstruction, context: Context { content: at_hand, history, own, offset } })?;
                 (at_hand, history) = (kept, history + own - from);
                 offset += own as u64;
             }
-            Ok(())
+            // Content that no record uses is not in the file, whoever reads it elsewhere.
+            match (&mut text).take(1).read_to_end(&mut Vec::new()).map_err(fault)? {
+                0 => Ok(()),
+                _ => {
+                    Err(fault(io::Error::new(io::ErrorKind::InvalidData, "the content is longer than its records use")))
+                }
+            }
         },
         |job| match job {
             Job::Verbatim(bytes) => Ok((bytes.to_vec(), None)),
-            Job::Piece { corrected, stretch } => {
-                let bytes = corrected.write(&stretch).ok_or_else(|| {
+            Job::Chunk { reconstruction, context } => {
+                let bytes = reconstruction.write(&context).ok_or_else(|| {
                     fault(io::Error::new(io::ErrorKind::InvalidData, "the corrections do not fit the text"))
                 })?;
-                Ok((bytes, Some((corrected.first_bit, corrected.bits))))
+                Ok((bytes, Some((reconstruction.first_bit, reconstruction.bits))))
             }
         },
         |(bytes, place)| {
             match place {
                 None => joined.verbatim(&bytes),
-                Some((first_bit, bits)) => joined.piece(bytes, first_bit, bits),
+                Some((first_bit, bits)) => joined.chunk(bytes, first_bit, bits),
             }
             .map_err(fault)
         },
@@ -76,7 +82,7 @@ pub(super) fn write(
     joined.finish().map(drop).map_err(fault)
 }
 
-/// Joins pieces that begin and end within bytes.
+/// Joins chunks that begin and end within bytes.
 pub(super) struct Joiner<W> {
     out: W,
     begun: Option<u8>,
@@ -99,7 +105,7 @@ impl<W: Write> Joiner<W> {
         self.out.write_all(bytes)
     }
 
-    pub(super) fn piece(&mut self, mut bytes: Vec<u8>, first_bit: u32, bits: u64) -> io::Result<()> {
+    pub(super) fn chunk(&mut self, mut bytes: Vec<u8>, first_bit: u32, bits: u64) -> io::Result<()> {
         if first_bit == 0 {
             self.flush_begun()?;
         } else if let (Some(begun), Some(first)) = (self.begun.take(), bytes.first_mut()) {

@@ -109,3 +109,46 @@ impl Write for Feed<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::{Descriptor, Digest};
+
+    /// Has every blob, without an end.
+    struct Endless;
+
+    impl BlobSource for Endless {
+        fn open(&self, _: &Digest) -> Result<Box<dyn Read + Send + '_>> {
+            Ok(Box::new(io::repeat(b'x')))
+        }
+    }
+
+    #[test]
+    fn not_a_byte_beyond_the_original_is_written() {
+        let blob = |size| Part::Blob(Descriptor { digest: Digest::of(b""), size });
+        let original = Descriptor::of(&[b'x'; 100]);
+        let written = |parts| {
+            let mut out = Vec::new();
+            let outcome = rebuild("x", &Recipe { original, parts }, &Endless, &mut out);
+            (out.len(), outcome.is_ok())
+        };
+        assert_eq!(written(vec![blob(60), blob(40)]), (100, true));
+        assert_eq!(written(vec![blob(60), blob(1 << 50)]), (60, false));
+        assert_eq!(written(vec![blob(60), blob(39)]), (99, false));
+        assert_eq!(written(vec![blob(100), Part::Literal(vec![b'x'])]), (100, false));
+    }
+
+    #[test]
+    fn content_beyond_what_the_records_use_is_refused() {
+        let gzip = |content| {
+            let text = vec![Part::Blob(Descriptor { digest: Digest::of(b""), size: content })];
+            let records = vec![super::super::recipe::Record::Verbatim(b"verbatim".to_vec())];
+            let recipe = Recipe { original: Descriptor::of(b"verbatim"), parts: vec![Part::Gzip { text, records }] };
+            rebuild("x", &recipe, &Endless, &mut io::sink())
+        };
+        assert!(gzip(0).is_ok());
+        assert!(gzip(1).is_err());
+        assert!(gzip(1 << 30).is_err());
+    }
+}

@@ -2,7 +2,9 @@
 //!
 //! The format is described in `docs/format.md`: numbers are LEB128, little end first.
 
-use super::deflate::{Circumstances, Compressor, Corrected, How, LONGEST_PIECE};
+use std::collections::HashSet;
+
+use super::deflate::{Encoder, EncoderState, MAX_CHUNK, Method, Reconstruction};
 use super::limits::ImageLimits;
 use crate::digest::{Descriptor, Digest};
 
@@ -45,23 +47,23 @@ pub(super) enum Record {
     /// A header, a trailer, or padding, as it is.
     Verbatim(Vec<u8>),
     /// DEFLATE blocks.
-    Piece(Corrected),
+    Chunk(Reconstruction),
 }
 
 impl Recipe {
     /// The blobs it takes, in the order in which they are first needed.
     pub fn blobs(&self) -> Vec<Digest> {
-        fn collect(parts: &[Part], found: &mut Vec<Digest>) {
+        fn collect(parts: &[Part], seen: &mut HashSet<Digest>, found: &mut Vec<Digest>) {
             for part in parts {
                 match part {
-                    Part::Blob(blob) if !found.contains(&blob.digest) => found.push(blob.digest),
-                    Part::Gzip { text, .. } => collect(text, found),
+                    Part::Blob(blob) if seen.insert(blob.digest) => found.push(blob.digest),
+                    Part::Gzip { text, .. } => collect(text, seen, found),
                     _ => {}
                 }
             }
         }
         let mut found = Vec::new();
-        collect(&self.parts, &mut found);
+        collect(&self.parts, &mut HashSet::new(), &mut found);
         found
     }
 
@@ -77,13 +79,14 @@ impl Recipe {
     /// Reads what [`Recipe::to_bytes`] wrote.
     ///
     /// # Errors
-    /// A reason, where the bytes are no recipe or break a limit.
+    /// A reason, where the bytes are not a recipe, break a limit, or describe what no file can be: content that the file
+    /// is too small for, or that its compressed records do not use.
     pub fn from_bytes(bytes: &[u8], limits: &ImageLimits) -> Result<Self, String> {
         if bytes.len() as u64 > limits.recipe_bytes {
             return Err(format!("it has {} bytes; the limit is {}", bytes.len(), limits.recipe_bytes));
         }
-        let rest = bytes.strip_prefix(MAGIC).ok_or("it does not begin as a recipe")?;
-        let mut reader = Reader { rest };
+        let rest = bytes.strip_prefix(MAGIC).ok_or("it does not start as a recipe")?;
+        let mut reader = Reader { rest, items: limits.recipe_items };
         let (size, digest) = (reader.number()?, reader.digest()?);
         let parts = reader.parts(0)?;
         if !reader.rest.is_empty() {
@@ -92,7 +95,9 @@ impl Recipe {
         if size > limits.content_bytes {
             return Err(format!("it makes {size} bytes; the limit is {}", limits.content_bytes));
         }
-        Ok(Recipe { original: Descriptor { digest, size }, parts })
+        let recipe = Recipe { original: Descriptor { digest, size }, parts };
+        recipe.check_sizes(limits)?;
+        Ok(recipe)
     }
 }
 
@@ -133,42 +138,44 @@ fn write_parts(bytes: &mut Vec<u8>, parts: &[Part]) {
 }
 
 fn write_record(bytes: &mut Vec<u8>, record: &Record) {
-    let piece = match record {
+    let chunk = match record {
         Record::Verbatim(content) => {
             bytes.push(0);
             return run(bytes, content);
         }
-        Record::Piece(piece) => piece,
+        Record::Chunk(chunk) => chunk,
     };
-    bytes.push(match piece.how {
-        How::Verbatim(_) => 1,
-        How::Predicted { .. } => 2,
-        How::Known(..) => 3,
+    bytes.push(match chunk.method {
+        Method::Verbatim(_) => 1,
+        Method::Predicted { .. } => 2,
+        Method::Encoded(..) => 3,
     });
-    number(bytes, piece.text);
-    bytes.push(piece.first_bit as u8);
-    number(bytes, piece.bits);
-    match &piece.how {
-        How::Verbatim(content) => run(bytes, content),
-        How::Predicted { corrections, unmark, stored } => {
+    number(bytes, chunk.content_size);
+    bytes.push(chunk.first_bit as u8);
+    number(bytes, chunk.bits);
+    match &chunk.method {
+        Method::Verbatim(content) => run(bytes, content),
+        Method::Predicted { corrections, unmark, paddings } => {
             number(bytes, unmark.map_or(0, |bit| bit + 1));
-            number(bytes, stored.len() as u64);
+            number(bytes, paddings.len() as u64);
             let mut last = 0;
-            for &at in stored {
+            for &at in paddings {
                 number(bytes, at - last);
                 last = at;
             }
             run(bytes, corrections);
         }
-        How::Known(compressor, circumstances) => {
-            bytes.push(compressor.to_byte());
-            bytes.push(u8::from(circumstances.had_good_match) | u8::from(circumstances.is_final) << 1);
+        Method::Encoded(encoder, state) => {
+            bytes.push(encoder.to_byte());
+            bytes.push(u8::from(state.had_good_match) | u8::from(state.is_final) << 1);
         }
     }
 }
 
 struct Reader<'a> {
     rest: &'a [u8],
+    /// How many parts, records and paddings there may still be.
+    items: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -195,10 +202,11 @@ impl<'a> Reader<'a> {
         Err("a number in it is too large".into())
     }
 
-    /// A count of things that take a byte each at least, so that no count can ask for much memory.
+    /// Reads a count of items, of which there are not more than the limit in all: memory is bounded by that.
     fn count(&mut self) -> Result<usize, String> {
-        let count = self.number()?;
-        usize::try_from(count).ok().filter(|count| *count <= self.rest.len()).ok_or_else(|| "it ends too early".into())
+        let count = usize::try_from(self.number()?).unwrap_or(usize::MAX);
+        self.items = self.items.checked_sub(count).ok_or("it has too many parts and records")?;
+        Ok(count)
     }
 
     fn digest(&mut self) -> Result<Digest, String> {
@@ -236,34 +244,34 @@ impl<'a> Reader<'a> {
         if kind == 0 {
             return self.run().map(Record::Verbatim);
         }
-        let (text, first_bit, bits) = (self.number()?, u32::from(self.byte()?), self.number()?);
-        if first_bit > 7 || bits >= 1 << 40 || text > LONGEST_PIECE as u64 + 258 {
-            return Err("a piece in it has an impossible size".into());
+        let (content_size, first_bit, bits) = (self.number()?, u32::from(self.byte()?), self.number()?);
+        if first_bit > 7 || bits >= 1 << 40 || content_size > MAX_CHUNK as u64 + 258 {
+            return Err("a chunk in it has an impossible size".into());
         }
-        let how = match kind {
-            1 => How::Verbatim(self.run()?),
+        let method = match kind {
+            1 => Method::Verbatim(self.run()?),
             2 => {
                 let unmark = self.number()?.checked_sub(1);
                 let count = self.count()?;
                 let mut last = 0u64;
-                let mut stored = Vec::new();
+                let mut paddings = Vec::new();
                 for _ in 0..count {
                     last = last.checked_add(self.number()?).ok_or("a number in it is too large")?;
-                    stored.push(last);
+                    paddings.push(last);
                 }
-                How::Predicted { corrections: self.run()?, unmark, stored }
+                Method::Predicted { corrections: self.run()?, unmark, paddings }
             }
             3 => {
-                let compressor = Compressor::from_byte(self.byte()?).ok_or("it names an unknown compressor")?;
+                let encoder = Encoder::from_byte(self.byte()?).ok_or("it names an unknown encoder")?;
                 let flags = self.byte()?;
                 if flags > 3 {
-                    return Err("it names unknown circumstances of a compressor".into());
+                    return Err("it names an unknown state of an encoder".into());
                 }
-                How::Known(compressor, Circumstances { had_good_match: flags & 1 != 0, is_final: flags & 2 != 0 })
+                Method::Encoded(encoder, EncoderState { had_good_match: flags & 1 != 0, is_final: flags & 2 != 0 })
             }
             other => return Err(format!("it has a record of an unknown kind, {other}")),
         };
-        Ok(Record::Piece(Corrected { text, first_bit, bits, how }))
+        Ok(Record::Chunk(Reconstruction { content_size, first_bit, bits, method }))
     }
 }
 
@@ -274,19 +282,19 @@ mod tests {
     use super::*;
 
     fn sample() -> Recipe {
-        let piece = |how| Record::Piece(Corrected { text: 300, first_bit: 3, bits: 999, how });
+        let chunk = |method| Record::Chunk(Reconstruction { content_size: 300, first_bit: 3, bits: 999, method });
         let records = vec![
             Record::Verbatim(b"header".to_vec()),
-            piece(How::Predicted { corrections: vec![1, 2, 3], unmark: Some(0), stored: vec![7, 300, 301] }),
-            piece(How::Predicted { corrections: vec![], unmark: None, stored: vec![] }),
-            piece(How::Verbatim(vec![9; 125])),
-            piece(How::Known(
-                Compressor::from_byte(6).expect("known"),
-                Circumstances { had_good_match: true, is_final: false },
+            chunk(Method::Predicted { corrections: vec![1, 2, 3], unmark: Some(0), paddings: vec![7, 300, 301] }),
+            chunk(Method::Predicted { corrections: vec![], unmark: None, paddings: vec![] }),
+            chunk(Method::Verbatim(vec![9; 125])),
+            chunk(Method::Encoded(
+                Encoder::from_byte(6).expect("known"),
+                EncoderState { had_good_match: true, is_final: false },
             )),
         ];
         let blob = Part::Blob(Descriptor::of(b"x"));
-        let text = vec![Part::Literal(vec![0; 512]), blob.clone()];
+        let text = vec![Part::Literal(vec![0; 4 * 300 - 1]), blob.clone()];
         let original = Descriptor { digest: Digest::of(b""), size: 1 << 33 };
         Recipe { original, parts: vec![blob, Part::Gzip { text, records }] }
     }
@@ -298,6 +306,30 @@ mod tests {
         for cut in 0..bytes.len() {
             assert!(Recipe::from_bytes(&bytes[..cut], &ImageLimits::DEFAULT).is_err(), "cut at {cut}");
         }
+    }
+
+    fn read(original: u64, parts: Vec<Part>, limits: &ImageLimits) -> Result<Recipe, String> {
+        let original = Descriptor { digest: Digest::of(b""), size: original };
+        Recipe::from_bytes(&Recipe { original, parts }.to_bytes(), limits)
+    }
+
+    #[test]
+    fn parts_records_and_paddings_are_counted_while_they_are_read() {
+        let limits = ImageLimits { recipe_items: 10, ..ImageLimits::DEFAULT };
+        let empty = |count| vec![Part::Literal(Vec::new()); count];
+        assert!(read(0, empty(10), &limits).is_ok());
+        assert!(read(0, empty(11), &limits).expect_err("too many").contains("too many"));
+        let gzip = |records: usize, stored: usize| {
+            let method = Method::Predicted { corrections: Vec::new(), unmark: None, paddings: vec![0; stored] };
+            let piece = Record::Chunk(Reconstruction { content_size: 0, first_bit: 0, bits: 0, method });
+            let mut all = vec![Record::Verbatim(Vec::new()); records - 1];
+            all.push(piece);
+            vec![Part::Gzip { text: Vec::new(), records: all }]
+        };
+        assert!(read(0, gzip(9, 0), &limits).is_ok());
+        assert!(read(0, gzip(10, 0), &limits).is_err());
+        assert!(read(0, gzip(4, 5), &limits).is_ok());
+        assert!(read(0, gzip(4, 6), &limits).is_err());
     }
 
     proptest! {

@@ -209,7 +209,7 @@ fn artifact(source: &Source<'_>, raw: &RawValue) -> Result<Artifact> {
 /// No two artifacts may claim one place in a folder, also where the file system folds case (a USB stick).
 fn check_names(source: &Source<'_>, artifacts: &[Artifact], raw: &[&RawValue]) -> Result<()> {
     let mut files: HashMap<String, Vec<&Artifact>> = HashMap::new();
-    let mut folders: HashMap<String, &Artifact> = HashMap::new();
+    let mut sorted: Vec<(String, usize)> = Vec::new();
     for (artifact, raw) in artifacts.iter().zip(raw) {
         let folded = artifact.name.as_str().to_lowercase();
         let others = files.entry(folded.clone()).or_default();
@@ -224,14 +224,15 @@ fn check_names(source: &Source<'_>, artifacts: &[Artifact], raw: &[&RawValue]) -
             return Err(source.at(raw, format_args!("the name '{}' is given twice for one platform", artifact.name)));
         }
         others.push(artifact);
-        for (end, _) in folded.match_indices('/') {
-            folders.insert(folded[..end].to_owned(), artifact);
-        }
+        sorted.push((folded, sorted.len()));
     }
-    for (artifact, raw) in artifacts.iter().zip(raw) {
-        if let Some(inner) = folders.get(&artifact.name.as_str().to_lowercase()) {
-            let why = format!("'{}' is a file, yet '{}' lies in a folder of that name", artifact.name, inner.name);
-            return Err(source.at(raw, why));
+    // By their parts: what lies in a folder comes right behind a file of that folder's name.
+    sorted.sort_by(|(one, _), (other, _)| one.split('/').cmp(other.split('/')));
+    for pair in sorted.windows(2) {
+        let [(outer, file), (inner, below)] = pair else { continue };
+        if inner.strip_prefix(outer.as_str()).is_some_and(|rest| rest.starts_with('/')) {
+            let (file, inner, raw) = (&artifacts[*file].name, &artifacts[*below].name, raw[*file]);
+            return Err(source.at(raw, format_args!("'{file}' is a file, yet '{inner}' lies in a folder of that name")));
         }
     }
     Ok(())

@@ -113,13 +113,14 @@ fn pack(folder: &Folder, options: &Options, progress: &dyn Progress) -> Result<R
     progress.phase("reading");
     let contents = Contents::read(folder, &manifest, &selection, &reading, progress)?;
     check_stacks(folder, &contents)?;
+    let Contents { files, artifacts, images } = contents;
     let spec = BundleSpec {
         manifest: &manifest,
         platform,
         header: bundle::header(&manifest, platform, &runtime, gzip_level(options.preset))?,
-        files: contents.files,
-        artifacts: contents.artifacts,
-        images: contents.images,
+        files,
+        artifacts,
+        images,
         preset: options.preset,
         cores,
     };

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::bundle::{Bundle, extract_all, extract_some, no_such_file};
+use super::trust::Trust;
+use crate::bundle::{Bundle, CarriedArtifact, Scope, extract_all, extract_some, no_such_file};
 use crate::error::Result;
 use crate::manifest::{FILE_NAME, SIGNATURE_NAME};
 use crate::progress::Progress;
@@ -17,6 +18,8 @@ pub struct Options {
     pub dir: PathBuf,
     /// Only these files; empty for all.
     pub names: Vec<String>,
+    /// What the bundle must stand up to.
+    pub trust: Trust,
 }
 
 /// What was extracted.
@@ -33,21 +36,22 @@ pub struct Report {
 /// Restores a bundle's folder, byte for byte, or the files that were named.
 ///
 /// # Errors
-/// The bundle is damaged, has no file of a name, or the disk refuses.
+/// The bundle is damaged, is not what was signed, or has no file of a name; or an I/O error.
 pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
     let bundle = Bundle::open(&options.bundle)?;
-    bundle.manifest()?;
     let index = bundle.index();
     let known = |name: &str| matches!(name, FILE_NAME | SIGNATURE_NAME) || index.artifact(name).is_some();
     if let Some(unknown) = options.names.iter().find(|name| !known(name)) {
         return Err(no_such_file(&bundle, unknown));
     }
-    progress.phase("extracting");
     let is_wanted = |name: &str| options.names.is_empty() || options.names.iter().any(|wanted| wanted == name);
+    let is_chosen = |artifact: &CarriedArtifact| is_wanted(artifact.name.as_str());
+    let access = options.trust.access(&bundle, Scope::Artifacts(&is_chosen), progress)?;
+    progress.phase("extracting");
     if options.names.is_empty() {
-        extract_all(&bundle, &Folder::at(&options.dir), progress)?;
+        extract_all(&access, &Folder::at(&options.dir), progress)?;
     } else {
-        extract_some(&bundle, |path| is_wanted(path.as_str()), &options.dir, progress)?;
+        extract_some(&access, |path| is_wanted(path.as_str()), &options.dir, progress)?;
     }
     let plain = index.artifacts.iter().filter(|artifact| artifact.carried.is_exported());
     let plain = plain.map(|artifact| artifact.name.to_string()).filter(|name| is_wanted(name)).collect();

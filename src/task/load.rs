@@ -4,8 +4,10 @@ use std::path::Path;
 
 use super::commands::manifest_of;
 use super::locate;
-use crate::bundle::Bundle;
+use super::trust::Trust;
+use crate::bundle::{Bundle, CarriedArtifact, Scope};
 use crate::error::Result;
+use crate::manifest::Kind;
 use crate::progress::Progress;
 use crate::release::Folder;
 use crate::site;
@@ -14,9 +16,12 @@ use crate::site;
 /// loaded.
 ///
 /// # Errors
-/// A name is not an image of the folder, an archive is not what was pinned, or the engine refuses.
-pub fn from_folder(folder: &Folder, names: &[String], progress: &dyn Progress) -> Result<Vec<String>> {
+/// The manifest is not signed as `trust` asks for, a name is not an image of the folder, an archive is not what was pinned, or the engine refuses.
+pub fn from_folder(folder: &Folder, names: &[String], trust: &Trust, progress: &dyn Progress) -> Result<Vec<String>> {
     let manifest = manifest_of(folder)?;
+    if trust.key.is_some() {
+        trust.check_folder(folder, &manifest, progress)?;
+    }
     let platform = locate::platform_of(folder, None)?;
     progress.phase("loading");
     site::load_from_folder(folder, &manifest.select(platform)?, names, progress)
@@ -26,9 +31,14 @@ pub fn from_folder(folder: &Folder, names: &[String], progress: &dyn Progress) -
 /// loaded.
 ///
 /// # Errors
-/// A name is not an image of the bundle, the bundle is damaged, or the engine refuses.
-pub fn from_bundle(path: &Path, names: &[String], progress: &dyn Progress) -> Result<Vec<String>> {
+/// A name is not an image of the bundle, the bundle is damaged or its images are not what was signed, or the engine
+/// refuses.
+pub fn from_bundle(path: &Path, names: &[String], trust: &Trust, progress: &dyn Progress) -> Result<Vec<String>> {
     let bundle = Bundle::open(path)?;
+    let is_chosen = |artifact: &CarriedArtifact| {
+        artifact.kind == Kind::Image && (names.is_empty() || names.iter().any(|name| name == artifact.name.as_str()))
+    };
+    let access = trust.access(&bundle, Scope::Artifacts(&is_chosen), progress)?;
     progress.phase("loading");
-    site::load_from_bundle(&bundle, names, progress)
+    site::load_from_bundle(&access, names, progress)
 }

@@ -6,7 +6,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::commands::compare_bundle;
-use crate::bundle::{self, Bundle};
+use super::trust::Trust;
+use crate::bundle::{self, Bundle, CarriedArtifact, Scope};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::scratch::Scratch;
@@ -39,8 +40,15 @@ impl Home {
 /// Checks every byte of the bundle at `path`, then runs its script with `args` and returns the script's exit code.
 ///
 /// # Errors
-/// The bundle is damaged, then nothing was run; or it has no script, or that cannot be started.
-pub fn run(path: &Path, home: &Home, args: &[OsString], signals: Signals, progress: &dyn Progress) -> Result<u8> {
+/// The bundle is damaged or not what was signed, then nothing was run; or it has no script, or that cannot be started.
+pub fn run(
+    path: &Path,
+    home: &Home,
+    args: &[OsString],
+    trust: &Trust,
+    signals: Signals,
+    progress: &dyn Progress,
+) -> Result<u8> {
     let bundle = Bundle::open(path)?;
     progress.phase("verifying");
     let damage = bundle::verify(&bundle, progress)?;
@@ -51,5 +59,7 @@ pub fn run(path: &Path, home: &Home, args: &[OsString], signals: Signals, progre
             .fact("damaged parts", damage.len())
             .hint(compare_bundle(path)));
     }
-    site::run(&bundle, home.0.path(), args, signals)
+    let is_unpacked = |artifact: &CarriedArtifact| site::is_unpacked(artifact);
+    let access = trust.access(&bundle, Scope::Artifacts(&is_unpacked), progress)?;
+    site::run(&access, home.0.path(), args, signals)
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::signed::Signed;
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, BundleAccess, Scope};
 use crate::error::{Error, IoContext, Result};
 use crate::manifest::{FILE_NAME, Manifest, SIGNATURE_NAME};
 use crate::progress::Progress;
@@ -72,6 +72,24 @@ impl Trust {
         let signed = self.check_signature(manifest.text().as_bytes(), signature.as_deref(), &what)?;
         self.check_expiry(manifest, progress)?;
         Ok(signed)
+    }
+
+    /// Gives access to a bundle: without a key to all of it, with one to `scope`, which is proved first.
+    ///
+    /// # Errors
+    /// Manifest and index do not say the same; or a key is given, and the bundle or `scope` of it is not what it signed,
+    /// or the manifest has expired and `strict` is set.
+    pub fn access<'a>(
+        &self,
+        bundle: &'a Bundle,
+        scope: Scope<'_>,
+        progress: &dyn Progress,
+    ) -> Result<BundleAccess<'a>> {
+        let Some(key) = &self.key else { return BundleAccess::unproved(bundle) };
+        progress.phase("proving");
+        let access = BundleAccess::proved(bundle, key, scope, progress)?;
+        self.check_expiry(access.manifest(), progress)?;
+        Ok(access)
     }
 
     /// Checks that `signature` (a `.minisig` file's text) signs `content`; `what` names the content in errors. Returns who

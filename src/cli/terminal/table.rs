@@ -137,7 +137,9 @@ mod tests {
         assert_eq!(
             shown(Some(40)),
             "STATE      NAME          SIZE       DETAIL\n\
-             ok         dat…6_64.tar.gz  128.40 MB  1a2b3c4d5e6f"
+             ok         dat…4.tar.gz  128.40 MB  1a2b3c4d5e6f\n\
+             ok         dat…4.tar.gz  40.02 MB   6f5e4d3c2b1a\n\
+             truncated  数…文件.txt   3 B        3 o…20 bytes"
         );
     }
 
@@ -145,10 +147,10 @@ mod tests {
     fn at_80_columns_only_names_are_shortened() {
         assert_eq!(
             shown(Some(80)),
-            "STATE      NAME                                       SIZE       DETAIL\n\
-             ok         dataflux-func…c-mysql-5.7.26-x86_64.tar.gz  128.40 MB  1a2b3c4d5e6f\n\
-             ok         dataflux-func…nc-redis-5.0.7-x86_64.tar.gz  40.02 MB   6f5e4d3c2b1a\n\
-             truncated  数据/说明文件.txt                           3 B        3 of 20 bytes"
+            "STATE      NAME                                         SIZE       DETAIL\n\
+             ok         dataflux-func-…c-mysql-5.7.26-x86_64.tar.gz  128.40 MB  1a2b3c4d5e6f\n\
+             ok         dataflux-func-…nc-redis-5.0.7-x86_64.tar.gz  40.02 MB   6f5e4d3c2b1a\n\
+             truncated  数据/说明文件.txt                            3 B        3 of 20 bytes"
         );
     }
 

@@ -1,33 +1,43 @@
-//! A DEFLATE decoder (RFC 1951) that tells where its blocks lie.
+//! A DEFLATE decoder (RFC 1951) that cuts a stream into chunks.
 //!
-//! zlib and its kin give the text; to rebuild a stream exactly on all cores we must also cut it, at block
-//! boundaries, into pieces that can be worked on alone. A [`Piece`] holds whole blocks: their text, the
-//! 32 KiB before it that they may refer to, and their exact bits.
+//! Other decoders return content alone. To write a stream again on all cores it must be cut at block boundaries, and
+//! each [`Chunk`] must hold what it takes to work on it alone: its content, the 32 KiB before that its blocks may refer
+//! to, and its exact bits.
 
 use std::io::{self, Read};
 
-use super::bit_reader::{BitReader, cut_short};
-use super::huffman::{Code, LENGTHS_ORDER, SymbolKind, distance, fixed_length, literal_or_length, plain};
-use super::piece::{AHEAD, Piece, Stretch, WINDOW};
+use super::bit_reader::{BitReader, truncated};
+use super::chunk::{Chunk, Context, LOOKAHEAD, WINDOW};
+use super::decode_table::{DecodeTable, SymbolKind, code_length, distance, literal_or_length};
+use super::symbols::{
+    CODE_LENGTH_ORDER, CODE_LENGTHS, END_OF_BLOCK, FEW_ZEROS, FIXED_DISTANCE_LENGTH, FIXED_LENGTHS, MANY_ZEROS, REPEAT,
+};
 
-/// The most blocks a piece has. Blocks may be empty, so text alone is no bound on what a piece takes.
-const MOST_BLOCKS: usize = 1 << 14;
-/// The code tables of the block that is being read.
+/// The most blocks of a chunk. Blocks may be empty, so content alone does not bound a chunk's memory.
+const MAX_BLOCKS: usize = 1 << 14;
+
+/// What is left of the block being read.
 enum Block {
+    /// Bytes as they are.
     Stored { left: usize },
-    Coded { literals: Box<Code>, distances: Box<Code> },
+    /// Tokens in these codes.
+    Coded { literals: Box<DecodeTable>, distances: Box<DecodeTable> },
 }
 
-/// Reads bytes and DEFLATE blocks from `source`.
-pub(in crate::image) struct Inflater<R> {
+/// Reads DEFLATE streams, and the bytes between them, from a source.
+pub(crate) struct Inflater<R> {
     input: BitReader<R>,
-    text: Vec<u8>,
+    /// The content before the current chunk, and the chunk's as far as it is read.
+    content: Vec<u8>,
+    /// How many bytes of `content` are from before the current chunk.
     history: usize,
-    /// How much text the stream had before this piece.
+    /// How many bytes of content the stream has before the current chunk.
     offset: u64,
+    /// The block being read; `None` between two blocks.
     block: Option<Block>,
-    /// The block being read is the final one.
+    /// Whether the block being read, or read last, is marked final.
     is_final: bool,
+    /// Where the paddings of the chunk's stored blocks start, in bits from the start of the source.
     paddings: Vec<u64>,
     is_padded_with_zeros: bool,
 }
@@ -37,13 +47,13 @@ fn corrupt(why: &str) -> io::Error {
 }
 
 impl<R: Read> Inflater<R> {
-    /// Reads `source` from its begin.
-    pub(in crate::image) fn new(source: R) -> Self {
+    /// Returns a reader at the start of `source`.
+    pub(crate) fn new(source: R) -> Self {
         Inflater {
             input: BitReader::new(source),
             history: 0,
             offset: 0,
-            text: Vec::new(),
+            content: Vec::new(),
             block: None,
             is_final: false,
             paddings: Vec::new(),
@@ -51,46 +61,53 @@ impl<R: Read> Inflater<R> {
         }
     }
 
-    /// Reads on where a piece began: `source` stands at the byte in which it begins; `history` is the text
-    /// before.
-    pub(in crate::image) fn resume(source: R, first_bit: u32, history: Vec<u8>) -> io::Result<Self> {
+    /// Returns a reader at the start of a chunk: `source` is at the byte that holds the chunk's first bit, `history` is
+    /// the content before the chunk.
+    ///
+    /// # Errors
+    /// Those of the source, and [`truncated`] if it ends there.
+    pub(crate) fn resume(source: R, first_bit: u32, history: Vec<u8>) -> io::Result<Self> {
         let mut inflater = Self::new(source);
         inflater.input.take(first_bit)?;
         inflater.history = history.len();
-        inflater.text = history;
+        inflater.content = history;
         Ok(inflater)
     }
 
-    /// The input, between two DEFLATE streams.
-    pub(in crate::image) fn input(&mut self) -> &mut BitReader<R> {
+    /// The input, to read what is between two DEFLATE streams.
+    pub(crate) fn input(&mut self) -> &mut BitReader<R> {
         &mut self.input
     }
 
-    /// The text of the piece that could not be read to its end.
-    pub(in crate::image) fn rest(&self) -> &[u8] {
-        &self.text[self.history..]
+    /// The content of the chunk that could not be read to its end, as far as it was read.
+    pub(crate) fn rest(&self) -> &[u8] {
+        &self.content[self.history..]
     }
 
-    /// Forgets the text before: a new DEFLATE stream begins.
-    pub(in crate::image) fn begin_stream(&mut self) {
-        self.text.clear();
+    /// Starts a new DEFLATE stream, whose blocks cannot refer to content before.
+    pub(crate) fn begin_stream(&mut self) {
+        self.content.clear();
         self.history = 0;
         self.offset = 0;
         self.is_final = false;
     }
 
-    /// The next piece: blocks until there are `text` bytes of text, and never more than `most`; it ends
-    /// early after many blocks, or where they take twice the room of that text. `None` after the final
+    /// Reads the next chunk: blocks until they have `goal` bytes of content, but at most `max` bytes, give or take a
+    /// match. It ends earlier after many blocks, or once they take twice as many bytes as `goal`. `None` after the final
     /// block.
-    pub(in crate::image) fn piece(&mut self, text: usize, most: usize) -> io::Result<Option<Piece>> {
+    ///
+    /// # Errors
+    /// Those of the source, `UnexpectedEof` if it ends within a block, `InvalidData` if it is not DEFLATE.
+    pub(crate) fn chunk(&mut self, goal: usize, max: usize) -> io::Result<Option<Chunk>> {
         if self.is_final && self.block.is_none() {
             return Ok(None);
         }
         let start = self.input.position();
         self.input.forget_before(start / 8);
-        let begins_whole = self.block.is_none();
-        let (goal, most) = (self.history + text, self.history + most);
-        self.text.reserve((text + text / 4).min(most) + AHEAD);
+        let starts_whole = self.block.is_none();
+        let max_bits = 16 * goal.max(WINDOW) as u64;
+        self.content.reserve((goal + goal / 4).min(self.history + max) + LOOKAHEAD);
+        let (goal, max) = (self.history + goal, self.history + max);
         let (mut last_block, mut blocks) = (start, 0);
         loop {
             if self.block.is_none() {
@@ -98,32 +115,32 @@ impl<R: Read> Inflater<R> {
                 self.header()?;
                 blocks += 1;
             }
-            if !self.decode(most)? {
+            if !self.decode(max)? {
                 break;
             }
-            let is_long = self.input.position() - start > 16 * text.max(WINDOW) as u64;
-            if self.is_final || self.text.len() >= goal || is_long || blocks >= MOST_BLOCKS {
+            let is_long = self.input.position() - start > max_bits;
+            if self.is_final || self.content.len() >= goal || is_long || blocks >= MAX_BLOCKS {
                 break;
             }
         }
         let end = self.input.position();
         if self.input.is_overdrawn() {
-            return Err(cut_short());
+            return Err(truncated());
         }
         let stored = self.input.bytes_of(start, end).to_vec();
-        let is_whole = begins_whole && self.block.is_none();
+        let is_whole = starts_whole && self.block.is_none();
         let ended = self.is_final && self.block.is_none();
         if ended {
             self.is_padded_with_zeros &= self.input.align();
         }
-        let keep = if ended { 0 } else { self.text.len().min(WINDOW) };
-        let rest = self.text[self.text.len() - keep..].to_vec();
-        let text = std::mem::replace(&mut self.text, rest);
+        let keep = if ended { 0 } else { self.content.len().min(WINDOW) };
+        let rest = self.content[self.content.len() - keep..].to_vec();
+        let content = std::mem::replace(&mut self.content, rest);
         let history = std::mem::replace(&mut self.history, keep);
-        let stretch = Stretch { own: text.len() - history, text, history, offset: self.offset };
-        self.offset += stretch.own as u64;
-        let piece = Piece {
-            stretch,
+        let context = Context { own: content.len() - history, content, history, offset: self.offset };
+        self.offset += context.own as u64;
+        let chunk = Chunk {
+            context,
             stored,
             first_bit: (start % 8) as u32,
             bits: end - start,
@@ -134,7 +151,7 @@ impl<R: Read> Inflater<R> {
             paddings: self.paddings.drain(..).map(|padding| padding - start).collect(),
             start,
         };
-        Ok(Some(piece))
+        Ok(Some(chunk))
     }
 
     /// Reads a block's header and its code tables.
@@ -150,14 +167,11 @@ impl<R: Read> Inflater<R> {
                 }
                 Block::Stored { left: length as usize }
             }
-            1 => {
-                let lengths: Vec<u8> = (0..288).map(fixed_length).collect();
-                self.coded(&lengths, &[5; 32])?
-            }
+            1 => self.coded(&FIXED_LENGTHS, &[FIXED_DISTANCE_LENGTH; 32])?,
             2 => {
                 let (literals, distances) = (self.input.take(5)? as usize + 257, self.input.take(5)? as usize + 1);
                 let lengths = self.code_lengths(literals + distances)?;
-                if lengths[256] == 0 {
+                if lengths[END_OF_BLOCK] == 0 {
                     return Err(corrupt("a block has no end"));
                 }
                 self.coded(&lengths[..literals], &lengths[literals..])?
@@ -168,7 +182,7 @@ impl<R: Read> Inflater<R> {
     }
 
     fn coded(&self, literals: &[u8], distances: &[u8]) -> io::Result<Block> {
-        match (Code::new(literals, literal_or_length), Code::new(distances, distance)) {
+        match (DecodeTable::new(literals, literal_or_length), DecodeTable::new(distances, distance)) {
             (Some(literals), Some(distances)) => {
                 Ok(Block::Coded { literals: Box::new(literals), distances: Box::new(distances) })
             }
@@ -177,26 +191,27 @@ impl<R: Read> Inflater<R> {
     }
 
     fn code_lengths(&mut self, wanted: usize) -> io::Result<Vec<u8>> {
-        let mut first = [0u8; 19];
+        let mut first = [0u8; CODE_LENGTHS];
         let count = self.input.take(4)? as usize + 4;
-        for &place in &LENGTHS_ORDER[..count] {
+        for &place in &CODE_LENGTH_ORDER[..count] {
             first[place] = self.input.take(3)? as u8;
         }
-        let code = Code::new(&first, plain).ok_or_else(|| corrupt("a block has code lengths that fit no code"))?;
+        let code = DecodeTable::new(&first, code_length)
+            .ok_or_else(|| corrupt("a block has code lengths that fit no code"))?;
         let mut lengths = Vec::with_capacity(wanted);
         while lengths.len() < wanted {
             self.input.refill()?;
             let (symbol, used) =
                 code.decode(self.input.bits()).ok_or_else(|| corrupt("a block has an unknown code"))?;
             self.input.drop_bits(used);
-            let (length, times) = match symbol.value {
-                16 => {
+            let (length, times) = match symbol.value as u8 {
+                REPEAT => {
                     let last = *lengths.last().ok_or_else(|| corrupt("a block repeats a length before the first"))?;
                     (last, 3 + self.input.take(2)?)
                 }
-                17 => (0, 3 + self.input.take(3)?),
-                18 => (0, 11 + self.input.take(7)?),
-                length => (length as u8, 1),
+                FEW_ZEROS => (0, 3 + self.input.take(3)?),
+                MANY_ZEROS => (0, 11 + self.input.take(7)?),
+                length => (length, 1),
             };
             lengths.extend(std::iter::repeat_n(length, times as usize));
         }
@@ -206,27 +221,27 @@ impl<R: Read> Inflater<R> {
         Ok(lengths)
     }
 
-    /// Decodes the current block until its end (true) or until the text is `most` long (false).
-    fn decode(&mut self, most: usize) -> io::Result<bool> {
+    /// Decodes the current block until its end (true) or until there are `max` bytes of content (false).
+    fn decode(&mut self, max: usize) -> io::Result<bool> {
         let Some(block) = self.block.take() else { return Ok(true) };
         match block {
             Block::Stored { mut left } => {
                 while left > 0 {
-                    if self.text.len() >= most {
+                    if self.content.len() >= max {
                         self.block = Some(Block::Stored { left });
                         return Ok(false);
                     }
                     if self.input.is_at_end()? {
-                        return Err(cut_short());
+                        return Err(truncated());
                     }
                     let byte = self.input.drop_bits(8) as u8;
-                    self.text.push(byte);
+                    self.content.push(byte);
                     left -= 1;
                 }
                 Ok(true)
             }
             Block::Coded { literals, distances } => {
-                let ended = self.decode_coded(&literals, &distances, most)?;
+                let ended = self.decode_coded(&literals, &distances, max)?;
                 if !ended {
                     self.block = Some(Block::Coded { literals, distances });
                 }
@@ -235,21 +250,21 @@ impl<R: Read> Inflater<R> {
         }
     }
 
-    fn decode_coded(&mut self, literals: &Code, distances: &Code, most: usize) -> io::Result<bool> {
+    fn decode_coded(&mut self, literals: &DecodeTable, distances: &DecodeTable, max: usize) -> io::Result<bool> {
         let unknown = || corrupt("a block has an unknown code");
-        while self.text.len() < most {
+        while self.content.len() < max {
             self.input.refill()?;
             let (symbol, used) = literals.decode(self.input.bits()).ok_or_else(unknown)?;
             self.input.drop_bits(used);
             match symbol.kind {
                 SymbolKind::Literal => {
-                    self.text.push(symbol.value as u8);
-                    // A second literal fits into the bits at hand, and most tokens are literals.
+                    self.content.push(symbol.value as u8);
+                    // The available bits hold a second literal too, and most tokens are literals.
                     if let Some((next, used)) = literals.decode(self.input.bits())
                         && next.kind == SymbolKind::Literal
                     {
                         self.input.drop_bits(used);
-                        self.text.push(next.value as u8);
+                        self.content.push(next.value as u8);
                     }
                 }
                 SymbolKind::Base => {
@@ -272,18 +287,18 @@ impl<R: Read> Inflater<R> {
     #[inline(always)]
     fn copy(&mut self, distance: usize, length: usize) -> io::Result<()> {
         let from = self
-            .text
+            .content
             .len()
             .checked_sub(distance)
-            .ok_or_else(|| corrupt("a match reaches back before the begin of the text"))?;
+            .ok_or_else(|| corrupt("a match reaches back before the start of the content"))?;
         if distance >= length {
-            self.text.extend_from_within(from..from + length);
+            self.content.extend_from_within(from..from + length);
         } else if distance == 1 {
-            let byte = self.text[from];
-            self.text.resize(self.text.len() + length, byte);
+            let byte = self.content[from];
+            self.content.resize(self.content.len() + length, byte);
         } else {
             for at in from..from + length {
-                self.text.push(self.text[at]);
+                self.content.push(self.content[at]);
             }
         }
         Ok(())
@@ -300,44 +315,43 @@ mod tests {
 
     fn sample(size: usize) -> Vec<u8> {
         let mut state = 1u32;
-        let mut text = Vec::with_capacity(size);
-        while text.len() < size {
+        let mut content = Vec::with_capacity(size);
+        while content.len() < size {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let word = state >> 22;
             match state >> 30 {
-                0 => text.extend(state.to_le_bytes()),
-                1 => text.extend(std::iter::repeat_n(word as u8, word as usize)),
-                _ => text.extend(format!("word {word} ").bytes()),
+                0 => content.extend(state.to_le_bytes()),
+                1 => content.extend(std::iter::repeat_n(word as u8, word as usize)),
+                _ => content.extend(format!("word {word} ").bytes()),
             }
         }
-        text.truncate(size);
-        text
+        content.truncate(size);
+        content
     }
 
-    fn deflated(text: &[u8], level: u32) -> Vec<u8> {
+    fn deflated(content: &[u8], level: u32) -> Vec<u8> {
         let mut encoder = DeflateEncoder::new(Vec::new(), Compression::new(level));
-        encoder.write_all(text).expect("memory");
+        encoder.write_all(content).expect("memory");
         encoder.finish().expect("memory")
     }
 
     #[test]
-    fn every_level_inflates_to_the_same_text_and_pieces_resume_alone() {
-        let text = sample(3 << 20);
+    fn every_level_inflates_to_the_same_content_and_chunks_resume_alone() {
+        let content = sample(3 << 20);
         for level in [0, 1, 6, 9] {
-            let stream = deflated(&text, level);
+            let stream = deflated(&content, level);
             let mut inflater = Inflater::new(&stream[..]);
             let mut whole = Vec::new();
-            while let Some(piece) = inflater.piece(500_000, 8 << 20).expect("valid") {
-                assert!(piece.is_whole && piece.is_padded_with_zeros);
-                whole.extend_from_slice(piece.new_text());
-                let from = &stream[(piece.start / 8) as usize..];
+            while let Some(chunk) = inflater.chunk(500_000, 8 << 20).expect("valid") {
+                assert!(chunk.is_whole && chunk.is_padded_with_zeros);
+                whole.extend_from_slice(chunk.content());
+                let from = &stream[(chunk.start / 8) as usize..];
                 let mut again =
-                    Inflater::resume(from, piece.first_bit, piece.stretch.text[..piece.stretch.history].to_vec())
-                        .expect("there");
-                let same = again.piece(500_000, 8 << 20).expect("valid").expect("there");
-                assert!(same.new_text() == piece.new_text() && same.stored == piece.stored && same.bits == piece.bits);
+                    Inflater::resume(from, chunk.first_bit, chunk.context.before().to_vec()).expect("there");
+                let same = again.chunk(500_000, 8 << 20).expect("valid").expect("there");
+                assert!(same.content() == chunk.content() && same.stored == chunk.stored && same.bits == chunk.bits);
             }
-            assert!(whole == text, "level {level}");
+            assert!(whole == content, "level {level}");
             assert!(inflater.input().is_at_end().expect("read"));
         }
     }
@@ -348,7 +362,7 @@ mod tests {
         for cut in 0..stream.len() {
             let mut inflater = Inflater::new(&stream[..cut]);
             let outcome = loop {
-                match inflater.piece(4_000, 1 << 20) {
+                match inflater.chunk(4_000, 1 << 20) {
                     Ok(Some(_)) => {}
                     Ok(None) => break Ok(()),
                     Err(error) => break Err(error),
@@ -359,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_without_text_come_in_pieces_too() {
+    fn blocks_without_content_are_cut_into_chunks_too() {
         let stored = [0, 0, 0, 0xff, 0xff];
         // Fixed codes and their end of block: ten bits, four of them a whole number of bytes.
         let coded = [0x02, 0x08, 0x20, 0x80, 0x00];
@@ -367,26 +381,26 @@ mod tests {
         for (block, times) in [(&stored[..], 100_000), (&coded, 100_000), (&long, 300)] {
             let stream = [block.repeat(times), vec![1, 0, 0, 0xff, 0xff]].concat();
             let mut inflater = Inflater::new(&stream[..]);
-            let (mut bits, mut pieces) = (0, 0);
-            while let Some(piece) = inflater.piece(1 << 20, 32 << 20).expect("valid") {
-                assert!(piece.is_whole && piece.paddings.len() <= 1 << 14);
-                assert!(piece.stored.len() < (2 << 20) + (64 << 10), "{} bytes", piece.stored.len());
-                bits += piece.bits;
-                pieces += 1;
+            let (mut bits, mut chunks) = (0, 0);
+            while let Some(chunk) = inflater.chunk(1 << 20, 32 << 20).expect("valid") {
+                assert!(chunk.is_whole && chunk.paddings.len() <= 1 << 14);
+                assert!(chunk.stored.len() < (2 << 20) + (64 << 10), "{} bytes", chunk.stored.len());
+                bits += chunk.bits;
+                chunks += 1;
             }
             assert_eq!(bits, 8 * stream.len() as u64);
-            assert!(pieces > 3, "{pieces}");
+            assert!(chunks > 3, "{chunks}");
         }
     }
 
     #[test]
-    fn a_bomb_comes_in_pieces() {
+    fn a_bomb_is_cut_into_chunks() {
         let stream = deflated(&vec![0; 30 << 20], 9);
         let mut inflater = Inflater::new(&stream[..]);
         let mut total = 0;
-        while let Some(piece) = inflater.piece(1 << 20, 2 << 20).expect("valid") {
-            assert!(piece.new_text().len() <= (2 << 20) + 258);
-            total += piece.new_text().len();
+        while let Some(chunk) = inflater.chunk(1 << 20, 2 << 20).expect("valid") {
+            assert!(chunk.content().len() <= (2 << 20) + 258);
+            total += chunk.content().len();
         }
         assert_eq!(total, 30 << 20);
     }

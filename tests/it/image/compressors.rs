@@ -7,7 +7,7 @@ use crate::support::{PACK, noise, skip};
 use pack::image::{AnalysisOptions, Representation, analyse};
 use pack::progress::Silent;
 
-/// A recipe that has corrections takes more; a piece, of which the samples have three, takes some ten bytes.
+/// A recipe that has corrections takes more; a chunk, of which the samples have three, takes some ten bytes.
 const NAMES_ALONE: usize = 200;
 
 /// Programs, lines, noise and zeros: the compressor meets every kind of block, and stores some.

@@ -1,27 +1,29 @@
-//! Copying runs of bits that need not begin at a byte, first bit lowest as in DEFLATE (RFC 1951, 3.1.1).
+//! Writes single bits and runs of bits that start within a byte, the first bit lowest (RFC 1951, 3.1.1).
 
-/// Bytes that are written bit by bit.
+/// Bytes written bit by bit.
 #[derive(Debug, Default)]
-pub(in crate::image) struct BitWriter {
+pub(super) struct BitWriter {
     bytes: Vec<u8>,
+    /// The last bits, which are not in `bytes` yet; fewer than 32 between calls.
     last: u64,
+    /// How many bits `last` has.
     count: u32,
 }
 
 impl BitWriter {
-    /// A writer whose first `phase` bits (at most 7) are zero.
-    pub(in crate::image) fn with_phase(phase: u32, capacity: usize) -> Self {
+    /// Returns a writer whose first `phase` bits (at most 7) are zero; `capacity` is in bytes.
+    pub(super) fn with_phase(phase: u32, capacity: usize) -> Self {
         BitWriter { bytes: Vec::with_capacity(capacity), last: 0, count: phase }
     }
 
-    /// How many bits were written, the phase included.
-    pub(in crate::image) fn len(&self) -> u64 {
+    /// How many bits are written, the phase included.
+    pub(super) fn len(&self) -> u64 {
         8 * self.bytes.len() as u64 + u64::from(self.count)
     }
 
     /// Appends the lowest `count` bits of `bits`, at most 32; those above are zero.
     #[inline(always)]
-    pub(in crate::image) fn push(&mut self, bits: u64, count: u32) {
+    pub(super) fn push(&mut self, bits: u64, count: u32) {
         self.last |= bits << self.count;
         self.count += count;
         if self.count >= 32 {
@@ -31,23 +33,23 @@ impl BitWriter {
         }
     }
 
-    /// Zeros up to the next byte boundary.
-    pub(in crate::image) fn align(&mut self) {
+    /// Appends zeros up to the next byte boundary.
+    pub(super) fn align(&mut self) {
         self.push(0, self.count.wrapping_neg() % 8);
         let whole = (self.count / 8) as usize;
         self.bytes.extend_from_slice(&self.last.to_le_bytes()[..whole]);
         (self.last, self.count) = (0, 0);
     }
 
-    /// The bytes that are whole and will not change; the last few may be missing.
-    pub(in crate::image) fn settled(&self) -> &[u8] {
+    /// The bytes that are complete, up to four of the last ones left out.
+    pub(super) fn settled(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Appends the bits `from..to` of `source`; those after its end are zeros.
-    pub(in crate::image) fn copy(&mut self, source: &[u8], from: u64, to: u64) {
+    /// Appends the bits `from..to` of `source`; bits after its end are zeros.
+    pub(super) fn copy(&mut self, source: &[u8], from: u64, to: u64) {
         let mut at = from;
-        // Bytes that are bytes on both sides go over as they are.
+        // Where bytes start in both at once, they are copied as bytes.
         if at.is_multiple_of(8) && self.count.is_multiple_of(8) {
             self.align();
             let end = (to / 8).min(source.len() as u64);
@@ -68,8 +70,8 @@ impl BitWriter {
         }
     }
 
-    /// Everything written, zeros after the last bit.
-    pub(in crate::image) fn finish(mut self) -> Vec<u8> {
+    /// Returns everything written, with zeros after the last bit.
+    pub(super) fn finish(mut self) -> Vec<u8> {
         self.align();
         self.bytes
     }
@@ -82,7 +84,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_run_of_bits_comes_over_whole(
+        fn a_run_of_bits_is_copied_whole(
             bytes in proptest::collection::vec(any::<u8>(), 1..60), phase in 0u32..8, cut in any::<(u16, u16)>()
         ) {
             let total = 8 * bytes.len() as u64;

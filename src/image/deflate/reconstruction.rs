@@ -1,0 +1,223 @@
+//! What it takes, besides its content, to write a chunk again bit for bit.
+//!
+//! For a known encoder that is its name. For others preflate (<https://github.com/microsoft/preflate-rs>) estimates the
+//! encoder's parameters, predicts its decisions and records where it decided otherwise. preflate works on whole streams.
+//! To use it on all cores, each [`Chunk`] is made a stream of its own: the content before it as a stored block, then its
+//! blocks from a byte boundary on, the last of them marked final. A stored block's content starts at a byte boundary in
+//! both streams, so the length of the padding before it differs between them.
+
+use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Once, OnceLock};
+
+use preflate_rs::{PreflateConfig, preflate_whole_deflate_stream, recreate_whole_deflate_stream};
+
+use super::bit_writer::BitWriter;
+use super::chunk::{Chunk, Context, WINDOW};
+use super::encoder::{Encoder, EncoderState};
+
+/// How to write a chunk again from its content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reconstruction {
+    /// The size of the chunk's content, in bytes.
+    pub(crate) content_size: u64,
+    /// The bit of its first byte in which the chunk starts, 0 to 7.
+    pub(crate) first_bit: u32,
+    /// How many bits it has.
+    pub(crate) bits: u64,
+    /// Where they come from.
+    pub(crate) method: Method,
+}
+
+/// Where the bits of a chunk come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Method {
+    /// A known encoder writes them.
+    Encoded(Encoder, EncoderState),
+    /// preflate predicts them from the content.
+    Predicted {
+        /// preflate's corrections for the stream made of the chunk.
+        corrections: Vec<u8>,
+        /// The bit of that stream that marks the last block final where the chunk does not, counted from the start of the
+        /// chunk's blocks in it.
+        unmark: Option<u64>,
+        /// Where in that stream the padding of each stored block starts, counted as `unmark`, in order.
+        paddings: Vec<u64>,
+    },
+    /// They are kept as they are, from bit `first_bit` on: prediction failed or takes as many bytes.
+    Verbatim(Vec<u8>),
+}
+
+/// The encoder of a file's first chunk, which most likely wrote the others too. If it is not a known one, the others are
+/// not tried with each known encoder.
+#[derive(Debug, Default)]
+pub(crate) struct EncoderGuess(OnceLock<Option<Encoder>>);
+
+impl EncoderGuess {
+    /// Returns the encoder that wrote `chunk`. Blocks until the file's first chunk is done, so that the result does not
+    /// depend on which thread is faster.
+    fn encoder_of(&self, chunk: &Chunk, exact: &[u8], is_first: bool) -> Option<(Encoder, EncoderState)> {
+        let by = |encoder: Encoder, had_good_match| {
+            let state = EncoderState { had_good_match, is_final: chunk.is_final };
+            is_written_by(encoder, state, chunk, exact).then_some((encoder, state))
+        };
+        let by_any = || Encoder::all().find_map(|encoder| by(encoder, false));
+        if is_first {
+            let found = quietly(by_any).flatten();
+            self.0.get_or_init(|| found.map(|(encoder, _)| encoder));
+            return found;
+        }
+        let encoder = (*self.0.wait())?;
+        by(encoder, false).or_else(|| by(encoder, true)).or_else(by_any)
+    }
+}
+
+/// Returns whether the encoder writes exactly these bytes; stops it at the first block that differs.
+fn is_written_by(encoder: Encoder, state: EncoderState, chunk: &Chunk, exact: &[u8]) -> bool {
+    let mut compared = 0;
+    let is_same = |written: &[u8]| {
+        let from = std::mem::replace(&mut compared, written.len());
+        exact.get(from..written.len()) == Some(&written[from..])
+    };
+    encoder.write(&chunk.context, state, chunk.first_bit, is_same).is_some_and(|again| again == exact)
+}
+
+impl Reconstruction {
+    /// Finds how to write `chunk` again, and proves it by doing so. `guess` is the file's; `is_first` says that the chunk is
+    /// the file's first. The others block until that one is done, so it must be worked on before or at the same time.
+    pub(crate) fn of(chunk: &Chunk, is_first: bool, guess: &EncoderGuess) -> Self {
+        let exact = chunk.exact_bits();
+        let mut found = Reconstruction {
+            content_size: chunk.content().len() as u64,
+            first_bit: chunk.first_bit,
+            bits: chunk.bits,
+            method: Method::Verbatim(Vec::new()),
+        };
+        if let Some((encoder, state)) = guess.encoder_of(chunk, &exact, is_first) {
+            found.method = Method::Encoded(encoder, state);
+            return found;
+        }
+        if chunk.is_whole
+            && chunk.is_padded_with_zeros
+            && let Some(method) = predict(chunk)
+        {
+            found.method = method;
+            if found.size() < exact.len() as u64 && found.write(&chunk.context).is_some_and(|again| again == exact) {
+                return found;
+            }
+        }
+        found.method = Method::Verbatim(exact);
+        found
+    }
+
+    /// Returns the bits of the chunk from bit `first_bit` of the first byte on, with zeros around them. `None` if the
+    /// content is not the one that it was found for; not each wrong content is noticed.
+    pub(crate) fn write(&self, context: &Context) -> Option<Vec<u8>> {
+        let (corrections, unmark, paddings) = match &self.method {
+            Method::Verbatim(bytes) => return Some(bytes.clone()),
+            Method::Encoded(encoder, state) => {
+                let bytes = encoder.write(context, *state, self.first_bit, |_| true)?;
+                let expected = (u64::from(self.first_bit) + self.bits).div_ceil(8);
+                return (bytes.len() as u64 == expected).then_some(bytes);
+            }
+            Method::Predicted { corrections, unmark, paddings } => (corrections, unmark, paddings),
+        };
+        let stream = quietly(|| recreate_whole_deflate_stream(context.up_to_end(), corrections))?.ok()?;
+        let mut stream = stream.get(stored_size(context.history)..)?.to_vec();
+        if let Some(bit) = unmark {
+            *stream.get_mut(usize::try_from(bit / 8).ok()?)? &= !(1 << (bit % 8));
+        }
+        let end = u64::from(self.first_bit) + self.bits;
+        let mut writer = BitWriter::with_phase(self.first_bit, stream.len() + 8);
+        let mut at = 0;
+        for &padding in paddings {
+            writer.copy(&stream, at, padding.max(at).min(8 * stream.len() as u64));
+            writer.align();
+            at = padding.checked_next_multiple_of(8)?;
+        }
+        let rest = end.checked_sub(writer.len())?;
+        if rest > 8 * stream.len() as u64 {
+            return None;
+        }
+        writer.copy(&stream, at, at + rest);
+        Some(writer.finish())
+    }
+
+    /// Returns about how many bytes it takes in a recipe.
+    pub(crate) fn size(&self) -> u64 {
+        match &self.method {
+            Method::Predicted { corrections, paddings, .. } => (corrections.len() + 4 * paddings.len() + 16) as u64,
+            Method::Verbatim(bytes) => bytes.len() as u64 + 16,
+            Method::Encoded(..) => 16,
+        }
+    }
+}
+
+thread_local! {
+    /// Whether a panic on this thread is caught and only means that a prediction failed.
+    static CAUGHT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `work` and returns `None` if it panics, without the message that a panic prints: preflate asserts where its input
+/// makes no sense, which here is just another failed prediction.
+fn quietly<T>(work: impl FnOnce() -> T) -> Option<T> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let others = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !CAUGHT.get() {
+                others(info);
+            }
+        }));
+    });
+    CAUGHT.set(true);
+    let outcome = panic::catch_unwind(AssertUnwindSafe(work));
+    CAUGHT.set(false);
+    outcome.ok()
+}
+
+/// The size in bytes of a stored block of `history` bytes, and of none for 0.
+fn stored_size(history: usize) -> usize {
+    if history == 0 { 0 } else { 5 + history }
+}
+
+/// Makes a stream of its own of `chunk` and lets preflate predict it.
+fn predict(chunk: &Chunk) -> Option<Method> {
+    let context = &chunk.context;
+    debug_assert!(context.history <= WINDOW);
+    let mut stream = Vec::with_capacity(stored_size(context.history) + chunk.stored.len() + 8);
+    if context.history > 0 {
+        let length = context.history as u16;
+        stream.push(0);
+        stream.extend(length.to_le_bytes());
+        stream.extend((!length).to_le_bytes());
+        stream.extend_from_slice(context.before());
+    }
+    let start = u64::from(chunk.first_bit);
+    let end = start + chunk.bits;
+    let mut writer = BitWriter::with_phase(0, chunk.stored.len() + 8);
+    let (mut at, mut paddings, mut mark) = (start, Vec::new(), 0);
+    for padding in chunk.paddings.iter().map(|padding| start + padding).chain([end]) {
+        let last_block = start + chunk.last_block;
+        if (at..padding).contains(&last_block) {
+            mark = writer.len() + last_block - at;
+        }
+        writer.copy(&chunk.stored, at, padding);
+        if padding < end {
+            paddings.push(writer.len());
+            writer.align();
+            at = padding.next_multiple_of(8);
+        }
+    }
+    let mut blocks = writer.finish();
+    *blocks.get_mut((mark / 8) as usize)? |= 1 << (mark % 8);
+    stream.extend(blocks);
+    let config = PreflateConfig {
+        plain_text_limit: context.up_to_end().len() + 1,
+        verify_compression: false,
+        ..Default::default()
+    };
+    let (found, _) = quietly(|| preflate_whole_deflate_stream(&stream, &config))?.ok()?;
+    let unmark = (!chunk.is_final).then_some(mark);
+    Some(Method::Predicted { corrections: found.corrections, unmark, paddings })
+}
