@@ -51,7 +51,15 @@ pub struct Folder {
 #[derive(Debug)]
 pub struct LockedFolder {
     folder: Folder,
-    _held: File,
+    held: File,
+}
+
+impl Drop for LockedFolder {
+    fn drop(&mut self) {
+        // A process that another thread is starting has this file too until it is another program: closing it here
+        // alone would keep the lock for as long.
+        let _ = self.held.unlock();
+    }
 }
 
 impl Deref for LockedFolder {
@@ -106,7 +114,7 @@ impl Folder {
         let partials = self.partials();
         fs::create_dir_all(&partials).doing("create the folder", &partials)?;
         let held = own_file::lock(&self.root.join(OWN).join(LOCK))?;
-        Ok(LockedFolder { folder: self.clone(), _held: held })
+        Ok(LockedFolder { folder: self.clone(), held })
     }
 
     /// Keeps everybody from writing into the folder, which must have a manifest. Where no lock can be made (a

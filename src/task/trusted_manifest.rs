@@ -7,8 +7,8 @@ use url::Url;
 
 use super::trust::Trust;
 use crate::error::{Class, Error, Result};
-use crate::fetch::{Fetcher, Place, Rung, Want};
-use crate::manifest::Manifest;
+use crate::fetch::{CacheBypass, Document, DocumentRequest, Fetcher, Lookup};
+use crate::manifest::{Limits, Manifest};
 use crate::progress::Progress;
 use crate::signature::{EXTENSION, LIMIT, is_signature};
 
@@ -23,10 +23,10 @@ pub struct TrustedManifest {
     pub signature: Option<String>,
 }
 
-/// A manifest and a signature as they came, each with its place.
+/// A manifest and a signature as they were received.
 struct Had {
-    manifest: (Vec<u8>, Place),
-    signature: Option<(String, Place)>,
+    manifest: Document,
+    signature: Option<(String, Document)>,
 }
 
 /// Why a manifest is refused.
@@ -74,14 +74,14 @@ struct Fetching<'a> {
 
 impl Fetching<'_> {
     fn run(&self) -> Result<TrustedManifest> {
-        let had = self.ask(Rung::NoCache)?;
+        let had = self.ask(CacheBypass::NoCache)?;
         let refused = match self.judge(&had) {
             Ok(manifest) => return Ok(had.trusted(manifest)),
-            Err(refused) if refused.perhaps_stale && had.manifest.1.is_remote() => refused,
+            Err(refused) if refused.perhaps_stale && had.manifest.source.is_remote() => refused,
             Err(refused) => return Err(refused.error),
         };
         self.note(&format!("{}: asking again, under URLs that no cache knows", refused.error.title()));
-        if let Ok(again) = self.ask(Rung::Fresh)
+        if let Ok(again) = self.ask(CacheBypass::UniqueUrl)
             && let Ok(manifest) = self.judge(&again)
         {
             return Ok(again.trusted(manifest));
@@ -95,20 +95,29 @@ impl Fetching<'_> {
     }
 
     /// The manifest and what there is of a signature, unread and unchecked.
-    fn ask(&self, rung: Rung) -> Result<Had> {
-        let manifest = self.fetcher.manifest(self.url, rung, &|line| self.note(&line))?;
-        let signature = |want| self.ask_signature(&manifest.1.url, want, rung);
-        let signature = match self.trust.key {
-            Some(_) => signature(Want::Optional)?,
+    fn ask(&self, bypass: CacheBypass) -> Result<Had> {
+        let notes = |line: String| self.note(&line);
+        let limit = Limits::DEFAULT.manifest_bytes;
+        let request = DocumentRequest { url: self.url, limit, bypass, notes: &notes };
+        let manifest = self.fetcher.manifest(request)?;
+        let signature = match (self.ask_signature(request, &manifest.source.url), &self.trust.key) {
+            (found, Some(_)) => found?,
             // Without a key nothing depends on it; it only travels along.
-            None => signature(Want::Welcome).unwrap_or_default().filter(|(text, _)| is_signature(text)),
+            (Ok(found), None) => found.filter(|(text, _)| is_signature(text)),
+            (Err(error), None) => {
+                self.note(&format!("whether it is signed is not known: {}", error.title()));
+                None
+            }
         };
         Ok(Had { manifest, signature })
     }
 
     /// The signature beside the manifest; where there is none, beside where a redirect led (`base`). A file that is not
     /// a signature (a page that says so, with a status of success) is returned only when nothing else is there.
-    fn ask_signature(&self, base: &Url, want: Want, rung: Rung) -> Result<Option<(String, Place)>> {
+    ///
+    /// # Errors
+    /// No server can say whether there is one: no answer, or one that denies access.
+    fn ask_signature(&self, manifest: DocumentRequest<'_>, base: &Url) -> Result<Option<(String, Document)>> {
         let mut places = vec![beside(self.url)];
         if base != self.url {
             // The query of a redirect's target is often a signature of its very path, and lets nothing else in.
@@ -116,27 +125,36 @@ impl Fetching<'_> {
             bare.set_query(None);
             places.push(beside(&bare));
         }
-        let mut found = None;
-        for place in places {
-            let note = |line: String| self.note(&line);
-            let Some((bytes, place)) = self.fetcher.bytes(&place, LIMIT, want, rung, &note)? else { continue };
-            let text = String::from_utf8_lossy(&bytes).into_owned();
+        let (mut found, mut denied) = (None, None);
+        for place in &places {
+            let document = match self.fetcher.document(DocumentRequest { url: place, limit: LIMIT, ..manifest })? {
+                Lookup::Found(document) => document,
+                Lookup::Absent => continue,
+                Lookup::Denied(error) => {
+                    denied = denied.or(Some(error));
+                    continue;
+                }
+            };
+            let text = String::from_utf8_lossy(&document.bytes).into_owned();
             if is_signature(&text) {
-                return Ok(Some((text, place)));
+                return Ok(Some((text, document)));
             }
-            found = found.or(Some((text, place)));
+            found = found.or(Some((text, document)));
         }
-        Ok(found)
+        match (found, denied) {
+            (None, Some(error)) => Err(error),
+            (found, _) => Ok(found),
+        }
     }
 
     /// The manifest, if every check passes: nothing of it is read before its signature is right.
     fn judge(&self, had: &Had) -> Result<Manifest, Refused> {
-        let (bytes, place) = &had.manifest;
+        let Document { bytes, source } = &had.manifest;
         let signature = had.signature.as_ref().map(|(text, _)| text.as_str());
         self.trust.check_signature(bytes, signature, self.url.path())?;
         // Cut short, or a page that says to come back later.
         let broken = |error| Refused { error, perhaps_stale: true };
-        let manifest = Manifest::from_bytes(bytes.clone(), &place.shown()).map_err(broken)?;
+        let manifest = Manifest::from_bytes(bytes.clone(), &source.shown()).map_err(broken)?;
         (self.accept)(&manifest)?;
         self.trust.check_expiry(&manifest, self.progress)?;
         Ok(manifest)
@@ -145,13 +163,14 @@ impl Fetching<'_> {
 
 impl Had {
     fn trusted(self, manifest: Manifest) -> TrustedManifest {
-        TrustedManifest { manifest, base: self.manifest.1.url, signature: self.signature.map(|(text, _)| text) }
+        TrustedManifest { manifest, base: self.manifest.source.url, signature: self.signature.map(|(text, _)| text) }
     }
 
     /// Adds to an error who answered with the two.
     fn told(&self, error: Error) -> Error {
-        let places = [&self.manifest.1].into_iter().chain(self.signature.as_ref().map(|(_, place)| place));
-        places.fold(error, |error, place| place.add_to(error))
+        let signature = self.signature.as_ref().map(|(_, document)| document);
+        let documents = [&self.manifest].into_iter().chain(signature);
+        documents.fold(error, |error, document| document.source.add_to(error))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Where an artifact may be got: its own URLs in order, then every mirror.
+//! Where an artifact may be fetched from: its own URLs in order, then every mirror.
 
 use url::Url;
 
@@ -7,13 +7,13 @@ use crate::error::{Error, Result};
 use crate::manifest::Artifact;
 use crate::path::RelPath;
 
-/// One place to get an artifact from.
+/// One place to fetch an artifact from.
 #[derive(Debug, Clone)]
 pub(super) struct Source {
     /// Its URL.
     pub(super) url: Url,
-    /// What fails together: the mirror, or the URL's server.
-    pub(super) party: String,
+    /// What fails together: the URL's server, or the mirror.
+    pub(super) host: String,
 }
 
 /// The sources of `artifact`, best first.
@@ -24,11 +24,11 @@ pub(super) fn sources(artifact: &Artifact, base: &Url, mirrors: &[Url]) -> Resul
     let mut sources = Vec::with_capacity(artifact.urls.len() + mirrors.len());
     for text in &artifact.urls {
         let url = resolve(text, base, &artifact.name)?;
-        let party = url.origin().ascii_serialization();
-        sources.push(Source { url, party });
+        let host = url.origin().ascii_serialization();
+        sources.push(Source { url, host });
     }
     for mirror in mirrors {
-        sources.push(Source { url: below(mirror, &artifact.name)?, party: redact::shown(mirror) });
+        sources.push(Source { url: below(mirror, &artifact.name)?, host: redact::shown(mirror) });
     }
     Ok(sources)
 }
@@ -41,7 +41,7 @@ fn resolve(text: &str, base: &Url, name: &RelPath) -> Result<Url> {
             .fact("reason", why)
     };
     let url = base.join(text).map_err(|why| {
-        wrong(&why.to_string()).hint("mend the URL in the manifest: http, https, file, or relative to the manifest")
+        wrong(&why.to_string()).hint("correct the URL in the manifest: http, https, file, or relative to the manifest")
     })?;
     match url.scheme() {
         "http" | "https" => Ok(url),
@@ -50,7 +50,7 @@ fn resolve(text: &str, base: &Url, name: &RelPath) -> Result<Url> {
         "file" => Err(wrong("a manifest from the network may not name a file of this machine")
             .hint("download the manifest and look at it; then use the local copy if you trust it")),
         _ => Err(wrong("it is neither http nor https")
-            .hint("mend the URL in the manifest: http, https, file, or relative to the manifest")),
+            .hint("correct the URL in the manifest: http, https, file, or relative to the manifest")),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the head of an answer tells people: where it comes from, how old it is, when to ask again.
+//! The head of a response, for diagnostics: its source, its age, and when to retry.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,21 +8,25 @@ use reqwest::header::{self, HeaderMap, HeaderName};
 use super::redact;
 use crate::error::Error;
 
-/// What an answer's head says that a person may need to see, fit to be shown.
+/// The parts of a response's head that a reader of an error needs. They carry no secrets.
 #[derive(Debug, Clone)]
-pub(super) struct Seen {
-    /// The URL that answered, after redirects.
+pub(super) struct ResponseInfo {
+    /// The URL that responded, after redirects.
     pub(super) url: String,
     /// The status code.
     pub(super) status: u16,
-    /// How long to wait before asking again.
+    /// How long to wait before a retry.
     pub(super) retry_after: Option<Duration>,
-    /// Headers that tell where the answer comes from and how old it is, and the server's address.
+    /// The media type, without parameters, in lower case.
+    pub(super) media_type: Option<String>,
+    /// The content coding, unless it is `identity`.
+    pub(super) coding: Option<String>,
+    /// Headers that tell the response's source and age, and the server's address.
     facts: Vec<(&'static str, String)>,
 }
 
-/// The headers that are told, in the order in which they are.
-const TOLD: [(&str, HeaderName); 9] = [
+/// The headers that are shown, in the order in which they are.
+const SHOWN: [(&str, HeaderName); 9] = [
     ("server", header::SERVER),
     ("etag", header::ETAG),
     ("last-modified", header::LAST_MODIFIED),
@@ -34,26 +38,31 @@ const TOLD: [(&str, HeaderName); 9] = [
     ("retry-after", header::RETRY_AFTER),
 ];
 
-impl Seen {
-    /// Reads the head of an answer.
+impl ResponseInfo {
+    /// Reads the head of a response.
     pub(super) fn of(response: &Response) -> Self {
         let headers = response.headers();
         let mut facts: Vec<(&'static str, String)> = Vec::new();
         if let Some(address) = response.remote_addr() {
             facts.push(("address", address.to_string()));
         }
-        for (name, header) in &TOLD {
-            // Every proxy on the way adds a line of its own.
+        for (name, header) in &SHOWN {
+            // Every proxy on the way adds a header of its own.
             let values: Vec<_> =
                 headers.get_all(header).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
             if !values.is_empty() {
                 facts.push((name, values.join(", ")));
             }
         }
-        Seen {
+        ResponseInfo {
             url: redact::shown(response.url()),
             status: response.status().as_u16(),
             retry_after: retry_after(headers, SystemTime::now()),
+            media_type: first(headers, &header::CONTENT_TYPE)
+                .map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()),
+            coding: first(headers, &header::CONTENT_ENCODING)
+                .map(|coding| coding.trim().to_ascii_lowercase())
+                .filter(|coding| coding != "identity"),
             facts,
         }
     }
@@ -64,15 +73,14 @@ impl Seen {
         reason.map_or_else(|| self.status.to_string(), |reason| format!("{} {reason}", self.status))
     }
 
-    /// The value of a told header.
-    pub(super) fn fact(&self, name: &str) -> Option<&str> {
-        self.facts.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
-    }
-
     /// Adds the URL and the headers to an error.
     pub(super) fn add_to(&self, error: Error) -> Error {
         self.facts.iter().fold(error.fact("url", &self.url), |error, (name, value)| error.fact(name, value))
     }
+}
+
+fn first(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
 /// `Retry-After` (RFC 9110, section 10.2.3): seconds, or a date.
