@@ -157,7 +157,7 @@ impl Fetcher {
             return Ok(Document { bytes: builtin::text().into(), source: DocumentSource::local(request.url) });
         }
         match self.document(request)? {
-            Lookup::Found(document) => Ok(document),
+            Lookup::Found(document) => Ok(*document),
             Lookup::Denied(error) => Err(error),
             Lookup::Absent => Err(Error::failed("there is no manifest at this place")
                 .fact("url", redact::shown(request.url))

@@ -42,7 +42,7 @@ pub struct Document {
 #[derive(Debug)]
 pub enum Lookup {
     /// It exists.
-    Found(Document),
+    Found(Box<Document>),
     /// Its host says that it does not exist.
     Absent,
     /// Its host denies access, as some do for files that do not exist: nobody can say whether this one does.
@@ -113,7 +113,7 @@ fn read(local: &Local, request: DocumentRequest<'_>) -> Result<Lookup> {
     };
     let mut bytes = Vec::new();
     match BoundedReader::new(reader, request.limit).read_to_end(&mut bytes) {
-        Ok(_) => Ok(Lookup::Found(Document { bytes, source: DocumentSource::local(request.url) })),
+        Ok(_) => Ok(Lookup::Found(Box::new(Document { bytes, source: DocumentSource::local(request.url) }))),
         Err(error) if error.kind() == std::io::ErrorKind::FileTooLarge => Err(too_large(request)),
         Err(cause) => Err(local.unreadable(&shown, cause)),
     }
@@ -129,7 +129,7 @@ impl Target for DocumentTarget<'_> {
 
     async fn attempt(&mut self, _: &Try) -> TryReport<Lookup> {
         TryReport::of(match self.fetch().await {
-            Ok(document) => Ok(Lookup::Found(document)),
+            Ok(document) => Ok(Lookup::Found(Box::new(document))),
             Err(error) if error.is_absence() => Ok(Lookup::Absent),
             Err(error) if error.is_refusal() => Ok(Lookup::Denied(error.into_error())),
             Err(error) => Err(error),

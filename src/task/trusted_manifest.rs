@@ -133,7 +133,7 @@ impl Fetching<'_> {
         let (mut found, mut denied) = (None, None);
         for place in &places {
             let document = match self.fetcher.document(DocumentRequest { url: place, limit: LIMIT, ..manifest })? {
-                Lookup::Found(document) => document,
+                Lookup::Found(document) => *document,
                 Lookup::Absent => continue,
                 Lookup::Denied(error) => {
                     denied = denied.or(Some(error));

@@ -51,7 +51,7 @@ struct Line {
 
 impl Lines {
     pub(super) fn new(each: bool) -> Self {
-        Self::every(EVERY, each, Box::new(|line| stderr(line)))
+        Self::every(EVERY, each, Box::new(stderr))
     }
 
     fn every(pause: Duration, each: bool, sink: Sink) -> Self {

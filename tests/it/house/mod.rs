@@ -2,4 +2,5 @@
 
 mod documents;
 mod example;
+mod files;
 mod floors;
