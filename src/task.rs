@@ -4,7 +4,8 @@
 //! publisher       lock  keygen  sign
 //! with a network  download  bundle  cache
 //! on site         verify  inspect  extract  cat  load  run_on_site
-//! policy          trust  trusted_manifest  verify_signature  upgrade  locate  manifest_url
+//! policy          trust  trusted_manifest  signed  verify_signature  upgrade  locate  manifest_url
+//! what to type    commands
 //! ```
 //!
 //! A use case takes typed options and a [`Progress`](crate::progress::Progress), and returns a typed report. It prints
@@ -16,6 +17,7 @@
 pub mod bundle;
 pub mod cache;
 pub mod cat;
+pub mod commands;
 pub mod download;
 pub mod extract;
 pub mod inspect;
@@ -26,6 +28,7 @@ pub mod lock;
 pub mod manifest_url;
 pub mod run_on_site;
 pub mod sign;
+pub mod signed;
 pub mod trust;
 pub mod trusted_manifest;
 pub mod upgrade;

@@ -8,10 +8,8 @@
 readonly BINFMT=/proc/sys/fs/binfmt_misc
 
 test_programs() {
-    local pack runtime site=$work/site
+    local pack runtime=$programs/pack-site-aarch64 site=$work/site
     pack_provide
-    runtime=$programs/pack-site-aarch64
-    [[ -f $runtime ]] || runtime=$programs/pack-aarch64
     say "== the programs under QEMU"
     test_programs_start
     product_make
@@ -54,7 +52,7 @@ fails() {
 
 # --- what is tested with
 
-# Sets pack: of this host.
+# Sets pack: of this host, with the runtime for arm64 beside it, where it looks for one.
 pack_provide() {
     pack=${ARM64_PACK-}
     if [[ -z $pack ]]; then
@@ -64,6 +62,10 @@ pack_provide() {
         pack=$(find "$pack" -path '*/release/pack' -type f -printf '%T@ %p\n' | sort -n | tail -n 1 | cut -d ' ' -f 2-)
     fi
     [[ -x $pack ]] || die "there is no pack to test with at '$pack'"
+    mkdir "$work/bin"
+    cp -- "$pack" "$work/bin/pack"
+    cp -- "$runtime" "$work/bin/"
+    pack=$work/bin/pack
 }
 
 # Makes $work/probe, the folder of a product with an image for linux/arm64 as `docker save | gzip` gives it, and the
@@ -100,9 +102,9 @@ SCRIPT
     } >"$probe/manifest.json"
 
     ends 0 'this host packs the example for linux/arm64' \
-        "$pack" bundle examples/hello --platform linux/arm64 --runtime "$runtime" -o "$work/hello.run"
+        "$pack" bundle examples/hello --platform linux/arm64 -o "$work/hello.run"
     ends 0 'and a product with an image' \
-        "$pack" bundle "$probe" --platform linux/arm64 --runtime "$runtime" -o "$work/probe.run"
+        "$pack" bundle "$probe" --platform linux/arm64 -o "$work/probe.run"
 }
 
 tar_of() { tar -C "$1" --sort=name --owner=0 --group=0 --numeric-owner --mtime=@0 --format=ustar -c "${@:2}"; }

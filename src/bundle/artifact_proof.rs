@@ -10,9 +10,10 @@ use super::carried::{Carried, CarriedArtifact};
 use super::frame_cache::damaged;
 use super::read::Bundle;
 use crate::digest::{Descriptor, Digest, HashingReader, Mismatch, PIECE, VerifyingReader, VerifyingWriter};
-use crate::error::{Error, Result};
+use crate::error::{Class, Error, Result};
 use crate::image::{self, Image, Recipe};
 use crate::manifest::Kind;
+use crate::platform::Platform;
 use crate::progress::{Meter, Progress};
 
 /// What an artifact's own bytes say of it.
@@ -87,11 +88,15 @@ fn derive(
         (None, Err(cause)) => wrong(bundle, artifact, "its content cannot be read").fact("cause", cause),
     };
     let mut original = VerifyingReader::new(MeteredReader { inner: original, meter }, artifact.descriptor());
-    let derived = derive_from(artifact, &mut original);
+    let derived = derive_from(artifact, bundle.index().platform, &mut original);
     // Where the bytes are not those that were pinned, what they hold says nothing.
     original.finish().map_err(unreadable)?;
     derived.map_err(|cause| match cause {
         Unread::Io(cause) => unreadable(cause),
+        // What could not be read like this was not bundled: the index says another platform.
+        Unread::Ours(error) if error.class() == Class::Failed => {
+            wrong(bundle, artifact, error.title()).caused_by(error)
+        }
         Unread::Ours(error) => error,
     })
 }
@@ -108,14 +113,14 @@ impl From<io::Error> for Unread {
     }
 }
 
-fn derive_from(artifact: &CarriedArtifact, original: impl Read + Send) -> Result<Derived, Unread> {
+fn derive_from(artifact: &CarriedArtifact, platform: Platform, original: impl Read + Send) -> Result<Derived, Unread> {
     let mut derived = Derived { images: Vec::new(), content: None };
     let is_image = artifact.kind == Kind::Image;
     if is_image || !artifact.carried.is_file() {
         let stored = BufReader::with_capacity(4 * PIECE, original);
         let mut content = HashingReader::new(image::content_of(stored)?);
         if is_image {
-            derived.images = image::images_in(&mut content, artifact.name.as_str()).map_err(Unread::Ours)?;
+            derived.images = image::images_in(&mut content, artifact.name.as_str(), platform).map_err(Unread::Ours)?;
         } else {
             io::copy(&mut content, &mut io::sink())?;
         }

@@ -153,9 +153,9 @@ impl Digests {
     fn start<'scope>(scope: &'scope thread::Scope<'scope, '_>, entries: &[&PayloadEntry]) -> Self {
         let (feed, slices) = mpsc::sync_channel::<Option<FrameSlice>>(1);
         let (report, outcomes) = mpsc::channel();
-        let mut expected = entries.iter().map(|entry| entry.descriptor()).collect::<Vec<_>>().into_iter();
+        let expected = entries.iter().map(|entry| entry.descriptor()).collect::<Vec<_>>().into_iter();
         scope.spawn(move || {
-            while let Some(descriptor) = expected.next() {
+            for descriptor in expected {
                 let mut file = VerifyingWriter::new(io::sink(), descriptor);
                 loop {
                     match slices.recv() {

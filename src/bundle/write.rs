@@ -18,6 +18,7 @@ use crate::image::Image;
 use crate::manifest::Manifest;
 use crate::platform::Platform;
 use crate::progress::Progress;
+use crate::release::BackgroundSync;
 use crate::staged_file::StagedFile;
 use crate::workers;
 
@@ -60,6 +61,9 @@ pub struct Written {
 pub fn write(spec: BundleSpec<'_>, target: &Path, progress: &dyn Progress) -> Result<Written> {
     progress.plan(spec.files.len(), Some(spec.files.iter().map(|file| file.descriptor.size).sum()));
     let mut whole = StagedFile::create(target)?;
+    // The disk takes what is written while more is compressed: little is left to wait for at the end.
+    let disk = whole.file().try_clone().doing("write the bundle", target)?;
+    let mut sync = BackgroundSync::default();
     let mut out = HashingWriter::new(whole.file());
     out.write_all(&spec.header).doing("write the bundle", target)?;
     let frame_bytes = spec.preset.frame_bytes();
@@ -80,6 +84,7 @@ pub fn write(spec: BundleSpec<'_>, target: &Path, progress: &dyn Progress) -> Re
         |(Descriptor { digest, size }, frame): (Descriptor, ProvedFrame)| {
             frames.push(Frame { offset: out.position(), size, raw_size: frame.raw_size(), digest });
             out.write_all(frame.stored()).doing("write the bundle", target)?;
+            sync.wrote(&disk, frame.stored().len() as u64).doing("write the bundle", target)?;
             pool.give(frame.into_stored());
             Ok(())
         },
@@ -117,10 +122,13 @@ pub fn write(spec: BundleSpec<'_>, target: &Path, progress: &dyn Progress) -> Re
     out.write_all(&trailer.to_bytes()).doing("write the bundle", target)?;
     let (_, descriptor) = out.finish();
     let checksum_file = beside(target, ".sha256");
-    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    let name = target.file_name().unwrap_or_default();
     let mut checksum = StagedFile::create(&checksum_file)?;
-    let line = format!("{}  {name}\n", descriptor.digest.hex());
-    checksum.file().write_all(line.as_bytes()).doing("write the checksum", &checksum_file)?;
+    // The name as it is, whether or not it is text.
+    let line = [descriptor.digest.hex().as_bytes(), b"  ", name.as_encoded_bytes(), b"\n"].concat();
+    checksum.file().write_all(&line).doing("write the checksum", &checksum_file)?;
+    progress.phase("syncing");
+    sync.finish().doing("write the bundle", target)?;
     whole.place(0o755)?;
     // The old bundle's checksum or signature beside the new one would be worse than none. Until the new one
     // has the name, they belong to the old one.

@@ -8,8 +8,9 @@ use serde_json::json;
 
 use super::network::NetworkArgs;
 use super::password;
-use super::terminal::{Terminal, bytes, counted};
-use super::trust::KeyArgs;
+use super::platform::platform;
+use super::terminal::{Terminal, bytes, counted, duration, shown};
+use super::trust::{KeyArgs, signed_document};
 use crate::bundle::Preset;
 use crate::error::Result;
 use crate::platform::Platform;
@@ -54,7 +55,7 @@ pub(super) struct BundleArgs {
     #[arg(long, value_name = "FILE")]
     runtime: Option<PathBuf>,
     /// Pack the artifacts of this platform [default: the folder's]
-    #[arg(long)]
+    #[arg(long, value_parser = platform)]
     platform: Option<Platform>,
     /// On how many cores; the bundle does not depend on it [default: all]
     #[arg(long, value_name = "N", value_parser = cores)]
@@ -133,11 +134,12 @@ pub(super) fn run(args: &BundleArgs, terminal: &Terminal) -> Result<u8> {
 fn show(report: &Report, terminal: &Terminal) -> Result<()> {
     let (written, index) = (&report.written, &report.written.index);
     terminal.document(&json!({
-        "bundle": report.path,
+        "bundle": shown::path(&report.path),
         "size": written.descriptor.size,
         "digest": written.descriptor.digest,
-        "checksumFile": written.checksum_file,
-        "signature": report.signature,
+        "checksumFile": shown::path(&written.checksum_file),
+        "manifestSignature": signed_document(&report.signed),
+        "signature": report.signature.as_deref().map(shown::path),
         "name": index.name,
         "version": index.version,
         "platform": report.platform,
@@ -146,12 +148,14 @@ fn show(report: &Report, terminal: &Terminal) -> Result<()> {
     }))?;
     let path = report.path.display();
     terminal.text(&format!(
-        "{path}: {}, {} in {} ({} for the runtime)\n{}",
+        "{path}: {}, {} in {} ({} for the runtime) in {}\n{}\nmanifest: {}",
         counted(index.artifacts.len() as u64, "artifact"),
         bytes(report.carried),
         bytes(written.descriptor.size),
         bytes(index.header_size),
-        written.descriptor.digest
+        duration(terminal.elapsed()),
+        written.descriptor.digest,
+        report.signed
     ))?;
     terminal.text(&match &report.run {
         Some(_) => format!("run it on site with: sh {path}"),

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::terminal::{Terminal, bytes, counted};
+use super::terminal::{Column, Terminal, bytes, counted, quantity, shown};
 use crate::cache::Entry;
 use crate::error::Result;
 use crate::task::cache::{self, Bounds, Report};
@@ -15,7 +15,7 @@ use crate::task::cache::{self, Bounds, Report};
 Examples:
   pack cache                             what is kept, what was used longest ago first
   pack cache prune --older-than 30       throw away what was not used for 30 days
-  pack cache prune --keep-bytes 5000000000
+  pack cache prune --keep-bytes 5G
 
 The cache lies in $XDG_CACHE_HOME/pack, else ~/.cache/pack. What is in it is checked on every use.")]
 pub(super) struct CacheArgs {
@@ -33,12 +33,16 @@ enum Verb {
 
 #[derive(Args)]
 struct PruneArgs {
-    /// Only what was not used for so many days
+    /// Only what was not used for this many days
     #[arg(long, value_name = "DAYS")]
     older_than: Option<u64>,
-    /// Only as much as is needed to keep at most so many bytes
-    #[arg(long, value_name = "BYTES")]
+    /// Only as much as is needed to keep at most this many bytes; K, M, G and T are understood
+    #[arg(long, value_name = "BYTES", value_parser = size)]
     keep_bytes: Option<u64>,
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    quantity(text).ok_or_else(|| "give bytes, such as 500M or 5G".to_owned())
 }
 
 pub(super) fn run(args: &CacheArgs, terminal: &Terminal) -> Result<u8> {
@@ -56,7 +60,7 @@ fn show(word: &str, Report { root, entries, strays }: &Report, terminal: &Termin
     let size: u64 = entries.iter().map(|entry| entry.size).sum();
     let left_over: u64 = strays.iter().map(|stray| stray.size).sum();
     terminal.document(&json!({
-        "cache": root,
+        "cache": shown::path(root),
         word: entries.iter().map(document).collect::<Vec<_>>(),
         "bytes": size,
         "leftOver": strays.len(),
@@ -64,7 +68,8 @@ fn show(word: &str, Report { root, entries, strays }: &Report, terminal: &Termin
     }))?;
     let rows = entries.iter().map(|entry| vec![used(entry), bytes(entry.size), entry.digest.to_string()]);
     if !entries.is_empty() {
-        terminal.table(&["LAST USED", "SIZE", "DIGEST"], rows.collect())?;
+        let columns = [Column::Whole("LAST USED"), Column::Whole("SIZE"), Column::Whole("DIGEST")];
+        terminal.table(&columns, &rows.collect::<Vec<_>>())?;
     }
     let mut line = format!("{}: {word} {}, {}", root.display(), entries.len(), bytes(size));
     if !strays.is_empty() {

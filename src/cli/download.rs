@@ -7,10 +7,13 @@ use clap::Args;
 use serde_json::json;
 
 use super::network::NetworkArgs;
-use super::terminal::{Terminal, bytes};
-use super::trust::KeyArgs;
+use super::platform::platform;
+use super::terminal::{Column, Terminal, bytes, duration, rate, shown};
+use super::trust::{KeyArgs, signed_document};
+use crate::digest::Digest;
 use crate::error::Result;
-use crate::fetch::How;
+use crate::fetch::{How, Outcome};
+use crate::manifest::FILE_NAME;
 use crate::platform::Platform;
 use crate::task::download::{self, Listed, Listing, Options, Report};
 use crate::task::manifest_url::manifest_url;
@@ -22,6 +25,7 @@ Examples:
   pack download                                    ./manifest.json, else the one built in
   pack download https://example.com/manifest.json  from a server
   pack download --list                             what to fetch by hand
+  pack download --sha256sums > SHA256SUMS          for sha256sum -c SHA256SUMS
   pack download --list --show-credentials          with URLs that work as they are, secrets and all
   pack download --mirror https://mirror.example.com/files/
 
@@ -35,7 +39,7 @@ pub(super) struct DownloadArgs {
     #[arg(long)]
     dir: Option<PathBuf>,
     /// Fetch the artifacts of this platform [default: the folder's, else this machine's]
-    #[arg(long)]
+    #[arg(long, value_parser = platform)]
     platform: Option<Platform>,
     /// Only print names, URLs, sizes and digests, to fetch by other means. User, password and the values of
     /// queries are left out of the URLs
@@ -44,6 +48,9 @@ pub(super) struct DownloadArgs {
     /// With --list: print the URLs whole, so that signed ones work. Keep that list as secret as a password
     #[arg(long, requires = "list")]
     show_credentials: bool,
+    /// Only print what 'sha256sum -c' reads, to check by other means what was fetched by other means
+    #[arg(long, conflicts_with = "list")]
+    sha256sums: bool,
     /// Let an older version, or other content of the same version, replace what is in the folder
     #[arg(long)]
     allow_downgrade: bool,
@@ -64,7 +71,11 @@ pub(super) fn run(args: &DownloadArgs, terminal: &Terminal) -> Result<u8> {
         allow_downgrade: args.allow_downgrade,
     };
     let progress = terminal.progress();
-    if args.list {
+    if args.sha256sums {
+        let listing = download::list(&options, false, progress.as_ref())?;
+        drop(progress);
+        show_sums(&listing, terminal)?;
+    } else if args.list {
         let listing = download::list(&options, args.show_credentials, progress.as_ref())?;
         drop(progress);
         show_listing(&listing, terminal)?;
@@ -79,40 +90,55 @@ pub(super) fn run(args: &DownloadArgs, terminal: &Terminal) -> Result<u8> {
 fn show(report: &Report, terminal: &Terminal) -> Result<()> {
     let wire: u64 = report.artifacts.iter().map(|outcome| outcome.wire_bytes).sum();
     terminal.document(&json!({
-        "folder": report.folder.root(),
+        "folder": shown::path(report.folder.root()),
         "name": report.manifest.name().as_str(),
         "version": report.manifest.version(),
+        "signature": signed_document(&report.signed),
         "wireBytes": wire,
         "artifacts": report.artifacts,
     }))?;
-    let rows = report.artifacts.iter().map(|outcome| {
+    let row = |outcome: &Outcome| {
         let from = match (outcome.from_cache, &outcome.url) {
             (true, _) => "cache",
-            (false, Some(url)) => url.as_str(),
+            (false, Some(url)) => &shown::url(url),
             (false, None) => "",
         };
         vec![outcome.how.as_str().to_owned(), outcome.name.clone(), bytes(outcome.size), from.to_owned()]
-    });
-    terminal.table(&["HOW", "NAME", "SIZE", "FROM"], rows.collect())?;
+    };
+    if terminal.verbose() || !terminal.has_listed() {
+        let columns =
+            [Column::State("HOW"), Column::Shortened("NAME"), Column::Whole("SIZE"), Column::Shortened("FROM")];
+        let rows: Vec<Vec<String>> = report.artifacts.iter().map(row).collect();
+        terminal.table_of_files(&columns, &rows, |row| row[0] != How::Kept.as_str())?;
+    }
     let count = |how| report.artifacts.iter().filter(|outcome| outcome.how == how).count();
     terminal.text(&format!(
-        "{}: {} {}: {} kept, {} fetched, {} replaced; {} over the network",
+        "{}: {} {}: {} kept, {} fetched, {} replaced; {} over the network{}\n{}",
         report.folder.root().display(),
         report.manifest.name(),
         report.manifest.version(),
         count(How::Kept),
         count(How::Fetched),
         count(How::Replaced),
-        bytes(wire)
+        bytes(wire),
+        if wire > 0 {
+            format!(" in {} ({})", duration(terminal.elapsed()), rate(wire, terminal.elapsed()))
+        } else {
+            String::new()
+        },
+        report.signed
     ))
 }
 
 /// Everything that is needed to fetch by hand; an unpinned artifact is listed too.
 fn show_listing(listing: &Listing, terminal: &Terminal) -> Result<()> {
+    let text = listing.manifest.text();
+    let digest = Digest::of(text.as_bytes());
     terminal.document(&json!({
         "name": listing.manifest.name().as_str(),
         "version": listing.manifest.version(),
         "platform": listing.platform,
+        "manifest": { "name": FILE_NAME, "url": listing.url, "size": text.len(), "digest": digest },
         "artifacts": listing.artifacts.iter().map(|Listed { artifact, urls }| json!({
             "name": artifact.name,
             "kind": artifact.kind,
@@ -121,7 +147,7 @@ fn show_listing(listing: &Listing, terminal: &Terminal) -> Result<()> {
             "digest": artifact.pin.map(|pin| pin.digest),
         })).collect::<Vec<_>>(),
     }))?;
-    let mut rows = Vec::new();
+    let mut rows = vec![vec![FILE_NAME.to_owned(), text.len().to_string(), digest.to_string(), listing.url.clone()]];
     for Listed { artifact, urls } in &listing.artifacts {
         let size = artifact.pin.and_then(|pin| pin.size).map_or("?".to_owned(), |size| size.to_string());
         let digest = artifact.pin.map_or("unpinned".to_owned(), |pin| pin.digest.to_string());
@@ -133,5 +159,20 @@ fn show_listing(listing: &Listing, terminal: &Terminal) -> Result<()> {
             });
         }
     }
-    terminal.table(&["NAME", "BYTES", "DIGEST", "URL"], rows)
+    let columns = [Column::Shortened("NAME"), Column::Whole("BYTES"), Column::Whole("DIGEST"), Column::Whole("URL")];
+    terminal.table(&columns, &rows)
+}
+
+/// The manifest and every artifact that is pinned, as `sha256sum -c` reads them in the folder.
+fn show_sums(listing: &Listing, terminal: &Terminal) -> Result<()> {
+    let own = (Digest::of(listing.manifest.text().as_bytes()), FILE_NAME);
+    let pinned = |Listed { artifact, .. }: &Listed| artifact.pin.map(|pin| (pin.digest, artifact.name.to_string()));
+    let unpinned = listing.artifacts.iter().filter(|listed| listed.artifact.pin.is_none());
+    for Listed { artifact, .. } in unpinned {
+        terminal.note(&format!("{} has no digest: it is not pinned", artifact.name));
+    }
+    let rest: Vec<(Digest, String)> = listing.artifacts.iter().filter_map(pinned).collect();
+    let all = [own].into_iter().chain(rest.iter().map(|(digest, name)| (*digest, name.as_str())));
+    let lines: String = all.map(|(digest, name)| format!("{}  {name}\n", digest.hex())).collect();
+    terminal.page(lines.as_bytes(), |sums| json!({ "sha256sums": sums }))
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::terminal::{Terminal, counted};
+use super::terminal::{Terminal, counted, duration, shown};
 use super::trust::KeyArgs;
 use crate::error::Result;
 use crate::task::extract::{self, Options, Report};
@@ -46,13 +46,14 @@ pub(super) fn run(args: &ExtractArgs, terminal: &Terminal) -> Result<u8> {
         ));
     }
     let index = bundle.index();
-    terminal.document(&json!({ "bundle": args.bundle, "folder": args.dir, "files": files, "plain": plain }))?;
+    terminal.document(&json!({ "bundle": shown::path(&args.bundle), "folder": shown::path(&args.dir), "files": files, "plain": plain }))?;
     terminal.text(&format!(
-        "{}: {} of {} {}",
+        "{}: {} of {} {} in {}",
         args.dir.display(),
         counted(files as u64, "file"),
         index.name,
-        index.version
+        index.version,
+        duration(terminal.elapsed())
     ))?;
     Ok(0)
 }

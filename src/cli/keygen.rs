@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::password;
-use super::terminal::Terminal;
+use super::terminal::{Terminal, shown};
 use crate::error::Result;
 use crate::task::keygen::{self, Report};
 
@@ -30,7 +30,9 @@ pub(super) struct KeygenArgs {
 pub(super) fn run(args: &KeygenArgs, terminal: &Terminal) -> Result<u8> {
     let password = || if args.no_password { Ok(None) } else { password::new().map(Some) };
     let Report { secret, public, key } = keygen::run(&args.name, password)?;
-    terminal.document(&json!({ "secretKey": secret, "publicKeyFile": public, "publicKey": key }))?;
+    terminal.document(
+        &json!({ "secretKey": shown::path(&secret), "publicKeyFile": shown::path(&public), "publicKey": key }),
+    )?;
     terminal.text(&format!(
         "{}: the secret key, for 'pack sign --key'; keep it to yourself\n{}: the public key, for --pubkey: {key}",
         secret.display(),

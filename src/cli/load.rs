@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::terminal::Terminal;
+use super::terminal::{Terminal, shown};
 use super::trust::KeyArgs;
 use crate::error::Result;
 use crate::release::Folder;
@@ -47,7 +47,7 @@ pub(super) fn run_bundle(args: &LoadArgs, terminal: &Terminal) -> Result<u8> {
 }
 
 fn show(args: &LoadArgs, loaded: &[String], terminal: &Terminal) -> Result<u8> {
-    terminal.document(&json!({ "source": args.source, "loaded": loaded }))?;
+    terminal.document(&json!({ "source": shown::path(&args.source), "loaded": loaded }))?;
     terminal.text(&match loaded {
         [] => "nothing to load: there are no images in it".to_owned(),
         names => format!("loaded {}", names.join(", ")),

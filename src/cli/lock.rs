@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::network::NetworkArgs;
-use super::terminal::Terminal;
+use super::terminal::{Column, Terminal, shown};
 use crate::error::Result;
 use crate::manifest::FILE_NAME;
 use crate::task::lock::{self, NewPin, Options};
@@ -34,9 +34,9 @@ pub(super) struct LockArgs {
 
 pub(super) fn run(args: &LockArgs, terminal: &Terminal) -> Result<u8> {
     let options = Options { manifest: args.manifest.clone(), update: args.update, network: args.network.options()? };
-    let report = lock::run(&options, terminal.progress().as_ref())?;
+    let report = lock::run(&options, terminal.progress_of_what_is_listed().as_ref())?;
     terminal.document(&json!({
-        "manifest": args.manifest,
+        "manifest": shown::path(&args.manifest),
         "changed": report.changed,
         "pinned": report.pinned.iter().map(|pin| json!({
             "name": pin.name, "platform": pin.platform, "size": pin.size, "digest": pin.digest,
@@ -46,7 +46,8 @@ pub(super) fn run(args: &LockArgs, terminal: &Terminal) -> Result<u8> {
         terminal.text(&format!("{}: every artifact is pinned already", args.manifest.display()))?;
     } else {
         let cells = |pin: &NewPin| vec![pin.name.to_string(), pin.size.to_string(), pin.digest.to_string()];
-        terminal.table(&["NAME", "BYTES", "DIGEST"], report.pinned.iter().map(cells).collect())?;
+        let columns = [Column::Shortened("NAME"), Column::Whole("BYTES"), Column::Whole("DIGEST")];
+        terminal.table(&columns, &report.pinned.iter().map(cells).collect::<Vec<_>>())?;
     }
     Ok(0)
 }

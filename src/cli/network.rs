@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use url::Url;
 
+use super::terminal::quantity;
 use crate::cache::Cache;
 use crate::error::{Error, Result};
 use crate::fetch::Options;
@@ -91,18 +92,7 @@ fn a_few(text: &str) -> Result<usize, String> {
 
 /// Bytes a second, as in `500K` or `20M` (decimal units).
 fn rate(text: &str) -> Result<u64, String> {
-    let (digits, unit) = match text.find(|c: char| !c.is_ascii_digit()) {
-        Some(end) => text.split_at(end),
-        None => (text, ""),
-    };
-    let factor = match unit.to_ascii_uppercase().as_str() {
-        "" => 1,
-        "K" => 1_000,
-        "M" => 1_000_000,
-        "G" => 1_000_000_000,
-        _ => return Err("give bytes a second, such as 500K or 20M".to_owned()),
-    };
-    let rate = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(factor)).filter(|&rate| rate > 0);
+    let rate = quantity(text).filter(|&rate| rate > 0);
     rate.ok_or_else(|| "give bytes a second, such as 500K or 20M".to_owned())
 }
 

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::password;
-use super::terminal::Terminal;
+use super::terminal::{Terminal, shown};
 use crate::error::Result;
 use crate::manifest::FILE_NAME;
 use crate::signature::SecretKey;
@@ -32,7 +32,9 @@ pub(super) struct SignArgs {
 pub(super) fn run(args: &SignArgs, terminal: &Terminal) -> Result<u8> {
     let key = || SecretKey::read(&args.key, password::ask);
     let Report { signature, comment } = sign::run(&args.manifest, key)?;
-    terminal.document(&json!({ "manifest": args.manifest, "signature": signature, "comment": comment }))?;
+    terminal.document(
+        &json!({ "manifest": shown::path(&args.manifest), "signature": shown::path(&signature), "comment": comment }),
+    )?;
     terminal.text(&format!("{}: {comment}", signature.display()))?;
     Ok(0)
 }

@@ -1,15 +1,19 @@
 //! Which publisher to trust, as it is typed.
 
+use std::path::Path;
+
 use clap::Args;
+use serde_json::{Value, json};
 
 use crate::error::Result;
 use crate::signature::PublicKey;
+use crate::task::signed::Signed;
 use crate::task::trust::Trust;
 
 /// Which publisher to trust.
 #[derive(Args)]
 pub(super) struct KeyArgs {
-    /// Refuse a manifest that is not signed with this key (minisign's format)
+    /// Refuse a manifest that is not signed with this key (minisign's format) [default: $PACK_PUBKEY]
     #[arg(long, value_name = "KEY|FILE")]
     pubkey: Option<String>,
     /// Refuse a manifest whose date of expiry has passed, instead of warning
@@ -20,7 +24,17 @@ pub(super) struct KeyArgs {
 impl KeyArgs {
     /// What was asked for, with the key, which may come out of a pipe: it is read here and once.
     pub(super) fn read(&self) -> Result<Trust> {
-        let key = self.pubkey.as_deref().map(PublicKey::parse).transpose()?;
-        Ok(Trust { key, strict: self.strict })
+        let usual = || std::env::var("PACK_PUBKEY").ok().filter(|key| !key.is_empty());
+        let asked = self.pubkey.clone().or_else(usual);
+        let key = asked.as_deref().map(PublicKey::parse).transpose()?;
+        // What has no ending is the key itself, or a pipe, whose name says nothing.
+        let file = asked.as_deref().map(Path::new).filter(|path| path.extension().is_some());
+        let key_file = file.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+        Ok(Trust { key, key_file, strict: self.strict })
     }
+}
+
+/// Who signed, as a document.
+pub(super) fn signed_document(signed: &Signed) -> Value {
+    json!({ "state": signed.as_str(), "keyId": signed.key_id() })
 }

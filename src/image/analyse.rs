@@ -211,7 +211,7 @@ impl Task<'_> {
             return Ok(done(images, Representation::Exported, blobs));
         }
         let parts = match pass.records {
-            Some(Ok(records)) => vec![Part::Gzip { text: parts, records }],
+            Some(Ok(records)) => vec![Part::Gzip { content: parts, records }],
             _ => parts,
         };
         let recipe = Recipe { original: pass.file, parts };
@@ -247,8 +247,8 @@ impl Task<'_> {
         let why = match pass {
             Ok(Pass { file, content, records: Some(Ok(records)) }) => {
                 let descriptor = hashing.finish().1;
-                let text = vec![Part::Blob(descriptor)];
-                let recipe = Recipe { original: file, parts: vec![Part::Gzip { text, records }] };
+                let whole = vec![Part::Blob(descriptor)];
+                let recipe = Recipe { original: file, parts: vec![Part::Gzip { content: whole, records }] };
                 // The blob's digest is that of the content that was scanned.
                 return Ok(match prove(&recipe, &Gzips::new(), None, &self.options.limits) {
                     Ok(()) => {

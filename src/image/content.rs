@@ -178,7 +178,7 @@ mod tests {
             let mut decoder =
                 codec.decoder(Interrupting(&packed, false), &ImageLimits::DEFAULT).expect("memory enough");
             let mut found = Vec::new();
-            decoder.read_to_end(&mut found).expect(codec.name());
+            decoder.read_to_end(&mut found).unwrap_or_else(|error| panic!("{}: {error}", codec.name()));
             assert!(found == content, "{}", codec.name());
         }
     }

@@ -9,13 +9,16 @@ use super::limits::ImageLimits;
 use super::resolve::Resolver;
 use crate::digest::{CopyError, copy};
 use crate::error::{Error, Result};
+use crate::platform::Platform;
 
 /// Reads the decompressed `content` of an archive of images to its end and returns its images, in its order, with
-/// their layers as the archive has them. `artifact` is named in errors.
+/// their layers as the archive has them; where it has an image for several platforms, that for `platform`. `artifact` is
+/// named in errors.
 ///
 /// # Errors
-/// The content cannot be read, or is not a whole archive whose images' layers are what their configs say.
-pub fn images_in(content: &mut dyn Read, artifact: &str) -> Result<Vec<Image>> {
+/// The content cannot be read, is not a whole archive whose images' layers are what their configs say, or an image is
+/// for another platform.
+pub fn images_in(content: &mut dyn Read, artifact: &str, platform: Platform) -> Result<Vec<Image>> {
     let limits = ImageLimits::DEFAULT;
     let mut archive = Feed { archive: ArchiveReader::new(limits), artifact };
     copy(content, &mut archive).map_err(|error| match error {
@@ -29,7 +32,7 @@ pub fn images_in(content: &mut dyn Read, artifact: &str) -> Result<Vec<Image>> {
     })?;
     let told = |fault: ArchiveFault| fault.error(artifact);
     let (members, _) = archive.archive.finish().map_err(told)?;
-    Resolver { artifact, members: &members, platform: None, limits }.images().map(|(images, _)| images)
+    Resolver { artifact, members: &members, platform: Some(platform), limits }.images().map(|(images, _)| images)
 }
 
 /// Feeds what is written to it to an archive's reader.

@@ -28,8 +28,8 @@ pub(super) enum Part {
     Literal(Vec<u8>),
     /// The whole of a blob that is kept elsewhere.
     Blob(Descriptor),
-    /// A gzip file whose text is made of parts.
-    Gzip { text: Vec<Part>, records: Vec<Record> },
+    /// A gzip file whose content is made of parts.
+    Gzip { content: Vec<Part>, records: Vec<Record> },
 }
 
 impl Part {
@@ -57,7 +57,7 @@ impl Recipe {
             for part in parts {
                 match part {
                     Part::Blob(blob) if seen.insert(blob.digest) => found.push(blob.digest),
-                    Part::Gzip { text, .. } => collect(text, seen, found),
+                    Part::Gzip { content, .. } => collect(content, seen, found),
                     _ => {}
                 }
             }
@@ -127,9 +127,9 @@ fn write_parts(bytes: &mut Vec<u8>, parts: &[Part]) {
                 bytes.extend(blob.digest.as_bytes());
                 number(bytes, blob.size);
             }
-            Part::Gzip { text, records } => {
+            Part::Gzip { content, records } => {
                 bytes.push(2);
-                write_parts(bytes, text);
+                write_parts(bytes, content);
                 number(bytes, records.len() as u64);
                 records.iter().for_each(|record| write_record(bytes, record));
             }
@@ -227,10 +227,10 @@ impl<'a> Reader<'a> {
                 0 => Part::Literal(self.run()?),
                 1 => Part::Blob(Descriptor { digest: self.digest()?, size: self.number()? }),
                 2 if depth < DEEPEST => {
-                    let text = self.parts(depth + 1)?;
+                    let content = self.parts(depth + 1)?;
                     let count = self.count()?;
                     let records = (0..count).map(|_| self.record()).collect::<Result<_, _>>()?;
-                    Part::Gzip { text, records }
+                    Part::Gzip { content, records }
                 }
                 2 => return Err("compression lies too deep in compression".into()),
                 other => return Err(format!("it has a part of an unknown kind, {other}")),
@@ -294,9 +294,9 @@ mod tests {
             )),
         ];
         let blob = Part::Blob(Descriptor::of(b"x"));
-        let text = vec![Part::Literal(vec![0; 4 * 300 - 1]), blob.clone()];
+        let content = vec![Part::Literal(vec![0; 4 * 300 - 1]), blob.clone()];
         let original = Descriptor { digest: Digest::of(b""), size: 1 << 33 };
-        Recipe { original, parts: vec![blob, Part::Gzip { text, records }] }
+        Recipe { original, parts: vec![blob, Part::Gzip { content, records }] }
     }
 
     #[test]
@@ -324,7 +324,7 @@ mod tests {
             let piece = Record::Chunk(Reconstruction { content_size: 0, first_bit: 0, bits: 0, method });
             let mut all = vec![Record::Verbatim(Vec::new()); records - 1];
             all.push(piece);
-            vec![Part::Gzip { text: Vec::new(), records: all }]
+            vec![Part::Gzip { content: Vec::new(), records: all }]
         };
         assert!(read(0, gzip(9, 0), &limits).is_ok());
         assert!(read(0, gzip(10, 0), &limits).is_err());

@@ -11,8 +11,8 @@ impl Recipe {
     /// gzip file every byte is used.
     pub(super) fn check_sizes(&self, limits: &ImageLimits) -> Result<(), String> {
         let size = match &self.parts[..] {
-            [Part::Gzip { text, .. }] => {
-                let content = size_of(text)?;
+            [Part::Gzip { content, .. }] => {
+                let content = size_of(content)?;
                 if content.least > limits.content_bytes || content.least / MOST_EXPANSION > self.original.size {
                     return Err(format!("{} bytes of content are more than its file can hold", content.least));
                 }
@@ -39,7 +39,7 @@ fn size_of(parts: &[Part]) -> Result<PartsSize, String> {
         match part {
             Part::Literal(bytes) => size.least = add(size.least, bytes.len() as u64)?,
             Part::Blob(blob) => size.least = add(size.least, blob.size)?,
-            Part::Gzip { text, records } => {
+            Part::Gzip { content, records } => {
                 size.is_exact = false;
                 let mut used = 0;
                 for record in records {
@@ -48,7 +48,7 @@ fn size_of(parts: &[Part]) -> Result<PartsSize, String> {
                         Record::Chunk(chunk) => used = add(used, chunk.content_size)?,
                     }
                 }
-                let content = size_of(text)?;
+                let content = size_of(content)?;
                 let is_used = if content.is_exact { content.least == used } else { content.least <= used };
                 if !is_used {
                     return Err("the content of a gzip file in it is not what its records use".to_owned());
@@ -79,17 +79,17 @@ mod tests {
             vec![Record::Verbatim(b"header".to_vec()), Record::Chunk(piece)]
         };
         let blob = |size| Part::Blob(Descriptor { digest: Digest::of(b""), size });
-        let gzip = |content, used| Part::Gzip { text: vec![blob(content)], records: records(used) };
+        let gzip = |content, used| Part::Gzip { content: vec![blob(content)], records: records(used) };
         assert!(read(10, vec![gzip(300, 300)], &limits).is_ok());
         // The original in a record, and other content beside it.
         assert!(read(10, vec![gzip(300, 0)], &limits).expect_err("other content").contains("records use"));
         assert!(read(10, vec![gzip(301, 300)], &limits).is_err(), "longer than used");
         assert!(read(10, vec![gzip(299, 300)], &limits).is_err(), "shorter than used");
-        let nested = |content| Part::Gzip { text: vec![gzip(content, 300)], records: records(6) };
+        let nested = |content| Part::Gzip { content: vec![gzip(content, 300)], records: records(6) };
         assert!(read(10, vec![nested(300)], &limits).is_ok());
         assert!(read(10, vec![nested(301)], &limits).is_err());
         // Far more content than any file of that size has.
-        let bomb = |count| Part::Gzip { text: vec![blob(count)], records: records(count) };
+        let bomb = |count| Part::Gzip { content: vec![blob(count)], records: records(count) };
         assert!(read(0, vec![bomb(1031)], &limits).expect_err("a header at least").contains("as large"));
         assert!(read(9, vec![bomb(1032 * 10)], &limits).expect_err("a bomb").contains("can hold"));
         // Without compression the parts are the file.

@@ -19,6 +19,9 @@ use crate::error::{Error, Result};
 use crate::image_ref::ImageRef;
 use crate::platform::Platform;
 
+/// Configs by image ID.
+type Configs = BTreeMap<Digest, Vec<u8>>;
+
 /// The hint for an image that is not for the platform it should be for.
 const OTHER_PLATFORM: &str =
     "save the image for the right platform: docker pull --platform …, or correct the manifest's 'platform'";
@@ -50,7 +53,7 @@ struct Walk {
 
 impl Resolver<'_> {
     /// Every image of the archive, checked, and the configs by image ID.
-    pub(super) fn images(&self) -> Result<(Vec<Image>, BTreeMap<Digest, Vec<u8>>)> {
+    pub(super) fn images(&self) -> Result<(Vec<Image>, Configs)> {
         let listed = if self.members.has("manifest.json") {
             self.docker()?
         } else if self.members.has("index.json") {

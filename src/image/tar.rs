@@ -263,7 +263,7 @@ impl TarReader {
 struct PaxRecords<'a>(&'a [u8]);
 
 impl<'a> Iterator for PaxRecords<'a> {
-    type Item = Result<(&'a [u8], &'a [u8]), String>;
+    type Item = Result<PaxRecord<'a>, String>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.0.is_empty() {
@@ -278,8 +278,11 @@ impl<'a> Iterator for PaxRecords<'a> {
     }
 }
 
-/// The first record's key and value, and what follows it.
-fn pax_record(bytes: &[u8]) -> Option<((&[u8], &[u8]), &[u8])> {
+/// A key and its value.
+type PaxRecord<'a> = (&'a [u8], &'a [u8]);
+
+/// The first record, and what follows it.
+fn pax_record(bytes: &[u8]) -> Option<(PaxRecord<'_>, &[u8])> {
     let space = bytes.iter().position(|&byte| byte == b' ')?;
     let length: usize = str::from_utf8(&bytes[..space]).ok()?.parse().ok()?;
     let (record, rest) = bytes.split_at_checked(length)?;

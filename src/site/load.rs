@@ -69,7 +69,8 @@ pub fn load_from_folder(
     progress.plan(artifacts.len(), artifacts.iter().map(|pinned| pinned.pin.size).sum());
     for pinned in artifacts {
         let path = folder.path_of(pinned.name());
-        let options = AnalysisOptions { originals: false, ..AnalysisOptions::default() };
+        let platform = pinned.artifact.platform;
+        let options = AnalysisOptions { platform, originals: false, ..AnalysisOptions::default() };
         let meter = progress.start(pinned.name().as_str(), pinned.pin.size);
         let analysis = analyse(&path, pinned.name().as_str(), true, &options, meter.as_ref())?;
         if analysis.file.digest != pinned.pin.digest {

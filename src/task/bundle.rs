@@ -3,13 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::commands::manifest_of;
 use super::sign::sign_file;
+use super::signed::Signed;
 use super::trust::Trust;
 use super::{download, locate};
 use crate::bundle::{self, BundleSpec, Contents, Preset, Runtime, Written, check_stacks, write};
 use crate::error::{Error, IoContext, Result};
 use crate::image;
-use crate::manifest::Manifest;
+use crate::manifest::{FILE_NAME, Manifest};
 use crate::path::RelPath;
 use crate::platform::Platform;
 use crate::progress::Progress;
@@ -62,6 +64,8 @@ pub struct Report {
     pub run: Option<RelPath>,
     /// The size of all artifacts in bytes, as they lie in the folder.
     pub carried: u64,
+    /// Who signed its manifest.
+    pub signed: Signed,
     /// The signature of its checksum.
     pub signature: Option<PathBuf>,
 }
@@ -79,6 +83,7 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
             pack(&downloaded.folder, options, progress)
         }
         Source::Folder(folder) => {
+            manifest_of(folder)?;
             let _held = folder.lock_for_reading()?;
             pack(folder, options, progress)
         }
@@ -88,7 +93,8 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
 /// Packs the folder, which nobody changes meanwhile.
 fn pack(folder: &Folder, options: &Options, progress: &dyn Progress) -> Result<Report> {
     let manifest = folder.expect_manifest()?;
-    options.trust.check_folder(folder, &manifest, progress)?;
+    let signed = options.trust.check_folder(folder, &manifest, progress)?;
+    signed.check_fits(&manifest, &folder.root().join(FILE_NAME))?;
     let platform = locate::platform_of(folder, options.platform)?;
     let path = output_path(folder, options.output.as_deref(), &manifest, platform)?;
     let selection = manifest.select(platform)?;
@@ -122,7 +128,7 @@ fn pack(folder: &Folder, options: &Options, progress: &dyn Progress) -> Result<R
     let written = write(spec, &path, progress)?;
     let signature = options.signer.as_ref().map(|key| sign(&written, key)).transpose()?;
     let carried = written.index.artifacts.iter().map(|artifact| artifact.size).sum();
-    Ok(Report { path, written, platform, run: manifest.run().cloned(), carried, signature })
+    Ok(Report { path, written, platform, run: manifest.run().cloned(), carried, signed, signature })
 }
 
 /// How hard to pack the runtime, which the launcher unpacks with gzip.

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use url::Url;
 
 use super::locate;
+use super::signed::Signed;
 use super::trust::Trust;
 use super::trusted_manifest::TrustedManifest;
 use super::upgrade::check_upgrade;
@@ -54,6 +55,8 @@ pub struct Report {
     pub manifest: Manifest,
     /// The platform whose artifacts it holds.
     pub platform: Platform,
+    /// Who signed the manifest.
+    pub signed: Signed,
     /// What became of each artifact, in the manifest's order.
     pub artifacts: Vec<Outcome>,
 }
@@ -73,6 +76,7 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
     let platform = locate::platform_of(&folder, options.platform)?;
     let selection = manifest.select(platform)?;
     let folder = folder.lock()?;
+    folder.write_origin(&options.manifest)?;
     // Another run may have been here since the manifest was accepted.
     let old = check_upgrade(&folder, manifest, options.allow_downgrade)?;
     if let Some(old) = &old {
@@ -101,7 +105,7 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
     }
     folder.write_platform(platform)?;
     folder.write_manifest(manifest, signature.as_deref())?;
-    Ok(Report { folder, manifest: trusted.manifest, platform, artifacts })
+    Ok(Report { folder, manifest: trusted.manifest, platform, signed: trusted.signed, artifacts })
 }
 
 /// The signature in the folder, if a file there is one.
@@ -116,6 +120,8 @@ fn kept_signature(folder: &LockedFolder) -> Option<String> {
 pub struct Listing {
     /// The manifest.
     pub manifest: Manifest,
+    /// Where the manifest itself is.
+    pub url: String,
     /// The platform whose artifacts are listed.
     pub platform: Platform,
     /// The artifacts, in the manifest's order; those that are not pinned too.
@@ -146,5 +152,6 @@ pub fn list(options: &Options, credentials: bool, progress: &dyn Progress) -> Re
         Ok(Listed { artifact: artifact.clone(), urls })
     };
     let artifacts = wanted.map(listed).collect::<Result<_>>()?;
-    Ok(Listing { manifest: trusted.manifest, platform, artifacts })
+    let url = if credentials { options.manifest.to_string() } else { trusted.shown };
+    Ok(Listing { url, manifest: trusted.manifest, platform, artifacts })
 }

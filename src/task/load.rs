@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::commands::manifest_of;
 use super::locate;
 use super::trust::Trust;
 use crate::bundle::{Bundle, CarriedArtifact, Scope};
@@ -17,7 +18,7 @@ use crate::site;
 /// # Errors
 /// The manifest is not signed as `trust` asks for, a name is not an image of the folder, an archive is not what was pinned, or the engine refuses.
 pub fn from_folder(folder: &Folder, names: &[String], trust: &Trust, progress: &dyn Progress) -> Result<Vec<String>> {
-    let manifest = folder.expect_manifest()?;
+    let manifest = manifest_of(folder)?;
     if trust.key.is_some() {
         trust.check_folder(folder, &manifest, progress)?;
     }

@@ -37,7 +37,7 @@ pub fn folder(asked: Option<&Path>) -> Result<Folder> {
     if here.is_file() {
         let text = read_manifest_text(here).doing("read the manifest", here)?;
         let product = folder_name(&Manifest::parse(text, FILE_NAME)?);
-        return Ok(Folder::at(if product.join(FILE_NAME).is_file() { product } else { ".".into() }));
+        return Ok(Folder::at(if is_product(&product) { product } else { ".".into() }));
     }
     let found = portable_folders()?;
     match found.as_slice() {
@@ -56,13 +56,18 @@ pub fn folder_name(manifest: &Manifest) -> PathBuf {
     PathBuf::from(format!("{}-portable", manifest.name()))
 }
 
+/// Whether a download was made into `path`, or has begun.
+fn is_product(path: &Path) -> bool {
+    path.join(FILE_NAME).is_file() || Folder::at(path).is_begun()
+}
+
 /// The folders here that 'pack download' may have made.
 fn portable_folders() -> Result<Vec<PathBuf>> {
     let here = Path::new(".");
     let mut found = Vec::new();
     for entry in fs::read_dir(here).doing("list the folder", here)? {
         let name = PathBuf::from(entry.doing("list the folder", here)?.file_name());
-        if name.to_string_lossy().ends_with("-portable") && name.join(FILE_NAME).is_file() {
+        if name.as_os_str().as_encoded_bytes().ends_with(b"-portable") && is_product(&name) {
             found.push(name);
         }
     }

@@ -5,7 +5,10 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use super::commands::word;
 use super::manifest_url::{is_meant_as_url, manifest_url};
+use super::signed::Signed;
+use super::trust::Trust;
 use crate::digest::Digest;
 use crate::error::{Error, IoContext, Result};
 use crate::fetch::{self, Fetcher};
@@ -13,8 +16,9 @@ use crate::manifest::edit::with_pins;
 use crate::manifest::{Artifact, Manifest};
 use crate::path::RelPath;
 use crate::platform::Platform;
-use crate::progress::Progress;
+use crate::progress::{Progress, Silent};
 use crate::release::read_manifest_text;
+use crate::signature::EXTENSION;
 use crate::staged_file::StagedFile;
 
 /// What to pin.
@@ -72,6 +76,7 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
         // To update is to fetch as if there was no pin.
         .map(|(place, artifact)| (place, Artifact { pin: artifact.pin.filter(|_| !options.update), ..artifact }))
         .collect();
+    check_unsigned(&options.manifest, &path, &manifest, !open.is_empty())?;
     let (pins, failure) = if open.is_empty() {
         (Vec::new(), None)
     } else {
@@ -99,6 +104,25 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
             Err(error.fact("pinned all the same", names.join(", ")))
         }
     }
+}
+
+/// Checks that no signature lies beside the manifest that is not of it, or would not be once it is pinned.
+fn check_unsigned(shown: &Path, path: &Path, manifest: &Manifest, changes: bool) -> Result<()> {
+    let signed = Trust::default().check_file(path, manifest, &Silent)?;
+    signed.check_fits(manifest, shown)?;
+    if signed == Signed::No || !changes {
+        return Ok(());
+    }
+    let mut beside = shown.as_os_str().to_owned();
+    beside.push(format!(".{EXTENSION}"));
+    let (manifest, signature) = (word(shown), word(Path::new(&beside)));
+    Err(Error::failed("the manifest is signed, and to pin it is to change what was signed")
+        .fact("manifest", shown.display())
+        .fact("signature", Path::new(&beside).display())
+        .hint(format_args!(
+            "rm {signature}; pack lock {manifest}; then sign it again, with the key's own file: pack sign {manifest} --key \
+             pack.key"
+        )))
 }
 
 /// Replaces the manifest at `path`, which must still have the text `old`: somebody may have edited it while

@@ -20,7 +20,8 @@ pub fn manifest_url(asked: Option<&OsStr>) -> Result<Url> {
             return file_url(Path::new(FILE_NAME));
         }
         let none = |cause| Error::failed("no manifest is built in").fact("cause", cause);
-        return Url::parse(builtin::BASE).map_err(|cause| none(cause).hint("name one: pack download MANIFEST"));
+        return Url::parse(builtin::BASE)
+            .map_err(|cause| none(cause).hint("name the manifest or its URL, see: pack download --help"));
     };
     // A URL is text; what is not can only be a path.
     let Some(text) = asked.to_str() else { return file_url(Path::new(asked)) };

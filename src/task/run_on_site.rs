@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::commands::compare_bundle;
 use super::trust::Trust;
 use crate::bundle::{self, Bundle, CarriedArtifact, Scope};
 use crate::error::{Error, Result};
@@ -56,7 +57,7 @@ pub fn run(
             .fact("path", path.display())
             .fact("reason", first)
             .fact("damaged parts", damage.len())
-            .hint("copy it again from where it was made, and compare there and here: sha256sum -c FILE.run.sha256"));
+            .hint(compare_bundle(path)));
     }
     let is_unpacked = |artifact: &CarriedArtifact| site::is_unpacked(artifact);
     let access = trust.access(&bundle, Scope::Artifacts(&is_unpacked), progress)?;

@@ -5,6 +5,7 @@
 
 use url::Url;
 
+use super::signed::Signed;
 use super::trust::Trust;
 use crate::error::{Class, Error, Result};
 use crate::fetch::{CacheBypass, Document, DocumentRequest, Fetcher, Lookup};
@@ -19,11 +20,15 @@ pub struct TrustedManifest {
     pub manifest: Manifest,
     /// What its relative URLs resolve against.
     pub base: Url,
-    /// The signature that was checked.
+    /// Its URL as it may be shown, after redirects.
+    pub shown: String,
+    /// Who signed it.
+    pub signed: Signed,
+    /// The signature.
     pub signature: Option<String>,
 }
 
-/// A manifest and a signature as they came, each with its place.
+/// A manifest and a signature as they were received.
 struct Had {
     manifest: Document,
     signature: Option<(String, Document)>,
@@ -76,15 +81,15 @@ impl Fetching<'_> {
     fn run(&self) -> Result<TrustedManifest> {
         let had = self.ask(CacheBypass::NoCache)?;
         let refused = match self.judge(&had) {
-            Ok(manifest) => return Ok(had.trusted(manifest)),
+            Ok(judged) => return Ok(had.trusted(judged)),
             Err(refused) if refused.perhaps_stale && had.manifest.source.is_remote() => refused,
             Err(refused) => return Err(refused.error),
         };
         self.note(&format!("{}: asking again, under URLs that no cache knows", refused.error.title()));
         if let Ok(again) = self.ask(CacheBypass::UniqueUrl)
-            && let Ok(manifest) = self.judge(&again)
+            && let Ok(judged) = self.judge(&again)
         {
-            return Ok(again.trusted(manifest));
+            return Ok(again.trusted(judged));
         }
         // The first refusal is the one to report: to a query that it does not know a server may answer anything.
         Err(had.told(refused.error))
@@ -105,7 +110,7 @@ impl Fetching<'_> {
             // Without a key nothing depends on it; it only travels along.
             (Ok(found), None) => found.filter(|(text, _)| is_signature(text)),
             (Err(error), None) => {
-                self.note(&format!("nobody can say whether it is signed: {}", error.title()));
+                self.note(&format!("whether it is signed is not known: {}", error.title()));
                 None
             }
         };
@@ -116,7 +121,7 @@ impl Fetching<'_> {
     /// a signature (a page that says so, with a status of success) is returned only when nothing else is there.
     ///
     /// # Errors
-    /// Nobody can say whether there is one: no response, or one that denies access.
+    /// No server can say whether there is one: no answer, or one that denies access.
     fn ask_signature(&self, manifest: DocumentRequest<'_>, base: &Url) -> Result<Option<(String, Document)>> {
         let mut places = vec![beside(self.url)];
         if base != self.url {
@@ -125,8 +130,7 @@ impl Fetching<'_> {
             bare.set_query(None);
             places.push(beside(&bare));
         }
-        let mut found = None;
-        let mut denied = None;
+        let (mut found, mut denied) = (None, None);
         for place in &places {
             let document = match self.fetcher.document(DocumentRequest { url: place, limit: LIMIT, ..manifest })? {
                 Lookup::Found(document) => document,
@@ -149,22 +153,36 @@ impl Fetching<'_> {
     }
 
     /// The manifest, if every check passes: nothing of it is read before its signature is right.
-    fn judge(&self, had: &Had) -> Result<Manifest, Refused> {
+    fn judge(&self, had: &Had) -> Result<(Manifest, Signed), Refused> {
         let Document { bytes, source } = &had.manifest;
         let signature = had.signature.as_ref().map(|(text, _)| text.as_str());
-        self.trust.check_signature(bytes, signature, self.url.path())?;
+        let signed = self.trust.check_signature(bytes, signature, self.url.path())?;
         // Cut short, or a page that says to come back later.
         let broken = |error| Refused { error, perhaps_stale: true };
         let manifest = Manifest::from_bytes(bytes.clone(), &source.shown()).map_err(broken)?;
         (self.accept)(&manifest)?;
         self.trust.check_expiry(&manifest, self.progress)?;
-        Ok(manifest)
+        if let Some(other) = signed.of_another(&manifest) {
+            self.note(&format!(
+                "the signature beside it is of {other}, not of {} {}",
+                manifest.name(),
+                manifest.version()
+            ));
+        }
+        Ok((manifest, signed))
     }
 }
 
 impl Had {
-    fn trusted(self, manifest: Manifest) -> TrustedManifest {
-        TrustedManifest { manifest, base: self.manifest.source.url, signature: self.signature.map(|(text, _)| text) }
+    fn trusted(self, (manifest, signed): (Manifest, Signed)) -> TrustedManifest {
+        let shown = self.manifest.source.shown();
+        TrustedManifest {
+            manifest,
+            shown,
+            signed,
+            base: self.manifest.source.url,
+            signature: self.signature.map(|(text, _)| text),
+        }
     }
 
     /// Adds to an error who answered with the two.

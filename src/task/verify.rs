@@ -1,22 +1,26 @@
 //! Verifying: every artifact of a folder, or every byte of a bundle.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::commands::{manifest_of, word};
 use super::locate;
+use super::signed::Signed;
 use super::trust::Trust;
 use super::verify_signature::verify_signature;
 use crate::bundle::{self, Bundle, BundlePart, Damage};
-use crate::error::Result;
-use crate::manifest::Manifest;
+use crate::error::{IoContext, Result};
+use crate::manifest::{FILE_NAME, Manifest};
 use crate::platform::Platform;
 use crate::progress::Progress;
-use crate::release::{self, Folder, Row, State};
+use crate::release::{self, Folder, Row, State, read_manifest_text};
 
 /// How a folder stands.
 #[derive(Debug)]
 pub struct FolderReport {
     /// Its manifest.
     pub manifest: Manifest,
+    /// Who signed the manifest.
+    pub signed: Signed,
     /// The platform whose artifacts it should hold.
     pub platform: Platform,
     /// Every artifact, and every file that is not one.
@@ -35,22 +39,46 @@ impl FolderReport {
     }
 }
 
-/// Checks every artifact of a folder. `platform` is the folder's where it is not given.
+/// Which folder to check, and against what.
+#[derive(Debug, Clone)]
+pub struct FolderOptions {
+    /// The folder.
+    pub folder: Folder,
+    /// The manifest to check against; `None` is the folder's own.
+    pub manifest: Option<PathBuf>,
+    /// The platform whose artifacts it should hold; `None` is the folder's, else this machine's.
+    pub platform: Option<Platform>,
+    /// What the manifest must stand up to.
+    pub trust: Trust,
+}
+
+/// Checks every artifact of a folder.
 ///
 /// # Errors
 /// There is no manifest, or it is refused. A file that is wrong is in the report.
-pub fn folder(
-    folder: &Folder,
-    platform: Option<Platform>,
-    trust: &Trust,
-    progress: &dyn Progress,
-) -> Result<FolderReport> {
-    let manifest = folder.expect_manifest()?;
-    trust.check_folder(folder, &manifest, progress)?;
-    let platform = locate::platform_of(folder, platform)?;
+pub fn folder(options: &FolderOptions, progress: &dyn Progress) -> Result<FolderReport> {
+    let FolderOptions { folder, trust, .. } = options;
+    let (manifest, signed) = match &options.manifest {
+        Some(path) => {
+            let text = read_manifest_text(path).doing("read the manifest", path)?;
+            let manifest = Manifest::parse(text, &path.display().to_string())?;
+            let signed = trust.check_file(path, &manifest, progress)?;
+            if !folder.root().join(FILE_NAME).exists() {
+                let own = word(&folder.root().join(FILE_NAME));
+                progress.note(&format!("to bundle this folder, it needs its manifest: cp {} {own}", word(path)));
+            }
+            (manifest, signed)
+        }
+        None => {
+            let manifest = manifest_of(folder)?;
+            let signed = trust.check_folder(folder, &manifest, progress)?;
+            (manifest, signed)
+        }
+    };
+    let platform = locate::platform_of(folder, options.platform)?;
     progress.phase("verifying");
     let files = release::verify(folder, &manifest.select(platform)?, progress)?;
-    Ok(FolderReport { manifest, platform, files })
+    Ok(FolderReport { manifest, signed, platform, files })
 }
 
 /// How a bundle stands.
@@ -58,6 +86,8 @@ pub fn folder(
 pub struct BundleReport {
     /// The bundle.
     pub bundle: Bundle,
+    /// Who signed it, or its manifest; `None` where it is damaged, for then that was not looked at.
+    pub signed: Option<Signed>,
     /// What of it is damaged; empty when nothing is.
     pub damage: Vec<Damage>,
 }
@@ -82,8 +112,6 @@ pub fn bundle(path: &Path, trust: &Trust, progress: &dyn Progress) -> Result<Bun
     let bundle = Bundle::open(path)?;
     progress.phase("verifying");
     let damage = bundle::verify(&bundle, progress)?;
-    if damage.is_empty() {
-        verify_signature(trust, &bundle, progress)?;
-    }
-    Ok(BundleReport { bundle, damage })
+    let signed = damage.is_empty().then(|| verify_signature(trust, &bundle, progress)).transpose()?;
+    Ok(BundleReport { bundle, signed, damage })
 }

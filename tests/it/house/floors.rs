@@ -83,12 +83,12 @@ fn every_broken_rule_is_found() {
         assert!(broken.iter().any(|line| line.contains(what)), "expected '{what}' among {broken:?}");
     };
     finds(&[source("src/digest.rs", "use crate::manifest::Manifest;")], "digest is below manifest");
-    finds(&[source("src/digest.rs", "use crate::{error::Error, folder};")], "digest is below folder");
+    finds(&[source("src/digest.rs", "use crate::{error::Error, release};")], "digest is below release");
     finds(&[source("src/bundle/read.rs", "fn f() { super::super::site::run() }")], "bundle is below site");
     finds(&[source("src/bundle.rs", "mod tests { use super::super::cli; }")], "bundle is below cli");
     finds(&[source("src/path.rs", "fn f() { vec![crate::cli::X] }")], "path is below cli");
     finds(&[source("src/site.rs", "pub use pack::fetch;")], "site reaches fetch");
-    let hop = [source("src/fetch.rs", "use crate::release;"), source("src/folder.rs", "use crate::bundle;")];
+    let hop = [source("src/fetch.rs", "use crate::release;"), source("src/release.rs", "use crate::bundle;")];
     finds(&hop, "fetch reaches bundle");
     let circle = [source("src/image.rs", "use crate::bundle;"), source("src/bundle.rs", "use crate::image;")];
     finds(&circle, "image imports itself in a circle");
