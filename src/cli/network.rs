@@ -33,13 +33,13 @@ pub(super) struct NetworkArgs {
     /// Trust these certificate authorities (PEM) besides the system's
     #[arg(long, value_name = "FILE")]
     cacert: Option<PathBuf>,
-    /// At most so many bytes a second in all; K, M and G are understood
+    /// The most bytes a second over all connections; K, M and G are understood
     #[arg(long, value_name = "RATE", value_parser = rate)]
     limit_rate: Option<u64>,
-    /// Give a connection up when nothing comes for so many seconds, at most a day
+    /// Give up a connection on which nothing arrives for this many seconds, at most a day
     #[arg(long, value_name = "SECONDS", default_value_t = Options::default().stall.as_secs())]
     stall: u64,
-    /// How often to try again when nothing brings anything
+    /// How often to try again without progress
     #[arg(long, value_name = "N", default_value_t = Options::default().retries)]
     retries: usize,
     /// Neither use nor fill the cache of artifacts
@@ -54,7 +54,7 @@ impl NetworkArgs {
         Ok(Options {
             jobs: self.jobs,
             connections: self.connections,
-            // One big artifact alone gets as many connections as were asked for.
+            // One big artifact alone gets all the connections it may have.
             extra_connections: usual.extra_connections.max(self.connections - 1),
             mirrors: self.mirrors.iter().map(|base| mirror(base)).collect::<Result<_>>()?,
             cacert: self.cacert.clone(),

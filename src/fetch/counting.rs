@@ -1,4 +1,4 @@
-//! A meter that can take back what it was told.
+//! A meter that can take back what was added.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

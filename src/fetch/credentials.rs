@@ -1,4 +1,4 @@
-//! Users and passwords: from the URL, else from netrc. Sent, never shown.
+//! Users and passwords: from the URL, else from netrc. They are sent and never shown.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,14 +8,14 @@ use url::Url;
 
 use super::netrc::Netrc;
 
-/// What is known about who we are, read when first needed.
+/// The credentials of this user, read when first needed.
 #[derive(Default)]
 pub(super) struct Credentials {
     netrc: OnceLock<Option<Netrc>>,
 }
 
 impl Credentials {
-    /// User and password for `url`; of a user whom it names without one, the password may be in netrc.
+    /// The user and password for `url`. If it names a user without a password, that may be in netrc.
     pub(super) fn of(&self, url: &Url) -> Option<(String, Option<String>)> {
         match in_url(url) {
             Some((user, None)) => Some(self.in_netrc(url, Some(&user)).unwrap_or((user, None))),
@@ -35,8 +35,8 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// `next`, to which a redirect leads, with what `first` carries, where both are of one origin: nobody else is
-/// told. What a redirect itself names is its own business.
+/// `next`, the target of a redirect, with the credentials of `first` if both have one origin: no other origin gets them.
+/// Credentials in the redirect itself are kept.
 pub(super) fn carried(first: &Url, mut next: Url) -> Url {
     if next.origin() == first.origin() && in_url(&next).is_none() {
         // Both have a host, and such URLs take a user.

@@ -55,7 +55,7 @@ pub struct DocumentSource {
     /// Its URL, after redirects.
     pub url: Url,
     /// The head of the response, if it came over the network.
-    info: Option<ResponseInfo>,
+    info: Option<Box<ResponseInfo>>,
 }
 
 impl DocumentSource {
@@ -169,7 +169,7 @@ impl DocumentTarget<'_> {
             return Err(FetchError::Cut { info: Box::new(response.info), received, cause });
         }
         let url = CacheBypass::stripped(response.url().clone());
-        Ok(Document { bytes, source: DocumentSource { url, info: Some(response.info) } })
+        Ok(Document { bytes, source: DocumentSource { url, info: Some(Box::new(response.info)) } })
     }
 }
 

@@ -16,14 +16,14 @@ pub(super) enum FetchError {
     Own(Error),
     /// No connection, or it broke before a response arrived.
     Connect {
-        /// The URL asked for.
+        /// The requested URL.
         url: String,
         /// What the network library said.
         cause: String,
     },
     /// The server's certificate was refused.
     Tls {
-        /// The URL asked for.
+        /// The requested URL.
         url: String,
         /// Why.
         problem: TlsProblem,
@@ -37,7 +37,7 @@ pub(super) enum FetchError {
     },
     /// Redirects that are not followed.
     Redirect {
-        /// The URL first asked for.
+        /// The URL first requested.
         url: String,
         /// Why not.
         why: String,
@@ -53,7 +53,7 @@ pub(super) enum FetchError {
     },
     /// The server sent nothing, or too little, for too long.
     Stall {
-        /// The URL asked for.
+        /// The requested URL.
         url: String,
         /// For how long.
         waited: Duration,

@@ -37,7 +37,7 @@ impl Netrc {
     }
 
     /// User and password for `host`: of the first entry that names it, else of `default`; of `user` only, where
-    /// one is asked for.
+    /// one is requested.
     pub(super) fn of(&self, host: &str, user: Option<&str>) -> Option<(String, Option<String>)> {
         let mut entries = self.0.iter().filter(|entry| user.is_none_or(|user| user == entry.user));
         let named = |entry: &&Entry| entry.host.as_deref().is_some_and(|known| known.eq_ignore_ascii_case(host));

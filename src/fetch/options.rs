@@ -1,44 +1,44 @@
-//! What can be chosen about fetching.
+//! The options of fetching.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use url::Url;
 
-/// How to fetch. `Default` is what `pack` does when nothing is said, except that it has no cache.
+/// How to fetch. `Default` is what `pack` does without options, except that it has no cache.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// How many artifacts at once. Default 6, as browsers do with one server.
     pub jobs: usize,
-    /// How many connections at most for one big artifact. Default 8; 1 never asks for ranges in parallel.
+    /// How many connections at most for one big artifact. Default 8; 1 never requests ranges in parallel.
     pub connections: usize,
     /// How many connections at most, in all, besides the first of each artifact. Default 16.
     pub extra_connections: usize,
-    /// An artifact whose fetching still goes on after this time gets more connections. Default 250 ms:
-    /// where the link is fast the file is there before that.
+    /// An artifact that takes longer than this gets more connections. Default 250 ms: over a fast link the file is
+    /// complete before that.
     pub spread_after: Duration,
     /// No range for a connection of its own is shorter than this, in bytes. Default 1 MiB.
     pub range_bytes: u64,
     /// Where artifacts are kept between folders and versions; `None` keeps none.
     pub cache: Option<PathBuf>,
-    /// Asked after an artifact's own URLs: each holds artifacts directly under their names.
+    /// Base URLs that are tried after an artifact's own URLs: each holds artifacts directly under their names.
     pub mirrors: Vec<Url>,
     /// A PEM file of certificate authorities to trust besides the system's.
     pub cacert: Option<PathBuf>,
-    /// At most so many bytes a second over all connections.
+    /// The most bytes a second over all connections.
     pub limit_rate: Option<u64>,
-    /// How long nothing may come before a connection is given up; also the time in which an answer must
-    /// begin. Default 30 s. In that time at least [`Options::slowest`] × its seconds must come.
+    /// How long a server may send nothing before the connection is given up; also the time in which a response must
+    /// start. Default 30 s. In that time at least [`Options::slowest`] × its seconds must arrive.
     pub stall: Duration,
     /// The slowest a connection may be, in bytes a second, on average over [`Options::stall`]. Default 100.
     pub slowest: u64,
-    /// How long a connection may take to stand. Default 15 s.
+    /// How long connecting may take. Default 15 s.
     pub connect: Duration,
-    /// How often all URLs of an artifact are tried again when none brings anything. Default 5.
+    /// How often all URLs of an artifact are tried again without progress. Default 5.
     pub retries: usize,
     /// The pause before the first retry; it doubles each time, with jitter. Default 500 ms.
     pub pause: Duration,
-    /// The longest pause. A server that asks for a longer one with `Retry-After` is not asked again before that is over.
+    /// The longest pause. A server that sends a longer `Retry-After` is not asked again before that is over.
     pub longest_pause: Duration,
 }
 

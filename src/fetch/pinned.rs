@@ -5,6 +5,7 @@ use super::counting::Counting;
 use super::error::{ActualSize, FetchError};
 use super::local::{self, CopyError, Local};
 use super::redact;
+use super::response_head::ResponseInfo;
 use super::schedule::{Assembly, Target, Try, TryReport};
 use super::transfer::{Transfer, TransferReport};
 use crate::digest::Descriptor;
@@ -77,21 +78,21 @@ impl PinnedTarget<'_> {
         let TransferReport { wire, assembly, ranges, connections, head, result } =
             Transfer::new(http, this, partial, size, meter).run().await;
         self.wire += wire;
-        let mut report = TryReport { ranges, connections, assembly: Assembly::OneVersion, result: Ok(()) };
-        report.result = match result {
-            // However the connection ended: the digest decides.
-            Err(error) if !matches!(error, FetchError::Own(_)) => match self.is_pinned() {
+        let completed = match result {
+            // However the connection ended: the digest decides whether the end of the file was there.
+            Err(error @ (FetchError::Cut { .. } | FetchError::Stall { .. })) => match self.is_pinned() {
                 Ok(true) => Ok(()),
-                Ok(false) => self.rejected(error, wire),
+                Ok(false) => Err(error),
                 Err(own) => Err(own.into()),
             },
-            other => other,
+            Err(error) => self.rejected(error, wire),
+            Ok(()) => Ok(()),
         };
-        let TryReport { ranges, connections, result, .. } = report;
-        let is_whole = result.is_ok();
-        let result = result.and_then(|()| self.judge(this, head.as_ref()));
         // Only a digest that is wrong can be due to responses that do not fit together.
-        let assembly = if is_whole { assembly } else { Assembly::OneVersion };
+        let (assembly, result) = match completed {
+            Ok(()) => (assembly, self.judge(this, head.as_ref())),
+            Err(error) => (Assembly::OneVersion, Err(error)),
+        };
         TryReport { ranges, connections, assembly, result }
     }
 
@@ -110,11 +111,7 @@ impl PinnedTarget<'_> {
     }
 
     /// Verifies what a source completed.
-    fn judge(
-        &mut self,
-        this: &Try,
-        head: Option<&super::response_head::ResponseInfo>,
-    ) -> Result<(Verified, String), FetchError> {
+    fn judge(&mut self, this: &Try, head: Option<&ResponseInfo>) -> Result<(Verified, String), FetchError> {
         let received = self.kept();
         match self.finish()? {
             Ok(verified) => Ok((verified, redact::shown(&this.url))),

@@ -1,4 +1,4 @@
-//! URLs as people may see them: without what lets one in.
+//! URLs without the parts that may be secrets.
 
 use url::Url;
 
@@ -6,7 +6,7 @@ use url::Url;
 /// (a signed URL carries its signature there).
 pub(super) fn shown(url: &Url) -> String {
     if url.cannot_be_a_base() {
-        // As `token:x@host` is read, where somebody forgot the scheme.
+        // `token:x@host`, with the scheme forgotten, parses as such a URL.
         return "…".to_owned();
     }
     let mut bare = bare(url);
@@ -39,9 +39,9 @@ fn with_user(text: String, hidden: bool) -> String {
     if hidden { text.replacen("://", "://…@", 1) } else { text }
 }
 
-/// What a header says, where it is a URL; else nothing, for it may be anything.
+/// A header's URL without secrets; nothing of it if it is not a URL.
 pub(super) fn shown_location(base: &Url, location: &str) -> String {
-    base.join(location).map_or_else(|_| "a place that is no URL".to_owned(), |url| shown(&url))
+    base.join(location).map_or_else(|_| "a place that is not a URL".to_owned(), |url| shown(&url))
 }
 
 #[cfg(test)]

@@ -69,7 +69,8 @@ impl<'a> HttpResponse<'a> {
             // Some proxies call a copy non-authoritative (203): where a digest is pinned, that decides.
             200 | 203 => (Body::Whole, declared_length(&response)),
             206 => match (content_range(response.headers()), first) {
-                (Some((range, total)), first) if range.start <= first.unwrap_or(0) => (Body::Range(range), total),
+                // A range may start earlier than requested, as of caches that keep files in blocks.
+                (Some((range, total)), first) if covers(&range, first.unwrap_or(0)) => (Body::Range(range), total),
                 // Some servers call all of a file a part of it.
                 (None, None) if info.media_type.as_deref() != Some("multipart/byteranges") => {
                     (Body::Whole, declared_length(&response))
@@ -209,6 +210,11 @@ impl Window {
         }
         fast_enough
     }
+}
+
+/// Whether `range` has the byte at `first`, and perhaps others before it.
+fn covers(range: &Range<u64>, first: u64) -> bool {
+    range.start <= first && first < range.end
 }
 
 /// `Content-Length`; not `Response::content_length`, which knows only what is left of the body.

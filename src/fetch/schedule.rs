@@ -285,16 +285,23 @@ impl<'a> SourceQueue<'a> {
         notes(format!("{url}: {}", error.line()));
         let candidate = &mut self.list[this.place];
         // A source that refuses a range is asked for the whole file once before it counts as one that has nothing: at
-        // once if it never will send the range, else in the last round.
+        // once if it never will send the range, else in the last round. One of several servers behind a name may send
+        // other ranges than the rest.
         let refused_range = error.is_refused_range() && this.ranges != RangeSupport::Unusable;
-        let is_last = self.rounds + 1 >= self.options.retries && candidate.ranges == RangeSupport::Unknown;
+        let is_last = self.rounds + 1 >= self.options.retries;
+        let is_other_range = matches!(error, FetchError::WrongRange(_));
+        let wants_whole = match candidate.ranges {
+            RangeSupport::Unknown => is_last || is_other_range,
+            RangeSupport::Proved => is_last && is_other_range,
+            RangeSupport::Unusable => false,
+        };
         match error.decision() {
             RetryDecision::TryOther if refused_range => candidate.ranges = RangeSupport::Unusable,
             RetryDecision::RetryAfter(wait) => {
                 if let Some(wait) = wait {
                     self.hosts.back_off(&candidate.source.host, wait);
                 }
-                if refused_range && (is_last || matches!(error, FetchError::WrongRange(_))) {
+                if refused_range && wants_whole {
                     candidate.ranges = RangeSupport::Unusable;
                 }
                 if kept.saturating_sub(self.high_water) >= PROGRESS {

@@ -1,4 +1,4 @@
-//! `--limit-rate`: so many bytes a second over all connections together.
+//! `--limit-rate`: a limit on the bytes a second over all connections together.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(super) struct Throttle {
     bytes_per_second: Option<u64>,
-    /// When the bytes let through so far are paid for.
+    /// When the bytes passed so far are within the rate.
     paid: Mutex<Instant>,
 }
 
@@ -16,8 +16,7 @@ impl Throttle {
         Throttle { bytes_per_second: bytes_per_second.map(|rate| rate.max(1)), paid: Mutex::new(Instant::now()) }
     }
 
-    /// Waits until `bytes` that came are within the rate. The sender is slowed down because nothing is
-    /// read in the meantime.
+    /// Waits until `bytes` that arrived are within the rate. Nothing is read meanwhile, which slows the sender down.
     pub(super) async fn pass(&self, bytes: u64) {
         let Some(rate) = self.bytes_per_second else { return };
         let now = Instant::now();

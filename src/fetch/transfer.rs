@@ -6,9 +6,10 @@
 //! range of another connection. A connection that fails leaves its rest to the others; the try fails when none is
 //! left. All connections of an artifact run on one thread, so its bytes are hashed as one stream in any order.
 //!
-//! What a server says about versions (`ETag`, `Last-Modified`) stops nothing: the pinned digest decides. Several servers
-//! behind one name have several tags for the same bytes. If the digest is wrong and the tags differed, the whole file is
-//! fetched once more over one connection.
+//! What a server says about versions (`ETag`) stops nothing: several servers behind one name have several tags for the
+//! same bytes. No request is conditional, and the pinned digest decides. Only a connection that joins is turned away if
+//! its tag differs, for the first one can fetch the rest. If the digest is wrong and the bytes are of several responses
+//! that may be of different versions, the file is fetched once more over one connection.
 
 mod state;
 
@@ -25,8 +26,9 @@ use super::options::Options;
 use super::response::{Body, HttpResponse};
 use super::response_head::ResponseInfo;
 use super::schedule::{Assembly, Connections, RangeSupport, Try};
+use crate::digest::Digest;
 use crate::progress::Meter;
-use crate::release::Partial;
+use crate::release::{Origin, Partial};
 
 /// What a transfer came to.
 pub(super) struct TransferReport {
@@ -155,7 +157,7 @@ impl<'a> Transfer<'a> {
         let mut response = self.http.get(&self.url, &request).await?;
         self.take_head(&response)?;
         if response.has_body().await? {
-            self.start(&response);
+            self.start(&response)?;
         }
         self.receive(0, &mut response).await?;
         drop(response);
@@ -191,9 +193,12 @@ impl<'a> Transfer<'a> {
     }
 
     /// The first body starts to arrive: decides how the rest is requested.
-    fn start(&self, response: &HttpResponse<'_>) {
+    fn start(&self, response: &HttpResponse<'_>) -> Result<(), FetchError> {
         let state = &mut *self.state.borrow_mut();
         state.version = response.version();
+        // Written first, the journal has its place on the disk even if that fills up.
+        let url = Digest::of(self.this.url.as_str().as_bytes());
+        state.partial.set_origin(Origin { url, validator: state.version.clone() })?;
         let has_ranges = !response.is_coded()
             && state.size.is_some()
             && response.supports_ranges()
@@ -206,6 +211,7 @@ impl<'a> Transfer<'a> {
         if matches!(response.body, Body::Range(_)) {
             state.ranges = RangeSupport::Proved;
         }
+        Ok(())
     }
 
     async fn joining_connection(&self, number: usize) -> Result<(), FetchError> {
@@ -250,7 +256,12 @@ impl<'a> Transfer<'a> {
                     // The file changed, or one server of several has no ranges: the first connection goes on alone.
                     return Err(FetchError::WrongRange(Box::new(response.info)));
                 }
-                if state.version != response.version() {
+                let is_other_version = state.version != response.version();
+                if is_other_version && number > 0 && state.version.is_some() && response.version().is_some() {
+                    // Nothing is lost by leaving the rest to the first connection.
+                    return Err(FetchError::WrongRange(Box::new(response.info)));
+                }
+                if is_other_version {
                     state.assembly = Assembly::Mixed;
                 }
                 state.ranges = RangeSupport::Proved;

@@ -68,7 +68,7 @@ fn a_private_authority_is_trusted_when_it_is_given_and_http2_is_spoken() {
     let Some((nginx, base)) = secure(&bytes) else { return };
     let product = Product::of(&bytes, "a");
     let error = product.download(&base).expect_err("nobody knows this authority");
-    assert_eq!(error.title(), "the server's certificate is not trusted");
+    assert_eq!(error.title(), "the server's certificate is not trusted: no known authority signed it");
     assert!(error.hint_text().is_some_and(|hint| hint.contains("--cacert")));
     let options = Options { cacert: Some(nginx.path("ca.pem")), ..Product::hurried() };
     product.download_with(&base, options).expect("downloaded");

@@ -8,7 +8,7 @@ use crate::support::{expect, file, write_product};
 
 /// A signed product in `src`, its key in `release.pub`, and a server of it.
 fn published(folder: &Path) -> Server {
-    expect(0, folder, &["keygen", "release.key", "--no-password"]);
+    expect(0, folder, &["keygen", "release", "--no-password"]);
     write_product(&folder.join("src"), "1.0.0", &[file("data", "file", "x")]);
     expect(0, folder, &["sign", "src/manifest.json", "--key", "release.key"]);
     serve(honest(folder))

@@ -102,7 +102,7 @@ fn a_stale_object_of_another_size_is_known_by_its_head() {
     let error = product.download(&proxy.url(0, "")).expect_err("always the old one");
     assert_eq!(fact(&error, "actual size"), format!("{} bytes", 40 << 20));
     assert!(origin.sent() < 80 << 20 && proxy.log().lines().filter(|line| line.contains(" 41943040 ")).count() == 1);
-    assert_eq!(fact(&error, "actual digest"), "not read: the size tells already", "so much was never meant to come");
+    assert_eq!(fact(&error, "actual digest"), "not read: the size differs already", "so much was never meant to come");
 }
 
 #[test]

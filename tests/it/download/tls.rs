@@ -11,17 +11,32 @@ use crate::support::noise;
 use pack::error::Error;
 use pack::fetch::{Fetcher, Options};
 
-/// A server whose certificate signs for itself, made with these options of `openssl req`.
-fn server(options: &[&str]) -> Option<Nginx> {
+/// Signs its own request with dates of its choice, which `openssl req` cannot.
+const AUTHORITY: &str = "[ca]\ndefault_ca = own\n[own]\ndatabase = index.txt\nnew_certs_dir = .\nrand_serial = yes\n\
+                         default_md = sha256\npolicy = any\ncopy_extensions = copy\n[any]\ncommonName = supplied\n";
+
+fn openssl(folder: &Path, words: &[&str]) {
+    let output = Command::new("openssl").args(words).current_dir(folder).output().expect("openssl runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A server whose certificate signs for itself, with these extensions, and valid between these dates.
+fn server(extensions: &[&str], dates: Option<[&str; 2]>) -> Option<Nginx> {
+    let request = ["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "key.pem"];
+    let mut request = [&request[..], &["-subj", "/CN=localhost"]].concat();
+    extensions.iter().for_each(|extension| request.extend(["-addext", extension]));
     Nginx::start(1, |root: &Path, ports: &[u16]| {
-        let output = Command::new("openssl")
-            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"])
-            .args(["-keyout", "key.pem", "-out", "cert.pem", "-subj", "/CN=localhost"])
-            .args(options)
-            .current_dir(root)
-            .output()
-            .expect("openssl runs");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        match dates {
+            None => openssl(root, &[&request[..], &["-x509", "-out", "cert.pem"]].concat()),
+            Some([start, end]) => {
+                fs::write(root.join("authority"), AUTHORITY).expect("written");
+                fs::write(root.join("index.txt"), "").expect("written");
+                openssl(root, &[&request[..], &["-out", "request.pem"]].concat());
+                let sign = ["ca", "-config", "authority", "-batch", "-selfsign", "-keyfile", "key.pem", "-notext"];
+                let files = ["-in", "request.pem", "-out", "cert.pem", "-startdate", start, "-enddate", end];
+                openssl(root, &[&sign[..], &files].concat());
+            }
+        }
         fs::write(root.join("a"), noise(1, SIZE)).expect("written");
         format!(
             "server {{ listen 127.0.0.1:{0} ssl; ssl_certificate {root}/cert.pem; ssl_certificate_key {root}/key.pem; \
@@ -44,28 +59,27 @@ const LEAF: &str = "basicConstraints=critical,CA:FALSE";
 
 #[test]
 fn a_certificate_that_signs_for_itself_is_trusted_when_it_is_given() {
-    let Some(nginx) = server(&["-addext", NAMED, "-addext", LEAF]) else { return };
+    let Some(nginx) = server(&[NAMED, LEAF], None) else { return };
     assert!(refused(&nginx).is_none(), "{:?}", refused(&nginx));
 }
 
 #[test]
 fn every_fault_of_a_certificate_has_its_own_words() {
-    let past = ["-not_before", "20200101000000Z", "-not_after", "20210101000000Z"];
-    let future = ["-not_before", "20900101000000Z", "-not_after", "20910101000000Z"];
-    let leaf = ["-addext", LEAF, "-addext", NAMED];
-    for (options, title, hint) in [
-        (&[&past[..], &leaf].concat()[..], "has expired, or this machine's clock is wrong", "date -u"),
-        (&[&future[..], &leaf].concat(), "is not valid yet, or this machine's clock is wrong", "date -u"),
-        (&["-addext", LEAF, "-addext", "subjectAltName=DNS:other.example"], "is for another host", "subjectAltName"),
-        (&["-addext", LEAF], "is for another host", "subjectAltName"),
-        (&["-addext", NAMED], "cannot be a server's", "CA:FALSE"),
+    let past = Some(["20200101000000Z", "20210101000000Z"]);
+    let future = Some(["20900101000000Z", "20910101000000Z"]);
+    for (extensions, dates, title, hint) in [
+        (&[LEAF, NAMED][..], past, "has expired, or this machine's clock is wrong", "date -u"),
+        (&[LEAF, NAMED], future, "is not valid yet, or this machine's clock is wrong", "date -u"),
+        (&[LEAF, "subjectAltName=DNS:other.example"], None, "is for another host", "subjectAltName"),
+        (&[LEAF], None, "is for another host", "subjectAltName"),
+        (&[NAMED], None, "cannot be a server's", "CA:FALSE"),
     ] {
-        let Some(nginx) = server(options) else { return };
+        let Some(nginx) = server(extensions, dates) else { return };
         let error = refused(&nginx).expect("refused");
-        assert!(error.title().contains(title), "{options:?}: {error}");
-        assert!(error.hint_text().is_some_and(|text| text.contains(hint)), "{options:?}: {:?}", error.hint_text());
+        assert!(error.title().contains(title), "{extensions:?}: {error}");
+        assert!(error.hint_text().is_some_and(|text| text.contains(hint)), "{extensions:?}: {:?}", error.hint_text());
     }
-    let Some(nginx) = server(&["-addext", NAMED, "-addext", LEAF]) else { return };
+    let Some(nginx) = server(&[NAMED, LEAF], None) else { return };
     let base = format!("https://localhost:{}/", nginx.port(0)).parse().expect("a URL");
     let error = Product::of(&noise(1, SIZE), "a").download(&base).expect_err("nobody knows it");
     assert!(error.title().contains("no known authority signed it"), "{error}");
