@@ -1,7 +1,7 @@
 //! The bundle, format 1: one file that carries a folder and gives every byte of it back.
 //!
 //! ```text
-//! header    launcher (POSIX sh) and runtime (gzip)      made by `site`; to this module, opaque bytes
+//! header    launcher (POSIX sh) and runtime (gzip)      what makes the file start itself on site
 //! payload   one tar stream, cut into independent zstd frames
 //! index     zstd skippable frame: what is where, in JSON
 //! trailer   zstd skippable frame of fixed size: where the index is, its digest, the total length
@@ -10,39 +10,55 @@
 //! From the payload to the end the file is a valid `.tar.zst`. `docs/format.md` describes every byte.
 //! [`write()`] makes a bundle, [`Bundle`] reads one; no byte leaves it before its frame's digest was compared.
 
+mod access;
+mod artifact_proof;
 mod buffer_pool;
 mod carried;
 mod cat;
+mod checksum_file;
 mod contents;
 mod damage;
+mod entry_check;
 mod extract;
 mod footprint;
 mod format;
 mod frame_cache;
 pub(crate) mod fuzzing;
+mod image_union;
 mod index;
 mod index_read;
+mod launcher;
 mod layout;
 mod lookup;
 mod payload;
 mod preset;
+mod proof;
+mod proved_frame;
 mod read;
+mod runtime;
 mod sink;
+mod small_file;
 mod stack_check;
 mod stream;
+mod tar_check;
+mod tar_member;
 mod write;
 
+pub use access::{Authenticity, BundleAccess};
 pub use carried::{Carried, CarriedArtifact};
 pub use cat::{Wanted, cat, no_such_file};
 pub use contents::Contents;
 pub use damage::{BundlePart, Damage, verify};
-pub use extract::{extract, extract_all, extract_some, prove};
+pub use extract::{extract, extract_all, extract_some};
 pub use footprint::Footprint;
 pub use index::Index;
+pub use launcher::header;
 pub use layout::{Frame, PayloadEntry};
 pub use payload::{FileContent, OpenStream, PayloadFile};
 pub use preset::Preset;
+pub use proof::{Scope, prove};
 pub use read::Bundle;
+pub use runtime::Runtime;
 pub use stack_check::check_stacks;
 pub use stream::EntryReader;
 pub use write::{BundleSpec, Written, write};

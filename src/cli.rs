@@ -1,6 +1,5 @@
 //! The command line: what can be typed, and who does it. One file a command.
 
-mod authentic;
 mod bundle;
 mod cache;
 mod cat;
@@ -10,12 +9,12 @@ mod extract;
 mod inspect;
 mod keygen;
 mod load;
-mod locate;
 mod lock;
 mod man;
 mod network;
 mod on_site;
 mod password;
+mod platform;
 mod sign;
 mod site;
 mod terminal;
@@ -25,6 +24,7 @@ mod verify;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::error::{Class, Error, Result};
@@ -150,6 +150,12 @@ fn run<P: Program>(words: Vec<OsString>, signals: Signals) -> u8 {
     let program = match P::try_parse_from(words) {
         Ok(program) => program,
         Err(error) => {
+            if json && error.kind() == ErrorKind::DisplayVersion {
+                let version = serde_json::json!({ "name": "pack", "version": env!("CARGO_PKG_VERSION") });
+                // As below.
+                let _ = Terminal::new(json, false, false).document(&version);
+                return 0;
+            }
             // Help and version come this way too. Nobody is left to tell when even this cannot be printed.
             let _ = error.print();
             if !error.use_stderr() {

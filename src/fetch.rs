@@ -1,43 +1,63 @@
-//! Fetching artifacts over a network that drops, stalls, lies and remembers yesterday.
+//! Fetching artifacts over networks that drop, stall, lie and cache.
 //!
-//! The only user of the network and the only async code. An artifact is the business of one thread, which
-//! checks, writes and hashes; the runtime's threads move bytes between that thread and the sockets. So a
-//! slow disk never delays another artifact's connection, and nothing needs to be shared.
+//! The only user of the network and the only async code. One thread per artifact checks, writes and hashes; the runtime's
+//! threads move bytes between it and the sockets. So a slow disk never delays another artifact's connection, and no state
+//! is shared.
+//!
+//! Three things are fetched, each a [`schedule::Target`]: pinned artifacts, artifacts to be pinned, and documents. One
+//! driver, [`schedule::SourceQueue::drive`], takes each of them from source to source:
 //!
 //! ```text
-//! artifact   there already? in the cache? else from a source
-//!   local      what is on this machine already
-//!   plan       which sources there are: its URLs, then the mirrors
-//!   retry      which of them is asked next, and when      health   who failed before, who asked for patience
-//!   ranges     one attempt: one connection or several      stale    how to get past caches
-//!     http       a request, its redirects                  credentials, netrc, throttle
-//!     answer     a head, a body, a stall
-//!   evidence   what there was in place of it, when nothing helped
-//!   fault      what can go wrong, and the one place that says transient or fatal
-//! pin        what has no digest yet: for the publisher
-//! whole      the manifest and other small files, in memory
-//! redact     URLs as people may see them
+//!            ┌──────────────── next round, after a pause ───────────────┐
+//!            ▼                                                          │
+//!   next source ──▶ try ──▶ right ───────────────────────────▶ done     │
+//!    ▲   │ none left │                                                  │
+//!    │   ▼           ├─ transient, progress ──▶ the same source again   │
+//!    │ failed:       ├─ transient, no progress ─▶ waits for ────────────┘
+//!    │ the worst     ├─ range refused ────────▶ the same source, whole files only
+//!    │ error         ├─ wrong, of several responses ─▶ the same source, once, over one connection
+//!    │               ├─ wrong ────────────────▶ the same source, past its caches; then exhausted
+//!    │               ├─ no retry can help ────▶ exhausted
+//!    └───────────────┴─ a fault of ours ──────▶ failed at once
 //! ```
+//!
+//! | module | purpose |
+//! | --- | --- |
+//! | `artifact`, `pinned`, `local` | a pinned artifact: present, in the cache, on this machine, or from a source |
+//! | `lock` | an artifact without a digest, for the publisher |
+//! | `document` | the manifest and other small files, in memory |
+//! | `sources`, `schedule`, `pauses`, `host_state` | which source is next, and when |
+//! | `transfer` | one try: one connection or several |
+//! | `http`, `proxy`, `tls`, `credentials`, `netrc`, `throttle` | one request and its redirects |
+//! | `response`, `response_head` | a head, a body, a stall |
+//! | `cache_bypass`, `diagnose` | wrong content: how to get past caches, and what it is for the error |
+//! | `error` | all that can go wrong, and the one place that says transient or fatal |
+//! | `redact` | URLs without secrets |
 
-mod answer;
 mod artifact;
+mod cache_bypass;
+mod counting;
 mod credentials;
-mod evidence;
-mod fault;
-mod health;
+mod diagnose;
+mod document;
+mod error;
+mod host_state;
 mod http;
 mod local;
+mod lock;
 mod netrc;
 mod options;
-mod pin;
-mod plan;
-mod ranges;
+mod pauses;
+mod pinned;
+mod proxy;
 mod redact;
-mod retry;
-mod seen;
-mod stale;
+mod response;
+mod response_head;
+mod schedule;
+mod sources;
 mod throttle;
-mod whole;
+mod tls;
+mod transfer;
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -49,28 +69,28 @@ use serde::Serialize;
 use tokio::runtime::Runtime;
 use url::Url;
 
+pub use cache_bypass::CacheBypass;
+pub use document::{Document, DocumentRequest, DocumentSource, Lookup};
 pub use options::Options;
-pub use stale::Rung;
-pub use whole::{Place, Want};
 
 use crate::cache::Cache;
 use crate::digest::Descriptor;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::manifest::{Artifact, Limits, Pinned, builtin};
+use crate::manifest::{Artifact, Pinned, builtin};
 use crate::progress::Progress;
 use crate::release::LockedFolder;
 use crate::workers;
 
-/// How an artifact came to be in its folder.
+/// How an artifact got into its folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum How {
-    /// It was there already, with the right bytes.
+    /// It was present already, with the right bytes.
     Kept,
-    /// It was not there.
+    /// It was missing.
     Fetched,
-    /// Something else was there under its name.
+    /// Another file had its name.
     Replaced,
 }
 
@@ -85,25 +105,25 @@ impl How {
     }
 }
 
-/// What became of one artifact.
+/// The result for one artifact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Outcome {
     /// Its name.
     pub name: String,
-    /// How it came to be there.
+    /// How it got there.
     pub how: How,
     /// Its size in bytes.
     pub size: u64,
     /// Whether its bytes came from the cache.
     pub from_cache: bool,
-    /// How many bytes of bodies came over the network for it, those of failed attempts too.
+    /// Bytes of bodies received over the network for it, those of failed tries too.
     pub wire_bytes: u64,
-    /// The URL that had it, without credentials; `None` when none was asked.
+    /// The URL of its source, without secrets; `None` if no source was needed.
     pub url: Option<String>,
 }
 
-/// Fetches. Owns the runtime and the connections; every method blocks until it is done.
+/// Fetches artifacts and documents. Owns the runtime and the connections; every method blocks until it is done.
 pub struct Fetcher {
     runtime: Runtime,
     http: http::Http,
@@ -111,8 +131,10 @@ pub struct Fetcher {
 }
 
 impl Fetcher {
+    /// Starts the runtime's threads.
+    ///
     /// # Errors
-    /// The certificates in [`Options::cacert`] cannot be read, or the system gives no threads.
+    /// The certificates in [`Options::cacert`] cannot be read, or the system has no threads left.
     pub fn new(options: Options) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(workers::cores().min(4))
@@ -120,61 +142,53 @@ impl Fetcher {
             .enable_all()
             .build()
             .map_err(|cause| Error::failed("the network cannot be used").fact("cause", &cause).caused_by(cause))
-            .map_err(|error| error.hint("the system may have no threads to give: see 'ulimit -u', then try again"))?;
+            .map_err(|error| error.hint("the system may have no threads left: see 'ulimit -u', then try again"))?;
         let cache = options.cache.clone().map(Cache::at);
         Ok(Fetcher { runtime, http: http::Http::new(options)?, cache })
     }
 
-    /// The bytes of the manifest at `url` (`http`, `https`, `file`, or [`builtin::BASE`]), unread, and where they
-    /// came from after redirects: its relative URLs resolve against that. It is asked for past caches on every
-    /// rung. `note` gets a line for each attempt that failed.
+    /// Fetches the manifest (its URL's scheme is `http`, `https`, `file`, or that of [`builtin::BASE`]) without reading
+    /// it. Its relative URLs resolve against the URL in its source.
     ///
     /// # Errors
-    /// It cannot be had.
-    pub fn manifest(&self, url: &Url, rung: Rung, note: &(dyn Fn(String) + Sync)) -> Result<(Vec<u8>, Place)> {
-        if url.as_str() == builtin::BASE {
-            return Ok((builtin::text().into(), Place::of(url)));
+    /// It does not exist or cannot be fetched.
+    pub fn manifest(&self, request: DocumentRequest<'_>) -> Result<Document> {
+        if request.url.as_str() == builtin::BASE {
+            return Ok(Document { bytes: builtin::text().into(), source: DocumentSource::local(request.url) });
         }
-        self.bytes(url, Limits::DEFAULT.manifest_bytes, Want::Needed, rung, note)?.ok_or_else(|| {
-            Error::failed("there is no manifest at this place")
-                .fact("url", redact::shown(url))
-                .hint("check the URL or the path; its last part is usually manifest.json")
-        })
+        match self.document(request)? {
+            Lookup::Found(document) => Ok(document),
+            Lookup::Denied(error) => Err(error),
+            Lookup::Absent => Err(Error::failed("there is no manifest at this place")
+                .fact("url", redact::shown(request.url))
+                .hint("check the URL or the path; its last part is usually manifest.json")),
+        }
     }
 
-    /// A small file such as a signature; `None` when it is not there.
+    /// Fetches a small file, such as a signature, that need not exist.
     ///
     /// # Errors
-    /// It cannot be had, or has more than `limit` bytes.
-    pub fn bytes(
-        &self,
-        url: &Url,
-        limit: u64,
-        want: Want,
-        rung: Rung,
-        note: &(dyn Fn(String) + Sync),
-    ) -> Result<Option<(Vec<u8>, Place)>> {
-        self.runtime.block_on(whole::get(&self.http, url, limit, want, rung, note))
+    /// It cannot be fetched, or has more bytes than the request allows. A failure is never taken for absence.
+    pub fn document(&self, request: DocumentRequest<'_>) -> Result<Lookup> {
+        self.runtime.block_on(document::get(&self.http, request))
     }
 
-    /// Where `artifact` of the manifest at `base` may be got by hand, mirrors too, best first: absolute URLs.
-    /// Unless `whole` they come without a user's name and password, and without the values of their queries,
-    /// which may be signatures.
+    /// The absolute URLs of `artifact` of the manifest at `base`, for downloads by hand; mirrors too, best first. Unless
+    /// `whole`, they have no user, no password and no values in their queries, which may be signatures.
     ///
     /// # Errors
-    /// A URL cannot be read, or a manifest from the network names a file of this machine.
+    /// A URL is invalid, or a manifest from the network names a file of this machine.
     pub fn urls(&self, artifact: &Artifact, base: &Url, whole: bool) -> Result<Vec<String>> {
-        let sources = plan::sources(artifact, base, &self.http.options().mirrors)?;
+        let sources = sources::sources(artifact, base, &self.http.options().mirrors)?;
         let by_hand = |url: &Url| if whole { url.to_string() } else { redact::shown(&redact::bare(url)) };
         Ok(sources.iter().map(|source| by_hand(&source.url)).collect())
     }
 
-    /// Sees to it that `folder` has every artifact of `selection`. What is
-    /// right stays, and then no request is sent for it. Outcomes come in the selection's order. The
-    /// manifest is not written.
+    /// Puts every artifact of `selection` into `folder`. No request is sent for one that is
+    /// right already. Returns outcomes in the selection's order. The manifest is not written.
     ///
     /// # Errors
-    /// An artifact cannot be had. The others are fetched all the same, unless the disk refused.
+    /// An artifact cannot be fetched. The others are fetched all the same, unless the disk is full.
     pub fn download(
         &self,
         selection: &[Pinned<'_>],
@@ -188,13 +202,13 @@ impl Fetcher {
         let run = artifact::Run {
             http: &self.http,
             runtime: self.runtime.handle().clone(),
-            health: Default::default(),
+            hosts: Default::default(),
             cache: self.cache.as_ref(),
             base,
             folder,
             progress,
         };
-        // Artifacts with one digest have one partial and are fetched once: the others are its twins.
+        // Artifacts with one digest have one partial and are fetched once; the others are its twins.
         let mut twins: BTreeMap<Digest, Vec<usize>> = BTreeMap::new();
         for (place, pinned) in selection.iter().enumerate() {
             twins.entry(pinned.pin.digest).or_default().push(place);
@@ -202,16 +216,16 @@ impl Fetcher {
         let mut groups: Vec<Vec<usize>> = twins.into_values().collect();
         groups.sort();
         let sizes: Vec<u64> = groups.iter().map(|group| selection[group[0]].pin.size.unwrap_or(u64::MAX)).collect();
-        let (done, failure) = self.at_once(&sizes, |group| provide_twins(&run, selection, &groups[group]));
-        failure.map_or(Ok(()), Err)?;
+        let (done, failed) = self.at_once(&sizes, |group| provide_twins(&run, selection, &groups[group]));
+        let name = |group: usize| selection[groups[group][0]].name().to_string();
+        all_in_one(failed, name).map_or(Ok(()), Err)?;
         let mut outcomes: Vec<(usize, Outcome)> = done.into_iter().flatten().collect();
         outcomes.sort_by_key(|(place, _)| *place);
         Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
     }
 
-    /// Fetches `artifacts`, each with its place in the manifest, and says what their bytes are. The error
-    /// beside the pins is of those that have none: they cannot be had, or are not what a digest they already
-    /// have says.
+    /// Fetches `artifacts`, each with its place in the manifest, and returns their sizes and digests. The error beside
+    /// the pins is of those without one: they cannot be fetched, or do not have the digest that is pinned already.
     pub fn pin(
         &self,
         artifacts: &[(usize, &Artifact)],
@@ -219,23 +233,28 @@ impl Fetcher {
         progress: &dyn Progress,
     ) -> (Vec<(usize, Descriptor)>, Option<Error>) {
         progress.plan(artifacts.len(), None);
-        let pinning = pin::Pinning {
+        let run = lock::LockRun {
             http: &self.http,
             runtime: self.runtime.handle().clone(),
-            health: Default::default(),
+            hosts: Default::default(),
             cache: self.cache.as_ref(),
             base,
             progress,
         };
-        self.at_once(&vec![0; artifacts.len()], |at| {
+        let (pins, failed) = self.at_once(&vec![0; artifacts.len()], |at| {
             let (place, artifact) = artifacts[at];
-            Ok((place, pinning.pin(artifact)?))
-        })
+            Ok((place, run.pin(artifact)?))
+        });
+        (pins, all_in_one(failed, |at| artifacts[at].1.name.to_string()))
     }
 
-    /// Does `work` for every place in `sizes`, the largest first, on [`Options::jobs`] threads: what was done,
-    /// and the failures as one. After a failure the others go on; only a full disk stops them.
-    fn at_once<T: Send>(&self, sizes: &[u64], work: impl Fn(usize) -> Result<T> + Sync) -> (Vec<T>, Option<Error>) {
+    /// Does `work` for every place in `sizes`, the largest first, on [`Options::jobs`] threads. Returns the results, and
+    /// the failures with their places. After a failure the others go on, unless the disk is full.
+    fn at_once<T: Send>(
+        &self,
+        sizes: &[u64],
+        work: impl Fn(usize) -> Result<T> + Sync,
+    ) -> (Vec<T>, Vec<(usize, Error)>) {
         let mut order: Vec<usize> = (0..sizes.len()).collect();
         order.sort_by_key(|&place| std::cmp::Reverse(sizes[place]));
         let next = AtomicUsize::new(0);
@@ -257,18 +276,19 @@ impl Fetcher {
         });
         let results = results.into_inner().unwrap_or_else(|broken| broken.into_inner());
         let mut done = Vec::with_capacity(results.len());
-        let mut failed: Vec<Error> = Vec::new();
-        for result in results.into_iter().flatten() {
+        let mut failed = Vec::new();
+        for (place, result) in results.into_iter().enumerate() {
             match result {
-                Ok(value) => done.push(value),
-                Err(error) => failed.push(error),
+                Some(Ok(value)) => done.push(value),
+                Some(Err(error)) => failed.push((place, error)),
+                None => {}
             }
         }
-        (done, all_in_one(failed))
+        (done, failed)
     }
 }
 
-/// Provides artifacts with one digest; each has URLs of its own, and the first that is there serves the others.
+/// Provides artifacts with one digest. Each has URLs of its own; the first that is present is copied to the others.
 fn provide_twins(run: &artifact::Run<'_>, selection: &[Pinned<'_>], group: &[usize]) -> Result<Vec<(usize, Outcome)>> {
     let mut twin: Option<PathBuf> = None;
     let mut done = Vec::with_capacity(group.len());
@@ -283,7 +303,7 @@ fn provide_twins(run: &artifact::Run<'_>, selection: &[Pinned<'_>], group: &[usi
         }
     }
     if twin.is_none() {
-        return all_in_one(failed.into_iter().map(|(_, error)| error).collect()).map_or(Ok(done), Err);
+        return all_in_one(failed, |place| selection[place].name().to_string()).map_or(Ok(done), Err);
     }
     for (place, _) in failed {
         done.push((place, run.provide(&selection[place], twin.as_deref())?));
@@ -295,12 +315,12 @@ fn is_disk_full(error: &Error) -> bool {
     matches!(error.io_kind(), Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded))
 }
 
-/// The worst of several errors, which names the others.
-fn all_in_one(mut errors: Vec<Error>) -> Option<Error> {
-    let worst = (0..errors.len()).max_by_key(|&at| (errors[at].class().exit_code(), std::cmp::Reverse(at)))?;
-    let first = errors.remove(worst);
-    Some(errors.iter().fold(first, |error, other| {
-        let name = other.fact_named("artifact").unwrap_or("another artifact");
-        error.fact("also failed", format_args!("{name}: {}", other.title()))
+/// The worst of several errors, with the titles of the others.
+fn all_in_one(mut failed: Vec<(usize, Error)>, name: impl Fn(usize) -> String) -> Option<Error> {
+    let key = |&at: &usize| (failed[at].1.class().exit_code(), std::cmp::Reverse(at));
+    let worst = (0..failed.len()).max_by_key(key)?;
+    let (_, first) = failed.remove(worst);
+    Some(failed.iter().fold(first, |error, (place, other)| {
+        error.fact("also failed", format_args!("{}: {}", name(*place), other.title()))
     }))
 }

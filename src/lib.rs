@@ -6,20 +6,86 @@
 //! manifest.json ─lock─▶ pinned manifest ─download─▶ folder ─bundle─▶ x.run ═USB═▶ sh x.run ─▶ run script
 //! ```
 //!
-//! # The five nouns
+//! A publisher lists what makes up a version and pins each file by size and digest ([`task::lock`]), and signs that
+//! ([`task::sign`]). On a machine with a network exactly those bytes are downloaded ([`task::download`]) and packed into
+//! one file ([`task::bundle`]). On a site without a network that file checks itself ([`task::verify`]) and runs the
+//! product's script ([`task::run_on_site`]).
 //!
-//! * [`manifest::Manifest`]: which artifacts make up a version, where they are, what their bytes are.
-//! * [`manifest::Artifact`]: one file of the product.
-//! * [`release::Folder`]: where artifacts lie, each under its final name only when verified.
-//! * [`bundle::Bundle`]: a smaller encoding of the folder, which gives every byte back.
-//! * [`bundle::Frame`]: a piece of a bundle that is checked, then unpacked, without the rest.
+//! # Where to begin
+//!
+//! | to | begin with |
+//! | --- | --- |
+//! | do what a command of `pack` does | a module of [`task`]: typed options in, a typed report out |
+//! | read what a publisher lists | [`manifest::Manifest`], which has [`manifest::Artifact`]s |
+//! | look into a folder of artifacts | [`release::Folder`]: each lies under its final name only when verified |
+//! | read a bundle | [`bundle::Bundle`], a smaller encoding of the folder that gives every byte back |
+//! | fetch something else | [`fetch::Fetcher`] |
+//! | take an image archive apart | [`image::analyse`] |
+//! | watch the work | [`progress::Progress`]; [`progress::Silent`] watches nothing |
+//! | tell somebody what went wrong | [`error::Error`]: a title, facts, and a hint that says what to type next |
+//!
+//! A small product from its sources into a bundle, and the bundle verified:
+//!
+//! ```
+//! use pack::task::{bundle, download, lock, manifest_url::manifest_url, trust::Trust, verify};
+//! use pack::{bundle::Preset, fetch, progress::Silent};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let place = std::env::temp_dir().join(format!("pack-example-{}", std::process::id()));
+//! # std::fs::create_dir_all(&place)?;
+//! let source = place.join("manifest.json");
+//! std::fs::write(place.join("hello.sh"), "#!/bin/sh\necho hello\n")?;
+//! std::fs::write(
+//!     &source,
+//!     r#"{"schemaVersion": 1, "name": "hello", "version": "1.0.0", "run": "hello.sh",
+//!         "artifacts": [{"name": "hello.sh", "kind": "script", "urls": ["hello.sh"]}]}"#,
+//! )?;
+//! let network = fetch::Options::default();
+//! lock::run(&lock::Options { manifest: source.clone(), update: false, network: network.clone() }, &Silent)?;
+//!
+//! let downloaded = download::run(
+//!     &download::Options {
+//!         manifest: manifest_url(Some(source.as_os_str()))?,
+//!         dir: Some(place.join("hello-portable")),
+//!         platform: None,
+//!         allow_downgrade: false,
+//!         trust: Trust::default(),
+//!         network,
+//!     },
+//!     &Silent,
+//! )?;
+//! assert_eq!(downloaded.artifacts[0].name, "hello.sh");
+//! let folder = pack::release::Folder::at(downloaded.folder.root());
+//! drop(downloaded); // it keeps the folder locked
+//!
+//! let bundled = bundle::run(
+//!     &bundle::Options {
+//!         source: bundle::Source::Folder(folder),
+//!         output: Some(place.join("hello.run")),
+//!         platform: None,
+//!         preset: Preset::Fast,
+//!         originals: true,
+//!         runtime: Some("/proc/self/exe".into()), // a bundle carries a static program for its site
+//!         cores: None,
+//!         signer: None,
+//!         trust: Trust::default(),
+//!     },
+//!     &Silent,
+//! )?;
+//! let report = verify::bundle(&bundled.path, &Trust::default(), &Silent)?;
+//! assert!(report.damage.is_empty());
+//! # std::fs::remove_dir_all(&place)?;
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # The floors
 //!
 //! Imports run downward only; `tests/it/house/floors.rs` holds this.
 //!
 //! ```text
-//! cli                     the only one that prints
+//! cli                     what can be typed and seen; the only one that prints
+//! task                    the use cases, one file each; policy
 //! fetch        site       the network (async) │ what happens on site
 //! release  cache  image  bundle
 //! manifest     signature  stack
@@ -45,6 +111,7 @@ pub mod signature;
 pub mod site;
 pub mod stack;
 pub mod staged_file;
+pub mod task;
 pub mod workers;
 
 /// The bodies of the fuzz targets in `fuzz/`: each takes any bytes, and panics where a promise is broken.

@@ -6,6 +6,7 @@
 //!   mysql.tar.gz …           artifacts, under their final names only when verified
 //!   .pack/lock               held by the one run that may write here
 //!   .pack/platform           which platform's artifacts these are
+//!   .pack/origin             where its manifest came from
 //!   .pack/partial/<digest>   what came so far of an artifact
 //!   .pack/partial/<digest>.journal   which of its bytes are there
 //! ```
@@ -22,13 +23,16 @@ use std::io;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
+use url::Url;
+
+pub use background_sync::BackgroundSync;
 pub use extents::Extents;
 pub use journal::Origin;
 pub use partial::{Mismatch, Partial, Verified};
 pub use verify::{Row, State, check, verify};
 
 use crate::digest::{Descriptor, Digest};
-use crate::error::{Error, IoContext, Result};
+use crate::error::{Error, IoContext, Result, printable};
 use crate::manifest::{FILE_NAME, Limits, Manifest, Pinned, SIGNATURE_NAME};
 use crate::own_file;
 use crate::path::RelPath;
@@ -37,6 +41,12 @@ use crate::staged_file::{self, StagedFile};
 
 /// The folder's own sub-folder.
 const OWN: &str = ".pack";
+
+/// The file in it that says where the manifest came from.
+const ORIGIN: &str = "origin";
+
+/// The most of that file that is read, in bytes.
+const LONGEST_ORIGIN: u64 = 16 << 10;
 
 /// The lock's file in it.
 const LOCK: &str = "lock";
@@ -51,7 +61,15 @@ pub struct Folder {
 #[derive(Debug)]
 pub struct LockedFolder {
     folder: Folder,
-    _held: File,
+    held: File,
+}
+
+impl Drop for LockedFolder {
+    fn drop(&mut self) {
+        // A process that another thread is starting has this file too until it is another program: closing it here
+        // alone would keep the lock for as long.
+        let _ = self.held.unlock();
+    }
 }
 
 impl Deref for LockedFolder {
@@ -106,7 +124,7 @@ impl Folder {
         let partials = self.partials();
         fs::create_dir_all(&partials).doing("create the folder", &partials)?;
         let held = own_file::lock(&self.root.join(OWN).join(LOCK))?;
-        Ok(LockedFolder { folder: self.clone(), _held: held })
+        Ok(LockedFolder { folder: self.clone(), held })
     }
 
     /// Keeps everybody from writing into the folder, which must have a manifest. Where no lock can be made (a
@@ -152,15 +170,31 @@ impl Folder {
     /// It is missing, cannot be read or is not valid.
     pub fn expect_manifest(&self) -> Result<Manifest> {
         self.manifest()?.ok_or_else(|| {
-            Error::failed("this folder has no manifest.json")
-                .fact("path", self.root.display())
-                .hint("name the folder that 'pack download' made, or run: pack download MANIFEST")
+            Error::failed("this folder has no manifest.json").fact("path", self.root.display()).hint(format_args!(
+                "name the folder that 'pack download' made, or make it with: pack download --dir {}",
+                self.root.display()
+            ))
         })
     }
 
     /// The platform whose artifacts these are, where it was written down.
     pub fn platform(&self) -> Option<Platform> {
         fs::read_to_string(self.root.join(OWN).join("platform")).ok()?.trim().parse().ok()
+    }
+
+    /// The URL that the folder's manifest came from, without what may be a secret; where it was written down.
+    pub fn origin(&self) -> Option<String> {
+        let mut text = String::new();
+        let path = self.root.join(OWN).join(ORIGIN);
+        let file = File::open(&path).ok().filter(|_| path.is_file())?;
+        io::Read::read_to_string(&mut io::Read::take(file, LONGEST_ORIGIN), &mut text).ok()?;
+        let origin = text.trim();
+        (!origin.is_empty() && !origin.contains(char::is_whitespace)).then(|| printable(origin))
+    }
+
+    /// Whether a download into it has begun, whatever became of it.
+    pub fn is_begun(&self) -> bool {
+        self.root.join(OWN).join(ORIGIN).is_file() || self.partials().is_dir()
     }
 
     /// Where files lie that have not their final names yet; whoever holds the write lock may write there.
@@ -221,6 +255,20 @@ impl LockedFolder {
         let own = self.root.join(OWN);
         fs::create_dir_all(&own).doing("create the folder", &own)?;
         StagedFile::write(&own.join("platform"), format!("{platform}\n").as_bytes(), 0o644)
+    }
+
+    /// Writes down where the manifest came from. User, password, query and fragment are left out: they may be secrets.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn write_origin(&self, manifest: &Url) -> Result<()> {
+        let mut url = manifest.clone();
+        // Only URLs that cannot have a user refuse this, and those have none.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        url.set_query(None);
+        url.set_fragment(None);
+        StagedFile::write(&self.root.join(OWN).join(ORIGIN), format!("{url}\n").as_bytes(), 0o644)
     }
 
     /// Removes partials that none of `wanted` asks for: left over from another version.

@@ -19,6 +19,28 @@ pub fn is_signature(text: &str) -> bool {
     SignatureBox::from_string(text).is_ok()
 }
 
+/// What a signature says of itself; nothing of it is proved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignatureClaim {
+    /// The ID of the key that made it, as minisign prints it: 16 hexadecimal digits.
+    pub key_id: String,
+    /// Its trusted comment.
+    pub comment: String,
+}
+
+impl SignatureClaim {
+    /// Reads a `.minisig` file's text; `None` where it does not have the form of one.
+    pub fn read(text: &str) -> Option<Self> {
+        let signature = SignatureBox::from_string(text).ok()?;
+        Some(SignatureClaim { key_id: hex_id(signature.keynum()), comment: signature.trusted_comment().ok()? })
+    }
+}
+
+/// A key's ID as minisign prints it: its bytes are a little-endian number.
+fn hex_id(number: &[u8]) -> String {
+    number.iter().rev().map(|byte| format!("{byte:02X}")).collect()
+}
+
 /// Whether `text` can only be meant as the name of a file: base64 has no dot, and a key's text lines or spaces.
 fn is_file_name(text: &str) -> bool {
     Path::new(text).extension().is_some() && !text.contains(char::is_whitespace)
@@ -52,6 +74,11 @@ impl PublicKey {
         let read = fs::File::open(path).and_then(|file| file.take(LIMIT).read_to_string(&mut content));
         read.doing("read the public key", path)?;
         PublicKeyBox::from_string(&content).and_then(PublicKeyBox::into_public_key).map(PublicKey).map_err(|_| no_key())
+    }
+
+    /// Its ID, as minisign prints it: 16 hexadecimal digits.
+    pub fn id(&self) -> String {
+        hex_id(self.0.keynum())
     }
 
     /// Checks that `signature` (a `.minisig` file's text) is this key's for `content`; its trusted comment.

@@ -1,17 +1,13 @@
-//! What happens on site: the launcher that a bundle begins with, and the runtime's side of it.
+//! What happens on site: the product's script is run, images go into the container engine.
 
 mod engine;
 mod kept;
-mod launcher;
 mod load;
 mod order;
 mod power_cut;
 mod run;
-mod runtime;
 mod signals;
 
-pub use launcher::header;
 pub use load::{load_from_bundle, load_from_folder};
-pub use run::run;
-pub use runtime::Runtime;
+pub use run::{is_unpacked, run};
 pub use signals::{Signals, watch};

@@ -3,8 +3,8 @@
 use std::io::{self, BufReader, Write};
 use std::path::Path;
 
+use super::access::BundleAccess;
 use super::carried::Carried;
-use super::extract::recipe_of;
 use super::frame_cache::damaged;
 use super::layout::PayloadEntry;
 use super::read::Bundle;
@@ -28,7 +28,8 @@ pub enum Wanted {
 /// # Errors
 /// The bundle has no such file or is damaged, or `out` fails. No byte of a damaged frame was written then; that the
 /// whole is what the manifest pins is known at the end, and only of [`Wanted::Original`].
-pub fn cat(bundle: &Bundle, name: &str, wanted: Wanted, out: &mut dyn Write) -> Result<()> {
+pub fn cat(access: &BundleAccess<'_>, name: &str, wanted: Wanted, out: &mut dyn Write) -> Result<()> {
+    let bundle = access.bundle();
     let Some(artifact) = bundle.index().artifact(name) else {
         let is_own = matches!(name, FILE_NAME | SIGNATURE_NAME);
         let entry = bundle.index().entry(name).filter(|_| is_own).ok_or_else(|| no_such_file(bundle, name))?;
@@ -40,9 +41,9 @@ pub fn cat(bundle: &Bundle, name: &str, wanted: Wanted, out: &mut dyn Write) -> 
             copy_entry(bundle, entry, wanted, out)
         }
         (Carried::Exported, _) => image::export(&bundle.index().images_of(artifact), bundle, &Default::default(), out),
-        (Carried::Rebuilt { .. }, Wanted::Original) => image::rebuild(name, &recipe_of(bundle, artifact)?, bundle, out),
+        (Carried::Rebuilt { .. }, Wanted::Original) => image::rebuild(name, &bundle.recipe_of(artifact)?, bundle, out),
         (Carried::Rebuilt { .. }, Wanted::Decompressed) => {
-            image::write_content(name, &recipe_of(bundle, artifact)?, bundle, out)
+            image::write_content(name, &bundle.recipe_of(artifact)?, bundle, out)
         }
     }
 }
@@ -54,7 +55,7 @@ fn copy_entry(bundle: &Bundle, entry: &PayloadEntry, wanted: Wanted, out: &mut d
         Wanted::Original => {
             let mut out = VerifyingWriter::new(out, entry.descriptor());
             bundle.read(&[entry], |_, piece| out.write_all(&piece).map_err(not_written))?;
-            out.finish().map(drop).map_err(|mismatch| bundle.entry_damaged(entry, mismatch))
+            out.finish().map(drop).map_err(|mismatch| bundle.entry_damaged(entry, Some(&mismatch)))
         }
         Wanted::Decompressed => {
             let unreadable = |cause: io::Error| match cause.downcast::<Error>() {

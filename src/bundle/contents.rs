@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::carried::{Carried, CarriedArtifact};
 use super::payload::{FileContent, PayloadFile};
+use super::small_file::read_if_there;
 use crate::digest::{Descriptor, Digest};
 use crate::error::{Error, IoContext, Result};
 use crate::image::{self, Analysis, AnalysisOptions, Image, Representation, analyse, layout};
@@ -14,6 +15,7 @@ use crate::manifest::{FILE_NAME, Kind, Manifest, Pinned, SIGNATURE_NAME};
 use crate::path::RelPath;
 use crate::progress::Progress;
 use crate::release::Folder;
+use crate::signature::LIMIT;
 
 /// What a bundle is made of.
 pub struct Contents {
@@ -37,7 +39,10 @@ impl Contents {
         options: &AnalysisOptions,
         progress: &dyn Progress,
     ) -> Result<Self> {
-        let mut artifacts = selection.iter().map(|pinned| carried(folder, pinned)).collect::<Result<Vec<_>>>()?;
+        let signature = read_if_there(&folder.root().join(SIGNATURE_NAME), LIMIT)?;
+        let is_signed = signature.is_some();
+        let mut artifacts =
+            selection.iter().map(|pinned| carried(folder, pinned, is_signed)).collect::<Result<Vec<_>>>()?;
         let archives: Vec<&mut CarriedArtifact> = artifacts
             .iter_mut()
             .filter(|artifact| artifact.kind == Kind::Image || artifact.kind == Kind::Engine)
@@ -73,7 +78,7 @@ impl Contents {
                 blobs.retain(|blob| paths.contains(image::other_blob_path(blob).as_str()));
             }
         }
-        let mut files = own_files(folder, manifest)?;
+        let mut files = own_files(manifest, signature)?;
         let file = |kinds: &[Kind]| -> Vec<PayloadFile> {
             let chosen =
                 artifacts.iter().filter(|artifact| artifact.carried.is_file() && kinds.contains(&artifact.kind));
@@ -94,8 +99,9 @@ impl Contents {
     }
 }
 
-/// The artifact as it lies in the folder now. Its content is compared with the pin while it is packed.
-fn carried(folder: &Folder, pinned: &Pinned<'_>) -> Result<CarriedArtifact> {
+/// The artifact as it lies in the folder now. Its content is compared with the pin while it is packed. With a signed
+/// manifest, its mode is that of its kind, which the signature covers; without, that of the file.
+fn carried(folder: &Folder, pinned: &Pinned<'_>, is_signed: bool) -> Result<CarriedArtifact> {
     let path = folder.path_of(pinned.name());
     let hint = "get what is missing or wrong with 'pack download', then pack again";
     let metadata = fs::metadata(&path).doing("read the artifact", &path).map_err(|error| error.hint(hint))?;
@@ -110,7 +116,7 @@ fn carried(folder: &Folder, pinned: &Pinned<'_>) -> Result<CarriedArtifact> {
         name: pinned.name().clone(),
         kind: pinned.artifact.kind,
         size: metadata.len(),
-        mode: metadata.permissions().mode() & 0o777,
+        mode: if is_signed { pinned.artifact.kind.mode() } else { metadata.permissions().mode() & 0o777 },
         digest: pinned.pin.digest,
         carried: Carried::File { reason: None },
         images: Vec::new(),
@@ -129,13 +135,10 @@ fn describe(artifact: &mut CarriedArtifact, analysis: &Analysis) {
 }
 
 /// Manifest and signature: what a site reads first.
-fn own_files(folder: &Folder, manifest: &Manifest) -> Result<Vec<PayloadFile>> {
+fn own_files(manifest: &Manifest, signature: Option<Vec<u8>>) -> Result<Vec<PayloadFile>> {
     // The text that was checked, also when the file has changed since.
     let mut own = vec![(FILE_NAME, manifest.text().as_bytes().to_vec())];
-    let signature = folder.root().join(SIGNATURE_NAME);
-    if signature.exists() {
-        own.push((SIGNATURE_NAME, fs::read(&signature).doing("read", &signature)?));
-    }
+    own.extend(signature.map(|signature| (SIGNATURE_NAME, signature)));
     let mut files = Vec::new();
     for (name, content) in own {
         let path: RelPath = name.parse().map_err(Error::failed)?;

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
+use std::fmt;
 
 use super::index::Index;
 use super::layout::PayloadEntry;
@@ -10,6 +11,9 @@ use crate::digest::{Descriptor, Digest};
 use crate::error::Result;
 use crate::progress::Progress;
 use crate::workers;
+
+/// How many files a damaged part is reported with.
+const MOST_FILES: usize = 100;
 
 /// What of a bundle is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,8 +37,24 @@ pub struct Damage {
     pub expected: Digest,
     /// The digest found; `None` where the bytes cannot be read.
     pub actual: Option<Digest>,
-    /// The files that lie in it, wholly or partly.
+    /// The files that lie in it, wholly or partly; of more than a hundred, the first hundred.
     pub files: Vec<String>,
+}
+
+/// The damage in one line.
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "damaged: {} byte{} from {} on (", self.size, if self.size == 1 { "" } else { "s" }, self.offset)?;
+        match self.part {
+            BundlePart::Header => write!(f, "launcher and runtime")?,
+            BundlePart::Frame(number) => write!(f, "frame {number}, which holds {}", self.files.join(", "))?,
+        }
+        write!(f, "): expected {}, found ", self.expected)?;
+        match &self.actual {
+            Some(actual) => actual.fmt(f),
+            None => write!(f, "what cannot be read"),
+        }
+    }
 }
 
 /// Checks the header and every frame, on all cores. Trailer and index were checked when the bundle was
@@ -87,5 +107,5 @@ fn files_in(index: &Index, number: usize) -> Vec<String> {
     let touches = |entry: &&PayloadEntry| entry.offset.saturating_sub(BLOCK) < to;
     let mut known = HashSet::new();
     let files = index.entries[first..].iter().take_while(touches).flat_map(|entry| index.used_by(entry));
-    files.filter(|file| known.insert(*file)).map(str::to_owned).collect()
+    files.filter(|file| known.insert(*file)).take(MOST_FILES).map(str::to_owned).collect()
 }

@@ -1,4 +1,4 @@
-//! From a bundle back to a folder, byte for byte; or only the proof that it would come back like that.
+//! From a bundle back to a folder, byte for byte.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -7,15 +7,16 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
 
+use super::access::BundleAccess;
 use super::carried::{Carried, CarriedArtifact};
-use super::frame_cache::{FrameSlice, damaged};
+use super::frame_cache::FrameSlice;
 use super::layout::PayloadEntry;
 use super::read::Bundle;
-use super::sink::{DirSink, NullSink, PendingFile, Sink};
+use super::sink::{DirSink, PendingFile};
 use crate::digest::{Mismatch, VerifyingWriter};
 use crate::error::{Error, IoContext, Result};
-use crate::image::{self, Recipe};
-use crate::manifest::{FILE_NAME, SIGNATURE_NAME};
+use crate::image;
+use crate::manifest::{FILE_NAME, SIGNATURE_NAME, upgrade};
 use crate::path::RelPath;
 use crate::progress::{Meter, Progress};
 use crate::release::Folder;
@@ -23,12 +24,18 @@ use crate::release::Folder;
 /// Restores the whole folder: every artifact, the manifest, and what else lay beside it.
 ///
 /// # Errors
-/// The bundle is damaged, or an I/O error. Files already in the folder keep their content until the
+/// The folder holds another product, a later version, or other content of this version; the bundle is damaged; or an I/O
+/// error. Files already in the folder keep their content until the
 /// new one is complete and right.
-pub fn extract_all(bundle: &Bundle, folder: &Folder, progress: &dyn Progress) -> Result<()> {
+pub fn extract_all(access: &BundleAccess<'_>, folder: &Folder, progress: &dyn Progress) -> Result<()> {
     let folder = folder.lock()?;
-    give_back(bundle, |_| true, &DirSink::new(folder.root(), folder.partials()), progress)?;
-    folder.write_platform(bundle.index().platform)?;
+    // A manifest that cannot be read protects nothing.
+    if let Some(old) = folder.manifest().unwrap_or_default() {
+        let hint = "extract into an empty folder, or remove the old one first";
+        upgrade::check_upgrade(&old, access.manifest()).map_err(|error| error.hint(hint))?;
+    }
+    give_back(access.bundle(), |_| true, &DirSink::new(folder.root(), folder.partials()), progress)?;
+    folder.write_platform(access.index().platform)?;
     sync(folder.root())
 }
 
@@ -37,12 +44,12 @@ pub fn extract_all(bundle: &Bundle, folder: &Folder, progress: &dyn Progress) ->
 /// # Errors
 /// As [`extract_all`].
 pub fn extract_some(
-    bundle: &Bundle,
+    access: &BundleAccess<'_>,
     wanted: impl Fn(&RelPath) -> bool,
     root: &Path,
     progress: &dyn Progress,
 ) -> Result<()> {
-    extract(bundle, wanted, root, progress)?;
+    extract(access, wanted, root, progress)?;
     sync(root)
 }
 
@@ -50,8 +57,13 @@ pub fn extract_some(
 ///
 /// # Errors
 /// As [`extract_all`].
-pub fn extract(bundle: &Bundle, wanted: impl Fn(&RelPath) -> bool, root: &Path, progress: &dyn Progress) -> Result<()> {
-    give_back(bundle, wanted, &DirSink::new(root, root.to_owned()), progress)
+pub fn extract(
+    access: &BundleAccess<'_>,
+    wanted: impl Fn(&RelPath) -> bool,
+    root: &Path,
+    progress: &dyn Progress,
+) -> Result<()> {
+    give_back(access.bundle(), wanted, &DirSink::new(root, root.to_owned()), progress)
 }
 
 /// Puts all files on the disk at once: a flush for each would take longer than everything else.
@@ -60,28 +72,10 @@ fn sync(root: &Path) -> Result<()> {
     rustix::fs::syncfs(&folder).map_err(|cause| Error::io("write the folder", root, cause.into()))
 }
 
-/// Makes every file of the folder, compares it with its digest, and keeps none of them. What
-/// [`super::verify`] says about accident, this says about intent: after it, the content is what the manifest
-/// pins, whatever the index says.
-///
-/// # Errors
-/// The content of a file is not what the manifest pins, or nothing in the bundle can tell.
-pub fn prove(bundle: &Bundle, progress: &dyn Progress) -> Result<()> {
-    if let Some(artifact) = bundle.index().artifacts.iter().find(|artifact| artifact.carried.is_exported()) {
-        return Err(Error::integrity(
-            "the bundle was made without its originals: they cannot be compared with their digests",
-        )
-        .fact("path", bundle.path().display())
-        .fact("artifact", &artifact.name)
-        .hint("check the signature of FILE.run.sha256, or ask for a bundle made without --no-originals"));
-    }
-    give_back(bundle, |_| true, &NullSink, progress)
-}
-
 fn give_back(
     bundle: &Bundle,
     wanted: impl Fn(&RelPath) -> bool,
-    target: &dyn Sink,
+    target: &DirSink<'_>,
     progress: &dyn Progress,
 ) -> Result<()> {
     let index = bundle.index();
@@ -102,39 +96,25 @@ fn give_back(
 }
 
 /// Writes an artifact that is no file of the payload.
-fn make(bundle: &Bundle, artifact: &CarriedArtifact, target: &dyn Sink, progress: &dyn Progress) -> Result<()> {
+fn make(bundle: &Bundle, artifact: &CarriedArtifact, target: &DirSink<'_>, progress: &dyn Progress) -> Result<()> {
     let mut restoring = Restoring::begin(&artifact.name, artifact.size, artifact.mode, target, progress)?;
     if artifact.carried == Carried::Exported {
         let images = bundle.index().images_of(artifact);
         image::export(&images, bundle, &Default::default(), &mut restoring)?;
         return restoring.place();
     }
-    let recipe = recipe_of(bundle, artifact)?;
+    let recipe = bundle.recipe_of(artifact)?;
     image::rebuild(artifact.name.as_str(), &recipe, bundle, &mut restoring)?;
     restoring.place()
 }
 
-/// How an artifact that is made from blobs is made.
-pub(super) fn recipe_of(bundle: &Bundle, artifact: &CarriedArtifact) -> Result<Recipe> {
-    let path = image::recipe_path(&artifact.digest);
-    let recipe = bundle.index().entry(&path).ok_or_else(|| damaged(bundle.path(), "it lacks a recipe"))?;
-    let limits = image::ImageLimits::DEFAULT;
-    let bytes = bundle.content(recipe, limits.recipe_bytes)?;
-    let recipe = Recipe::from_bytes(&bytes, &limits)
-        .map_err(|why| damaged(bundle.path(), format_args!("a recipe in it is wrong: {why}")).fact("file", &path))?;
-    if recipe.original == artifact.descriptor() {
-        return Ok(recipe);
-    }
-    Err(damaged(bundle.path(), "a recipe in it is for another file").fact("file", &path))
-}
-
-fn restore(bundle: &Bundle, entries: &[&PayloadEntry], target: &dyn Sink, progress: &dyn Progress) -> Result<()> {
+fn restore(bundle: &Bundle, entries: &[&PayloadEntry], target: &DirSink<'_>, progress: &dyn Progress) -> Result<()> {
     let begin = |entry: &PayloadEntry| Restoring::begin(&entry.path, entry.size, entry.mode, target, progress);
     thread::scope(|scope| {
         let digests = Digests::start(scope, entries);
         let finish = |restoring: Restoring, entry: &PayloadEntry| match digests.next()? {
             Ok(()) => restoring.place(),
-            Err(mismatch) => Err(bundle.entry_damaged(entry, mismatch)),
+            Err(mismatch) => Err(bundle.entry_damaged(entry, Some(&mismatch))),
         };
         let mut open: Option<(usize, Restoring)> = None;
         let mut begun = 0;
@@ -173,9 +153,9 @@ impl Digests {
     fn start<'scope>(scope: &'scope thread::Scope<'scope, '_>, entries: &[&PayloadEntry]) -> Self {
         let (feed, slices) = mpsc::sync_channel::<Option<FrameSlice>>(1);
         let (report, outcomes) = mpsc::channel();
-        let mut expected = entries.iter().map(|entry| entry.descriptor()).collect::<Vec<_>>().into_iter();
+        let expected = entries.iter().map(|entry| entry.descriptor()).collect::<Vec<_>>().into_iter();
         scope.spawn(move || {
-            while let Some(descriptor) = expected.next() {
+            for descriptor in expected {
                 let mut file = VerifyingWriter::new(io::sink(), descriptor);
                 loop {
                     match slices.recv() {
@@ -211,26 +191,26 @@ fn gone() -> Error {
 
 /// A file that is being written; it gets its final name when its content is known to be right.
 struct Restoring {
-    placing: Box<dyn PendingFile>,
+    file: PendingFile,
     name: String,
     meter: Box<dyn Meter>,
 }
 
 impl Restoring {
-    fn begin(path: &RelPath, size: u64, mode: u32, target: &dyn Sink, progress: &dyn Progress) -> Result<Self> {
-        let placing = target.begin(path, mode)?;
+    fn begin(path: &RelPath, size: u64, mode: u32, target: &DirSink<'_>, progress: &dyn Progress) -> Result<Self> {
+        let file = target.begin(path, mode)?;
         let meter = progress.start(path.as_str(), Some(size));
-        Ok(Restoring { placing, name: path.to_string(), meter })
+        Ok(Restoring { file, name: path.to_string(), meter })
     }
 
     fn add(&mut self, piece: &[u8]) -> Result<()> {
-        self.placing.write_all(piece).doing("write", Path::new(&self.name))?;
+        self.file.write_all(piece).doing("write", Path::new(&self.name))?;
         self.meter.add(piece.len() as u64);
         Ok(())
     }
 
     fn place(self) -> Result<()> {
-        self.placing.place()?;
+        self.file.place()?;
         self.meter.done("extracted");
         Ok(())
     }
@@ -241,12 +221,12 @@ impl Write for Restoring {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
         // An I/O error of the disk must not look like an error of the content.
         let refused = |cause: io::Error| io::Error::new(cause.kind(), Error::io("write", Path::new(&self.name), cause));
-        let count = self.placing.write(piece).map_err(refused)?;
+        let count = self.file.write(piece).map_err(refused)?;
         self.meter.add(count as u64);
         Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.placing.flush()
+        self.file.flush()
     }
 }

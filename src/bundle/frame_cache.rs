@@ -10,7 +10,7 @@ use std::thread;
 
 use super::buffer_pool::BufferPool;
 use super::index::Index;
-use crate::digest::{Mismatch, PIECE, VerifyingReader};
+use crate::digest::{Descriptor, Found, Mismatch, PIECE, VerifyingReader};
 use crate::error::{Error, Result};
 use crate::workers;
 
@@ -50,9 +50,10 @@ impl BundleFile {
         let mut reader = VerifyingReader::new(self.section(frame.offset, frame.size), frame.descriptor());
         let read = stored.chunks_mut(PIECE).try_for_each(|piece| reader.read_exact(piece));
         read.and_then(|()| reader.finish().map(drop)).map_err(|cause| match Mismatch::behind(&cause) {
-            Some(mismatch) => damaged(&self.path, format_args!("frame {number} is not what the index says"))
-                .fact("offset", frame.offset)
-                .fact("mismatch", mismatch),
+            Some(mismatch) => {
+                let why = format_args!("frame {number} is not what the index says");
+                differing(damaged(&self.path, why).fact("offset", frame.offset), mismatch)
+            }
             None => Error::io("read the bundle", &self.path, cause),
         })?;
         let mut raw = self.decoded_buffers.take(frame.raw_size as usize);
@@ -146,6 +147,18 @@ pub(super) fn damaged(path: &Path, why: impl std::fmt::Display) -> Error {
         .fact("path", path.display())
         .fact("reason", why)
         .hint("copy it again from where it was made, and compare there and here: sha256sum -c FILE.run.sha256")
+}
+
+/// Adds to an error what was expected and what was found.
+pub(super) fn differing(error: Error, mismatch: &Mismatch) -> Error {
+    let Descriptor { digest, size } = mismatch.expected;
+    match mismatch.found {
+        Found::Different(actual) => error.fact("expected", digest).fact("actual", actual),
+        Found::Shorter(actual) => {
+            error.fact("expected", format_args!("{size} bytes")).fact("actual", format_args!("{actual} bytes"))
+        }
+        Found::Longer => error.fact("expected", format_args!("{size} bytes")).fact("actual", "more bytes"),
+    }
 }
 
 /// The unpacked frames of readers that go through a bundle side by side.

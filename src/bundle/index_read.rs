@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::carried::{Carried, CarriedArtifact};
 use super::index::{IMAGES, Index};
@@ -18,12 +19,61 @@ use crate::manifest::{FILE_NAME, Limits, ProductName};
 /// Words in `requires` that this reader understands.
 const UNDERSTOOD: [&str; 1] = [IMAGES];
 
+/// The longest `requires`, in bytes of JSON.
+const LONGEST_REQUIRES: usize = 4 << 10;
+
+/// What is looked at before the index is read, without copying it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Requires {
-    requires: Vec<String>,
+struct Outline<'a> {
+    #[serde(borrow)]
+    requires: &'a RawValue,
+    #[serde(borrow, default)]
+    artifacts: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    images: Option<&'a RawValue>,
     #[serde(default)]
     packed_by: String,
+}
+
+impl Outline<'_> {
+    /// Bounds what reading the index takes in memory.
+    fn check_limits(&self) -> Result<()> {
+        let limits = Limits::DEFAULT;
+        if self.requires.get().len() > LONGEST_REQUIRES {
+            return Err(wrong("it requires more than any pack knows"));
+        }
+        for (list, what) in [(self.artifacts, "artifacts"), (self.images, "images")] {
+            let text = list.map_or("", RawValue::get);
+            if text.len() > limits.index_list_bytes {
+                let limit = limits.index_list_bytes;
+                return Err(wrong(format_args!("its {what} take {} bytes; the limit is {limit}", text.len())));
+            }
+            let values = values_in(text);
+            if values > SMALL_LIST && values > text.len() / limits.index_value_bytes {
+                return Err(wrong(format_args!("its {what} have {values} values in {} bytes", text.len())));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A list of fewer values takes little memory, whatever they are.
+const SMALL_LIST: usize = 10_000;
+
+/// The number of values in a JSON text, about: those that a comma follows.
+fn values_in(json: &str) -> usize {
+    let (mut values, mut in_text, mut escaped) = (0, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_text,
+            b'"' => in_text = !in_text,
+            b',' if !in_text => values += 1,
+            _ => {}
+        }
+    }
+    values
 }
 
 impl Index {
@@ -32,8 +82,10 @@ impl Index {
     /// # Errors
     /// It asks for something this reader does not know, or contradicts itself or a limit.
     pub(super) fn read(json: &[u8], index_offset: u64) -> Result<Self> {
-        let asked: Requires = serde_json::from_slice(json).map_err(wrong)?;
-        if let Some(word) = asked.requires.iter().find(|word| !UNDERSTOOD.contains(&word.as_str())) {
+        let asked: Outline<'_> = serde_json::from_slice(json).map_err(wrong)?;
+        asked.check_limits()?;
+        let requires: Vec<String> = serde_json::from_str(asked.requires.get()).map_err(wrong)?;
+        if let Some(word) = requires.iter().find(|word| !UNDERSTOOD.contains(&word.as_str())) {
             return Err(Error::failed("the bundle needs a newer pack")
                 .fact("requires", word)
                 .fact("packed by", asked.packed_by)
@@ -176,4 +228,34 @@ fn wrong(why: impl Display) -> Error {
     Error::integrity("the bundle's index contradicts itself")
         .fact("reason", why)
         .hint("copy the bundle again from where it was made, and check it there with: pack verify FILE.run")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_counted_outside_of_texts() {
+        for (json, values) in [("[]", 0), ("[1,2]", 1), (r#"["a,b\",c",{"d":1,"e":[2,3]}]"#, 3), (r#"["\\",1]"#, 1)] {
+            assert_eq!(values_in(json), values, "{json}");
+        }
+    }
+
+    fn outline(images: &str) -> Result<()> {
+        let json = format!("{{\"requires\":[],\"images\":{images}}}");
+        serde_json::from_str::<Outline<'_>>(&json).expect("JSON").check_limits()
+    }
+
+    #[test]
+    fn lists_that_take_much_memory_are_refused() {
+        let limits = Limits::DEFAULT;
+        let list = |value: &str, count: usize| format!("[{}]", vec![value; count].join(","));
+        let padded = format!("\"{}\"", "x".repeat(limits.index_value_bytes - 3));
+        assert!(outline(&list(&padded, 2 * SMALL_LIST)).is_ok());
+        assert!(outline(&list("\"a:1\"", SMALL_LIST)).is_ok(), "short values, and few");
+        assert!(outline(&list("\"a:1\"", 2 * SMALL_LIST)).is_err(), "short values, and many");
+        let long = |size: usize| format!("[\"{}\"]", "x".repeat(size - 4));
+        assert!(outline(&long(limits.index_list_bytes)).is_ok());
+        assert!(outline(&long(limits.index_list_bytes + 1)).is_err());
+    }
 }

@@ -4,23 +4,18 @@
 //! that differs between two runs: no owner, no time but one fixed date.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-
-use tar::{Builder, EntryType, Header};
 
 use super::buffer_pool::BufferPool;
 use super::layout::PayloadEntry;
+use super::tar_member;
 use crate::digest::{Descriptor, Mismatch, VerifyingReader};
 use crate::error::{Error, IoContext, Result};
 use crate::path::RelPath;
 use crate::progress::Progress;
 
-/// 1980-01-01 00:00 UTC: a date every archiver accepts without a warning.
-const MTIME: u64 = 315_532_800;
-/// The unit of a tar stream, in bytes.
-const BLOCK: u64 = 512;
-/// A source with more bytes than this is large.
+/// A file with more bytes than this is large.
 const LARGE: u64 = 1 << 20;
 
 /// One file for the payload.
@@ -53,7 +48,7 @@ pub enum FileContent {
 /// unpacked together with what it may not read at all.
 ///
 /// # Errors
-/// A source cannot be read, or is not what its size and digest promise.
+/// A file cannot be read, or is not what its size and digest promise.
 pub(super) fn stream(
     files: &[PayloadFile],
     frame_bytes: usize,
@@ -61,87 +56,64 @@ pub(super) fn stream(
     progress: &dyn Progress,
     emit: &mut dyn FnMut(Vec<u8>) -> Result<()>,
 ) -> Result<Vec<PayloadEntry>> {
-    let piece = pool.take(frame_bytes);
-    let mut builder = Builder::new(Cutter { piece, frame_bytes, pool, position: 0, emit, failed: None });
+    let mut cutter = Cutter { piece: pool.take(frame_bytes), frame_bytes, pool, position: 0, emit };
     let mut entries = Vec::with_capacity(files.len());
-    let first_large = files.iter().position(|source| source.descriptor.size > LARGE);
-    for (place, source) in files.iter().enumerate() {
+    let first_large = files.iter().position(|file| file.descriptor.size > LARGE);
+    for (place, file) in files.iter().enumerate() {
         if first_large == Some(place) {
-            builder.get_mut().cut();
+            cutter.cut()?;
         }
-        let outcome = append(&mut builder, source, progress);
-        // An error of the cutter comes out of the tar crate as I/O; the reason itself is the better word.
-        match builder.get_mut().failed.take() {
-            Some(reason) => return Err(reason),
-            None => entries.push(outcome?),
-        }
+        entries.push(append(&mut cutter, file, progress)?);
     }
-    let ended = builder.into_inner().map_err(|error| Error::failed("cannot end the payload").fact("cause", error));
-    let mut cutter = ended?;
-    match cutter.failed.take() {
-        Some(reason) => Err(reason),
-        None => cutter.finish().map(|()| entries),
-    }
+    cutter.put(&tar_member::END)?;
+    cutter.cut()?;
+    Ok(entries)
 }
 
-fn append(builder: &mut Builder<Cutter<'_>>, source: &PayloadFile, progress: &dyn Progress) -> Result<PayloadEntry> {
-    let meter = progress.start(source.path.as_str(), Some(source.descriptor.size));
-    let mut header = Header::new_gnu();
-    header.set_entry_type(EntryType::Regular);
-    header.set_size(source.descriptor.size);
-    header.set_mode(source.mode);
-    header.set_mtime(MTIME);
-    header.set_uid(0);
-    header.set_gid(0);
-    builder.append_data(&mut header, source.path.as_str(), io::empty()).map_err(|cause| {
-        Error::failed("cannot write a tar header").fact("artifact", &source.path).fact("cause", cause)
+fn append(cutter: &mut Cutter<'_>, file: &PayloadFile, progress: &dyn Progress) -> Result<PayloadEntry> {
+    let Descriptor { digest, size } = file.descriptor;
+    let meter = progress.start(file.path.as_str(), Some(size));
+    let header = tar_member::header(&file.path, size, file.mode).map_err(|cause| {
+        Error::failed("cannot write a tar header").fact("artifact", &file.path).fact("cause", cause)
     })?;
-    let offset = builder.get_ref().position;
-    let (mut bytes, mut file, mut stream);
-    let (reader, path): (&mut dyn Read, PathBuf) = match &source.content {
+    cutter.put(&header)?;
+    let offset = cutter.position;
+    let (mut bytes, mut opened, mut stream);
+    let (reader, path): (&mut dyn Read, PathBuf) = match &file.content {
         FileContent::Bytes(content) => {
             bytes = content.as_slice();
-            (&mut bytes, source.path.as_str().into())
+            (&mut bytes, file.path.as_str().into())
         }
         FileContent::File(path) => {
-            file = File::open(path).doing("open", path)?;
-            (&mut file, path.clone())
+            opened = File::open(path).doing("open", path)?;
+            (&mut opened, path.clone())
         }
         FileContent::Stream(open) => {
             stream = open()?;
-            (&mut stream, source.path.as_str().into())
+            (&mut stream, file.path.as_str().into())
         }
     };
-    let mut reader = VerifyingReader::new(reader, source.descriptor);
-    let cutter = builder.get_mut();
+    let mut reader = VerifyingReader::new(reader, file.descriptor);
     loop {
-        let count = cutter.fill(&mut reader);
-        if let Some(reason) = cutter.failed.take() {
-            return Err(reason);
+        let count = cutter.fill(&mut reader).map_err(|cause| not_read(&path, file, cause))?;
+        if count == 0 {
+            break;
         }
-        match count {
-            Ok(0) => break,
-            Ok(count) => meter.add(count as u64),
-            Err(cause) => return Err(not_read(&path, source, cause)),
-        }
+        cutter.cut_if_full()?;
+        meter.add(count as u64);
     }
-    let padding = source.descriptor.size.next_multiple_of(BLOCK) - source.descriptor.size;
-    let cut = cutter.write_all(&[0; BLOCK as usize][..padding as usize]);
-    if let (Err(_), Some(reason)) = (cut, cutter.failed.take()) {
-        return Err(reason);
-    }
+    cutter.put(tar_member::padding(size))?;
     meter.done("packed");
-    let Descriptor { digest, size } = source.descriptor;
-    Ok(PayloadEntry { path: source.path.clone(), offset, size, mode: source.mode, digest })
+    Ok(PayloadEntry { path: file.path.clone(), offset, size, mode: file.mode, digest })
 }
 
-fn not_read(path: &Path, source: &PayloadFile, cause: io::Error) -> Error {
+fn not_read(path: &Path, file: &PayloadFile, cause: io::Error) -> Error {
     if Mismatch::behind(&cause).is_none() {
         return Error::io("read", path, cause);
     }
     Error::integrity("a file to be packed is not what its digest says")
         .fact("path", path.display())
-        .fact("file", &source.path)
+        .fact("file", &file.path)
         .fact("reason", cause)
         .hint("get what is wrong with 'pack download', let nothing write into the folder, then pack again")
 }
@@ -151,12 +123,23 @@ struct Cutter<'a> {
     piece: Vec<u8>,
     frame_bytes: usize,
     pool: &'a BufferPool,
+    /// The number of bytes in the stream so far.
     position: u64,
     emit: &'a mut dyn FnMut(Vec<u8>) -> Result<()>,
-    failed: Option<Error>,
 }
 
 impl Cutter<'_> {
+    fn put(&mut self, mut bytes: &[u8]) -> Result<()> {
+        while !bytes.is_empty() {
+            let count = bytes.len().min(self.frame_bytes - self.piece.len());
+            self.piece.extend(&bytes[..count]);
+            self.position += count as u64;
+            bytes = &bytes[count..];
+            self.cut_if_full()?;
+        }
+        Ok(())
+    }
+
     /// Reads once from `reader` straight into the piece; returns the number of bytes, 0 at the end.
     fn fill(&mut self, reader: &mut dyn Read) -> io::Result<usize> {
         const STEP: usize = 256 * 1024;
@@ -169,44 +152,22 @@ impl Cutter<'_> {
                 other => break other,
             }
         };
-        let n = *read.as_ref().unwrap_or(&0);
-        self.piece.truncate(from + n);
-        self.position += n as u64;
-        self.cut_if_full();
+        let count = *read.as_ref().unwrap_or(&0);
+        self.piece.truncate(from + count);
+        self.position += count as u64;
         read
     }
 
-    fn cut_if_full(&mut self) {
-        if self.piece.len() == self.frame_bytes {
-            self.cut();
-        }
+    fn cut_if_full(&mut self) -> Result<()> {
+        if self.piece.len() == self.frame_bytes { self.cut() } else { Ok(()) }
     }
 
-    fn cut(&mut self) {
+    /// Emits the piece, unless it is empty.
+    fn cut(&mut self) -> Result<()> {
         if self.piece.is_empty() {
-            return;
+            return Ok(());
         }
         let piece = std::mem::replace(&mut self.piece, self.pool.take(self.frame_bytes));
-        if let Err(reason) = (self.emit)(piece) {
-            self.failed = Some(reason);
-        }
-    }
-
-    fn finish(self) -> Result<()> {
-        if self.piece.is_empty() { Ok(()) } else { (self.emit)(self.piece) }
-    }
-}
-
-impl Write for Cutter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let n = bytes.len().min(self.frame_bytes - self.piece.len());
-        self.piece.extend(&bytes[..n]);
-        self.position += n as u64;
-        self.cut_if_full();
-        if self.failed.is_some() { Err(io::Error::other("the frame was not taken")) } else { Ok(n) }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        (self.emit)(piece)
     }
 }

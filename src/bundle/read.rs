@@ -1,19 +1,20 @@
 //! Opening a bundle and reading any part of it, each frame checked before it is unpacked.
 
-use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::carried::CarriedArtifact;
 use super::format::{End, TRAILER_LENGTH, Trailer, find_trailer, index_json};
-use super::frame_cache::{BundleFile, DecodedFrame, FrameCache, FrameSlice, Section, damaged};
+use super::frame_cache::{BundleFile, DecodedFrame, FrameCache, FrameSlice, Section, damaged, differing};
 use super::index::Index;
 use super::layout::PayloadEntry;
+use super::small_file;
 use crate::digest::{Descriptor, Mismatch, VerifyingReader, VerifyingWriter};
 use crate::error::{Error, IoContext, Result};
-use crate::manifest::{FILE_NAME, Limits, Manifest};
+use crate::manifest::{FILE_NAME, Limits, Manifest, Pinned};
 use crate::workers;
 
 /// What unpacking may take, in bytes, with 20 MiB left for everything else of the 300 MiB that a site is promised.
@@ -35,7 +36,7 @@ impl Bundle {
     /// # Errors
     /// The file cannot be read, is no bundle, or is a damaged one.
     pub fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).doing("open the bundle", path)?;
+        let file = small_file::open(path).doing("open the bundle", path)?;
         let length = file.metadata().doing("look at the bundle", path)?;
         if !length.is_file() {
             let error = Error::failed("this is no bundle: not a regular file").fact("path", path.display());
@@ -78,23 +79,41 @@ impl Bundle {
     /// # Errors
     /// It is damaged, or does not say what the index says: then the bundle was not made by `pack`.
     pub fn manifest(&self) -> Result<Manifest> {
-        let entry = self.file.index.entry(FILE_NAME).ok_or_else(|| damaged(self.path(), "it has no manifest.json"))?;
-        let text = String::from_utf8(self.content(entry, Limits::DEFAULT.manifest_bytes)?)
-            .map_err(|_| damaged(self.path(), "its manifest.json is no UTF-8"))?;
+        let text = String::from_utf8(self.manifest_bytes()?)
+            .map_err(|_| damaged(self.path(), "its manifest.json is not UTF-8"))?;
         let manifest = Manifest::parse(text, &format!("{} in {}", FILE_NAME, self.path().display()))?;
-        let selection = manifest.select(self.file.index.platform)?;
-        let bound = selection.len() == self.file.index.artifacts.len()
-            && selection.iter().zip(&self.file.index.artifacts).all(|(pinned, carried)| {
-                *pinned.name() == carried.name
-                    && pinned.pin.digest == carried.digest
-                    && pinned.pin.size.is_none_or(|size| size == carried.size)
-            });
-        let named = manifest.name().as_str() == self.file.index.name && *manifest.version() == self.file.index.version;
-        if bound && named && manifest.run() == self.file.index.run.as_ref() {
-            Ok(manifest)
-        } else {
-            Err(damaged(self.path(), "its manifest and its index do not say the same"))
+        let index = self.index();
+        let selection = manifest.select(index.platform)?;
+        let differs =
+            |what: &str| damaged(self.path(), "its manifest and its index do not say the same").fact("differs", what);
+        if manifest.name().as_str() != index.name || *manifest.version() != index.version {
+            return Err(differs("the product's name or version"));
         }
+        if manifest.run() != index.run.as_ref() {
+            return Err(differs("what is run"));
+        }
+        if selection.len() != index.artifacts.len() {
+            return Err(differs("the number of artifacts"));
+        }
+        let says_the_same = |pinned: &Pinned<'_>, carried: &CarriedArtifact| {
+            *pinned.name() == carried.name
+                && pinned.artifact.kind == carried.kind
+                && pinned.pin.digest == carried.digest
+                && pinned.pin.size.is_none_or(|size| size == carried.size)
+        };
+        match selection.iter().zip(&index.artifacts).find(|(pinned, carried)| !says_the_same(pinned, carried)) {
+            Some((_, carried)) => Err(differs("an artifact").fact("artifact", &carried.name)),
+            None => Ok(manifest),
+        }
+    }
+
+    /// The bytes of the manifest, not parsed yet.
+    ///
+    /// # Errors
+    /// It is missing, too large or damaged.
+    pub(super) fn manifest_bytes(&self) -> Result<Vec<u8>> {
+        let entry = self.index().entry(FILE_NAME).ok_or_else(|| damaged(self.path(), "it has no manifest.json"))?;
+        self.content(entry, Limits::DEFAULT.manifest_bytes)
     }
 
     /// A small entry's whole content.
@@ -109,8 +128,10 @@ impl Bundle {
                 .fact("limit", limit));
         }
         let mut content = VerifyingWriter::new(Vec::with_capacity(entry.size as usize), entry.descriptor());
-        self.read(&[entry], |_, piece| content.write_all(&piece).map_err(|cause| self.entry_damaged(entry, cause)))?;
-        content.finish().map_err(|mismatch| self.entry_damaged(entry, mismatch))
+        self.read(&[entry], |_, piece| {
+            content.write_all(&piece).map_err(|cause| self.entry_damaged(entry, Mismatch::behind(&cause)))
+        })?;
+        content.finish().map_err(|mismatch| self.entry_damaged(entry, Some(&mismatch)))
     }
 
     /// Gives the content of `entries`, which must be in the stream's order, to `sink` in slices: the entry's place in
@@ -155,7 +176,7 @@ impl Bundle {
 
     /// On how many cores frames are unpacked, so that unpacking stays within [`MEMORY`]: four unpacked frames more
     /// than cores are in memory at a time, the sink's included, and a stored one a core.
-    fn cores(&self) -> usize {
+    pub(super) fn cores(&self) -> usize {
         let frames = &self.file.index.frames;
         let raw = frames.iter().map(|frame| frame.raw_size).max().unwrap_or(1).max(1);
         let stored = frames.iter().map(|frame| frame.size).max().unwrap_or(1).max(1);
@@ -178,6 +199,14 @@ impl Bundle {
         wanted
     }
 
+    /// Returns the content of frame `number`, whose stored bytes are compared with their digest first.
+    ///
+    /// # Errors
+    /// The frame cannot be read, or is damaged.
+    pub(super) fn decode(&self, number: usize) -> Result<Vec<u8>> {
+        self.file.unpack(number)
+    }
+
     /// The descriptor of `size` of the file's bytes from `offset` on; where the file ends before, of what is there.
     /// `watch` gets the number of bytes of each piece.
     pub(super) fn stored(&self, offset: u64, size: u64, watch: impl Fn(u64)) -> io::Result<Descriptor> {
@@ -185,10 +214,12 @@ impl Bundle {
     }
 
     /// The error for an entry whose frames are right and whose content is not what the index says.
-    pub(super) fn entry_damaged(&self, entry: &PayloadEntry, mismatch: impl Display) -> Error {
-        damaged(self.path(), "a file in it is not what the index says")
-            .fact("file", &entry.path)
-            .fact("mismatch", mismatch)
+    pub(super) fn entry_damaged(&self, entry: &PayloadEntry, mismatch: Option<&Mismatch>) -> Error {
+        let error = damaged(self.path(), "a file in it is not what the index says").fact("file", &entry.path);
+        match mismatch {
+            Some(mismatch) => differing(error, mismatch),
+            None => error,
+        }
     }
 }
 
@@ -199,12 +230,13 @@ fn index_frame_of(file: &File, trailer: &Trailer, path: &Path) -> Result<Vec<u8>
     let mut frame = Vec::with_capacity(trailer.index_size as usize);
     match VerifyingReader::new(section, expected).read_to_end(&mut frame) {
         Ok(_) => Ok(frame),
-        Err(cause) if Mismatch::behind(&cause).is_some() => {
-            Err(damaged(path, "its index is not what its trailer says")
-                .fact("offset", trailer.index_offset)
-                .fact("mismatch", cause))
-        }
-        Err(cause) => Err(Error::io("read the bundle's index", path, cause)),
+        Err(cause) => Err(match Mismatch::behind(&cause) {
+            Some(mismatch) => {
+                let error = damaged(path, "its index is not what its trailer says");
+                differing(error.fact("offset", trailer.index_offset), mismatch)
+            }
+            None => Error::io("read the bundle's index", path, cause),
+        }),
     }
 }
 

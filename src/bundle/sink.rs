@@ -1,4 +1,4 @@
-//! Where extracted files go: into a folder, or nowhere when they are only proved.
+//! The folder that extracted files go into: each gets its final name when it is complete.
 
 use std::fs;
 use std::io::{self, Write};
@@ -7,18 +7,6 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, IoContext, Result};
 use crate::path::RelPath;
 use crate::staged_file::{StagedFile, remove_left_over};
-
-/// Takes files.
-pub(super) trait Sink {
-    /// Opens a new file for `path`, with these permission bits.
-    fn begin(&self, path: &RelPath, mode: u32) -> Result<Box<dyn PendingFile>>;
-}
-
-/// A file without its final name.
-pub(super) trait PendingFile: Write {
-    /// Gives the file its final name; its bytes must have been compared with their digest.
-    fn place(self: Box<Self>) -> Result<()>;
-}
 
 /// A folder.
 pub(super) struct DirSink<'a> {
@@ -38,8 +26,9 @@ impl<'a> DirSink<'a> {
     }
 }
 
-impl Sink for DirSink<'_> {
-    fn begin(&self, path: &RelPath, mode: u32) -> Result<Box<dyn PendingFile>> {
+impl DirSink<'_> {
+    /// Opens a new file for `path`, with these permission bits.
+    pub(super) fn begin(&self, path: &RelPath, mode: u32) -> Result<PendingFile> {
         let target = path.below(self.root);
         if target.is_dir() {
             return Err(Error::failed("a folder is where a file should be")
@@ -50,16 +39,17 @@ impl Sink for DirSink<'_> {
         fs::create_dir_all(parent).doing("create the folder", parent)?;
         fs::create_dir_all(&self.partials).doing("create the folder", &self.partials)?;
         let staged = StagedFile::create_in(&self.partials, &target)?;
-        Ok(Box::new(InFolder { staged, mode }))
+        Ok(PendingFile { staged, mode })
     }
 }
 
-struct InFolder {
+/// A file without its final name. Dropped, it is removed.
+pub(super) struct PendingFile {
     staged: StagedFile,
     mode: u32,
 }
 
-impl Write for InFolder {
+impl Write for PendingFile {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
         self.staged.write(piece)
     }
@@ -69,33 +59,9 @@ impl Write for InFolder {
     }
 }
 
-impl PendingFile for InFolder {
-    fn place(self: Box<Self>) -> Result<()> {
+impl PendingFile {
+    /// Gives the file its final name; its bytes must have been compared with their digest.
+    pub(super) fn place(self) -> Result<()> {
         self.staged.place_unsynced(self.mode)
-    }
-}
-
-/// Takes files and keeps nothing.
-pub(super) struct NullSink;
-
-impl Sink for NullSink {
-    fn begin(&self, _path: &RelPath, _mode: u32) -> Result<Box<dyn PendingFile>> {
-        Ok(Box::new(NullSink))
-    }
-}
-
-impl Write for NullSink {
-    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        Ok(piece.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl PendingFile for NullSink {
-    fn place(self: Box<Self>) -> Result<()> {
-        Ok(())
     }
 }

@@ -3,12 +3,13 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
+use super::carried::CarriedArtifact;
 use super::frame_cache::damaged;
 use super::layout::PayloadEntry;
 use super::read::Bundle;
 use crate::digest::Digest;
 use crate::error::Result;
-use crate::image::{self, BlobSource};
+use crate::image::{self, BlobSource, Recipe};
 
 /// The content of an entry, a frame at a time; each is checked before it is unpacked.
 pub struct EntryReader<'a> {
@@ -25,6 +26,23 @@ impl Bundle {
     /// whole is not.
     pub fn stream<'a>(&'a self, entry: &PayloadEntry) -> EntryReader<'a> {
         EntryReader { bundle: self, at: entry.offset, end: entry.end(), frame: None }
+    }
+
+    /// How an artifact that is made from blobs is made.
+    ///
+    /// # Errors
+    /// The recipe is missing, damaged, or for another file.
+    pub(super) fn recipe_of(&self, artifact: &CarriedArtifact) -> Result<Recipe> {
+        let path = image::recipe_path(&artifact.digest);
+        let recipe = self.index().entry(&path).ok_or_else(|| damaged(self.path(), "it lacks a recipe"))?;
+        let limits = image::ImageLimits::DEFAULT;
+        let bytes = self.content(recipe, limits.recipe_bytes)?;
+        let recipe = Recipe::from_bytes(&bytes, &limits)
+            .map_err(|why| damaged(self.path(), format_args!("a recipe in it is wrong: {why}")).fact("file", &path))?;
+        if recipe.original == artifact.descriptor() {
+            return Ok(recipe);
+        }
+        Err(damaged(self.path(), "a recipe in it is for another file").fact("file", &path))
     }
 }
 

@@ -3,8 +3,6 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use zstd::zstd_safe::CParameter;
-
 use super::buffer_pool::BufferPool;
 use super::carried::CarriedArtifact;
 use super::format::{TRAILER_LENGTH, Trailer, index_frame};
@@ -13,12 +11,14 @@ use super::layout::Frame;
 use super::lookup::Lookup;
 use super::payload::{self, PayloadFile};
 use super::preset::Preset;
+use super::proved_frame::ProvedFrame;
 use crate::digest::{Descriptor, Digest, HashingWriter};
 use crate::error::{Error, IoContext, Result};
 use crate::image::Image;
 use crate::manifest::Manifest;
 use crate::platform::Platform;
 use crate::progress::Progress;
+use crate::release::BackgroundSync;
 use crate::staged_file::StagedFile;
 use crate::workers;
 
@@ -61,11 +61,12 @@ pub struct Written {
 pub fn write(spec: BundleSpec<'_>, target: &Path, progress: &dyn Progress) -> Result<Written> {
     progress.plan(spec.files.len(), Some(spec.files.iter().map(|file| file.descriptor.size).sum()));
     let mut whole = StagedFile::create(target)?;
+    // The disk takes what is written while more is compressed: little is left to wait for at the end.
+    let disk = whole.file().try_clone().doing("write the bundle", target)?;
+    let mut sync = BackgroundSync::default();
     let mut out = HashingWriter::new(whole.file());
     out.write_all(&spec.header).doing("write the bundle", target)?;
-    let level = spec.preset.level();
     let frame_bytes = spec.preset.frame_bytes();
-    let window = frame_bytes.ilog2();
     let pool = BufferPool::default();
     let mut frames = Vec::new();
     let mut entries = Vec::new();
@@ -76,20 +77,15 @@ pub fn write(spec: BundleSpec<'_>, target: &Path, progress: &dyn Progress) -> Re
             Ok(())
         },
         |raw: Vec<u8>| {
-            let mut stored = pool.take(zstd::zstd_safe::compress_bound(raw.len()));
-            compress(&raw, &mut stored, level, window)?;
-            let mut again = pool.take(raw.len());
-            comes_back(&raw, &stored, &mut again)?;
-            pool.give(again);
-            let Descriptor { digest, size } = Descriptor::of(&stored);
-            let raw_size = raw.len() as u64;
+            let frame = ProvedFrame::compress(&raw, spec.preset, &pool)?;
             pool.give(raw);
-            Ok((stored, Frame { offset: 0, size, raw_size, digest }))
+            Ok((Descriptor::of(frame.stored()), frame))
         },
-        |(stored, frame)| {
-            frames.push(Frame { offset: out.position(), ..frame });
-            out.write_all(&stored).doing("write the bundle", target)?;
-            pool.give(stored);
+        |(Descriptor { digest, size }, frame): (Descriptor, ProvedFrame)| {
+            frames.push(Frame { offset: out.position(), size, raw_size: frame.raw_size(), digest });
+            out.write_all(frame.stored()).doing("write the bundle", target)?;
+            sync.wrote(&disk, frame.stored().len() as u64).doing("write the bundle", target)?;
+            pool.give(frame.into_stored());
             Ok(())
         },
     )?;
@@ -126,10 +122,13 @@ pub fn write(spec: BundleSpec<'_>, target: &Path, progress: &dyn Progress) -> Re
     out.write_all(&trailer.to_bytes()).doing("write the bundle", target)?;
     let (_, descriptor) = out.finish();
     let checksum_file = beside(target, ".sha256");
-    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    let name = target.file_name().unwrap_or_default();
     let mut checksum = StagedFile::create(&checksum_file)?;
-    let line = format!("{}  {name}\n", descriptor.digest.hex());
-    checksum.file().write_all(line.as_bytes()).doing("write the checksum", &checksum_file)?;
+    // The name as it is, whether or not it is text.
+    let line = [descriptor.digest.hex().as_bytes(), b"  ", name.as_encoded_bytes(), b"\n"].concat();
+    checksum.file().write_all(&line).doing("write the checksum", &checksum_file)?;
+    progress.phase("syncing");
+    sync.finish().doing("write the bundle", target)?;
     whole.place(0o755)?;
     // The old bundle's checksum or signature beside the new one would be worse than none. Until the new one
     // has the name, they belong to the old one.
@@ -145,60 +144,8 @@ pub fn write(spec: BundleSpec<'_>, target: &Path, progress: &dyn Progress) -> Re
     Ok(Written { descriptor, checksum_file, index })
 }
 
-/// The window's size (a power of two) from which on long distances are searched by themselves.
-const LONG: u32 = 24;
-
-/// One independent frame with its content's size and no time or name in it; a match may reach back over
-/// all of it.
-fn compress(raw: &[u8], stored: &mut Vec<u8>, level: i32, window: u32) -> Result<()> {
-    // A context of its own for each frame: what it holds must not depend on what was compressed before.
-    let mut compressor = zstd::bulk::Compressor::new(level).map_err(uncompressed)?;
-    compressor.set_parameter(CParameter::WindowLog(window)).map_err(uncompressed)?;
-    // A small window is searched whole anyway.
-    if window > LONG {
-        compressor.set_parameter(CParameter::EnableLongDistanceMatching(true)).map_err(uncompressed)?;
-    }
-    compressor.compress_to_buffer(raw, stored).map(drop).map_err(uncompressed)
-}
-
-/// Proves that a frame decompresses to its content; `again` is a buffer as large as that. What failing memory or a
-/// failing processor spoils is found here and not on site.
-fn comes_back(raw: &[u8], stored: &[u8], again: &mut Vec<u8>) -> Result<()> {
-    let read =
-        zstd::bulk::Decompressor::new().and_then(|mut decompressor| decompressor.decompress_to_buffer(stored, again));
-    if read.is_ok() && again == raw {
-        return Ok(());
-    }
-    Err(Error::failed("a frame does not give its content back")
-        .fact("size", format_args!("{} bytes", raw.len()))
-        .hint("the memory or processor of this machine may be faulty: pack again, best on another machine"))
-}
-
-fn uncompressed(cause: std::io::Error) -> Error {
-    Error::failed("cannot compress a frame").fact("cause", cause)
-}
-
 fn beside(target: &Path, ending: &str) -> PathBuf {
     let mut path = target.as_os_str().to_owned();
     path.push(ending);
     path.into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_frame_that_gives_something_else_back_is_found() {
-        let raw: Vec<u8> = (0..70_000u32).flat_map(|number| (number / 7).to_le_bytes()).collect();
-        let mut stored = Vec::with_capacity(zstd::zstd_safe::compress_bound(raw.len()));
-        compress(&raw, &mut stored, 9, 24).expect("compressed");
-        let proof = |raw: &[u8], stored: &[u8]| comes_back(raw, stored, &mut Vec::with_capacity(raw.len()));
-        assert!(proof(&raw, &stored).is_ok());
-        let mut other = raw.clone();
-        other[12_345] ^= 1;
-        assert!(proof(&other, &stored).is_err());
-        assert!(proof(&raw[1..], &stored).is_err());
-        assert!(proof(&raw, &stored[..stored.len() - 1]).is_err());
-    }
 }

@@ -1,25 +1,24 @@
 //! `pack bundle`: a folder into one self-extracting file.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::network::NetworkArgs;
-use super::sign::sign_file;
-use super::terminal::{Terminal, bytes, counted};
-use super::trust::{KeyArgs, Trust};
-use super::{download, locate, password};
-use crate::bundle::{BundleSpec, Contents, Preset, Written, check_stacks, write};
-use crate::error::{Error, IoContext, Result};
-use crate::image::AnalysisOptions;
-use crate::manifest::Manifest;
+use super::password;
+use super::platform::platform;
+use super::terminal::{Terminal, bytes, counted, duration, shown};
+use super::trust::{KeyArgs, signed_document};
+use crate::bundle::Preset;
+use crate::error::Result;
 use crate::platform::Platform;
-use crate::release::Folder;
 use crate::signature::SecretKey;
-use crate::site::{self, Runtime};
-use crate::workers;
+use crate::task::bundle::{self, Options, Report, Source};
+use crate::task::download;
+use crate::task::locate;
+use crate::task::manifest_url::manifest_url;
 
 /// Pack a folder into one self-extracting file
 #[derive(Args)]
@@ -37,7 +36,7 @@ pub(super) struct BundleArgs {
     dir: Option<PathBuf>,
     /// Download what this manifest or URL pins first
     #[arg(long, value_name = "MANIFEST|URL")]
-    manifest: Option<String>,
+    manifest: Option<OsString>,
     /// Let an older version, or other content of the same version, replace what is in the folder
     #[arg(long, requires = "manifest")]
     allow_downgrade: bool,
@@ -52,11 +51,11 @@ pub(super) struct BundleArgs {
     /// docker archives
     #[arg(long)]
     no_originals: bool,
-    /// The pack to carry for the site [default: this one]
+    /// The pack-site to carry [default: the one for the platform, beside this pack or in ~/.local/share/pack/runtimes]
     #[arg(long, value_name = "FILE")]
     runtime: Option<PathBuf>,
     /// Pack the artifacts of this platform [default: the folder's]
-    #[arg(long)]
+    #[arg(long, value_parser = platform)]
     platform: Option<Platform>,
     /// On how many cores; the bundle does not depend on it [default: all]
     #[arg(long, value_name = "N", value_parser = cores)]
@@ -89,17 +88,6 @@ enum CompressionArg {
     Max,
 }
 
-impl CompressionArg {
-    /// How hard to pack the runtime, which the launcher unpacks with gzip.
-    fn gzip_level(self) -> u32 {
-        match self {
-            CompressionArg::Fast => 1,
-            CompressionArg::Balanced => 6,
-            CompressionArg::Max => 9,
-        }
-    }
-}
-
 impl From<CompressionArg> for Preset {
     fn from(asked: CompressionArg) -> Self {
         match asked {
@@ -114,131 +102,63 @@ pub(super) fn run(args: &BundleArgs, terminal: &Terminal) -> Result<u8> {
     let trust = args.key.read()?;
     // Packing may take long: a wrong key or password is told before.
     let signer = args.sign.as_deref().map(|key| SecretKey::read(key, password::ask)).transpose()?;
-    let signer = signer.as_ref();
-    match &args.manifest {
-        Some(manifest) => {
-            let dir = args.dir.as_deref();
-            let plan = download::Plan { dir, platform: args.platform, allow_downgrade: args.allow_downgrade };
-            let folder = download::for_bundle(manifest, &plan, &trust, &args.network, terminal)?;
-            pack(args, &folder, &trust, signer, terminal)
-        }
-        None => {
-            let folder = locate::folder(args.dir.as_deref())?;
-            let _held = folder.lock_for_reading()?;
-            pack(args, &folder, &trust, signer, terminal)
-        }
-    }
-}
-
-/// Packs the folder, which nobody changes meanwhile.
-fn pack(
-    args: &BundleArgs,
-    folder: &Folder,
-    trust: &Trust,
-    signer: Option<&SecretKey>,
-    terminal: &Terminal,
-) -> Result<u8> {
-    let manifest = folder.expect_manifest()?;
-    trust.check_folder(folder, &manifest, terminal)?;
-    let platform = locate::platform_of(folder, args.platform)?;
-    let target = outside(folder, args.output.as_deref(), target(args.output.as_deref(), &manifest, platform))?;
-    let selection = manifest.select(platform)?;
-    let runtime = match &args.runtime {
-        Some(path) => Runtime::from_file(path, platform)?,
-        None => Runtime::current(platform)?,
+    let source = match &args.manifest {
+        Some(manifest) => Source::Download(Box::new(download::Options {
+            manifest: manifest_url(Some(manifest))?,
+            dir: args.dir.clone(),
+            platform: args.platform,
+            allow_downgrade: args.allow_downgrade,
+            trust: trust.clone(),
+            network: args.network.options()?,
+        })),
+        None => Source::Folder(locate::folder(args.dir.as_deref())?),
     };
-    let preset: Preset = args.compression.into();
-    let cores = args.threads.unwrap_or_else(workers::cores);
-    let options = AnalysisOptions {
-        platform: Some(platform),
+    let options = Options {
+        source,
+        output: args.output.clone(),
+        platform: args.platform,
+        preset: args.compression.into(),
         originals: !args.no_originals,
-        keep_compressed: preset.keeps_compressed(),
-        cores,
-        ..AnalysisOptions::default()
+        runtime: args.runtime.clone(),
+        cores: args.threads,
+        signer,
+        trust,
     };
-    let contents = Contents::read(folder, &manifest, &selection, &options, terminal.progress("reading").as_ref())?;
-    check_stacks(folder, &contents)?;
-    let spec = BundleSpec {
-        manifest: &manifest,
-        platform,
-        header: site::header(&manifest, platform, &runtime, args.compression.gzip_level())?,
-        files: contents.files,
-        artifacts: contents.artifacts,
-        images: contents.images,
-        preset,
-        cores,
-    };
-    let written = {
-        let progress = terminal.progress("packing");
-        write(spec, &target, progress.as_ref())?
-    };
-    let signature = signer.map(|key| sign(&written, key)).transpose()?;
-    let carried: u64 = written.index.artifacts.iter().map(|artifact| artifact.size).sum();
-    terminal.document(&json!({
-        "bundle": target,
-        "size": written.descriptor.size,
-        "digest": written.descriptor.digest,
-        "checksumFile": written.checksum_file,
-        "signature": signature,
-        "name": written.index.name,
-        "version": written.index.version,
-        "platform": platform,
-        "carried": carried,
-        "artifacts": written.index.artifacts.len(),
-    }))?;
-    terminal.text(&format!(
-        "{}: {}, {} in {} ({} for the runtime)\n{}",
-        target.display(),
-        counted(written.index.artifacts.len() as u64, "artifact"),
-        bytes(carried),
-        bytes(written.descriptor.size),
-        bytes(written.index.header_size),
-        written.descriptor.digest
-    ))?;
-    terminal.text(&match manifest.run() {
-        Some(_) => format!("run it on site with: sh {}", target.display()),
-        None => format!("it runs nothing; take the files out on site with: sh {} pack extract DIR", target.display()),
-    })?;
+    let progress = terminal.progress();
+    let report = bundle::run(&options, progress.as_ref())?;
+    drop(progress);
+    show(&report, terminal)?;
     Ok(0)
 }
 
-/// Signs the checksum beside the bundle; the signature's path.
-fn sign(written: &Written, key: &SecretKey) -> Result<PathBuf> {
-    let content = fs::read(&written.checksum_file).doing("read the checksum", &written.checksum_file)?;
-    let comment = format!("{} {} {}", written.index.name, written.index.version, written.index.platform);
-    sign_file(&written.checksum_file, &content, key, &comment)
-}
-
-/// The file asked for, or the bundle's own name in the folder asked for.
-fn target(asked: Option<&Path>, manifest: &Manifest, platform: Platform) -> PathBuf {
-    let name = format!("{}-{}-{}.run", manifest.name(), manifest.version(), platform.machine());
-    match asked {
-        None => PathBuf::from(name),
-        Some(path) if path.is_dir() || path.as_os_str().to_string_lossy().ends_with('/') => path.join(name),
-        Some(path) => path.to_owned(),
-    }
-}
-
-/// `target`, unless it would land inside the folder that is packed, where it would be an unexpected file: then
-/// beside the folder, or nowhere when that very place was asked for.
-fn outside(folder: &Folder, asked: Option<&Path>, target: PathBuf) -> Result<PathBuf> {
-    let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // Packing may take long: that there is no such place is told before.
-    if !parent.is_dir() {
-        return Err(Error::failed("the folder for the bundle is not there")
-            .fact("output", target.display())
-            .hint(format_args!("make it: mkdir -p {}; or name another place with -o", parent.display())));
-    }
-    let parent = parent.canonicalize().doing("find the folder", parent)?;
-    let root = folder.root().canonicalize().doing("find the folder", folder.root())?;
-    if !parent.starts_with(&root) {
-        return Ok(target);
-    }
-    match (asked, root.parent(), target.file_name()) {
-        (None, Some(beside), Some(name)) => Ok(beside.join(name)),
-        _ => Err(Error::usage("the bundle would lie in the folder that is packed")
-            .fact("output", target.display())
-            .fact("folder", folder.root().display())
-            .hint("name a place outside of the folder with -o, or leave -o out to write beside it")),
-    }
+fn show(report: &Report, terminal: &Terminal) -> Result<()> {
+    let (written, index) = (&report.written, &report.written.index);
+    terminal.document(&json!({
+        "bundle": shown::path(&report.path),
+        "size": written.descriptor.size,
+        "digest": written.descriptor.digest,
+        "checksumFile": shown::path(&written.checksum_file),
+        "manifestSignature": signed_document(&report.signed),
+        "signature": report.signature.as_deref().map(shown::path),
+        "name": index.name,
+        "version": index.version,
+        "platform": report.platform,
+        "carried": report.carried,
+        "artifacts": index.artifacts.len(),
+    }))?;
+    let path = report.path.display();
+    terminal.text(&format!(
+        "{path}: {}, {} in {} ({} for the runtime) in {}\n{}\nmanifest: {}",
+        counted(index.artifacts.len() as u64, "artifact"),
+        bytes(report.carried),
+        bytes(written.descriptor.size),
+        bytes(index.header_size),
+        duration(terminal.elapsed()),
+        written.descriptor.digest,
+        report.signed
+    ))?;
+    terminal.text(&match &report.run {
+        Some(_) => format!("run it on site with: sh {path}"),
+        None => format!("it runs nothing; take the files out on site with: sh {path} pack extract DIR"),
+    })
 }

@@ -1,14 +1,13 @@
 //! `pack cache`: what is kept of earlier downloads.
 
-use std::time::{Duration, SystemTime};
-
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::terminal::{Terminal, bytes, counted};
-use crate::cache::{Cache, Entry, Pruned, Stray};
-use crate::error::{Error, Result};
+use super::terminal::{Column, Terminal, bytes, counted, quantity, shown};
+use crate::cache::Entry;
+use crate::error::Result;
+use crate::task::cache::{self, Bounds, Report};
 
 /// List or prune what is kept of earlier downloads
 #[derive(Args)]
@@ -16,7 +15,7 @@ use crate::error::{Error, Result};
 Examples:
   pack cache                             what is kept, what was used longest ago first
   pack cache prune --older-than 30       throw away what was not used for 30 days
-  pack cache prune --keep-bytes 5000000000
+  pack cache prune --keep-bytes 5G
 
 The cache lies in $XDG_CACHE_HOME/pack, else ~/.cache/pack. What is in it is checked on every use.")]
 pub(super) struct CacheArgs {
@@ -34,42 +33,34 @@ enum Verb {
 
 #[derive(Args)]
 struct PruneArgs {
-    /// Only what was not used for so many days
+    /// Only what was not used for this many days
     #[arg(long, value_name = "DAYS")]
     older_than: Option<u64>,
-    /// Only as much as is needed to keep at most so many bytes
-    #[arg(long, value_name = "BYTES")]
+    /// Only as much as is needed to keep at most this many bytes; K, M, G and T are understood
+    #[arg(long, value_name = "BYTES", value_parser = size)]
     keep_bytes: Option<u64>,
 }
 
+fn size(text: &str) -> Result<u64, String> {
+    quantity(text).ok_or_else(|| "give bytes, such as 500M or 5G".to_owned())
+}
+
 pub(super) fn run(args: &CacheArgs, terminal: &Terminal) -> Result<u8> {
-    let root = Cache::default_root().ok_or_else(|| {
-        Error::failed("there is no place for a cache").hint("set HOME or XDG_CACHE_HOME to an absolute path")
-    })?;
-    let cache = Cache::at(root);
     match &args.verb {
-        None | Some(Verb::List) => {
-            show(&cache, "kept", &cache.list()?, &cache.strays()?, terminal)?;
-        }
-        Some(Verb::Prune(prune)) => {
-            let day = Duration::from_secs(24 * 60 * 60);
-            let used_before = prune.older_than.and_then(|days| {
-                SystemTime::now().checked_sub(day.saturating_mul(u32::try_from(days).unwrap_or(u32::MAX)))
-            });
-            let everything = prune.older_than.is_none() && prune.keep_bytes.is_none();
-            let keep_bytes = if everything { Some(0) } else { prune.keep_bytes };
-            let Pruned { entries, strays } = cache.prune(used_before, keep_bytes)?;
-            show(&cache, "removed", &entries, &strays, terminal)?;
+        None | Some(Verb::List) => show("kept", &cache::list()?, terminal)?,
+        Some(Verb::Prune(PruneArgs { older_than, keep_bytes })) => {
+            let bounds = Bounds { older_than_days: *older_than, keep_bytes: *keep_bytes };
+            show("removed", &cache::prune(bounds)?, terminal)?;
         }
     }
     Ok(0)
 }
 
-fn show(cache: &Cache, word: &str, entries: &[Entry], strays: &[Stray], terminal: &Terminal) -> Result<()> {
+fn show(word: &str, Report { root, entries, strays }: &Report, terminal: &Terminal) -> Result<()> {
     let size: u64 = entries.iter().map(|entry| entry.size).sum();
     let left_over: u64 = strays.iter().map(|stray| stray.size).sum();
     terminal.document(&json!({
-        "cache": cache.root(),
+        "cache": shown::path(root),
         word: entries.iter().map(document).collect::<Vec<_>>(),
         "bytes": size,
         "leftOver": strays.len(),
@@ -77,9 +68,10 @@ fn show(cache: &Cache, word: &str, entries: &[Entry], strays: &[Stray], terminal
     }))?;
     let rows = entries.iter().map(|entry| vec![used(entry), bytes(entry.size), entry.digest.to_string()]);
     if !entries.is_empty() {
-        terminal.table(&["LAST USED", "SIZE", "DIGEST"], rows.collect())?;
+        let columns = [Column::Whole("LAST USED"), Column::Whole("SIZE"), Column::Whole("DIGEST")];
+        terminal.table(&columns, &rows.collect::<Vec<_>>())?;
     }
-    let mut line = format!("{}: {word} {}, {}", cache.root().display(), entries.len(), bytes(size));
+    let mut line = format!("{}: {word} {}, {}", root.display(), entries.len(), bytes(size));
     if !strays.is_empty() {
         let files = counted(strays.len() as u64, "file");
         line.push_str(&format!("; {files} left over by interrupted runs, {}", bytes(left_over)));

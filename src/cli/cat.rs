@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::terminal::Terminal;
-use crate::bundle::{Bundle, Wanted, cat};
+use super::trust::KeyArgs;
+use crate::bundle::Wanted;
 use crate::error::{Error, Result};
+use crate::task::cat;
 
 /// Write one file of a bundle to standard output
 #[derive(Args)]
@@ -25,6 +27,8 @@ pub(super) struct CatArgs {
     bundle: PathBuf,
     /// The file's name
     name: String,
+    #[command(flatten)]
+    key: KeyArgs,
 }
 
 pub(super) fn run(args: &CatArgs, terminal: &Terminal) -> Result<u8> {
@@ -32,9 +36,9 @@ pub(super) fn run(args: &CatArgs, terminal: &Terminal) -> Result<u8> {
         return Err(Error::usage("what 'pack cat' prints is the file, not a document")
             .hint("type it without --json; what is in a bundle: pack inspect --json BUNDLE"));
     }
-    let bundle = Bundle::open(&args.bundle)?;
-    bundle.manifest()?;
     let wanted = if args.decompress { Wanted::Decompressed } else { Wanted::Original };
-    terminal.stream(|out| cat(&bundle, &args.name, wanted, out))?;
+    let trust = args.key.read()?;
+    let progress = terminal.progress();
+    terminal.stream(|out| cat::run(&args.bundle, &args.name, wanted, &trust, out, progress.as_ref()))?;
     Ok(0)
 }

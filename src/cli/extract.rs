@@ -5,11 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::terminal::{Terminal, counted};
-use crate::bundle::{Bundle, extract_all, extract_some, no_such_file};
+use super::terminal::{Terminal, counted, duration, shown};
+use super::trust::KeyArgs;
 use crate::error::Result;
-use crate::manifest::{FILE_NAME, SIGNATURE_NAME};
-use crate::release::Folder;
+use crate::task::extract::{self, Options, Report};
 
 /// Give the folder back, byte for byte, or some of its files; never runs anything
 #[derive(Args)]
@@ -25,31 +24,20 @@ pub(super) struct ExtractArgs {
     dir: PathBuf,
     /// Only these files
     names: Vec<String>,
+    #[command(flatten)]
+    key: KeyArgs,
 }
 
 pub(super) fn run(args: &ExtractArgs, terminal: &Terminal) -> Result<u8> {
-    let bundle = Bundle::open(&args.bundle)?;
-    bundle.manifest()?;
-    let index = bundle.index();
-    let known = |name: &str| matches!(name, FILE_NAME | SIGNATURE_NAME) || index.artifact(name).is_some();
-    if let Some(unknown) = args.names.iter().find(|name| !known(name)) {
-        return Err(no_such_file(&bundle, unknown));
-    }
-    let progress = terminal.progress("extracting");
-    if args.names.is_empty() {
-        extract_all(&bundle, &Folder::at(&args.dir), progress.as_ref())?;
-    } else {
-        extract_some(
-            &bundle,
-            |path| args.names.iter().any(|name| name == path.as_str()),
-            &args.dir,
-            progress.as_ref(),
-        )?;
-    }
+    let options = Options {
+        bundle: args.bundle.clone(),
+        dir: args.dir.clone(),
+        names: args.names.clone(),
+        trust: args.key.read()?,
+    };
+    let progress = terminal.progress();
+    let Report { bundle, files, plain } = extract::run(&options, progress.as_ref())?;
     drop(progress);
-    let is_wanted = |name: &str| args.names.is_empty() || args.names.iter().any(|wanted| wanted == name);
-    let plain = index.artifacts.iter().filter(|artifact| artifact.carried.is_exported());
-    let plain: Vec<&str> = plain.map(|artifact| artifact.name.as_str()).filter(|name| is_wanted(name)).collect();
     if !plain.is_empty() {
         terminal.note(&format!(
             "packed without originals, these came back as plain docker archives, which no manifest knows: {}; \
@@ -57,14 +45,15 @@ pub(super) fn run(args: &ExtractArgs, terminal: &Terminal) -> Result<u8> {
             plain.join(", ")
         ));
     }
-    let count = if args.names.is_empty() { index.artifacts.len() } else { args.names.len() };
-    terminal.document(&json!({ "bundle": args.bundle, "folder": args.dir, "files": count, "plain": plain }))?;
+    let index = bundle.index();
+    terminal.document(&json!({ "bundle": shown::path(&args.bundle), "folder": shown::path(&args.dir), "files": files, "plain": plain }))?;
     terminal.text(&format!(
-        "{}: {} of {} {}",
+        "{}: {} of {} {} in {}",
         args.dir.display(),
-        counted(count as u64, "file"),
+        counted(files as u64, "file"),
         index.name,
-        index.version
+        index.version,
+        duration(terminal.elapsed())
     ))?;
     Ok(0)
 }

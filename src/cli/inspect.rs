@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::terminal::{Terminal, bytes, counted};
-use crate::bundle::{Bundle, Carried, Footprint, Index};
+use super::terminal::{Column, Terminal, bytes, counted, shown};
+use super::trust::{KeyArgs, signed_document};
+use crate::bundle::{Carried, Footprint, Index};
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::image::Image;
 use crate::image_ref::ImageRef;
+use crate::task::inspect;
 
 /// Show what is inside a bundle
 #[derive(Args)]
@@ -20,26 +22,29 @@ Examples:
   pack inspect --json hello-1.0.0-x86_64.run
   sh hello-1.0.0-x86_64.run pack inspect
 
-Reads the index only; 'pack verify' checks every byte.")]
+Reads the index and the manifest only; 'pack verify' checks every byte.")]
 pub(super) struct InspectArgs {
     /// The bundle
     bundle: PathBuf,
+    #[command(flatten)]
+    key: KeyArgs,
 }
 
 pub(super) fn run(args: &InspectArgs, terminal: &Terminal) -> Result<u8> {
-    let bundle = Bundle::open(&args.bundle)?;
+    let progress = terminal.progress();
+    let report = inspect::run(&args.bundle, &args.key.read()?, progress.as_ref())?;
+    drop(progress);
+    let inspect::Report { bundle, signed, size, payload_at, originals, footprints } = &report;
     let index = bundle.index();
-    let payload_at = index.header_size + 1;
     let escape = format!("tail -c +{payload_at} {} | zstd -dc | tar -x", args.bundle.display());
-    let originals: u64 = index.artifacts.iter().map(|artifact| artifact.size).sum();
-    let footprints: Vec<Footprint> = index.artifacts.iter().map(|artifact| index.footprint_of(artifact)).collect();
     let each = |of: fn(&Footprint) -> u64| {
         let names = index.artifacts.iter().map(|artifact| artifact.name.to_string());
         names.zip(footprints.iter().map(|share| of(share).into())).collect::<Map<_, _>>()
     };
     terminal.document(&json!({
-        "bundle": args.bundle,
-        "size": bundle.length()?,
+        "bundle": shown::path(&args.bundle),
+        "signature": signed.as_ref().map(signed_document),
+        "size": size,
         "payloadAt": payload_at,
         "escapeHatch": escape,
         "index": index,
@@ -49,23 +54,24 @@ pub(super) fn run(args: &InspectArgs, terminal: &Terminal) -> Result<u8> {
         "stores": each(|share| share.stored),
     }))?;
     terminal.text(&format!(
-        "{} {} for {}\n\nbundle    {}\nsize      {} ({} bytes)\nruntime   {}\npayload   {} in {}, {} unpacked\noriginals {}: the payload is {} % of them\nrun       {}\npacked by {}\n",
+        "{} {} for {}\n\nbundle    {}\nsize      {} ({} bytes)\nruntime   {}\npayload   {} in {}, {} unpacked\noriginals {}: the payload is {} % of them\nrun       {}\nsignature {}\npacked by {}\n",
         index.name,
         index.version,
         index.platform,
         args.bundle.display(),
-        bytes(bundle.length()?),
-        bundle.length()?,
+        bytes(*size),
+        size,
         bytes(index.header_size),
         bytes(index.payload_size()),
         counted(index.frames.len() as u64, "frame"),
         bytes(index.raw_size),
-        bytes(originals),
-        100 * index.payload_size() / originals.max(1),
+        bytes(*originals),
+        100 * index.payload_size() / (*originals).max(1),
         index.run.as_ref().map_or("nothing", |run| run.as_str()),
+        signed.as_ref().map_or("cannot be read: the bundle is damaged".to_owned(), ToString::to_string),
         index.packed_by,
     ))?;
-    let rows = index.artifacts.iter().zip(&footprints).map(|(artifact, share)| {
+    let rows = index.artifacts.iter().zip(footprints).map(|(artifact, share)| {
         let digest = if terminal.verbose() { artifact.digest.to_string() } else { artifact.digest.short() };
         vec![
             artifact.name.to_string(),
@@ -81,7 +87,17 @@ pub(super) fn run(args: &InspectArgs, terminal: &Terminal) -> Result<u8> {
             digest,
         ]
     });
-    terminal.table(&["NAME", "KIND", "SIZE", "MODE", "CARRIED", "ADDS", "STORED", "DIGEST"], rows.collect())?;
+    let columns = [
+        Column::Shortened("NAME"),
+        Column::Whole("KIND"),
+        Column::Whole("SIZE"),
+        Column::Whole("MODE"),
+        Column::Shortened("CARRIED"),
+        Column::Whole("ADDS"),
+        Column::Whole("STORED"),
+        Column::Whole("DIGEST"),
+    ];
+    terminal.table(&columns, &rows.collect::<Vec<_>>())?;
     images(index, terminal)?;
     terminal.text(&format!("\nwithout pack, with stock tools:\n  {escape}"))?;
     Ok(0)
@@ -121,7 +137,9 @@ fn images(index: &Index, terminal: &Terminal) -> Result<()> {
         }
     }
     terminal.text("")?;
-    terminal.table(&["IMAGE", "UNPACKED", "", "DIGEST"], rows)
+    let columns =
+        [Column::Shortened("IMAGE"), Column::Whole("UNPACKED"), Column::Shortened(""), Column::Whole("DIGEST")];
+    terminal.table(&columns, &rows)
 }
 
 fn images_json(index: &Index) -> Value {

@@ -6,10 +6,9 @@ use clap::Args;
 use serde_json::json;
 
 use super::password;
-use super::terminal::Terminal;
-use crate::error::{Error, Result};
-use crate::signature;
-use crate::staged_file::StagedFile;
+use super::terminal::{Terminal, shown};
+use crate::error::Result;
+use crate::task::keygen::{self, Report};
 
 /// Make a pair of keys for signing manifests, in minisign's format
 #[derive(Args)]
@@ -29,29 +28,15 @@ pub(super) struct KeygenArgs {
 }
 
 pub(super) fn run(args: &KeygenArgs, terminal: &Terminal) -> Result<u8> {
-    let with_ending = |ending: &str| {
-        let mut path = args.name.as_os_str().to_owned();
-        path.push(ending);
-        PathBuf::from(path)
-    };
-    let (secret_path, public_path) = (with_ending(".key"), with_ending(".pub"));
-    for path in [&secret_path, &public_path] {
-        if path.exists() {
-            return Err(Error::failed("a key is there already: it is not overwritten")
-                .fact("path", path.display())
-                .hint("choose another name: pack keygen NAME"));
-        }
-    }
-    let password = if args.no_password { None } else { Some(password::new()?) };
-    let (public, secret) = signature::generate(password)?;
-    StagedFile::write(&secret_path, secret.as_bytes(), 0o600)?;
-    StagedFile::write(&public_path, public.as_bytes(), 0o644)?;
-    let key = public.lines().nth(1).unwrap_or_default();
-    terminal.document(&json!({ "secretKey": secret_path, "publicKeyFile": public_path, "publicKey": key }))?;
+    let password = || if args.no_password { Ok(None) } else { password::new().map(Some) };
+    let Report { secret, public, key } = keygen::run(&args.name, password)?;
+    terminal.document(
+        &json!({ "secretKey": shown::path(&secret), "publicKeyFile": shown::path(&public), "publicKey": key }),
+    )?;
     terminal.text(&format!(
         "{}: the secret key, for 'pack sign --key'; keep it to yourself\n{}: the public key, for --pubkey: {key}",
-        secret_path.display(),
-        public_path.display()
+        secret.display(),
+        public.display()
     ))?;
     Ok(0)
 }

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::locate;
-use super::terminal::Terminal;
-use crate::bundle::Bundle;
+use super::terminal::{Terminal, shown};
+use super::trust::KeyArgs;
 use crate::error::Result;
-use crate::site;
+use crate::release::Folder;
+use crate::task::load;
 
 /// Stream images into 'docker load'; no temporary copy
 #[derive(Args)]
@@ -23,17 +23,16 @@ pub(super) struct LoadArgs {
     source: PathBuf,
     /// Only these artifacts
     names: Vec<String>,
+    #[command(flatten)]
+    key: KeyArgs,
 }
 
 pub(super) fn run(args: &LoadArgs, terminal: &Terminal) -> Result<u8> {
     if !args.source.is_dir() {
         return run_bundle(args, terminal);
     }
-    let progress = terminal.progress("loading");
-    let folder = locate::folder(Some(&args.source))?;
-    let manifest = folder.expect_manifest()?;
-    let platform = locate::platform_of(&folder, None)?;
-    let loaded = site::load_from_folder(&folder, &manifest.select(platform)?, &args.names, progress.as_ref())?;
+    let progress = terminal.progress();
+    let loaded = load::from_folder(&Folder::at(&args.source), &args.names, &args.key.read()?, progress.as_ref())?;
     drop(progress);
     show(args, &loaded, terminal)
 }
@@ -41,14 +40,14 @@ pub(super) fn run(args: &LoadArgs, terminal: &Terminal) -> Result<u8> {
 /// As [`run`], of a bundle only: the archives of a folder are taken apart first, by code that a bundle's own
 /// runtime does without.
 pub(super) fn run_bundle(args: &LoadArgs, terminal: &Terminal) -> Result<u8> {
-    let progress = terminal.progress("loading");
-    let loaded = site::load_from_bundle(&Bundle::open(&args.source)?, &args.names, progress.as_ref())?;
+    let progress = terminal.progress();
+    let loaded = load::from_bundle(&args.source, &args.names, &args.key.read()?, progress.as_ref())?;
     drop(progress);
     show(args, &loaded, terminal)
 }
 
 fn show(args: &LoadArgs, loaded: &[String], terminal: &Terminal) -> Result<u8> {
-    terminal.document(&json!({ "source": args.source, "loaded": loaded }))?;
+    terminal.document(&json!({ "source": shown::path(&args.source), "loaded": loaded }))?;
     terminal.text(&match loaded {
         [] => "nothing to load: there are no images in it".to_owned(),
         names => format!("loaded {}", names.join(", ")),

@@ -1,15 +1,15 @@
-//! The options that every fetching command shares, and where a manifest is.
+//! The options that every fetching command footprints, and where a manifest is.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use url::Url;
 
+use super::terminal::quantity;
 use crate::cache::Cache;
-use crate::error::{Error, IoContext, Result};
-use crate::fetch::{Fetcher, Options};
-use crate::manifest::{FILE_NAME, builtin};
+use crate::error::{Error, Result};
+use crate::fetch::Options;
 
 /// More threads or connections than this help nobody and look like an attack to servers.
 const MOST_AT_ONCE: usize = 64;
@@ -48,12 +48,8 @@ pub(super) struct NetworkArgs {
 }
 
 impl NetworkArgs {
-    /// A fetcher as asked for.
-    pub(super) fn fetcher(&self) -> Result<Fetcher> {
-        Fetcher::new(self.options()?)
-    }
-
-    fn options(&self) -> Result<Options> {
+    /// How to fetch.
+    pub(super) fn options(&self) -> Result<Options> {
         let usual = Options::default();
         Ok(Options {
             jobs: self.jobs,
@@ -69,48 +65,6 @@ impl NetworkArgs {
             ..usual
         })
     }
-}
-
-/// The URL of the manifest asked for: a URL, a file, a folder's manifest; else the one here; else the
-/// one built in.
-pub(super) fn manifest_url(asked: Option<&str>) -> Result<Url> {
-    match asked {
-        Some(text) => match Url::parse(text) {
-            Ok(url) if matches!(url.scheme(), "http" | "https" | "file") => Ok(url),
-            parsed if is_meant_as_url(text) => {
-                let reason = match parsed {
-                    Ok(url) if url.has_host() => format!("its scheme is {}", url.scheme()),
-                    Err(why) if text.contains("://") => why.to_string(),
-                    _ => "no file has that name, and a URL begins with https:// or http://".to_owned(),
-                };
-                Err(Error::usage("a manifest cannot be had from there")
-                    .fact("reason", reason)
-                    .hint("use an http, https or file URL, or a path"))
-            }
-            _ => file_url(Path::new(text)),
-        },
-        None if Path::new(FILE_NAME).is_file() => file_url(Path::new(FILE_NAME)),
-        None => {
-            let none = |cause| Error::failed("no manifest is built in").fact("cause", cause);
-            Url::parse(builtin::BASE).map_err(|cause| none(cause).hint("name one: pack download MANIFEST"))
-        }
-    }
-}
-
-fn file_url(path: &Path) -> Result<Url> {
-    let path = if path.is_dir() { path.join(FILE_NAME) } else { path.to_owned() };
-    let absolute = path
-        .canonicalize()
-        .doing("find the manifest", &path)
-        .map_err(|error| error.hint("name a manifest.json or its URL; see 'pack download --help'"))?;
-    Url::from_file_path(&absolute)
-        .map_err(|()| Error::failed("this path cannot be a URL").fact("path", absolute.display()))
-        .map_err(|error| error.hint("copy the manifest to a place with a plain name, and name that"))
-}
-
-/// Whether a word is no path, and not to be told as one: it may carry a password, or a token for a user.
-pub(super) fn is_meant_as_url(text: &str) -> bool {
-    text.contains("://") || (text.contains('@') && !Path::new(text).exists())
 }
 
 /// The URL of a mirror: its last part is a folder, whether or not it was typed with a slash. The option's own parser
@@ -138,18 +92,7 @@ fn a_few(text: &str) -> Result<usize, String> {
 
 /// Bytes a second, as in `500K` or `20M` (decimal units).
 fn rate(text: &str) -> Result<u64, String> {
-    let (digits, unit) = match text.find(|c: char| !c.is_ascii_digit()) {
-        Some(end) => text.split_at(end),
-        None => (text, ""),
-    };
-    let factor = match unit.to_ascii_uppercase().as_str() {
-        "" => 1,
-        "K" => 1_000,
-        "M" => 1_000_000,
-        "G" => 1_000_000_000,
-        _ => return Err("give bytes a second, such as 500K or 20M".to_owned()),
-    };
-    let rate = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(factor)).filter(|&rate| rate > 0);
+    let rate = quantity(text).filter(|&rate| rate > 0);
     rate.ok_or_else(|| "give bytes a second, such as 500K or 20M".to_owned())
 }
 

@@ -2,19 +2,22 @@
 
 mod bars;
 mod lines;
+pub(super) mod shown;
 mod size;
+mod table;
 
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
 
-use comfy_table::Table;
-use comfy_table::presets::NOTHING;
 use console::style;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-pub(super) use size::{bytes, counted};
+pub(super) use size::{bytes, counted, duration, quantity, rate};
+pub(super) use table::Column;
 
-use crate::error::{Error, Result, inert};
+use crate::error::{Error, Result, inert, printable};
 use crate::progress::{Progress, Silent};
 
 /// Where a command prints to, and how.
@@ -22,12 +25,13 @@ pub(super) struct Terminal {
     json: bool,
     quiet: bool,
     verbose: bool,
+    started: Instant,
 }
 
 impl Terminal {
     /// A terminal that prints what the options ask for.
     pub(super) fn new(json: bool, quiet: bool, verbose: bool) -> Self {
-        Terminal { json, quiet, verbose }
+        Terminal { json, quiet, verbose, started: Instant::now() }
     }
 
     /// A terminal for the time before the options are known.
@@ -40,20 +44,45 @@ impl Terminal {
         self.json
     }
 
+    /// Whether only what goes wrong is to be printed.
+    pub(super) fn quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// Whether more detail was asked for.
     pub(super) fn verbose(&self) -> bool {
         self.verbose
     }
 
-    /// Somebody to report progress to: bars on a terminal, else a line a file; nobody with `--quiet`.
-    pub(super) fn progress(&self, verb: &'static str) -> Box<dyn Progress> {
+    /// Somebody to report progress to: bars on a terminal; else a line for each file that is done and for what takes
+    /// long; nobody with `--quiet`.
+    pub(super) fn progress(&self) -> Box<dyn Progress> {
+        self.reporter(true)
+    }
+
+    /// As [`Terminal::progress`], where the result lists every file: a log does not hear of each twice.
+    pub(super) fn progress_of_what_is_listed(&self) -> Box<dyn Progress> {
+        self.reporter(self.json)
+    }
+
+    fn reporter(&self, each: bool) -> Box<dyn Progress> {
         if self.quiet {
             Box::new(Silent)
-        } else if io::stderr().is_terminal() {
-            Box::new(bars::Bars::new(verb))
+        } else if has_bars() {
+            Box::new(bars::Bars::new())
         } else {
-            Box::new(lines::Lines::new())
+            Box::new(lines::Lines::new(each))
         }
+    }
+
+    /// Whether [`Terminal::progress`] has listed every file by itself, so that the result need not.
+    pub(super) fn has_listed(&self) -> bool {
+        !self.quiet && !has_bars()
+    }
+
+    /// How long the command has taken.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
     }
 
     /// Prints a result as it is.
@@ -93,29 +122,52 @@ impl Terminal {
         let text = serde_json::to_string_pretty(document)
             .map_err(|cause| Error::failed("cannot write the result as JSON").fact("cause", cause))
             .map_err(|error| error.hint("run the same command without --json"))?;
-        self.raw(format!("{text}\n").as_bytes())
+        self.raw(format!("{}\n", shown::inert_json(&text)).as_bytes())
     }
 
-    /// Prints rows under headings, columns aligned.
-    pub(super) fn table(&self, headings: &[&str], rows: Vec<Vec<String>>) -> Result<()> {
-        let mut table = Table::new();
-        table.load_style(NOTHING).set_header(headings).add_rows(rows);
-        for column in table.column_iter_mut() {
-            column.set_padding((0, 2));
+    /// Prints rows under headings, columns aligned, and shortened to the terminal's width unless `--verbose`.
+    pub(super) fn table(&self, columns: &[Column], rows: &[Vec<String>]) -> Result<()> {
+        let width = width_of(io::stdout()).filter(|_| !self.verbose);
+        let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| inert(cell)).collect()).collect();
+        if self.quiet || self.json {
+            return Ok(());
         }
-        let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
-        self.text(&lines.join("\n"))
+        self.raw(format!("{}\n", table::lines(columns, &rows, width).join("\n")).as_bytes())
+    }
+
+    /// As [`Terminal::table`] with only the rows that `is_notable` picks where there are many; a line counts the others.
+    pub(super) fn table_of_files(
+        &self,
+        columns: &[Column],
+        rows: &[Vec<String>],
+        is_notable: impl Fn(&[String]) -> bool,
+    ) -> Result<()> {
+        if self.verbose || rows.len() <= MANY {
+            return self.table(columns, rows);
+        }
+        let notable: Vec<Vec<String>> = rows.iter().filter(|row| is_notable(row)).cloned().collect();
+        if !notable.is_empty() {
+            self.table(columns, &notable)?;
+        }
+        let others = (rows.len() - notable.len()) as u64;
+        self.text(&format!("({} not listed: -v lists them too)", counted(others, "file")))
     }
 
     /// Something worth knowing that is no result.
     pub(super) fn note(&self, line: &str) {
         if !self.quiet {
-            stderr(&format!("{}: {line}", style("note").for_stderr().cyan().bold()));
+            stderr(&note(line));
         }
     }
 
     /// An error as people read it; with `--json`, a document as well.
     pub(super) fn error(&self, error: &Error) {
+        self.problem(error);
+        self.error_document(error);
+    }
+
+    /// An error as people read it, which the result has told too where that is a document.
+    pub(super) fn problem(&self, error: &Error) {
         let mut text = format!("{}: {}", style("error").for_stderr().red().bold(), error.title());
         for (name, value) in error.facts() {
             text.push_str(&format!("\n  {name}: {value}"));
@@ -124,7 +176,6 @@ impl Terminal {
             text.push_str(&format!("\n{}: {hint}", style("hint").for_stderr().green().bold()));
         }
         stderr(&text);
-        self.error_document(error);
     }
 
     /// An error as a document, where asked for.
@@ -149,11 +200,30 @@ impl Terminal {
     }
 }
 
+/// Longer lists show only what is notable.
+const MANY: usize = 20;
+
+/// The columns of the terminal behind `stream`; `None` where there is none, or it does not tell.
+fn width_of(stream: impl AsFd) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(stream).ok()?;
+    Some(usize::from(size.ws_col)).filter(|&columns| columns > 0)
+}
+
+/// Whether standard error is a terminal that can move its cursor.
+fn has_bars() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
 fn not_printed(cause: io::Error) -> Error {
     Error::failed("cannot write to standard output")
         .fact("cause", &cause)
         .caused_by(cause)
         .hint("look at where it leads: a full disk (see 'df -h')? Then run the same command again")
+}
+
+/// A note as people read it.
+fn note(line: &str) -> String {
+    format!("{}: {}", style("note").for_stderr().cyan().bold(), printable(line))
 }
 
 fn stderr(text: &str) {

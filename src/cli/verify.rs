@@ -5,14 +5,16 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::authentic;
-use super::locate;
-use super::terminal::{Terminal, bytes, counted};
-use super::trust::{KeyArgs, Trust};
-use crate::bundle::{self, Bundle, BundlePart, Damage};
-use crate::error::{Class, Result};
+use super::platform::platform;
+use super::terminal::{Column, Terminal, bytes, counted, duration, rate, shown};
+use super::trust::{KeyArgs, signed_document};
+use crate::bundle::{BundlePart, Damage};
+use crate::error::{Error, Result};
 use crate::platform::Platform;
-use crate::release::{self, Row, State};
+use crate::release::{Folder, Row, State};
+use crate::task::commands::{compare_bundle, download_again, word};
+use crate::task::locate;
+use crate::task::verify::{self, BundleReport, FolderOptions, FolderReport};
 
 /// Check every artifact of a folder, or every byte of a bundle
 #[derive(Args)]
@@ -20,6 +22,7 @@ use crate::release::{self, Row, State};
 Examples:
   pack verify                                   the folder that 'pack download' made here
   pack verify dataflux-func-portable            another folder
+  pack verify DIR --manifest manifest.json      files that were fetched by hand
   pack verify hello-1.0.0-x86_64.run            a bundle
   sh hello-1.0.0-x86_64.run pack verify         a bundle, with the pack inside it
   pack verify --pubkey release.pub x.run        and signed by its publisher
@@ -29,54 +32,85 @@ pub(super) struct VerifyArgs {
     /// The folder or bundle [default: the folder of the manifest here]
     target: Option<PathBuf>,
     /// Check the artifacts of this platform [default: the folder's]
-    #[arg(long)]
+    #[arg(long, value_parser = platform)]
     platform: Option<Platform>,
+    /// Check the folder against this manifest, as for files that were fetched by hand [default: the folder's own]
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
     #[command(flatten)]
     key: KeyArgs,
 }
 
 pub(super) fn run(args: &VerifyArgs, terminal: &Terminal) -> Result<u8> {
     let trust = args.key.read()?;
+    let progress = terminal.progress_of_what_is_listed();
     match &args.target {
-        Some(path) if !path.is_dir() => verify_bundle(path, &trust, terminal),
-        target => verify_folder(target.as_deref(), args.platform, &trust, terminal),
+        Some(path) if !path.is_dir() => {
+            if args.manifest.is_some() {
+                return Err(Error::usage("a bundle is checked against the manifest in it, and this is not a folder")
+                    .fact("path", path.display())
+                    .hint(format_args!("leave --manifest out: pack verify {}", word(path))));
+            }
+            let report = verify::bundle(path, &trust, progress.as_ref())?;
+            drop(progress);
+            show_bundle(path, &report, terminal)
+        }
+        target => {
+            let folder = locate::folder(target.as_deref())?;
+            let options = FolderOptions { folder, manifest: args.manifest.clone(), platform: args.platform, trust };
+            let report = verify::folder(&options, progress.as_ref())?;
+            drop(progress);
+            show_folder(&options.folder, &report, terminal)
+        }
     }
 }
 
-fn verify_folder(path: Option<&Path>, platform: Option<Platform>, trust: &Trust, terminal: &Terminal) -> Result<u8> {
-    let folder = locate::folder(path)?;
-    let manifest = folder.expect_manifest()?;
-    trust.check_folder(&folder, &manifest, terminal)?;
-    let platform = locate::platform_of(&folder, platform)?;
-    let rows = {
-        let progress = terminal.progress("verifying");
-        release::verify(&folder, &manifest.select(platform)?, progress.as_ref())?
-    };
-    let good = rows.iter().all(|row| row.state == State::Ok);
+fn show_folder(folder: &Folder, report: &FolderReport, terminal: &Terminal) -> Result<u8> {
+    let (manifest, rows) = (&report.manifest, &report.files);
     terminal.document(&json!({
-        "folder": folder.root(),
+        "folder": shown::path(folder.root()),
         "name": manifest.name().as_str(),
         "version": manifest.version(),
-        "platform": platform,
-        "ok": good,
+        "platform": report.platform,
+        "signature": signed_document(&report.signed),
+        "ok": report.is_good(),
         "artifacts": rows.iter().map(row_document).collect::<Vec<_>>(),
     }))?;
-    terminal.table(&["STATE", "NAME", "SIZE", "DETAIL"], rows.iter().map(row_cells).collect())?;
-    let wrong = rows.iter().filter(|row| row.state != State::Ok).count();
-    if good {
-        let all =
-            format!("{} {}: {}, all ok", manifest.name(), manifest.version(), counted(rows.len() as u64, "artifact"));
-        terminal.text(&all)?;
+    let columns =
+        [Column::State("STATE"), Column::Shortened("NAME"), Column::Whole("SIZE"), Column::Shortened("DETAIL")];
+    let cells: Vec<Vec<String>> = rows.iter().map(row_cells).collect();
+    terminal.table_of_files(&columns, &cells, |row| row[0] != State::Ok.as_str())?;
+    if report.is_good() {
+        let count = counted(rows.len() as u64, "artifact");
+        let summary =
+            format!("{} {}: {count}, all ok, in {}", manifest.name(), manifest.version(), duration(terminal.elapsed()));
+        terminal.text(&format!("{summary}\n{}", report.signed))?;
         return Ok(0);
     }
-    let hint = if rows.iter().all(|row| matches!(row.state, State::Ok | State::Unexpected)) {
-        "remove what does not belong there"
+    let wrong = report.wrong();
+    let count = counted(rows.len() as u64, "file");
+    let mut error = Error::integrity(format_args!("{wrong} of {count} in the folder not as the manifest says"))
+        .fact("folder", folder.root().display());
+    if terminal.quiet() {
+        let bad = rows.iter().filter(|row| row.state != State::Ok);
+        for row in bad.clone().take(MOST_FACTS) {
+            error = error.fact("file", format_args!("{}: {}", row.name, row.state.as_str()));
+        }
+        if let Some(more) = bad.count().checked_sub(MOST_FACTS).filter(|&more| more > 0) {
+            error = error.fact("file", format_args!("and {more} more"));
+        }
+    }
+    let error = if rows.iter().all(|row| matches!(row.state, State::Ok | State::Unexpected)) {
+        error.hint("remove what does not belong there, or move it to another folder")
     } else {
-        "get what is missing or wrong with: pack download MANIFEST"
+        error.hint(format_args!("get what is missing or wrong with: {}", download_again(folder)))
     };
-    terminal.note(&format!("not as it should be: {wrong} of {}; {hint}", counted(rows.len() as u64, "file")));
-    Ok(Class::Integrity.exit_code())
+    terminal.problem(&error);
+    Ok(error.class().exit_code())
 }
+
+/// How many files an error names.
+const MOST_FACTS: usize = 20;
 
 fn row_document(row: &Row) -> Value {
     json!({
@@ -108,20 +142,17 @@ fn row_cells(row: &Row) -> Vec<String> {
     vec![row.state.as_str().to_owned(), row.name.clone(), size, detail]
 }
 
-fn verify_bundle(path: &Path, trust: &Trust, terminal: &Terminal) -> Result<u8> {
-    let bundle = Bundle::open(path)?;
-    let damage = check(&bundle, terminal)?;
-    if damage.is_empty() {
-        authentic::check(trust, &bundle, terminal)?;
-    }
+fn show_bundle(path: &Path, report: &BundleReport, terminal: &Terminal) -> Result<u8> {
+    let BundleReport { bundle, damage, .. } = report;
     let index = bundle.index();
-    let hit = |name: &str| damage.iter().any(|damage| damage.files.iter().any(|file| file == name));
-    let state = |name: &str| if hit(name) { "damaged" } else { "ok" };
+    let word = |is_whole: bool| if is_whole { "ok" } else { "damaged" };
+    let state = |name: &str| word(report.is_whole(name));
     terminal.document(&json!({
-        "bundle": path,
+        "bundle": shown::path(path),
         "name": index.name,
         "version": index.version,
         "platform": index.platform,
+        "signature": report.signed.as_ref().map(signed_document),
         "ok": damage.is_empty(),
         "artifacts": index.artifacts.iter().map(|artifact| json!({
             "name": artifact.name,
@@ -135,8 +166,8 @@ fn verify_bundle(path: &Path, trust: &Trust, terminal: &Terminal) -> Result<u8> 
     let row = |state: &str, name: &str, size: u64, detail: String| {
         vec![state.to_owned(), name.to_owned(), bytes(size), detail]
     };
-    let header_state = if damage.iter().any(|damage| damage.part == BundlePart::Header) { "damaged" } else { "ok" };
-    let mut rows = vec![row(header_state, "(launcher and runtime)", index.header_size, index.header_digest.short())];
+    let header = word(report.is_header_whole());
+    let mut rows = vec![row(header, "(launcher and runtime)", index.header_size, index.header_digest.short())];
     rows.extend(index.artifacts.iter().map(|artifact| {
         let detail = if artifact.carried.is_exported() {
             "comes back as a plain docker archive".to_owned()
@@ -145,42 +176,22 @@ fn verify_bundle(path: &Path, trust: &Trust, terminal: &Terminal) -> Result<u8> 
         };
         row(state(artifact.name.as_str()), artifact.name.as_str(), artifact.size, detail)
     }));
-    terminal.table(&["STATE", "NAME", "SIZE", "DIGEST"], rows)?;
+    let columns =
+        [Column::State("STATE"), Column::Shortened("NAME"), Column::Whole("SIZE"), Column::Shortened("DIGEST")];
+    terminal.table_of_files(&columns, &rows, |row| row[0] != "ok")?;
     if damage.is_empty() {
-        terminal.text(&format!(
-            "{} {}: {} bytes, every one accounted for",
-            index.name,
-            index.version,
-            bundle.length()?
-        ))?;
+        let size = bundle.length()?;
+        let (name, version, time) = (&index.name, &index.version, terminal.elapsed());
+        let summary = format!("{name} {version}: {size} bytes, every one accounted for, in {}", duration(time));
+        let signed = report.signed.as_ref().map_or_else(String::new, |signed| format!("\n{signed}"));
+        terminal.text(&format!("{summary} ({}){signed}", rate(size, time)))?;
         return Ok(0);
     }
-    for damage in &damage {
-        terminal.note(&damage_line(damage));
-    }
-    terminal.note("copy the bundle again, and compare there and here: sha256sum -c FILE.run.sha256");
-    Ok(Class::Integrity.exit_code())
-}
-
-/// Checks all of a bundle and shows how far it is.
-pub(super) fn check(bundle: &Bundle, terminal: &Terminal) -> Result<Vec<Damage>> {
-    let progress = terminal.progress("verifying");
-    bundle::verify(bundle, progress.as_ref())
-}
-
-/// One damaged part in one line.
-pub(super) fn damage_line(damage: &Damage) -> String {
-    let part = match damage.part {
-        BundlePart::Header => "launcher and runtime".to_owned(),
-        BundlePart::Frame(number) => format!("frame {number}, which holds {}", damage.files.join(", ")),
-    };
-    format!(
-        "damaged: {} from {} on ({part}): expected {}, found {}",
-        counted(damage.size, "byte"),
-        damage.offset,
-        damage.expected,
-        damage.actual.map_or("what cannot be read".to_owned(), |actual| actual.to_string())
-    )
+    let error = Error::integrity("the bundle is damaged").fact("path", path.display());
+    let error = damage.iter().fold(error, |error, damage| error.fact("reason", damage));
+    let error = error.hint(compare_bundle(path));
+    terminal.problem(&error);
+    Ok(error.class().exit_code())
 }
 
 fn damage_document(damage: &Damage) -> Value {

@@ -52,9 +52,10 @@ fn in_url(url: &Url) -> Option<(String, Option<String>)> {
     known.then(|| (plain(url.username()), url.password().map(plain)))
 }
 
-/// `$NETRC`, else `~/.netrc`; a file that cannot be read holds nothing.
+/// `$NETRC`, else `~/.netrc`; a file that cannot be read holds nothing. Bytes that are not UTF-8 spoil only their own
+/// words.
 fn read() -> Option<Netrc> {
     let named = std::env::var_os("NETRC").map(PathBuf::from);
     let path = named.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".netrc")))?;
-    Some(Netrc::parse(&std::fs::read_to_string(path).ok()?))
+    Some(Netrc::parse(&String::from_utf8_lossy(&std::fs::read(path).ok()?)))
 }

@@ -1,20 +1,23 @@
-//! Asking over HTTP: the clients, the headers, the redirects.
+//! HTTP requests: the clients, the headers, the redirects.
 
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use reqwest::header::{self, HeaderMap, HeaderValue};
-use reqwest::{Certificate, Client, ClientBuilder, Response};
+use reqwest::{Certificate, Client, ClientBuilder, Proxy, Response};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use url::Url;
 
-use super::answer::Answer;
+use super::cache_bypass::CacheBypass;
 use super::credentials::{self, Credentials};
-use super::fault::{Fault, causes};
+use super::error::{FetchError, causes};
 use super::options::Options;
+use super::proxy::Proxies;
 use super::redact;
+use super::response::HttpResponse;
 use super::throttle::Throttle;
+use super::tls::TlsProblem;
 use crate::error::{Error, IoContext, Result};
 
 /// How many redirects are followed; browsers follow 20, curl 50, and no honest server needs ten.
@@ -22,23 +25,35 @@ const REDIRECTS: usize = 10;
 
 /// One request.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Ask {
-    /// Only the bytes from here on, and up to there (exclusive) where that is given.
+pub(super) struct Request {
+    /// The bytes from this offset on, up to the second (exclusive) if there is one; `None` for the whole file.
     pub(super) range: Option<(u64, Option<u64>)>,
-    /// The range only if the file is still in this state; else all of it.
+    /// The range only if the file is still this version (RFC 9110, section 13.1.5), else all of it: for files that
+    /// are not pinned. For those that are, the digest decides.
     pub(super) if_range: Option<String>,
-    /// No cache on the way may answer.
-    pub(super) past_caches: bool,
-    /// Over a connection of its own: over HTTP/2 parallel requests would share one, and with it its throttle.
-    pub(super) apart: bool,
+    /// How to get past caches. The URL already has what [`CacheBypass::UniqueUrl`] adds.
+    pub(super) bypass: CacheBypass,
+    /// Which connection it takes.
+    pub(super) link: Link,
 }
 
-/// The way to all servers.
+/// The connection of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Link {
+    /// One that may be shared with other requests.
+    #[default]
+    Shared,
+    /// One of its own: over HTTP/2, parallel requests would share one, and its throttle.
+    Separate,
+}
+
+/// The clients for all servers, with credentials, throttle and limits.
 pub(super) struct Http {
     options: Options,
     shared: OnceLock<Client>,
-    apart: OnceLock<Client>,
+    separate: OnceLock<Client>,
     credentials: Credentials,
+    proxies: Proxies,
     throttle: Throttle,
     extra: Semaphore,
     authorities: Vec<Certificate>,
@@ -53,8 +68,9 @@ impl Http {
             throttle: Throttle::new(options.limit_rate),
             extra: Semaphore::new(options.extra_connections),
             credentials: Credentials::default(),
+            proxies: Proxies::from_environment()?,
             shared: OnceLock::new(),
-            apart: OnceLock::new(),
+            separate: OnceLock::new(),
             authorities,
             options,
         })
@@ -64,27 +80,35 @@ impl Http {
         &self.options
     }
 
-    /// Waits for the right to one more connection besides the first of an artifact; `None` never comes.
+    /// The limit on the rate.
+    pub(super) fn throttle(&self) -> &Throttle {
+        &self.throttle
+    }
+
+    /// Waits for a permit for one more connection besides the first of an artifact; never `None`.
     pub(super) async fn extra_connection(&self) -> Option<SemaphorePermit<'_>> {
         self.extra.acquire().await.ok()
     }
 
-    /// Asks for `url` and gives the answer once its head is there and a success.
-    pub(super) async fn get(&self, url: &Url, ask: &Ask) -> Result<Answer<'_>, Fault> {
+    /// Sends the request and follows redirects; returns the response once its head arrived, if it is a success.
+    ///
+    /// # Errors
+    /// No response, or one that is not a success.
+    pub(super) async fn get(&self, url: &Url, request: &Request) -> Result<HttpResponse<'_>, FetchError> {
         let mut here = url.clone();
-        let mut seen = vec![here.clone()];
+        let mut info = vec![here.clone()];
         loop {
-            let response = self.send(&here, ask).await?;
-            let refuse = |why: String| Fault::Redirect { url: redact::shown(url), why };
+            let response = self.send(&here, request).await?;
+            let refuse = |why: String| FetchError::Redirect { url: redact::shown(url), why };
             let location = match response.status().as_u16() {
                 301 | 302 | 303 | 307 | 308 => response.headers().get(header::LOCATION),
                 _ => None,
             };
             let Some(location) = location else {
-                return Answer::new(&self.options, &self.throttle, response, here, ask.range.map(|range| range.0));
+                return HttpResponse::new(self, response, here, request.range.map(|range| range.0));
             };
             let location = String::from_utf8_lossy(location.as_bytes());
-            let next = here.join(&location).map_err(|_| refuse("it leads to a place that is no URL".into()))?;
+            let next = here.join(&location).map_err(|_| refuse("it leads to a place that is not a URL".into()))?;
             let place = redact::shown_location(&here, &location);
             match (here.scheme(), next.scheme()) {
                 ("https", "http") => return Err(refuse(format!("it leads from https down to {place}"))),
@@ -92,54 +116,61 @@ impl Http {
                 _ => return Err(refuse(format!("it leads to {place}, which is neither http nor https"))),
             }
             let next = credentials::carried(url, next);
-            if seen.contains(&next) {
-                return Err(refuse(format!("it leads in a circle: {place} was asked before")));
+            if info.contains(&next) {
+                return Err(refuse(format!("it leads in a circle: {place} was requested before")));
             }
-            if seen.len() > REDIRECTS {
+            if info.len() > REDIRECTS {
                 return Err(refuse(format!("it leads on after {REDIRECTS} redirects, to {place}")));
             }
-            seen.push(next.clone());
+            info.push(next.clone());
             here = next;
         }
     }
 
-    async fn send(&self, url: &Url, ask: &Ask) -> Result<Response, Fault> {
-        // The library would send what the URL carries a second time, and two such headers are a bad request.
-        let mut request = self.client(ask.apart)?.get(redact::bare(url));
+    async fn send(&self, url: &Url, wanted: &Request) -> Result<Response, FetchError> {
+        // The library would send the URL's credentials a second time, and two such headers are a bad request.
+        let mut request = self.client(wanted.link)?.get(redact::bare(url));
         if let Some((user, password)) = self.credentials.of(url) {
             request = request.basic_auth(user, password);
         }
-        if let Some((from, to)) = ask.range {
+        if let Some((from, to)) = wanted.range {
             let to = to.map_or(String::new(), |to| (to - 1).to_string());
             request = request.header(header::RANGE, format!("bytes={from}-{to}"));
-            if let Some(validator) = &ask.if_range {
+            if let Some(validator) = &wanted.if_range {
                 request = request.header(header::IF_RANGE, validator);
             }
         }
-        if ask.past_caches {
+        if wanted.bypass.is_active() {
             request = request.header(header::CACHE_CONTROL, "no-cache").header(header::PRAGMA, "no-cache");
         }
         let longest = self.options.stall.saturating_add(self.options.connect);
         match tokio::time::timeout(longest, request.send()).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => {
-                let cause = causes(&error);
-                let untrusted = cause.contains("certificate");
-                Err(Fault::Link { url: redact::shown(url), cause, untrusted })
+                let url = redact::shown(url);
+                Err(match TlsProblem::behind(&error) {
+                    Some(problem) => FetchError::Tls { url, problem },
+                    None => FetchError::Connect { url, cause: causes(&error) },
+                })
             }
-            Err(_) => Err(Fault::Stall { url: redact::shown(url), waited: longest, came: 0 }),
+            Err(_) => Err(FetchError::Stall { url: redact::shown(url), waited: longest, received: 0 }),
         }
     }
 
     /// The client, made when first needed: reading the system's certificates takes time.
-    fn client(&self, apart: bool) -> Result<&Client> {
-        let place = if apart { &self.apart } else { &self.shared };
+    fn client(&self, link: Link) -> Result<&Client> {
+        let place = match link {
+            Link::Shared => &self.shared,
+            Link::Separate => &self.separate,
+        };
         if let Some(client) = place.get() {
             return Ok(client);
         }
         let settings = || {
-            let builder = builder(&self.options);
-            if apart { builder.http1_only() } else { builder }
+            let proxies = self.proxies.clone();
+            let proxy = Proxy::custom(move |url| proxies.of(url).cloned());
+            let builder = builder(&self.options).no_proxy().proxy(proxy);
+            if link == Link::Separate { builder.http1_only() } else { builder }
         };
         // A bare host has no certificates at all. Plain HTTP must work there; HTTPS then fails on its own.
         let client = settings()
@@ -167,16 +198,28 @@ fn builder(options: &Options) -> ClientBuilder {
         // HTTP/2's own default of 64 KiB in flight is slow on every link with some delay.
         .http2_initial_stream_window_size(2 << 20)
         .http2_initial_connection_window_size(8 << 20)
+        .http1_max_headers(1 << 10)
+        .http1_allow_obsolete_multiline_headers_in_responses(true)
+        .http1_ignore_invalid_headers_in_responses(true)
+        .http1_allow_spaces_after_header_name_in_responses(true)
         .http2_max_header_list_size(64 << 10)
         .http2_keep_alive_interval(Duration::from_secs(15))
 }
 
 fn certificates(path: &Path) -> Result<Vec<Certificate>> {
     let text = std::fs::read(path).doing("read the certificates", path)?;
-    match Certificate::from_pem_bundle(&text) {
-        Ok(found) if !found.is_empty() => Ok(found),
-        _ => Err(Error::usage("the file holds no certificate")
-            .fact("path", path.display())
-            .hint("give a PEM file: it has lines '-----BEGIN CERTIFICATE-----'")),
-    }
+    let has = |words: &str| text.windows(words.len()).any(|window| window == words.as_bytes());
+    let why = match Certificate::from_pem_bundle(&text) {
+        Ok(found) if !found.is_empty() => return Ok(found),
+        _ if has("-----BEGIN CERTIFICATE-----") => "a certificate in it is damaged",
+        _ if has("PRIVATE KEY-----") => "it is a private key: keep it secret, and give the certificate beside it",
+        _ if has("-----BEGIN CERTIFICATE REQUEST-----") => "it is a request for a certificate, which nobody signed yet",
+        _ if text.first() == Some(&0x30) => "it is in DER form: convert it with 'openssl x509 -inform der -out ca.pem'",
+        _ if text.is_empty() => "it is empty",
+        _ => "it has no line '-----BEGIN CERTIFICATE-----'",
+    };
+    Err(Error::usage("the file given with --cacert holds no certificate that can be used")
+        .fact("path", path.display())
+        .fact("reason", why)
+        .hint("give a PEM file: it has lines '-----BEGIN CERTIFICATE-----'"))
 }

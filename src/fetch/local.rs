@@ -1,4 +1,4 @@
-//! Bytes that are on this machine already: local files and what is built in.
+//! Sources on this machine: local files and what is built in.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 
-use super::fault::{Came, Fault};
+use super::error::{ActualSize, FetchError};
 use crate::digest::{BoundedReader, Descriptor, Digest};
 use crate::error::Error;
 use crate::manifest::builtin;
@@ -18,39 +18,39 @@ use crate::release::Partial;
 pub(super) enum Local {
     /// A file.
     File(PathBuf),
-    /// A file of another machine, or a path that is none here.
+    /// A file of another machine, or not a path of this system.
     Elsewhere,
     /// Bytes in this binary; `None` when it has none of that name.
     BuiltIn(Option<&'static [u8]>),
 }
 
 impl Local {
-    /// The descriptor of its bytes. `url` names it, as it may be shown.
+    /// The descriptor of its bytes. `url` names it, without secrets.
     ///
     /// # Errors
-    /// It is not there, not on this machine, has more than `most` bytes, or cannot be read.
-    pub(super) fn descriptor(&self, url: &str, most: u64) -> Result<Descriptor, Fault> {
+    /// It does not exist, is not on this machine, has more than `most` bytes, or cannot be read.
+    pub(super) fn descriptor(&self, url: &str, most: u64) -> Result<Descriptor, FetchError> {
         match Descriptor::of_reader(BoundedReader::new(self.open(url)?, most)) {
             Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
-                Err(Fault::Local(other_bytes(url, Came::MoreThan(most), None)))
+                Err(FetchError::Local(other_bytes(url, ActualSize::MoreThan(most), None)))
             }
-            read => read.map_err(|cause| Fault::Local(self.unreadable(url, cause))),
+            read => read.map_err(|cause| FetchError::Local(self.unreadable(url, cause))),
         }
     }
 
-    /// Its bytes. `url` names it, as it may be shown.
+    /// Its bytes. `url` names it, without secrets.
     ///
     /// # Errors
-    /// It is not there, not on this machine, or cannot be opened.
-    pub(super) fn open(&self, url: &str) -> Result<Box<dyn Read>, Fault> {
-        let absent = || Fault::NotThere { url: url.to_owned() };
+    /// It does not exist, is not on this machine, or cannot be opened.
+    pub(super) fn open(&self, url: &str) -> Result<Box<dyn Read>, FetchError> {
+        let absent = || FetchError::Absent { url: url.to_owned() };
         match self {
             Local::BuiltIn(bytes) => Ok(Box::new(bytes.ok_or_else(absent)?)),
-            Local::Elsewhere => Err(Fault::Local(elsewhere(url))),
+            Local::Elsewhere => Err(FetchError::Local(elsewhere(url))),
             Local::File(path) => match File::open(path) {
                 Ok(file) => Ok(Box::new(file)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Err(absent()),
-                Err(error) => Err(Fault::Local(self.unreadable(url, error))),
+                Err(error) => Err(FetchError::Local(self.unreadable(url, error))),
             },
         }
     }
@@ -77,36 +77,36 @@ fn elsewhere(url: &str) -> Error {
         .hint("write file:///PATH for a file of this machine, or give an http or https URL")
 }
 
-/// The error for a file that is not the one the manifest pins; `url` as it may be shown.
-pub(super) fn other_bytes(url: &str, size: Came, digest: Option<Digest>) -> Error {
+/// The error for a file that is not the one the manifest pins; `url` without secrets.
+pub(super) fn other_bytes(url: &str, size: ActualSize, digest: Option<Digest>) -> Error {
     let error =
         Error::integrity("the file is not the one the manifest pins").fact("url", url).fact("actual size", size);
     let error = match digest {
         Some(digest) => error.fact("actual digest", digest),
         None => error,
     };
-    error.hint("get the file that belongs to this manifest, or pin this one anew: pack lock manifest.json")
+    error.hint("get the file that belongs to this manifest, or pin this one: pack lock --update manifest.json")
 }
 
-/// Which end of a copy failed.
-pub(super) enum Poured {
-    /// The bytes cannot be read.
+/// Which side of a copy failed.
+pub(super) enum CopyError {
+    /// The source cannot be read.
     Read(io::Error),
-    /// The disk refuses them.
+    /// The partial cannot be written.
     Write(Error),
 }
 
-/// Copies all of `reader`; `false` when there is more of it than the artifact may have.
-pub(super) fn pour(mut reader: impl Read, partial: &mut Partial, meter: &dyn Meter) -> Result<bool, Poured> {
+/// Appends all of `reader` to `partial`; `false` if it has more bytes than the artifact may have.
+pub(super) fn copy(mut reader: impl Read, partial: &mut Partial, meter: &dyn Meter) -> Result<bool, CopyError> {
     let mut buffer = vec![0; 256 << 10];
     loop {
         let n = match reader.read(&mut buffer) {
             Ok(0) => return Ok(true),
             Ok(n) => n,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(Poured::Read(error)),
+            Err(error) => return Err(CopyError::Read(error)),
         };
-        if !partial.append(&buffer[..n]).map_err(Poured::Write)? {
+        if !partial.append(&buffer[..n]).map_err(CopyError::Write)? {
             return Ok(false);
         }
         meter.add(n as u64);

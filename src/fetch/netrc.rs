@@ -2,7 +2,8 @@
 //!
 //! Words, separated by blanks: `machine HOST` or `default`, then `login`, `password` and `account`, each
 //! with its word. A word in double quotes may hold blanks, with `\"` and `\\` inside. `macdef` names a
-//! macro that ends at an empty line; macros are for ftp and not kept. `#` at the start of a line is a comment.
+//! macro that ends at an empty line; macros are for ftp and not kept. A word that begins with `#` where a keyword is
+//! expected starts a comment; a value may begin with it.
 
 /// What is known about one host, or, without a host, about every other.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,11 +24,11 @@ impl Netrc {
         let mut words = Words { rest: text };
         while let Some(word) = words.next() {
             match (word.as_str(), entries.last_mut()) {
-                ("machine", _) => entries.push(Entry { host: words.next(), ..Entry::default() }),
+                ("machine", _) => entries.push(Entry { host: words.value(), ..Entry::default() }),
                 ("default", _) => entries.push(Entry::default()),
-                ("login", Some(entry)) => entry.user = words.next().unwrap_or_default(),
-                ("password", Some(entry)) => entry.password = words.next(),
-                ("account", _) => drop(words.next()),
+                ("login", Some(entry)) => entry.user = words.value().unwrap_or_default(),
+                ("password", Some(entry)) => entry.password = words.value(),
+                ("account", _) => drop(words.value()),
                 ("macdef", _) => words.skip_macro(),
                 _ => {}
             }
@@ -50,6 +51,7 @@ struct Words<'a> {
 }
 
 impl Words<'_> {
+    /// The next word that is not in a comment.
     fn next(&mut self) -> Option<String> {
         loop {
             self.rest = self.rest.trim_start();
@@ -58,6 +60,12 @@ impl Words<'_> {
             }
             self.rest = self.rest.split_once('\n').map_or("", |(_, after)| after);
         }
+        self.value()
+    }
+
+    /// The next word, whatever it begins with.
+    fn value(&mut self) -> Option<String> {
+        self.rest = self.rest.trim_start();
         let Some(quoted) = self.rest.strip_prefix('"') else {
             let end = self.rest.find(char::is_whitespace).unwrap_or(self.rest.len());
             let (word, rest) = self.rest.split_at(end);
@@ -81,7 +89,16 @@ impl Words<'_> {
     }
 
     fn skip_macro(&mut self) {
-        self.rest = self.rest.split_once("\n\n").map_or("", |(_, after)| after);
+        // The first line is the rest of the macro's name.
+        let mut rest = self.rest.split_once('\n').map_or("", |(_, after)| after);
+        while let Some((line, after)) = rest.split_once('\n') {
+            rest = after;
+            if line.trim_end_matches('\r').is_empty() {
+                self.rest = rest;
+                return;
+            }
+        }
+        self.rest = "";
     }
 }
 
@@ -109,5 +126,27 @@ mod tests {
         assert_eq!(several.of("a", Some("w")), None);
         assert_eq!(Netrc::parse("machine a login \"u").of("a", None), Some(("u".into(), None)));
         assert_eq!(Netrc::parse("").of("a", None), None);
+    }
+
+    #[test]
+    fn a_password_may_begin_with_a_number_sign() {
+        for text in [
+            "machine a login u password #p machine b login v password q",
+            "machine\na\nlogin\nu\npassword\n#p\nmachine\nb\nlogin\nv\npassword\nq",
+        ] {
+            let netrc = Netrc::parse(text);
+            assert_eq!(netrc.of("a", None), Some(("u".into(), Some("#p".into()))), "{text}");
+            assert_eq!(netrc.of("b", None), Some(("v".into(), Some("q".into()))), "{text}");
+        }
+    }
+
+    #[test]
+    fn lines_may_end_as_on_windows() {
+        let text =
+            "machine a login u password p\r\nmacdef init\r\nmachine c login no\r\n\r\nmachine d login v password q\r\n";
+        let netrc = Netrc::parse(text);
+        assert_eq!(netrc.of("a", None), Some(("u".into(), Some("p".into()))));
+        assert_eq!(netrc.of("c", None), None);
+        assert_eq!(netrc.of("d", None), Some(("v".into(), Some("q".into()))));
     }
 }

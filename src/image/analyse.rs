@@ -18,6 +18,7 @@ use super::options::AnalysisOptions;
 use super::prove::{Gzips, prove};
 use super::recipe::{Part, Recipe, Record};
 use super::resolve::Resolver;
+use super::sniff::{HEAD, sniff};
 use crate::digest::{BoundedWriter, Descriptor, Digest, HashingReader, HashingWriter};
 use crate::error::{Error, IoContext, Result};
 use crate::progress::Meter;
@@ -67,13 +68,19 @@ pub fn analyse(
     options: &AnalysisOptions,
     meter: &dyn Meter,
 ) -> Result<Analysis> {
-    let mut first = [0; 6];
+    let mut head = Vec::new();
     let mut file = File::open(path).doing("open", path)?;
-    let read = io::copy(&mut (&mut file).take(6), &mut &mut first[..]).doing("read", path)?;
-    let codec = Codec::of(&first[..read as usize]);
+    (&mut file).take(HEAD as u64).read_to_end(&mut head).doing("read", path)?;
     drop(file);
+    let sniffed = sniff(&head, &options.limits);
+    let codec = sniffed.clone().ok().flatten();
     let task = Task { path, artifact, codec, options, meter, read: AtomicU64::new(0) };
-    if holds_images { task.images() } else { task.other() }
+    match sniffed {
+        Err(what) if holds_images => Err(ArchiveFault::whole(what.to_string()).error(artifact)),
+        Err(what) => task.as_is(what.to_string()),
+        Ok(_) if holds_images => task.images(),
+        Ok(_) => task.other(),
+    }
 }
 
 struct Task<'a> {
@@ -204,7 +211,7 @@ impl Task<'_> {
             return Ok(done(images, Representation::Exported, blobs));
         }
         let parts = match pass.records {
-            Some(Ok(records)) => vec![Part::Gzip { text: parts, records }],
+            Some(Ok(records)) => vec![Part::Gzip { content: parts, records }],
             _ => parts,
         };
         let recipe = Recipe { original: pass.file, parts };
@@ -240,8 +247,8 @@ impl Task<'_> {
         let why = match pass {
             Ok(Pass { file, content, records: Some(Ok(records)) }) => {
                 let descriptor = hashing.finish().1;
-                let text = vec![Part::Blob(descriptor)];
-                let recipe = Recipe { original: file, parts: vec![Part::Gzip { text, records }] };
+                let whole = vec![Part::Blob(descriptor)];
+                let recipe = Recipe { original: file, parts: vec![Part::Gzip { content: whole, records }] };
                 // The blob's digest is that of the content that was scanned.
                 return Ok(match prove(&recipe, &Gzips::new(), None, &self.options.limits) {
                     Ok(()) => {

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::content::Codec;
 use super::fault::ArchiveFault;
 use super::limits::ImageLimits;
 use super::recipe::Part;
+use super::sniff::{HEAD, sniff};
 use super::tar::{Member, MemberKind, TarReader, Visitor};
-use super::unpacker::Unpacker;
+use super::unpacker::{Decompressed, Unpacker};
 use crate::digest::{Descriptor, Digest, Hasher};
 use crate::path::RelPath;
 
@@ -24,16 +24,8 @@ pub(super) struct ArchiveFile {
     pub(super) offset: u64,
     /// Its bytes, when it is small or may be JSON.
     pub(super) bytes: Option<Vec<u8>>,
-    /// Its decompressed content, where it is compressed.
-    pub(super) decompressed: Option<Decompressed>,
-}
-
-/// The decompressed content of a member.
-#[derive(Debug, Clone)]
-pub(super) struct Decompressed {
-    pub(super) codec: Codec,
-    /// Its digest and size, or why they could not be found.
-    pub(super) content: Result<Descriptor, String>,
+    /// Its decompressed content, where it is compressed; or why that cannot be found.
+    pub(super) decompressed: Option<Result<Decompressed, String>>,
 }
 
 #[derive(Debug)]
@@ -95,6 +87,8 @@ impl Members {
 /// Reads an archive's tar stream as it is pushed in.
 pub(super) struct ArchiveReader {
     tar: TarReader,
+    /// The stream's first bytes.
+    head: Vec<u8>,
     found: Finder,
 }
 
@@ -111,19 +105,36 @@ impl ArchiveReader {
             current: None,
             json: 0,
         };
-        ArchiveReader { tar: TarReader::new(limits.members, limits.extension_bytes), found }
+        ArchiveReader { tar: TarReader::new(limits.members, limits.extension_bytes), head: Vec::new(), found }
     }
 
+    /// Reads the next bytes of the stream.
     pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<(), ArchiveFault> {
+        self.head.extend(bytes.iter().take(HEAD - self.head.len()));
         let limit = self.found.limits.content_bytes;
         let room = usize::try_from(limit - self.found.content).unwrap_or(usize::MAX).min(bytes.len());
         let (within, beyond) = bytes.split_at(room);
         self.found.content += within.len() as u64;
-        self.tar.feed(within, &mut self.found).map_err(|reason| ArchiveFault { member: self.at(), reason })?;
+        self.tar.feed(within, &mut self.found).map_err(|reason| self.fault(reason))?;
         if beyond.is_empty() {
             return Ok(());
         }
         Err(ArchiveFault { member: self.at(), reason: format!("it unpacks to more than {limit} bytes") })
+    }
+
+    /// The fault of a stream that is not a tar archive because of `reason`, or because of what it is instead.
+    fn fault(&self, reason: String) -> ArchiveFault {
+        if self.found.at.is_none() {
+            match sniff(&self.head, &self.found.limits) {
+                Ok(None) => {}
+                Ok(Some(codec)) => {
+                    let why = format!("it is compressed once more, with {}: decompress it once", codec.name());
+                    return ArchiveFault::whole(why);
+                }
+                Err(unsupported) => return ArchiveFault::whole(unsupported.to_string()),
+            }
+        }
+        ArchiveFault { member: self.at(), reason }
     }
 
     /// The name of the last member whose header was read, as the archive has it.
@@ -133,7 +144,7 @@ impl ArchiveReader {
 
     /// The members, and the parts the tar stream is made of.
     pub(super) fn finish(mut self) -> Result<(Members, Vec<Part>), ArchiveFault> {
-        self.tar.finish().map_err(|reason| ArchiveFault { member: self.found.at.clone(), reason })?;
+        self.tar.finish().map_err(|reason| self.fault(reason))?;
         self.found.flush();
         Ok((self.found.members, self.found.parts))
     }
@@ -158,7 +169,56 @@ struct Current {
     member: Member,
     hasher: Hasher,
     bytes: Option<Vec<u8>>,
-    unpacker: Option<Unpacker>,
+    compression: MemberCompression,
+}
+
+/// What is known of a member's compression.
+enum MemberCompression {
+    /// Its first bytes so far.
+    Undecided(Vec<u8>),
+    None,
+    Unpacking(Box<Unpacker>),
+    Unsupported(String),
+}
+
+impl MemberCompression {
+    fn of(head: &[u8], limits: &ImageLimits) -> Self {
+        let codec = match sniff(head, limits) {
+            Ok(None) => return MemberCompression::None,
+            Ok(Some(codec)) => codec,
+            Err(unsupported) => return MemberCompression::Unsupported(unsupported.to_string()),
+        };
+        match Unpacker::new(codec, limits.content_bytes) {
+            Ok(mut unpacker) => {
+                unpacker.feed(head);
+                MemberCompression::Unpacking(Box::new(unpacker))
+            }
+            Err(why) => MemberCompression::Unsupported(why),
+        }
+    }
+
+    /// Takes the next bytes of the member; `is_whole` says that there are no more.
+    fn feed(&mut self, mut bytes: &[u8], is_whole: bool, limits: &ImageLimits) {
+        if let MemberCompression::Undecided(head) = self {
+            let (more, rest) = bytes.split_at((HEAD - head.len()).min(bytes.len()));
+            head.extend_from_slice(more);
+            bytes = rest;
+            if head.len() == HEAD || is_whole {
+                *self = Self::of(&std::mem::take(head), limits);
+            }
+        }
+        if let MemberCompression::Unpacking(unpacker) = self {
+            unpacker.feed(bytes);
+        }
+    }
+
+    fn finish(self) -> Option<Result<Decompressed, String>> {
+        match self {
+            MemberCompression::Undecided(_) | MemberCompression::None => None,
+            MemberCompression::Unpacking(unpacker) => Some(unpacker.finish()),
+            MemberCompression::Unsupported(why) => Some(Err(why)),
+        }
+    }
 }
 
 impl Finder {
@@ -214,7 +274,8 @@ impl Visitor for Finder {
             }
             MemberKind::File => {
                 let bytes = (member.size <= SMALL).then(Vec::new);
-                self.current = Some(Current { path, member, hasher: Hasher::new(), bytes, unpacker: None });
+                let compression = MemberCompression::Undecided(Vec::new());
+                self.current = Some(Current { path, member, hasher: Hasher::new(), bytes, compression });
                 Ok(())
             }
         }
@@ -231,24 +292,21 @@ impl Visitor for Finder {
                 }
                 current.bytes = Some(Vec::new());
             }
-            current.unpacker = Unpacker::for_content(bytes, self.limits.content_bytes);
         }
         current.hasher.update(bytes);
         if let Some(kept) = &mut current.bytes {
             kept.extend_from_slice(bytes);
         }
-        if let Some(unpacker) = &mut current.unpacker {
-            unpacker.feed(bytes);
-        }
+        let is_whole = current.hasher.length() == current.member.size;
+        current.compression.feed(bytes, is_whole, &self.limits);
         if current.member.size <= SMALL { self.framing(bytes) } else { Ok(()) }
     }
 
     fn end(&mut self) -> Result<(), String> {
         let Some(current) = self.current.take() else { return Ok(()) };
-        let Current { path, member, hasher, bytes, unpacker } = current;
+        let Current { path, member, hasher, bytes, compression } = current;
         let descriptor = hasher.descriptor();
-        let decompressed =
-            unpacker.map(|unpacker| Decompressed { codec: unpacker.codec(), content: unpacker.finish() });
+        let decompressed = compression.finish();
         if member.size > SMALL {
             self.flush();
             self.parts.push(Part::Blob(descriptor));
@@ -275,4 +333,35 @@ fn resolve(path: &RelPath, target: &str) -> Result<RelPath, String> {
         }
     }
     parts.join("/").parse().map_err(|why| format!("{why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::content::Codec;
+    use super::*;
+
+    #[test]
+    fn a_compressed_member_is_known_however_the_stream_is_cut() {
+        use std::io::Write;
+        let content = [7; 1_000];
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+        encoder.write_all(&content).expect("memory");
+        let packed = encoder.finish().expect("memory");
+        let mut builder = tar::Builder::new(Vec::new());
+        for (name, bytes) in [("packed", &packed[..]), ("short", &packed[..3]), ("plain", &content)] {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(bytes.len() as u64);
+            builder.append_data(&mut header, name, bytes).expect("memory");
+        }
+        let stream = builder.into_inner().expect("memory");
+        for size in [1, 17, 18, 513, 100_000] {
+            let mut archive = ArchiveReader::new(ImageLimits::DEFAULT);
+            stream.chunks(size).for_each(|bytes| archive.feed(bytes).expect("a tar archive"));
+            let (members, _) = archive.finish().expect("whole");
+            let of = |name: &str| members.file(name).expect("there").decompressed.clone();
+            let found = of("packed").expect("compressed").expect("whole");
+            assert_eq!((found.codec, found.content), (Codec::Gzip, Descriptor::of(&content)), "{size} at a time");
+            assert!(of("short").expect("compressed").is_err() && of("plain").is_none(), "{size} at a time");
+        }
+    }
 }

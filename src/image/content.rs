@@ -30,7 +30,8 @@ impl Codec {
     pub(super) fn of(first: &[u8]) -> Option<Self> {
         match first {
             [0x1f, 0x8b, ..] => Some(Codec::Gzip),
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Codec::Zstd),
+            // A skippable frame may come first, as pzstd writes it.
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Codec::Zstd),
             [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Codec::Xz),
             _ => None,
         }
@@ -107,6 +108,19 @@ impl ArtifactContent {
     }
 }
 
+/// The content of a file exactly as [`super::analyse()`] reads it: unlike [`without_compression`] it takes zeros after
+/// the last member of a gzip file, as `gzip -d` does. `source` is read from its first byte.
+///
+/// # Errors
+/// It cannot be read, or its compression needs too much memory.
+pub fn content_of<'a>(mut source: impl BufRead + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
+    match Codec::of(peek(&mut source)?) {
+        Some(Codec::Gzip) => Ok(Box::new(ContentReader::start(source)?)),
+        Some(codec) => codec.decoder(source, &ImageLimits::DEFAULT),
+        None => Ok(Box::new(source)),
+    }
+}
+
 /// The content of a file without its compression, if it has one of those that are known. `source` is read from its
 /// first byte.
 ///
@@ -164,7 +178,7 @@ mod tests {
             let mut decoder =
                 codec.decoder(Interrupting(&packed, false), &ImageLimits::DEFAULT).expect("memory enough");
             let mut found = Vec::new();
-            decoder.read_to_end(&mut found).expect(codec.name());
+            decoder.read_to_end(&mut found).unwrap_or_else(|error| panic!("{}: {error}", codec.name()));
             assert!(found == content, "{}", codec.name());
         }
     }

@@ -1,4 +1,4 @@
-//! gzip files (RFC 1952): their text, and the records from which they are written again.
+//! gzip files (RFC 1952): their content, and the records from which they are written again.
 
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,15 +15,15 @@ use crate::workers;
 /// How much content a chunk has, in bytes; each costs about 100 bytes of parameters and 32 KiB of content that
 /// is looked at twice.
 const CHUNK: usize = 4 << 20;
-/// The text between two points from which reading can begin.
+/// The content between two points from which reading can begin.
 const POINT_DISTANCE: u64 = 16 << 20;
 /// The most points, of 32 KiB each: beyond, every other goes, and the distance doubles.
 const MOST_POINTS: usize = 1024;
 
-/// From where a gzip file's text can be read without what is before.
+/// From where a gzip file's content can be read without what is before.
 #[derive(Debug, Clone)]
 pub(super) struct Point {
-    pub(super) text: u64,
+    pub(super) content: u64,
     byte: u64,
     first_bit: u32,
     history: Vec<u8>,
@@ -41,7 +41,7 @@ pub(super) struct Scan {
 /// Whether to look for the records, and how much they may cost.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Records {
-    /// The text alone is wanted.
+    /// The content alone is wanted.
     NotWanted,
     /// At most so many bytes; looking stops there.
     AtMost(u64),
@@ -52,13 +52,13 @@ enum Item {
     Trailer(Vec<u8>),
     /// A chunk, and whether it is the file's first.
     Chunk(Chunk, bool),
-    /// The text before an error: it tells where in the content that is.
+    /// The content before an error: it tells where in the content that is.
     Rest(Vec<u8>),
     /// The end of the file, and what the file is.
     End(Descriptor),
 }
 
-/// Reads `source` to its end on `cores`, and gives its text to `on_text` in order. What was found to be
+/// Reads `source` to its end on `cores`, and gives its content to `on_content` in order. What was found to be
 /// right is proved: the records were used to write the file again, and its digest compared.
 ///
 /// `fault` makes an error of what is wrong with the file.
@@ -67,7 +67,7 @@ pub(super) fn scan(
     cores: usize,
     wanted: Records,
     fault: &(dyn Fn(io::Error) -> Error + Sync),
-    on_text: &mut dyn FnMut(&[u8]) -> Result<()>,
+    on_content: &mut dyn FnMut(&[u8]) -> Result<()>,
 ) -> Result<Scan> {
     let most = match wanted {
         Records::NotWanted => 0,
@@ -79,7 +79,7 @@ pub(super) fn scan(
     let mut reason = matches!(wanted, Records::NotWanted).then(|| "it was not asked for".to_owned());
     let mut joined = Joiner::new(HashingWriter::new(io::sink()));
     let mut distance = POINT_DISTANCE;
-    let (mut text, mut crc, mut points, mut end) = (0u64, Crc::new(), Vec::<Point>::new(), None);
+    let (mut content, mut crc, mut points, mut end) = (0u64, Crc::new(), Vec::<Point>::new(), None);
     workers::ordered(
         cores,
         |emit| produce(source, fault, emit),
@@ -110,7 +110,7 @@ pub(super) fn scan(
                     if bytes != expected {
                         return Err(fault(io::Error::new(
                             io::ErrorKind::InvalidData,
-                            "its CRC-32 does not fit its text",
+                            "its CRC-32 does not fit its content",
                         )));
                     }
                     crc.reset();
@@ -118,17 +118,17 @@ pub(super) fn scan(
                     records.push(Record::Verbatim(bytes));
                 }
                 Item::Chunk(chunk, _) => {
-                    if points.last().is_none_or(|last| text >= last.text + distance) && chunk.is_whole {
+                    if points.last().is_none_or(|last| content >= last.content + distance) && chunk.is_whole {
                         if points.len() == MOST_POINTS {
                             let mut number = 0;
                             points.retain(|_| (number % 2 == 0, number += 1).0);
                             distance *= 2;
                         }
-                        points.push(point(&chunk, text));
+                        points.push(point(&chunk, content));
                     }
-                    text += chunk.content().len() as u64;
+                    content += chunk.content().len() as u64;
                     crc.update(chunk.content());
-                    on_text(chunk.content())?;
+                    on_content(chunk.content())?;
                     if !(chunk.is_whole && chunk.is_padded_with_zeros) {
                         reason.get_or_insert_with(|| "it has blocks of a form that is not rebuilt".to_owned());
                     }
@@ -143,7 +143,7 @@ pub(super) fn scan(
                         }
                     }
                 }
-                Item::Rest(rest) => drop(on_text(&rest)),
+                Item::Rest(rest) => drop(on_content(&rest)),
                 Item::End(file) => end = Some(file),
             }
             Ok(())
@@ -203,8 +203,8 @@ fn produce(
     emit(Item::End(source.finish().1))
 }
 
-fn point(chunk: &Chunk, text: u64) -> Point {
-    Point { text, byte: chunk.start / 8, first_bit: chunk.first_bit, history: chunk.context.before().to_vec() }
+fn point(chunk: &Chunk, content: u64) -> Point {
+    Point { content, byte: chunk.start / 8, first_bit: chunk.first_bit, history: chunk.context.before().to_vec() }
 }
 
 /// What follows a member.
@@ -278,21 +278,30 @@ fn trailer<R: Read>(inflater: &mut Inflater<R>) -> io::Result<Vec<u8>> {
     if trailer.len() == 8 { Ok(trailer) } else { Err(truncated()) }
 }
 
-/// The text of a gzip file from a point on, read on demand.
+/// The content of a gzip file from a point on, read on demand.
 pub(super) struct ContentReader<R> {
     inflater: Inflater<R>,
     chunk: Option<Chunk>,
     at: usize,
 }
 
+impl<R: Read> ContentReader<R> {
+    /// The content of a gzip file that is read once, from its first byte.
+    pub(super) fn start(source: R) -> io::Result<Self> {
+        let mut inflater = Inflater::new(source);
+        header(&mut inflater)?.expect()?;
+        Ok(ContentReader { inflater, chunk: None, at: 0 })
+    }
+}
+
 impl<R: Read + io::Seek> ContentReader<R> {
-    /// The text from byte `offset` on.
+    /// The content from byte `offset` on.
     pub(super) fn open(mut source: R, points: &[Point], offset: u64) -> io::Result<Self> {
-        let nearest = points.iter().rev().find(|point| point.text <= offset);
+        let nearest = points.iter().rev().find(|point| point.content <= offset);
         let (inflater, skip) = match nearest {
             Some(point) => {
                 source.seek(io::SeekFrom::Start(point.byte))?;
-                (Inflater::resume(source, point.first_bit, point.history.clone())?, offset - point.text)
+                (Inflater::resume(source, point.first_bit, point.history.clone())?, offset - point.content)
             }
             None => {
                 let mut inflater = Inflater::new(source);
@@ -312,9 +321,9 @@ impl<R: Read> Read for ContentReader<R> {
             if let Some(chunk) = &self.chunk
                 && self.at < chunk.content().len()
             {
-                let text = &chunk.content()[self.at..];
-                let count = text.len().min(buffer.len());
-                buffer[..count].copy_from_slice(&text[..count]);
+                let content = &chunk.content()[self.at..];
+                let count = content.len().min(buffer.len());
+                buffer[..count].copy_from_slice(&content[..count]);
                 self.at += count;
                 return Ok(count);
             }

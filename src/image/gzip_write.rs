@@ -1,4 +1,4 @@
-//! Writing a gzip file again from its text and records, on all cores.
+//! Writing a gzip file again from its content and records, on all cores.
 
 use std::io::{self, Read, Write};
 
@@ -7,14 +7,14 @@ use super::recipe::Record;
 use crate::error::{Error, Result};
 use crate::workers;
 
-/// The most chunks that are compressed at a time. Each takes some 24 MiB with its text, and what waits for its turn
+/// The most chunks that are compressed at a time. Each takes some 24 MiB with its content, and what waits for its turn
 /// half of that: on a host of many cores this stays within the 300 MiB that a site is promised.
 const AT_A_TIME: usize = 4;
 
-/// Writes the gzip file that `records` describe, on several cores; its text comes from `text`.
+/// Writes the gzip file that `records` describe, on several cores; its content comes from `content`.
 pub(super) fn write(
     records: &[Record],
-    mut text: impl Read + Send,
+    mut content: impl Read + Send,
     out: &mut dyn Write,
     fault: &(dyn Fn(io::Error) -> Error + Sync),
 ) -> Result<()> {
@@ -26,7 +26,7 @@ pub(super) fn write(
     workers::ordered(
         workers::cores().min(AT_A_TIME),
         |emit| {
-            // The text at hand: from before, and what was looked at ahead.
+            // The content at hand: from before, and what was looked at ahead.
             let (mut at_hand, mut history, mut offset) = (Vec::new(), 0, 0);
             for (place, record) in records.iter().enumerate() {
                 let reconstruction = match record {
@@ -44,7 +44,7 @@ pub(super) fn write(
                 };
                 let wanted = history + own + ahead;
                 let missing = (wanted - at_hand.len().min(wanted)) as u64;
-                (&mut text).take(missing).read_to_end(&mut at_hand).map_err(fault)?;
+                (&mut content).take(missing).read_to_end(&mut at_hand).map_err(fault)?;
                 if at_hand.len() != wanted {
                     return Err(fault(truncated()));
                 }
@@ -54,13 +54,19 @@ pub(super) fn write(
                 (at_hand, history) = (kept, history + own - from);
                 offset += own as u64;
             }
-            Ok(())
+            // Content that no record uses is not in the file, whoever reads it elsewhere.
+            match (&mut content).take(1).read_to_end(&mut Vec::new()).map_err(fault)? {
+                0 => Ok(()),
+                _ => {
+                    Err(fault(io::Error::new(io::ErrorKind::InvalidData, "the content is longer than its records use")))
+                }
+            }
         },
         |job| match job {
             Job::Verbatim(bytes) => Ok((bytes.to_vec(), None)),
             Job::Chunk { reconstruction, context } => {
                 let bytes = reconstruction.write(&context).ok_or_else(|| {
-                    fault(io::Error::new(io::ErrorKind::InvalidData, "the corrections do not fit the text"))
+                    fault(io::Error::new(io::ErrorKind::InvalidData, "the corrections do not fit the content"))
                 })?;
                 Ok((bytes, Some((reconstruction.first_bit, reconstruction.bits))))
             }

@@ -50,7 +50,7 @@ pub(super) fn take_off_compression(
         add(blobs, Blob { descriptor: layer.content(), location });
         blobs.retain(|blob| blob.descriptor.digest != packed.digest);
         if let Some(records) = records {
-            let gzip = Part::Gzip { text: vec![Part::Blob(layer.content())], records };
+            let gzip = Part::Gzip { content: vec![Part::Blob(layer.content())], records };
             gzips.insert(gzip.digest(), blob.descriptor);
             for part in parts.iter_mut().filter(|part| **part == Part::Blob(blob.descriptor)) {
                 *part = gzip.clone();

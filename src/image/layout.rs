@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use super::Image;
 use super::analyse::{Analysis, Representation};
 use super::blob::Blob;
-use super::blobs::{AnalysedBlobs, config_of};
+use super::blobs::{AnalysedBlobs, BlobSource, config_of};
 use super::oci::{self, Described, ImageIndex, ImageManifest, LayoutMarker, blob_member};
 use super::tag::check_tags;
 use crate::digest::{Descriptor, Digest};
@@ -134,8 +134,21 @@ fn push_blob(files: &mut Vec<LayoutFile>, path: String, blob: &Blob) {
     files.push(LayoutFile { path, descriptor: blob.descriptor, content: LayoutContent::Blob(blob.clone()) });
 }
 
+/// The files of the layout of `images` that are not layers: its documents, manifests and configs. They depend on nothing
+/// but the images; the configs are read from `blobs` and compared with the image IDs.
+///
+/// # Errors
+/// A config cannot be read, or its digest is not the image's ID.
+pub fn layout_documents(images: &[Image], blobs: &dyn BlobSource) -> Result<Vec<LayoutFile>> {
+    let mut files = Vec::new();
+    if !images.is_empty() {
+        describe(images, blobs, &mut files)?;
+    }
+    Ok(files)
+}
+
 /// Adds the layout's documents and the images' configs.
-fn describe(images: &[Image], blobs: &AnalysedBlobs, files: &mut Vec<LayoutFile>) -> Result<()> {
+fn describe(images: &[Image], blobs: &dyn BlobSource, files: &mut Vec<LayoutFile>) -> Result<()> {
     let mut documents = Vec::new();
     let mut described = Vec::new();
     for image in images {

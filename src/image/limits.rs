@@ -24,8 +24,12 @@ pub struct ImageLimits {
     pub content_bytes: u64,
     /// The memory that an xz stream may ask for, in KiB: what `xz -9` needs.
     pub xz_memory_kib: u32,
+    /// The window of a zstd stream, in bytes: what `zstd -d` takes unasked.
+    pub zstd_window_bytes: u64,
     /// A recipe, in bytes. It is kept in memory.
     pub recipe_bytes: u64,
+    /// Parts, records and paddings of a recipe. Each takes about 100 bytes of memory.
+    pub recipe_items: usize,
 }
 
 impl ImageLimits {
@@ -40,6 +44,8 @@ impl ImageLimits {
         nested_indexes: 4,
         content_bytes: 1 << 40,
         xz_memory_kib: 70 << 10,
+        zstd_window_bytes: 128 << 20,
         recipe_bytes: 256 << 20,
+        recipe_items: 500_000,
     };
 }

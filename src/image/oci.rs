@@ -91,6 +91,26 @@ impl ImageManifest {
     }
 }
 
+impl ImageManifest {
+    /// What the manifest describes where that is not an image, as cosign's signatures and Helm's charts are not: the media
+    /// type of its config or of a layer.
+    pub(super) fn is_of_other(&self) -> Option<&str> {
+        let is_config = matches!(
+            &self.config.media_type[..],
+            "" | CONFIG | "application/vnd.docker.container.image.v1+json" | "application/octet-stream"
+        );
+        if !is_config {
+            return Some(&self.config.media_type);
+        }
+        let is_layer = |media_type: &str| {
+            media_type.is_empty()
+                || media_type.starts_with("application/vnd.oci.image.layer.")
+                || media_type.starts_with("application/vnd.docker.image.rootfs.")
+        };
+        self.layers.iter().map(|layer| &layer.media_type[..]).find(|media_type| !is_layer(media_type))
+    }
+}
+
 /// What a document says of a blob that it names: OCI's descriptor.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -119,6 +139,11 @@ impl Described {
         Described { annotations, platform: Some(platform), ..Self::new(MANIFEST.to_owned(), manifest) }
     }
 
+    /// Whether an index can say this of an image's manifest, and of nothing else.
+    fn may_be_manifest(&self) -> bool {
+        matches!(&self.media_type[..], "" | MANIFEST | "application/vnd.docker.distribution.manifest.v2+json")
+    }
+
     /// The digest and size of the blob.
     ///
     /// # Errors
@@ -130,6 +155,11 @@ impl Described {
     /// Whether the blob is another index.
     pub(super) fn is_index(&self) -> bool {
         self.media_type.ends_with("index.v1+json") || self.media_type.ends_with("manifest.list.v2+json")
+    }
+
+    /// The media type, where it is neither that of an index nor of an image's manifest.
+    pub(super) fn is_of_other(&self) -> Option<&str> {
+        (!self.is_index() && !self.may_be_manifest()).then_some(&self.media_type)
     }
 
     /// Whether it is what BuildKit attests of an image (its provenance), which lies beside the image.

@@ -1,6 +1,6 @@
 //! The proof that a recipe gives its file back, before it is taken.
 //!
-//! A gzip's records were proved when it was scanned: every piece was written again from its text, and the whole
+//! A gzip's records were proved when it was scanned: every piece was written again from its content, and the whole
 //! compared by digest. What is left is proved here, without predicting anything a second time: the recipe's
 //! bytes read back as the recipe, and its parts, put one after the other, are the content of the file. For that
 //! the content is read once more, and each part compared with what is in its place.
@@ -34,7 +34,7 @@ pub(super) fn prove(
     let Some(mut content) = content else { return Ok(()) };
     let failed = |cause: io::Error| format!("the file cannot be read again: {cause}");
     let parts = match &read.parts[..] {
-        [Part::Gzip { text, .. }] => text,
+        [Part::Gzip { content, .. }] => content,
         parts => parts,
     };
     for (number, part) in parts.iter().enumerate() {
@@ -55,13 +55,21 @@ pub(super) fn prove(
 
 #[cfg(test)]
 mod tests {
+    use super::super::deflate::{Method, Reconstruction};
+    use super::super::recipe::Record;
     use super::*;
+
+    /// Records that use so many bytes of content.
+    fn records(content: usize) -> Vec<Record> {
+        let method = Method::Verbatim(Vec::new());
+        vec![Record::Chunk(Reconstruction { content_size: content as u64, first_bit: 0, bits: 0, method })]
+    }
 
     #[test]
     fn a_wrong_recipe_is_refused() {
         let blob = |bytes: &[u8]| Part::Blob(Descriptor::of(bytes));
         let literal = |bytes: &[u8]| Part::Literal(bytes.to_vec());
-        let gzip = Part::Gzip { text: vec![blob(b"under")], records: Vec::new() };
+        let gzip = Part::Gzip { content: vec![blob(b"under")], records: records(5) };
         let gzips = Gzips::from([(gzip.digest(), Descriptor::of(b"packed"))]);
         let file = b"head-blob-packed-tail";
         let parts = vec![literal(b"head-"), blob(b"blob"), literal(b"-"), gzip.clone(), literal(b"-tail")];
@@ -70,7 +78,7 @@ mod tests {
                 let recipe = Recipe { original: Descriptor::of(file), parts };
                 prove(&recipe, &gzips, Some(Box::new(&file[..])), limits)
             };
-            let outer = Part::Gzip { text: parts.to_vec(), records: Vec::new() };
+            let outer = Part::Gzip { content: parts.to_vec(), records: records(file.len()) };
             let outcome = tried(vec![outer]);
             assert_eq!(tried(parts.to_vec()).is_ok(), outcome.is_ok());
             outcome
@@ -91,7 +99,7 @@ mod tests {
             other[place] = literal(b"x");
             assert!(tried(&other, &limits).is_err(), "another at {place}");
         }
-        let unknown = Part::Gzip { text: vec![blob(b"other")], records: Vec::new() };
+        let unknown = Part::Gzip { content: vec![blob(b"other")], records: records(5) };
         let mut parts = parts;
         parts[3] = unknown;
         assert!(tried(&parts, &limits).is_err_and(|why| why.contains("not tried")));

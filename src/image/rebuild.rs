@@ -30,14 +30,14 @@ fn not_the_original(artifact: &str, mismatch: Mismatch) -> Error {
 }
 
 /// Writes what the original file of `recipe` holds, without the gzip around it where there is any: the parts of its
-/// text, which need no compressing. No digest of the whole is known; every blob has its own. `artifact` is named in
+/// content, which need no compressing. No digest of the whole is known; every blob has its own. `artifact` is named in
 /// errors.
 ///
 /// # Errors
 /// A blob cannot be read, or `out` fails.
 pub fn write_content(artifact: &str, recipe: &Recipe, blobs: &dyn BlobSource, out: &mut dyn Write) -> Result<()> {
     match recipe.parts.as_slice() {
-        [Part::Gzip { text, .. }] => write_parts(artifact, text, blobs, out),
+        [Part::Gzip { content, .. }] => write_parts(artifact, content, blobs, out),
         parts => write_parts(artifact, parts, blobs, out),
     }
 }
@@ -73,17 +73,17 @@ fn write_parts(artifact: &str, parts: &[Part], blobs: &dyn BlobSource, out: &mut
                     return Err(fault(io::ErrorKind::UnexpectedEof.into()).fact("blob", blob.digest));
                 }
             }
-            Part::Gzip { text, records } => {
-                // The text is itself put together; a pipe brings it to where it is compressed.
+            Part::Gzip { content, records } => {
+                // The content is itself put together; a pipe brings it to where it is compressed.
                 let (reader, writer) = io::pipe().map_err(fault)?;
                 let abandoned = AtomicBool::new(false);
                 let (fed, written) = thread::scope(|scope| {
                     let mut feed = Feed { writer, abandoned: &abandoned };
-                    let feeder = scope.spawn(move || write_parts(artifact, text, blobs, &mut feed));
+                    let feeder = scope.spawn(move || write_parts(artifact, content, blobs, &mut feed));
                     let written = gzip_write::write(records, reader, out, &fault);
                     (feeder.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), written)
                 });
-                // The feeder's failure is the cause of the other's, unless nobody wanted its text any more.
+                // The feeder's failure is the cause of the other's, unless nobody wanted its content any more.
                 if !abandoned.into_inner() {
                     fed?;
                 }
@@ -107,5 +107,48 @@ impl Write for Feed<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::{Descriptor, Digest};
+
+    /// Has every blob, without an end.
+    struct Endless;
+
+    impl BlobSource for Endless {
+        fn open(&self, _: &Digest) -> Result<Box<dyn Read + Send + '_>> {
+            Ok(Box::new(io::repeat(b'x')))
+        }
+    }
+
+    #[test]
+    fn not_a_byte_beyond_the_original_is_written() {
+        let blob = |size| Part::Blob(Descriptor { digest: Digest::of(b""), size });
+        let original = Descriptor::of(&[b'x'; 100]);
+        let written = |parts| {
+            let mut out = Vec::new();
+            let outcome = rebuild("x", &Recipe { original, parts }, &Endless, &mut out);
+            (out.len(), outcome.is_ok())
+        };
+        assert_eq!(written(vec![blob(60), blob(40)]), (100, true));
+        assert_eq!(written(vec![blob(60), blob(1 << 50)]), (60, false));
+        assert_eq!(written(vec![blob(60), blob(39)]), (99, false));
+        assert_eq!(written(vec![blob(100), Part::Literal(vec![b'x'])]), (100, false));
+    }
+
+    #[test]
+    fn content_beyond_what_the_records_use_is_refused() {
+        let gzip = |content| {
+            let content = vec![Part::Blob(Descriptor { digest: Digest::of(b""), size: content })];
+            let records = vec![super::super::recipe::Record::Verbatim(b"verbatim".to_vec())];
+            let recipe = Recipe { original: Descriptor::of(b"verbatim"), parts: vec![Part::Gzip { content, records }] };
+            rebuild("x", &recipe, &Endless, &mut io::sink())
+        };
+        assert!(gzip(0).is_ok());
+        assert!(gzip(1).is_err());
+        assert!(gzip(1 << 30).is_err());
     }
 }

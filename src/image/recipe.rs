@@ -2,6 +2,8 @@
 //!
 //! The format is described in `docs/format.md`: numbers are LEB128, little end first.
 
+use std::collections::HashSet;
+
 use super::deflate::{Encoder, EncoderState, MAX_CHUNK, Method, Reconstruction};
 use super::limits::ImageLimits;
 use crate::digest::{Descriptor, Digest};
@@ -26,8 +28,8 @@ pub(super) enum Part {
     Literal(Vec<u8>),
     /// The whole of a blob that is kept elsewhere.
     Blob(Descriptor),
-    /// A gzip file whose text is made of parts.
-    Gzip { text: Vec<Part>, records: Vec<Record> },
+    /// A gzip file whose content is made of parts.
+    Gzip { content: Vec<Part>, records: Vec<Record> },
 }
 
 impl Part {
@@ -51,17 +53,17 @@ pub(super) enum Record {
 impl Recipe {
     /// The blobs it takes, in the order in which they are first needed.
     pub fn blobs(&self) -> Vec<Digest> {
-        fn collect(parts: &[Part], found: &mut Vec<Digest>) {
+        fn collect(parts: &[Part], seen: &mut HashSet<Digest>, found: &mut Vec<Digest>) {
             for part in parts {
                 match part {
-                    Part::Blob(blob) if !found.contains(&blob.digest) => found.push(blob.digest),
-                    Part::Gzip { text, .. } => collect(text, found),
+                    Part::Blob(blob) if seen.insert(blob.digest) => found.push(blob.digest),
+                    Part::Gzip { content, .. } => collect(content, seen, found),
                     _ => {}
                 }
             }
         }
         let mut found = Vec::new();
-        collect(&self.parts, &mut found);
+        collect(&self.parts, &mut HashSet::new(), &mut found);
         found
     }
 
@@ -77,13 +79,14 @@ impl Recipe {
     /// Reads what [`Recipe::to_bytes`] wrote.
     ///
     /// # Errors
-    /// A reason, where the bytes are no recipe or break a limit.
+    /// A reason, where the bytes are not a recipe, break a limit, or describe what no file can be: content that the file
+    /// is too small for, or that its compressed records do not use.
     pub fn from_bytes(bytes: &[u8], limits: &ImageLimits) -> Result<Self, String> {
         if bytes.len() as u64 > limits.recipe_bytes {
             return Err(format!("it has {} bytes; the limit is {}", bytes.len(), limits.recipe_bytes));
         }
-        let rest = bytes.strip_prefix(MAGIC).ok_or("it does not begin as a recipe")?;
-        let mut reader = Reader { rest };
+        let rest = bytes.strip_prefix(MAGIC).ok_or("it does not start as a recipe")?;
+        let mut reader = Reader { rest, items: limits.recipe_items };
         let (size, digest) = (reader.number()?, reader.digest()?);
         let parts = reader.parts(0)?;
         if !reader.rest.is_empty() {
@@ -92,7 +95,9 @@ impl Recipe {
         if size > limits.content_bytes {
             return Err(format!("it makes {size} bytes; the limit is {}", limits.content_bytes));
         }
-        Ok(Recipe { original: Descriptor { digest, size }, parts })
+        let recipe = Recipe { original: Descriptor { digest, size }, parts };
+        recipe.check_sizes(limits)?;
+        Ok(recipe)
     }
 }
 
@@ -122,9 +127,9 @@ fn write_parts(bytes: &mut Vec<u8>, parts: &[Part]) {
                 bytes.extend(blob.digest.as_bytes());
                 number(bytes, blob.size);
             }
-            Part::Gzip { text, records } => {
+            Part::Gzip { content, records } => {
                 bytes.push(2);
-                write_parts(bytes, text);
+                write_parts(bytes, content);
                 number(bytes, records.len() as u64);
                 records.iter().for_each(|record| write_record(bytes, record));
             }
@@ -169,6 +174,8 @@ fn write_record(bytes: &mut Vec<u8>, record: &Record) {
 
 struct Reader<'a> {
     rest: &'a [u8],
+    /// How many parts, records and paddings there may still be.
+    items: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -195,10 +202,11 @@ impl<'a> Reader<'a> {
         Err("a number in it is too large".into())
     }
 
-    /// A count of things that take a byte each at least, so that no count can ask for much memory.
+    /// Reads a count of items, of which there are not more than the limit in all: memory is bounded by that.
     fn count(&mut self) -> Result<usize, String> {
-        let count = self.number()?;
-        usize::try_from(count).ok().filter(|count| *count <= self.rest.len()).ok_or_else(|| "it ends too early".into())
+        let count = usize::try_from(self.number()?).unwrap_or(usize::MAX);
+        self.items = self.items.checked_sub(count).ok_or("it has too many parts and records")?;
+        Ok(count)
     }
 
     fn digest(&mut self) -> Result<Digest, String> {
@@ -219,10 +227,10 @@ impl<'a> Reader<'a> {
                 0 => Part::Literal(self.run()?),
                 1 => Part::Blob(Descriptor { digest: self.digest()?, size: self.number()? }),
                 2 if depth < DEEPEST => {
-                    let text = self.parts(depth + 1)?;
+                    let content = self.parts(depth + 1)?;
                     let count = self.count()?;
                     let records = (0..count).map(|_| self.record()).collect::<Result<_, _>>()?;
-                    Part::Gzip { text, records }
+                    Part::Gzip { content, records }
                 }
                 2 => return Err("compression lies too deep in compression".into()),
                 other => return Err(format!("it has a part of an unknown kind, {other}")),
@@ -286,9 +294,9 @@ mod tests {
             )),
         ];
         let blob = Part::Blob(Descriptor::of(b"x"));
-        let text = vec![Part::Literal(vec![0; 512]), blob.clone()];
+        let content = vec![Part::Literal(vec![0; 4 * 300 - 1]), blob.clone()];
         let original = Descriptor { digest: Digest::of(b""), size: 1 << 33 };
-        Recipe { original, parts: vec![blob, Part::Gzip { text, records }] }
+        Recipe { original, parts: vec![blob, Part::Gzip { content, records }] }
     }
 
     #[test]
@@ -298,6 +306,30 @@ mod tests {
         for cut in 0..bytes.len() {
             assert!(Recipe::from_bytes(&bytes[..cut], &ImageLimits::DEFAULT).is_err(), "cut at {cut}");
         }
+    }
+
+    fn read(original: u64, parts: Vec<Part>, limits: &ImageLimits) -> Result<Recipe, String> {
+        let original = Descriptor { digest: Digest::of(b""), size: original };
+        Recipe::from_bytes(&Recipe { original, parts }.to_bytes(), limits)
+    }
+
+    #[test]
+    fn parts_records_and_paddings_are_counted_while_they_are_read() {
+        let limits = ImageLimits { recipe_items: 10, ..ImageLimits::DEFAULT };
+        let empty = |count| vec![Part::Literal(Vec::new()); count];
+        assert!(read(0, empty(10), &limits).is_ok());
+        assert!(read(0, empty(11), &limits).expect_err("too many").contains("too many"));
+        let gzip = |records: usize, stored: usize| {
+            let method = Method::Predicted { corrections: Vec::new(), unmark: None, paddings: vec![0; stored] };
+            let piece = Record::Chunk(Reconstruction { content_size: 0, first_bit: 0, bits: 0, method });
+            let mut all = vec![Record::Verbatim(Vec::new()); records - 1];
+            all.push(piece);
+            vec![Part::Gzip { content: Vec::new(), records: all }]
+        };
+        assert!(read(0, gzip(9, 0), &limits).is_ok());
+        assert!(read(0, gzip(10, 0), &limits).is_err());
+        assert!(read(0, gzip(4, 5), &limits).is_ok());
+        assert!(read(0, gzip(4, 6), &limits).is_err());
     }
 
     proptest! {

@@ -3,7 +3,7 @@
 //! Docker writes `manifest.json` in every form of `docker save` since 1.10, also beside an `index.json`;
 //! podman and skopeo write it in a `docker-archive`. An `oci-archive` has `index.json` alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde::de::DeserializeOwned;
 
@@ -12,11 +12,19 @@ use super::fault::ArchiveFault;
 use super::limits::ImageLimits;
 use super::oci::{Described, DescribedPlatform, DockerImage, ImageConfig, ImageIndex, ImageManifest, blob_member};
 use super::tag::{self, check_tags};
+use super::unpacker::Decompressed;
 use super::{Image, Layer, Packed};
 use crate::digest::{Descriptor, Digest};
 use crate::error::{Error, Result};
 use crate::image_ref::ImageRef;
 use crate::platform::Platform;
+
+/// Configs by image ID.
+type Configs = BTreeMap<Digest, Vec<u8>>;
+
+/// The hint for an image that is not for the platform it should be for.
+const OTHER_PLATFORM: &str =
+    "save the image for the right platform: docker pull --platform …, or correct the manifest's 'platform'";
 
 /// Finds the images in the members of an archive.
 pub(super) struct Resolver<'a> {
@@ -39,11 +47,13 @@ struct Walk {
     listed: Vec<Listed>,
     /// How many descriptors were looked at.
     visited: usize,
+    /// What else was found: media types, or words for it.
+    others: BTreeSet<String>,
 }
 
 impl Resolver<'_> {
     /// Every image of the archive, checked, and the configs by image ID.
-    pub(super) fn images(&self) -> Result<(Vec<Image>, BTreeMap<Digest, Vec<u8>>)> {
+    pub(super) fn images(&self) -> Result<(Vec<Image>, Configs)> {
         let listed = if self.members.has("manifest.json") {
             self.docker()?
         } else if self.members.has("index.json") {
@@ -63,6 +73,7 @@ impl Resolver<'_> {
             let why = format!("it lists {} images; 1 to {} are read", listed.len(), self.limits.images);
             return Err(self.bad(ArchiveFault::new(self.listing(), why)));
         }
+        let listed = self.chosen(listed)?;
         let mut images: Vec<Image> = Vec::new();
         let mut configs = BTreeMap::new();
         for listed in listed {
@@ -110,25 +121,33 @@ impl Resolver<'_> {
         let mut walk = Walk::default();
         let index: ImageIndex = self.read("index.json")?;
         self.index("index.json", index, &[], 0, &mut walk)?;
+        if walk.listed.is_empty() && !walk.others.is_empty() {
+            let others: Vec<String> = walk.others.into_iter().collect();
+            let why = format!("it lists no image, only: {}", others.join(", "));
+            return Err(self.bad(ArchiveFault::new("index.json", why)));
+        }
         Ok(walk.listed)
     }
 
     fn index(&self, member: &str, index: ImageIndex, tags: &[ImageRef], depth: usize, walk: &mut Walk) -> Result<()> {
-        // What lists in one another come to in all is bounded too: each may name the same one many times.
+        // Indexes that name one another are bounded in all too: each may name the same one many times.
         walk.visited += index.manifests.len();
         if depth > self.limits.nested_indexes || walk.visited > self.limits.images {
-            return Err(
-                self.bad(ArchiveFault::new(member, "it lists too many images, or lists lie too deep in one another"))
-            );
+            let why = "it lists too many images, or indexes lie too deep in one another";
+            return Err(self.bad(ArchiveFault::new(member, why)));
         }
         let several = index.manifests.len() > 1 && depth > 0;
-        // Beside the images an index may list what was signed or attested of them; those are no images.
+        // What is signed or attested of images lies beside them.
         let mut manifests = index.manifests;
-        manifests.retain(|descriptor| !descriptor.is_attestation());
+        manifests.retain(|described| {
+            let other = described.is_of_other().or(described.is_attestation().then_some("attestations"));
+            walk.others.extend(other.map(str::to_owned));
+            other.is_none()
+        });
         if several && !manifests.is_empty() {
             let offered: Vec<String> =
                 manifests.iter().filter_map(|one| one.platform.as_ref()).map(ToString::to_string).collect();
-            manifests.retain(|descriptor| self.wants(descriptor.platform.as_ref()));
+            manifests.retain(|described| self.wants(described.platform.as_ref()));
             if let Some(wanted) = self.platform
                 && manifests.is_empty()
             {
@@ -137,30 +156,47 @@ impl Resolver<'_> {
                     .fact("member", member)
                     .fact("expected", wanted)
                     .fact("actual", offered.join(", "))
-                    .hint("save the image for the right platform: docker pull --platform …, or mend the manifest's 'platform'"));
+                    .hint(OTHER_PLATFORM));
             }
         }
-        for descriptor in manifests {
-            let own: Vec<ImageRef> = descriptor
-                .name()
-                .and_then(|name| tag::from_annotation(name).transpose())
-                .transpose()
-                .map_err(|why| self.bad(ArchiveFault::new(member, why.to_string())))?
-                .into_iter()
-                .collect();
-            let tags = if own.is_empty() { tags } else { &own };
-            let path = self.blob(member, &descriptor)?;
-            if descriptor.is_index() {
+        for described in manifests {
+            let path = self.blob(member, &described)?;
+            if described.is_index() {
+                let own = self.name_of(member, &described)?;
                 let inner: ImageIndex = self.read(&path)?;
-                self.index(&path, inner, tags, depth + 1, walk)?;
-            } else {
-                let manifest: ImageManifest = self.read(&path)?;
-                let config = self.blob(&path, &manifest.config)?;
-                let layers = manifest.layers.iter().map(|layer| self.blob(&path, layer)).collect::<Result<_>>()?;
-                walk.listed.push(Listed { tags: tags.to_vec(), config, layers });
+                self.index(&path, inner, own.as_ref().map_or(tags, std::slice::from_ref), depth + 1, walk)?;
+                continue;
             }
+            let manifest: ImageManifest = self.read(&path)?;
+            if let Some(other) = manifest.is_of_other() {
+                walk.others.insert(other.to_owned());
+                continue;
+            }
+            let own = self.name_of(member, &described)?;
+            let config = self.blob(&path, &manifest.config)?;
+            let layers = manifest.layers.iter().map(|layer| self.blob(&path, layer)).collect::<Result<_>>()?;
+            walk.listed.push(Listed { tags: own.as_ref().map_or(tags, std::slice::from_ref).to_vec(), config, layers });
         }
         Ok(())
+    }
+
+    /// The name that an index annotates.
+    fn name_of(&self, member: &str, described: &Described) -> Result<Option<ImageRef>> {
+        let name = described.name().map(tag::from_annotation).transpose();
+        Ok(name.map_err(|why| self.bad(ArchiveFault::new(member, why.to_string())))?.flatten())
+    }
+
+    /// Of images under the same names, those for the wanted platform, if there is one among them.
+    fn chosen(&self, listed: Vec<Listed>) -> Result<Vec<Listed>> {
+        let Some(wanted) = self.platform else { return Ok(listed) };
+        let mut fits = Vec::new();
+        for one in &listed {
+            fits.push(self.read::<ImageConfig>(&one.config)?.platform() == wanted.as_str());
+        }
+        let served: HashSet<Vec<ImageRef>> =
+            listed.iter().zip(&fits).filter(|(_, fits)| **fits).map(|(one, _)| one.tags.clone()).collect();
+        let chosen = listed.into_iter().zip(fits).filter(|(one, fits)| *fits || !served.contains(&one.tags));
+        Ok(chosen.map(|(one, _)| one).collect())
     }
 
     fn wants(&self, found: Option<&DescribedPlatform>) -> bool {
@@ -218,11 +254,16 @@ impl Resolver<'_> {
                 .fact("member", &listed.config)
                 .fact("expected", wanted)
                 .fact("actual", &platform)
-                .hint("save the image for the right platform: docker pull --platform …, or mend the manifest's 'platform'"));
+                .hint(OTHER_PLATFORM));
         }
         let diff_ids = config.diff_ids();
-        if diff_ids.len() != listed.layers.len() || diff_ids.len() > self.limits.layers {
-            let why = format!("its config has {} layers, the archive lists {}", diff_ids.len(), listed.layers.len());
+        let (count, listed_count) = (diff_ids.len(), listed.layers.len());
+        if count != listed_count || count > self.limits.layers {
+            let why = if count == listed_count {
+                format!("its config has {count} layers; the limit is {}", self.limits.layers)
+            } else {
+                format!("its config has {count} layers, the archive lists {listed_count}")
+            };
             return Err(self.bad(ArchiveFault::new(&listed.config, why)).fact("image", &name));
         }
         let layers = diff_ids
@@ -239,15 +280,17 @@ impl Resolver<'_> {
         })?;
         let file = self.file(path)?;
         let Descriptor { digest, size } = file.descriptor;
+        let unusable = |why: String| self.bad(ArchiveFault::new(path, why)).fact("image", image);
         let (actual, packed) = match &file.decompressed {
             None => (file.descriptor, None),
-            Some(decompressed) => {
-                let content = decompressed.content.clone().map_err(|why| {
-                    self.bad(ArchiveFault::new(path, format!("the layer cannot be unpacked: {why}")))
-                        .fact("image", image)
-                })?;
-                (content, Some(Packed { digest, size, codec: decompressed.codec }))
+            // Only the name of its first file looks like another format.
+            Some(Err(_)) if digest == expected => (file.descriptor, None),
+            Some(Err(why)) => return Err(unusable(format!("the layer cannot be unpacked: {why}"))),
+            Some(Ok(Decompressed { content, inner: Some(inner), codec })) if content.digest != expected => {
+                let why = format!("the layer is compressed twice, with {} in {}", inner.name(), codec.name());
+                return Err(unusable(why));
             }
+            Some(Ok(Decompressed { content, codec, .. })) => (*content, Some(Packed { digest, size, codec: *codec })),
         };
         if actual.digest == expected {
             return Ok(Layer { diff_id: expected, size: actual.size, packed });

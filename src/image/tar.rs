@@ -4,7 +4,7 @@
 //! padding, the zeros at the end), so that the archive can be written again exactly, and it bounds what a
 //! long name may take.
 
-use tar::{EntryType, Header, PaxExtensions};
+use tar::{EntryType, Header};
 
 /// A tar block, in bytes.
 const BLOCK: usize = 512;
@@ -227,14 +227,14 @@ impl TarReader {
         } else if kind.is_gnu_longlink() {
             self.long_link = Some(text(&held)?);
         } else if kind.is_pax_local_extensions() {
-            for record in PaxExtensions::new(&held) {
-                let record = record.map_err(|_| "a pax header is damaged".to_owned())?;
-                match record.key_bytes() {
-                    b"path" => self.long_path = Some(text(record.value_bytes())?),
-                    b"linkpath" => self.long_link = Some(text(record.value_bytes())?),
+            for record in PaxRecords(&held) {
+                let (key, value) = record?;
+                match key {
+                    b"path" => self.long_path = Some(text(value)?),
+                    b"linkpath" => self.long_link = Some(text(value)?),
                     b"size" => {
-                        let size = record.value().ok().and_then(|value| value.parse().ok());
-                        self.size = Some(size.ok_or("a pax header has a size that is no number")?);
+                        let size = str::from_utf8(value).ok().and_then(|value| value.parse().ok());
+                        self.size = Some(size.ok_or("a pax header has a size that is not a number")?);
                     }
                     key if key.starts_with(b"GNU.sparse") => return Err("a member is sparse".into()),
                     _ => {}
@@ -256,6 +256,39 @@ impl TarReader {
             _ => Err(format!("it ends too early, after {} bytes", self.position)),
         }
     }
+}
+
+/// The records of a pax header (POSIX.1-2001, pax): `LENGTH KEY=VALUE` and a line feed, where LENGTH is that of the whole
+/// record. A value may hold any byte, line feeds too, as those of extended attributes do.
+struct PaxRecords<'a>(&'a [u8]);
+
+impl<'a> Iterator for PaxRecords<'a> {
+    type Item = Result<PaxRecord<'a>, String>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let Some((record, rest)) = pax_record(self.0) else {
+            self.0 = &[];
+            return Some(Err("a pax header is damaged".to_owned()));
+        };
+        self.0 = rest;
+        Some(Ok(record))
+    }
+}
+
+/// A key and its value.
+type PaxRecord<'a> = (&'a [u8], &'a [u8]);
+
+/// The first record, and what follows it.
+fn pax_record(bytes: &[u8]) -> Option<(PaxRecord<'_>, &[u8])> {
+    let space = bytes.iter().position(|&byte| byte == b' ')?;
+    let length: usize = str::from_utf8(&bytes[..space]).ok()?.parse().ok()?;
+    let (record, rest) = bytes.split_at_checked(length)?;
+    let content = record.get(space + 1..)?.strip_suffix(b"\n")?;
+    let equals = content.iter().position(|&byte| byte == b'=')?;
+    Some(((&content[..equals], &content[equals + 1..]), rest))
 }
 
 fn is_global(kind: EntryType) -> bool {
@@ -332,6 +365,17 @@ mod tests {
             for (member, content) in &seen.members {
                 assert_eq!(&bytes[member.offset as usize..][..content.len()], &content[..]);
             }
+        }
+    }
+
+    #[test]
+    fn a_pax_value_may_hold_a_line_feed() {
+        let records = b"32 SCHILY.xattr.user.note=a\nb\nc\n12 path=a/b\n";
+        let found: Result<Vec<_>, _> = PaxRecords(records).collect();
+        let expected: [(&[u8], &[u8]); 2] = [(b"SCHILY.xattr.user.note", b"a\nb\nc"), (b"path", b"a/b")];
+        assert_eq!(found.expect("whole"), expected);
+        for damaged in [&b"13 path=a/b\n"[..], b"11 path=a/b\n", b"x path=a/b\n", b"0 \n", b"2 ", b"3 \n", b"5 ab\n"] {
+            assert!(PaxRecords(damaged).any(|record| record.is_err()), "{damaged:?}");
         }
     }
 

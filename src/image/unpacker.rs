@@ -1,13 +1,39 @@
 //! The digest of a member's decompressed content, found while the compressed bytes are pushed in.
 
-use std::io::{Sink, Write, sink};
+use std::io::{self, Write};
 
 use flate2::write::MultiGzDecoder;
 
 use super::content::Codec;
+use super::sniff::HEAD;
 use crate::digest::{BoundedWriter, Descriptor, HashingWriter};
 
-type Output = HashingWriter<BoundedWriter<Sink>>;
+type Output = HashingWriter<BoundedWriter<Head>>;
+
+/// The decompressed content of a member.
+#[derive(Debug, Clone)]
+pub(super) struct Decompressed {
+    /// How the member is compressed.
+    pub(super) codec: Codec,
+    /// Digest and size of the content.
+    pub(super) content: Descriptor,
+    /// How the content is compressed once more; `None` where it is not.
+    pub(super) inner: Option<Codec>,
+}
+
+/// Keeps the first bytes of what is written.
+struct Head(Vec<u8>);
+
+impl Write for Head {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.extend(bytes.iter().take(HEAD - self.0.len()));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 /// Decompresses what is pushed in and keeps nothing but its digest and size.
 pub(super) struct Unpacker {
@@ -21,20 +47,23 @@ enum Decoder {
 }
 
 impl Unpacker {
-    /// The unpacker for a file that starts with `first`; `None` where it is not compressed, or not with a codec that
-    /// layers have. At most `limit` bytes of content are taken.
-    pub(super) fn for_content(first: &[u8], limit: u64) -> Option<Self> {
-        let output = HashingWriter::new(BoundedWriter::new(sink(), limit));
-        let decoder = match Codec::of(first)? {
+    /// The unpacker for a file that is compressed like this, and has at most `limit` bytes of content.
+    ///
+    /// # Errors
+    /// A sentence that says why there is none.
+    pub(super) fn new(codec: Codec, limit: u64) -> Result<Self, String> {
+        let output = HashingWriter::new(BoundedWriter::new(Head(Vec::new()), limit));
+        let decoder = match codec {
             Codec::Gzip => Decoder::Gzip(Box::new(MultiGzDecoder::new(output))),
-            Codec::Zstd => Decoder::Zstd(Box::new(zstd::stream::write::Decoder::new(output).ok()?)),
-            Codec::Xz => return None,
+            Codec::Zstd => {
+                Decoder::Zstd(Box::new(zstd::stream::write::Decoder::new(output).map_err(|error| error.to_string())?))
+            }
+            Codec::Xz => return Err("it is compressed with xz, and layers are read under gzip and zstd".to_owned()),
         };
-        Some(Unpacker { decoder, failed: None })
+        Ok(Unpacker { decoder, failed: None })
     }
 
-    /// How the file is compressed.
-    pub(super) fn codec(&self) -> Codec {
+    fn codec(&self) -> Codec {
         match self.decoder {
             Decoder::Gzip(_) => Codec::Gzip,
             Decoder::Zstd(_) => Codec::Zstd,
@@ -53,8 +82,9 @@ impl Unpacker {
         self.failed = outcome.err().map(|error| error.to_string());
     }
 
-    /// Digest and size of the content, when the whole file was pushed in; or the reason why there is none.
-    pub(super) fn finish(self) -> Result<Descriptor, String> {
+    /// The content, when the whole file was pushed in; or the reason why there is none.
+    pub(super) fn finish(self) -> Result<Decompressed, String> {
+        let codec = self.codec();
         if let Some(failed) = self.failed {
             return Err(failed);
         }
@@ -65,6 +95,7 @@ impl Unpacker {
                 decoder.into_inner()
             }
         };
-        Ok(output.finish().1)
+        let (head, content) = output.finish();
+        Ok(Decompressed { codec, content, inner: Codec::of(&head.into_inner().0) })
     }
 }

@@ -16,9 +16,14 @@ pub struct Limits {
     pub artifact_bytes: u64,
     /// A bundle's index, in bytes.
     pub index_bytes: u64,
+    /// The artifacts in an index, in bytes of JSON; so are the images.
+    pub index_list_bytes: usize,
+    /// How many bytes of JSON each value in those lists takes at least, on average: what is read takes up to ten times as
+    /// much memory as a value of the shortest form.
+    pub index_value_bytes: usize,
     /// Frames in a bundle.
     pub frames: usize,
-    /// One frame's content, in bytes: a reader holds it in memory.
+    /// One frame's content, in bytes: a reader holds some in memory.
     pub frame_bytes: u64,
     /// A runtime in a bundle, unpacked, in bytes.
     pub runtime_bytes: u64,
@@ -33,8 +38,10 @@ impl Limits {
         url_bytes: 4_096,
         artifact_bytes: 1 << 40,
         index_bytes: 64 << 20,
+        index_list_bytes: 8 << 20,
+        index_value_bytes: 16,
         frames: 1 << 20,
-        frame_bytes: 256 << 20,
+        frame_bytes: 64 << 20,
         runtime_bytes: 256 << 20,
     };
 }

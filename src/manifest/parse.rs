@@ -97,12 +97,12 @@ impl<'a> Source<'a> {
         })
     }
 
-    fn parse<T>(&self, value: &'a RawValue) -> Result<T>
+    fn parse<T>(&self, key: &str, value: &'a RawValue) -> Result<T>
     where
         T: std::str::FromStr<Err: Display>,
     {
         let text: String = self.read(value.get())?;
-        text.parse().map_err(|why| self.at(value, why))
+        text.parse().map_err(|why| self.at(value, format_args!("{key}: {why}")))
     }
 }
 
@@ -116,6 +116,9 @@ pub(super) fn manifest(text: String, origin: &str) -> Result<Manifest> {
             .hint("check that this is a manifest: it lists artifacts, it does not hold them"));
     }
     let source = Source { text: &text, origin };
+    if let Some((what, hint)) = not_json(&text) {
+        return Err(Error::failed("this is not a manifest").fact("manifest", origin).fact("reason", what).hint(hint));
+    }
     let schema: Schema = source.read(&text)?;
     let found: serde_json::Value = source.read(schema.version.get())?;
     if found != SCHEMA_VERSION {
@@ -124,10 +127,10 @@ pub(super) fn manifest(text: String, origin: &str) -> Result<Manifest> {
             .hint("get a pack that reads this schema, or correct schemaVersion"));
     }
     let document: Document = source.read(&text)?;
-    let name: ProductName = source.parse(document.name)?;
-    let version: Version = source.parse(document.version)?;
-    let run: Option<RelPath> = document.run.map(|run| source.parse(run)).transpose()?;
-    let expires: Option<Timestamp> = document.expires.map(|expires| source.parse(expires)).transpose()?;
+    let name: ProductName = source.parse("name", document.name)?;
+    let version: Version = source.parse("version", document.version)?;
+    let run: Option<RelPath> = document.run.map(|run| source.parse("run", run)).transpose()?;
+    let expires: Option<Timestamp> = document.expires.map(|expires| source.parse("expires", expires)).transpose()?;
     let raw: Vec<&RawValue> = source.read(document.artifacts.get())?;
     if raw.is_empty() || raw.len() > limits.artifacts {
         let why = format!("a manifest has 1 to {} artifacts; this one has {}", limits.artifacts, raw.len());
@@ -147,11 +150,27 @@ pub(super) fn manifest(text: String, origin: &str) -> Result<Manifest> {
     Ok(Manifest { name, version, run, expires, artifacts, text })
 }
 
+/// What `text` is instead of JSON, where that can be told, and what to do.
+fn not_json(text: &str) -> Option<(&'static str, &'static str)> {
+    if text.starts_with('\u{feff}') {
+        let hint = "save the file as UTF-8 without a byte order mark; if it is signed, sign it again";
+        return Some(("it begins with a byte order mark (BOM), which JSON does not allow", hint));
+    }
+    match text.trim_start() {
+        "" => Some(("it is empty", "check that it was copied or published whole")),
+        page if page.starts_with('<') => Some((
+            "it is a web page or XML, not JSON",
+            "check the URL in a browser: a login or an error page may be in the place of the manifest",
+        )),
+        _ => None,
+    }
+}
+
 fn artifact(source: &Source<'_>, raw: &RawValue) -> Result<Artifact> {
     // Two lifetimes meet here: the value's text is a part of the source's.
     let part = Source { text: source.text, origin: source.origin };
     let shape: RawArtifact = part.read(raw.get())?;
-    let name: RelPath = part.parse(shape.name)?;
+    let name: RelPath = part.parse("name", shape.name)?;
     let first = name.parts().next().unwrap_or_default().to_lowercase();
     // A file that is being written has such a name, and one that is left over is removed.
     let staged = first.starts_with('.') && first.ends_with(".partial");
@@ -169,7 +188,7 @@ fn artifact(source: &Source<'_>, raw: &RawValue) -> Result<Artifact> {
         return Err(part
             .at(raw, format_args!("a size of {size} bytes is over the limit of {}", Limits::DEFAULT.artifact_bytes)));
     }
-    let digest: Option<Digest> = shape.digest.map(|digest| part.parse(digest)).transpose()?;
+    let digest: Option<Digest> = shape.digest.map(|digest| part.parse("digest", digest)).transpose()?;
     if let (Some(raw), None) = (shape.size, digest) {
         return Err(part.at(raw, "a size without a digest pins nothing: give both, or leave both to 'pack lock'"));
     }
@@ -181,7 +200,7 @@ fn artifact(source: &Source<'_>, raw: &RawValue) -> Result<Artifact> {
     Ok(Artifact {
         name,
         kind: part.read(shape.kind.get())?,
-        platform: shape.platform.map(|platform| part.parse::<Platform>(platform)).transpose()?,
+        platform: shape.platform.map(|platform| part.parse::<Platform>("platform", platform)).transpose()?,
         urls,
         pin: digest.map(|digest| Pin { size, digest }),
     })
@@ -190,7 +209,7 @@ fn artifact(source: &Source<'_>, raw: &RawValue) -> Result<Artifact> {
 /// No two artifacts may claim one place in a folder, also where the file system folds case (a USB stick).
 fn check_names(source: &Source<'_>, artifacts: &[Artifact], raw: &[&RawValue]) -> Result<()> {
     let mut files: HashMap<String, Vec<&Artifact>> = HashMap::new();
-    let mut folders: HashMap<String, &Artifact> = HashMap::new();
+    let mut sorted: Vec<(String, usize)> = Vec::new();
     for (artifact, raw) in artifacts.iter().zip(raw) {
         let folded = artifact.name.as_str().to_lowercase();
         let others = files.entry(folded.clone()).or_default();
@@ -205,14 +224,15 @@ fn check_names(source: &Source<'_>, artifacts: &[Artifact], raw: &[&RawValue]) -
             return Err(source.at(raw, format_args!("the name '{}' is given twice for one platform", artifact.name)));
         }
         others.push(artifact);
-        for (end, _) in folded.match_indices('/') {
-            folders.insert(folded[..end].to_owned(), artifact);
-        }
+        sorted.push((folded, sorted.len()));
     }
-    for (artifact, raw) in artifacts.iter().zip(raw) {
-        if let Some(inner) = folders.get(&artifact.name.as_str().to_lowercase()) {
-            let why = format!("'{}' is a file, yet '{}' lies in a folder of that name", artifact.name, inner.name);
-            return Err(source.at(raw, why));
+    // By their parts: what lies in a folder comes right behind a file of that folder's name.
+    sorted.sort_by(|(one, _), (other, _)| one.split('/').cmp(other.split('/')));
+    for pair in sorted.windows(2) {
+        let [(outer, file), (inner, below)] = pair else { continue };
+        if inner.strip_prefix(outer.as_str()).is_some_and(|rest| rest.starts_with('/')) {
+            let (file, inner, raw) = (&artifacts[*file].name, &artifacts[*below].name, raw[*file]);
+            return Err(source.at(raw, format_args!("'{file}' is a file, yet '{inner}' lies in a folder of that name")));
         }
     }
     Ok(())

@@ -9,7 +9,7 @@ const STEP: u64 = 4 << 20;
 
 /// Syncs a file's data after every few megabytes, on a thread of its own.
 #[derive(Debug, Default)]
-pub(super) struct BackgroundSync {
+pub struct BackgroundSync {
     /// Bytes written since the last sync started.
     since: u64,
     running: Option<JoinHandle<io::Result<()>>>,
@@ -20,7 +20,7 @@ impl BackgroundSync {
     ///
     /// # Errors
     /// An earlier sync failed.
-    pub(super) fn wrote(&mut self, file: &File, bytes: u64) -> io::Result<()> {
+    pub fn wrote(&mut self, file: &File, bytes: u64) -> io::Result<()> {
         self.since += bytes;
         if self.since < STEP || self.running.as_ref().is_some_and(|running| !running.is_finished()) {
             return Ok(());
@@ -37,7 +37,7 @@ impl BackgroundSync {
     ///
     /// # Errors
     /// The sync failed.
-    pub(super) fn finish(&mut self) -> io::Result<()> {
+    pub fn finish(&mut self) -> io::Result<()> {
         match self.running.take().map(JoinHandle::join) {
             Some(Ok(outcome)) => outcome,
             Some(Err(panic)) => std::panic::resume_unwind(panic),

@@ -10,7 +10,7 @@ use super::engine::{self, Known, Loading, not_sent};
 use super::kept::as_it_is;
 use super::order::{self, Chain, Turn, already};
 use super::power_cut::Mark;
-use crate::bundle::{Bundle, CarriedArtifact, PayloadEntry};
+use crate::bundle::{Bundle, BundleAccess, CarriedArtifact, PayloadEntry};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::image::{
@@ -30,7 +30,8 @@ const AT_A_TIME: usize = 2;
 /// # Errors
 /// A name is no image of the bundle, the bundle is damaged, the engine refuses, or has something else
 /// afterwards.
-pub fn load_from_bundle(bundle: &Bundle, names: &[String], progress: &dyn Progress) -> Result<Vec<String>> {
+pub fn load_from_bundle(access: &BundleAccess<'_>, names: &[String], progress: &dyn Progress) -> Result<Vec<String>> {
+    let bundle = access.bundle();
     let of_images = |artifact: &&CarriedArtifact| artifact.kind == Kind::Image;
     let artifacts: Vec<&CarriedArtifact> = bundle.index().artifacts.iter().filter(of_images).collect();
     let known = artifacts.iter().map(|artifact| artifact.name.as_str());
@@ -68,7 +69,8 @@ pub fn load_from_folder(
     progress.plan(artifacts.len(), artifacts.iter().map(|pinned| pinned.pin.size).sum());
     for pinned in artifacts {
         let path = folder.path_of(pinned.name());
-        let options = AnalysisOptions { originals: false, ..AnalysisOptions::default() };
+        let platform = pinned.artifact.platform;
+        let options = AnalysisOptions { platform, originals: false, ..AnalysisOptions::default() };
         let meter = progress.start(pinned.name().as_str(), pinned.pin.size);
         let analysis = analyse(&path, pinned.name().as_str(), true, &options, meter.as_ref())?;
         if analysis.file.digest != pinned.pin.digest {

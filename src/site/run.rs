@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::Signals;
-use crate::bundle::{Bundle, extract};
+use crate::bundle::{BundleAccess, CarriedArtifact, extract};
 use crate::error::{Error, IoContext, Result};
 use crate::manifest::{FILE_NAME, Kind, SIGNATURE_NAME};
 use crate::path::RelPath;
@@ -25,9 +25,9 @@ use crate::progress::Silent;
 ///
 /// # Errors
 /// The bundle has no script, is damaged, or the script cannot be started.
-pub fn run(bundle: &Bundle, home: &Path, args: &[OsString], signals: Signals) -> Result<u8> {
+pub fn run(access: &BundleAccess<'_>, home: &Path, args: &[OsString], signals: Signals) -> Result<u8> {
+    let bundle = access.bundle();
     let index = bundle.index();
-    bundle.manifest()?;
     let Some(run) = &index.run else {
         return Err(Error::failed("this bundle has nothing to run")
             .fact("path", bundle.path().display())
@@ -35,13 +35,8 @@ pub fn run(bundle: &Bundle, home: &Path, args: &[OsString], signals: Signals) ->
     };
     let files = home.join("files");
     fs::DirBuilder::new().mode(0o700).create(&files).doing("create the folder", &files)?;
-    let small = |path: &RelPath| {
-        index
-            .artifacts
-            .iter()
-            .any(|artifact| artifact.name == *path && !matches!(artifact.kind, Kind::Image | Kind::Engine))
-    };
-    extract(bundle, |path| small(path) || matches!(path.as_str(), FILE_NAME | SIGNATURE_NAME), &files, &Silent)?;
+    let small = |path: &RelPath| index.artifact(path.as_str()).is_some_and(is_unpacked);
+    extract(access, |path| small(path) || matches!(path.as_str(), FILE_NAME | SIGNATURE_NAME), &files, &Silent)?;
     let script = run.below(&files);
     fs::set_permissions(&script, Permissions::from_mode(0o700)).doing("set the mode of", &script)?;
     let mut command = command(&script)?;
@@ -57,6 +52,11 @@ pub fn run(bundle: &Bundle, home: &Path, args: &[OsString], signals: Signals) ->
     let status = signals.wait(&mut child).doing("wait for the script", &script)?;
     let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
     Ok(u8::try_from(code).unwrap_or(1))
+}
+
+/// Whether [`run`] unpacks an artifact.
+pub fn is_unpacked(artifact: &CarriedArtifact) -> bool {
+    !matches!(artifact.kind, Kind::Image | Kind::Engine)
 }
 
 /// The script by its own `#!` line; one without any is for `sh`, as a shell would have it.

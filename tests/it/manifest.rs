@@ -193,3 +193,16 @@ fn huge_ones_are_refused_unread() {
     let deep = format!("{{\"schemaVersion\": {}1{} }}", "[".repeat(100_000), "]".repeat(100_000));
     refused(deep);
 }
+
+#[test]
+fn names_of_many_parts_take_little_memory_and_time() {
+    let artifacts: Vec<String> = (0..3_000)
+        .map(|number| format!(r#"{{"name":"{number}{}","kind":"file","urls":["a"]}}"#, "/a".repeat(500)))
+        .collect();
+    let text = format!(r#"{{"schemaVersion":1,"name":"x","version":"1.0.0","artifacts":[{}]}}"#, artifacts.join(","));
+    let started = std::time::Instant::now();
+    crate::support::bounded::within(512 << 20, || {
+        assert_eq!(Manifest::parse(text, "test").expect("valid").artifacts().len(), 3_000);
+    });
+    assert!(started.elapsed() < std::time::Duration::from_secs(60), "{:?}", started.elapsed());
+}

@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::support::craft::{forged_bundle, small_bundle, with_index};
+use crate::support::craft::{forged_bundle, small_bundle, unbound_bundle, with_gap, with_index, with_stream};
 use crate::support::{file, noise};
-use pack::bundle::{Bundle, BundlePart, extract, prove, verify};
+use pack::bundle::{Bundle, BundleAccess, BundlePart, Scope, extract, prove, verify};
 use pack::error::{Class, Error};
+use pack::manifest::Limits;
 use pack::progress::Silent;
 use serde_json::json;
 
@@ -205,14 +206,15 @@ fn another_content_under_true_digests_is_no_damage_and_never_comes_out() {
     let path = folder.path().join("x.run");
     let with = |seed| [file("run.sh", "script", "exit\n"), file("noise", "file", noise(seed, 5_000))];
     forged_bundle(&path, &with(1), &with(1));
-    prove(&Bundle::open(&path).expect("opened"), &Silent).expect("the true content is proven");
+    prove(&Bundle::open(&path).expect("opened"), Scope::Everything, &Silent).expect("the true content is proven");
     forged_bundle(&path, &with(1), &with(2));
     assert!(check(&path).is_ok(), "nothing is damaged: whoever made this knew the format");
     let bundle = Bundle::open(&path).expect("opened");
-    let error = prove(&bundle, &Silent).expect_err("refused");
+    let error = prove(&bundle, Scope::Everything, &Silent).expect_err("refused");
     assert_eq!((error.class(), error.fact_named("file")), (Class::Integrity, Some("noise")));
     let out = folder.path().join("out");
-    let error = extract(&bundle, |_| true, &out, &Silent).expect_err("refused");
+    let access = BundleAccess::unproved(&bundle).expect("index and manifest agree");
+    let error = extract(&access, |_| true, &out, &Silent).expect_err("refused");
     assert_eq!(error.class(), Class::Integrity);
     assert!(!out.join("noise").exists() && out.join("run.sh").exists());
 }
@@ -228,4 +230,70 @@ fn what_a_reader_must_know_and_does_not_is_named() {
     assert_eq!(error.fact_named("requires"), Some("teleport"));
     with_index(&probe.path, |index| index["requires"] = json!([]));
     assert_eq!(refused(&probe.path).class(), Class::Integrity);
+}
+
+#[test]
+fn bytes_between_the_frames_and_the_index_are_found() {
+    let probe = probe();
+    for gap in [1, 8, 4_000] {
+        fs::write(&probe.path, with_gap(&probe.bytes, gap)).expect("written");
+        let error = refused(&probe.path);
+        assert_eq!(error.class(), Class::Integrity);
+        assert!(error.fact_named("reason").is_some_and(|why| why.contains("the frames end at")), "{error}");
+    }
+}
+
+#[test]
+fn an_index_of_another_content_than_the_manifest_pins_is_refused() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("x.run");
+    let with = |kind, name, seed| [file("run.sh", "script", "exit\n"), file(name, kind, noise(seed, 500))];
+    for (what, other) in [
+        ("content", with("file", "noise", 2)),
+        ("size", [file("run.sh", "script", "exit\n"), file("noise", "file", noise(1, 400))]),
+        ("name", with("file", "other", 1)),
+    ] {
+        unbound_bundle(&path, &with("file", "noise", 1), &other);
+        let error = Bundle::open(&path).expect("the index agrees with itself").manifest().expect_err(what);
+        assert_eq!((error.class(), error.fact_named("differs")), (Class::Integrity, Some("an artifact")), "{what}");
+    }
+    unbound_bundle(&path, &with("file", "noise", 1), &with("file", "noise", 1)[..1]);
+    assert_eq!(Bundle::open(&path).expect("opened").manifest().expect_err("one less").class(), Class::Integrity);
+    small_bundle(&path, b"#!/bin/sh\n# pack bundle\n", &with("file", "noise", 1));
+    with_index(&path, |index| index["artifacts"][1]["kind"] = "unit".into());
+    assert_eq!(Bundle::open(&path).expect("opened").manifest().expect_err("another kind").class(), Class::Integrity);
+}
+
+#[test]
+fn a_frame_as_large_as_the_limit_is_read_and_a_larger_one_is_not() {
+    let probe = probe();
+    let limit = Limits::DEFAULT.frame_bytes as usize;
+    for (size, is_read) in [(limit, true), (limit + 1, false)] {
+        let bytes = with_stream(&probe.bytes, |stream| stream.resize(size, 0));
+        fs::write(&probe.path, bytes).expect("written");
+        assert_eq!(Bundle::open(&probe.path).is_ok(), is_read, "{size} bytes");
+    }
+}
+
+#[test]
+fn images_as_many_as_the_limit_are_read_and_more_are_not() {
+    let image = |number: usize| {
+        let id = pack::digest::Digest::of(&number.to_le_bytes());
+        json!({ "tags": [], "id": id, "platform": "linux/amd64", "layers": [] })
+    };
+    let one = image(0).to_string().len() + 1;
+    let limit = Limits::DEFAULT.index_list_bytes;
+    for (count, is_read) in [(limit / one - 1, true), (limit / one + 1, false)] {
+        let probe = probe();
+        with_index(&probe.path, |index| {
+            let images: Vec<_> = (0..count).map(image).collect();
+            // Each look-up must take the same time, however many there are.
+            index["artifacts"][0]["images"] = images.iter().map(|image| image["id"].clone()).take(50_000).collect();
+            index["images"] = images.into();
+        });
+        let started = std::time::Instant::now();
+        let opened = Bundle::open(&probe.path);
+        assert_eq!(opened.is_ok(), is_read, "{count} images: {opened:?}");
+        assert!(started.elapsed() < std::time::Duration::from_secs(30), "{:?}", started.elapsed());
+    }
 }

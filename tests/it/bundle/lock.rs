@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::support::mounts::Tmpfs;
@@ -107,4 +108,23 @@ fn a_folder_that_is_none_is_left_as_it_is() {
     fs::create_dir(folder.path().join("other")).expect("a folder");
     expect(1, folder.path(), &["bundle", "other"]);
     assert_eq!(fs::read_dir(folder.path().join("other")).expect("listed").count(), 0);
+}
+
+#[test]
+fn a_lock_that_was_given_up_is_free_though_processes_are_being_started() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let started = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while started.fetch_add(1, Ordering::Relaxed) < 300 {
+                    // Until it is another program, a process has every file that this one has open.
+                    Command::new("true").current_dir("/").status().expect("true runs");
+                }
+            });
+        }
+        while started.load(Ordering::Relaxed) < 300 {
+            Folder::at(folder.path()).lock().expect("nobody else is here");
+        }
+    });
 }

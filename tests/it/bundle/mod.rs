@@ -2,7 +2,9 @@
 
 mod cat;
 mod damage;
+mod forged;
 mod format_1;
 mod hostile;
 mod lock;
+mod pubkey;
 mod round_trip;

@@ -3,11 +3,12 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 
 use crate::support::mounts::Tmpfs;
 use crate::support::{
-    BUNDLE, expect, file, interruptible, noise, payload_at, portable, run, shell, small_product, staged, texts, tree,
-    write_product,
+    BUNDLE, PACK, PACK_SITE, expect, file, interruptible, noise, payload_at, portable, run, shell, small_product,
+    staged, texts, tree, write_product,
 };
 use serde_json::Value;
 
@@ -155,13 +156,50 @@ fn a_folder_that_is_not_right_is_not_packed() {
 #[test]
 fn only_a_static_program_for_the_platform_is_carried() {
     let folder = folder();
-    for (runtime, why) in [("/bin/sh", "dynamically linked"), ("probe-portable/run.sh", "no ELF")] {
+    for (runtime, why) in
+        [("/bin/sh", "dynamically linked"), ("probe-portable/run.sh", "not an ELF"), ("/dev/zero", "not a regular")]
+    {
         let (_, err) = expect(1, folder.path(), &["bundle", "--runtime", runtime]);
         assert!(err.contains(why) && err.contains("--runtime FILE"), "{err}");
     }
-    let (_, err) = expect(1, folder.path(), &["bundle", "--platform", "linux/arm64"]);
+    let (_, err) = expect(1, folder.path(), &["bundle", "--platform", "linux/arm64", "--runtime", PACK]);
     assert!(err.contains("it is for linux/amd64") && err.contains("--runtime FILE"), "{err}");
-    expect(0, folder.path(), &["bundle", "--runtime", crate::support::PACK]);
+    expect(0, folder.path(), &["bundle", "--runtime", PACK]);
+}
+
+#[test]
+fn a_runtime_is_found_beside_pack_then_among_the_users() {
+    let folder = folder();
+    let programs = folder.path().join("programs");
+    let data = folder.path().join("data");
+    let runtimes = data.join("pack/runtimes");
+    fs::create_dir_all(&programs).expect("made");
+    fs::create_dir_all(&runtimes).expect("made");
+    let pack = programs.join("pack");
+    fs::copy(PACK, &pack).expect("copied");
+    let bundle = || {
+        let mut command = Command::new(&pack);
+        command.current_dir(folder.path()).env("XDG_DATA_HOME", &data).args(["bundle", "--compression", "fast"]);
+        let output = command.output().expect("started");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, err) = bundle();
+    assert_eq!(code, Some(1), "{err}");
+    for place in ["programs/pack-site-x86_64", "programs/pack-site", "data/pack/runtimes/pack-site-x86_64"] {
+        assert!(err.contains(place), "{place} in {err}");
+    }
+    assert!(err.contains("no runtime for linux/amd64") && err.contains("--runtime pack-site-x86_64"), "{err}");
+
+    let places = [runtimes.join("pack-site-x86_64"), programs.join("pack-site"), programs.join("pack-site-x86_64")];
+    for place in &places {
+        fs::copy(PACK_SITE, place).expect("copied");
+        let (code, err) = bundle();
+        assert_eq!(code, Some(0), "{err}");
+        // The next one found comes before this one: what this one is does not matter any more.
+        fs::write(place, "not a program").expect("written");
+        let (code, err) = bundle();
+        assert!(code == Some(1) && err.contains(&place.display().to_string()), "{err}");
+    }
 }
 
 #[test]

@@ -1,5 +1,10 @@
 //! The commands as they are typed, and what they print.
 
+mod by_hand;
 mod download;
+mod next_step;
+mod odd_names;
+mod signed;
 mod terminal;
+mod typed;
 mod usage;

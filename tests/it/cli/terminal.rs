@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::support::fault::{Reply, Request, Server, serve};
-use crate::support::{PACK, expect, file, noise, pack, shell, skip, small_product, texts, write_product};
+use crate::support::{PACK, expect, file, noise, pack, portable, shell, skip, small_product, texts, write_product};
 use serde_json::Value;
 
 /// A server with a product of a few MB on it, slow enough that bars are seen.
@@ -60,10 +60,44 @@ fn bars_show_bytes_speed_and_time_left_a_file_and_in_all() {
 }
 
 #[test]
+fn what_is_shown_fits_the_terminal() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let long = "images/dataflux-func-mysql-5.7.26-x86_64-with-a-name-as-long-as-products-have.tar.gz";
+    portable(folder.path(), &[file(long, "file", noise(1, 2 << 20)), file("b", "file", "b")]);
+    for columns in [40, 80, 200] {
+        let line =
+            format!("stty cols {columns}; rm -rf d; {PACK} download --no-cache --dir d probe-portable/manifest.json");
+        let Some(shown) = on_a_terminal(folder.path(), &line) else { return };
+        let whole = shown.contains(long);
+        assert_eq!(whole, columns == 200, "{columns}: {shown:?}");
+        assert!(shown.contains("tar.gz"), "{shown:?}");
+        // What a bar draws begins with a carriage return or an escape; what a table prints is a line.
+        let rows = shown.split(['\r', '\n', '\x1b']).filter(|row| row.contains('…') && row.contains("tar.gz"));
+        for row in rows {
+            assert!(row.trim_end().chars().count() <= columns, "{columns}: {row:?}");
+        }
+    }
+}
+
+#[test]
+fn a_terminal_that_cannot_move_its_cursor_gets_lines() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let server = slow(folder.path());
+    let line = format!("TERM=dumb {PACK} download --no-cache {}", server.url("manifest.json"));
+    let Some(shown) = on_a_terminal(folder.path(), &line) else { return };
+    assert!(!shown.contains('\x1b'), "{shown:?}");
+    for name in ["fetched a (3.15 MB)", "fetched b (2.10 MB)"] {
+        assert_eq!(shown.matches(name).count(), 1, "{shown:?}");
+    }
+    assert!(!shown.contains("HOW"), "each file is listed once: {shown:?}");
+}
+
+#[test]
 fn a_log_gets_one_line_a_file() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let server = slow(folder.path());
-    let (_, err) = expect(0, folder.path(), &["download", "--no-cache", server.url("manifest.json").as_str()]);
+    let (out, err) = expect(0, folder.path(), &["download", "--no-cache", server.url("manifest.json").as_str()]);
+    assert!(!out.contains("http") && out.contains(" over the network in "), "{out}");
     for name in ["a (3.15 MB)", "b (2.10 MB)"] {
         assert_eq!(err.lines().filter(|line| line.ends_with(name)).count(), 1, "{name} in {err}");
     }

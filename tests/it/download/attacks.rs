@@ -6,7 +6,7 @@ use crate::support::fault::product::Product;
 use crate::support::fault::{Reply, serve};
 use crate::support::{noise, top};
 use pack::error::Class;
-use pack::fetch::{Fetcher, Rung, Want};
+use pack::fetch::{CacheBypass, DocumentRequest, Fetcher};
 
 const SIZE: usize = 100_000;
 
@@ -29,10 +29,13 @@ fn arbitrary_content() {
 fn an_endless_manifest() {
     let server = serve(|_| Reply::new(200, "{ \"schemaVersion\": 1, ").endless());
     let fetcher = Fetcher::new(Product::hurried()).expect("a fetcher");
-    let error = fetcher.manifest(&server.url("manifest.json"), Rung::NoCache, &drop).expect_err("endless");
+    let url = server.url("manifest.json");
+    let request = DocumentRequest { url: &url, limit: 4 << 20, bypass: CacheBypass::NoCache, notes: &drop };
+    let error = fetcher.manifest(request).expect_err("endless");
     assert_eq!(error.title(), "the file is too large for what it should be");
     assert!(server.sent() < 40 << 20, "{}", server.sent());
-    assert!(fetcher.bytes(&server.url("manifest.json.minisig"), 1_000, Want::Optional, Rung::NoCache, &drop).is_err());
+    let url = server.url("manifest.json.minisig");
+    assert!(fetcher.document(DocumentRequest { url: &url, limit: 1_000, ..request }).is_err());
 }
 
 #[test]
@@ -40,7 +43,9 @@ fn a_manifest_is_asked_for_past_caches() {
     let text = Product::of(b"x", "a").text();
     let server = serve(move |_| Reply::new(200, text.as_str()));
     let fetcher = Fetcher::new(Product::hurried()).expect("a fetcher");
-    fetcher.manifest(&server.url("manifest.json"), Rung::NoCache, &drop).expect("valid");
+    let url = server.url("manifest.json");
+    let request = DocumentRequest { url: &url, limit: 4 << 20, bypass: CacheBypass::NoCache, notes: &drop };
+    fetcher.manifest(request).expect("valid");
     let asked = server.requests().remove(0);
     assert_eq!((asked.header("cache-control"), asked.header("pragma")), (Some("no-cache"), Some("no-cache")));
 }

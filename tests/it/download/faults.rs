@@ -140,7 +140,7 @@ fn a_server_that_never_answers_is_given_up() {
     let options =
         Options { stall: Duration::from_millis(100), connect: Duration::from_millis(100), ..Product::hurried() };
     let error = product.download_with(&base, options).expect_err("no answer");
-    assert_eq!(error.title(), "the server has gone quiet");
+    assert_eq!(error.title(), "the server stopped sending data");
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn a_drip_is_given_up() {
     let server = serve(move |request| Reply::file(request, &served).drip(10, Duration::from_millis(20)));
     let options = Options { stall: Duration::from_millis(300), slowest: 10_000, ..Product::hurried() };
     let error = Product::of(&bytes, "a").download_with(&server.url(""), options).expect_err("too slow");
-    assert_eq!(error.title(), "the server has gone quiet");
+    assert_eq!(error.title(), "the server stopped sending data");
 }
 
 #[test]

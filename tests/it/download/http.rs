@@ -6,7 +6,7 @@ use crate::support::fault::product::{Product, Watcher};
 use crate::support::fault::{Reply, serve};
 use crate::support::noise;
 use pack::error::Class;
-use pack::fetch::{Fetcher, How, Rung, Want};
+use pack::fetch::{CacheBypass, DocumentRequest, Fetcher, How, Lookup};
 
 const BIG: usize = 3 << 20;
 
@@ -172,13 +172,15 @@ fn a_manifest_is_based_where_it_came_from_after_redirects() {
         _ => Reply::new(404, ""),
     });
     let fetcher = Fetcher::new(Product::hurried()).expect("a fetcher");
-    let (bytes, place) = fetcher.manifest(&server.url("latest"), Rung::NoCache, &drop).expect("fetched");
-    assert_eq!((bytes, place.url), (text.into_bytes(), server.url("v1/manifest.json")));
+    let url = server.url("latest");
+    let request = DocumentRequest { url: &url, limit: 1_000, bypass: CacheBypass::NoCache, notes: &drop };
+    let document = fetcher.manifest(request).expect("fetched");
+    assert_eq!((document.bytes, document.source.url), (text.into_bytes(), server.url("v1/manifest.json")));
     assert!(server.requests().iter().all(|request| request.header("cache-control") == Some("no-cache")));
-    let bytes = |path, limit, want| fetcher.bytes(&server.url(path), limit, want, Rung::NoCache, &drop);
-    assert!(bytes("v1/manifest.json.minisig", 1000, Want::Optional).expect("an answer").is_none());
-    assert!(bytes("v1/manifest.json", 10, Want::Needed).is_err(), "over the limit");
-    assert!(fetcher.manifest(&server.url("nothing"), Rung::NoCache, &drop).is_err());
+    let document = |path, limit| fetcher.document(DocumentRequest { url: &server.url(path), limit, ..request });
+    assert!(matches!(document("v1/manifest.json.minisig", 1_000), Ok(Lookup::Absent)));
+    assert!(document("v1/manifest.json", 10).is_err(), "over the limit");
+    assert!(fetcher.manifest(DocumentRequest { url: &server.url("nothing"), ..request }).is_err());
 }
 
 #[test]
@@ -239,5 +241,6 @@ fn a_file_of_another_machine_is_not_one_of_this() {
     }
     let fetcher = Fetcher::new(Product::hurried()).expect("a fetcher");
     let url = format!("file://other.example{}", path.display()).parse().expect("a URL");
-    fetcher.bytes(&url, 10, Want::Needed, Rung::NoCache, &drop).expect_err("not here");
+    let request = DocumentRequest { url: &url, limit: 10, bypass: CacheBypass::NoCache, notes: &drop };
+    fetcher.document(request).expect_err("not here");
 }

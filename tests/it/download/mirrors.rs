@@ -179,7 +179,7 @@ fn a_server_that_rests_for_hours_is_asked_for_nothing_more() {
     let options = Options { jobs: 1, longest_pause: Duration::from_secs(60), ..Product::hurried() };
     let error = product.download_with(&server.url(""), options.clone()).expect_err("it rests");
     assert_eq!(server.requests().len(), 1);
-    assert!(error.to_string().contains("the server asked for more patience than pack has"), "{error}");
+    assert!(error.to_string().contains("the server asks to wait longer than pack does"), "{error}");
     // A mirror of another server has nothing to do with it.
     let good = serve(|request| Reply::file(request, &noise(1, SIZE)));
     let product = Product::new().with("a", &noise(1, SIZE), &["a"]).with("b", &noise(1, SIZE), &["b"]);

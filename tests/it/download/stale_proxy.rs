@@ -7,7 +7,7 @@ use crate::support::fault::{Reply, Server, serve};
 use crate::support::nginx::Nginx;
 use crate::support::{expect, file, noise, write_product};
 use pack::error::Class;
-use pack::fetch::{Fetcher, How, Options, Rung, Want};
+use pack::fetch::{CacheBypass, DocumentRequest, Fetcher, How, Lookup, Options};
 
 const SIZE: usize = 300_000;
 
@@ -199,10 +199,9 @@ fn behind(key: &str, cached: &str) -> Option<(tempfile::TempDir, Server, Nginx)>
     let (folder, origin) = published();
     let proxy = proxy(&origin, key, false)?;
     let fetcher = Fetcher::new(Product::hurried()).expect("a fetcher");
-    fetcher
-        .bytes(&proxy.url(0, cached), 10_000, Want::Needed, Rung::NoCache, &drop)
-        .expect("an answer")
-        .expect("into the cache");
+    let url = proxy.url(0, cached);
+    let request = DocumentRequest { url: &url, limit: 10_000, bypass: CacheBypass::NoCache, notes: &drop };
+    assert!(matches!(fetcher.document(request), Ok(Lookup::Found(_))), "into the cache");
     Some((folder, origin, proxy))
 }
 

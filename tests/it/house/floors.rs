@@ -10,16 +10,22 @@ use walkdir::WalkDir;
 
 /// The floors from the ground up. A module imports from lower floors, and from its own where no circle
 /// comes of it. `lib.rs`, `main.rs` and what is in `bin/` are the doors and stand outside.
-const FLOORS: [&[&str]; 5] = [
+const FLOORS: [&[&str]; 6] = [
     &["digest", "path", "platform", "image_ref", "progress", "error", "own_file", "staged_file", "scratch", "workers"],
     &["manifest", "signature", "stack"],
     &["release", "cache", "image", "bundle"],
     &["fetch", "site"],
+    &["task"],
     &["cli"],
 ];
 
 /// Pairs of modules of which the first never reaches the second, over no number of steps.
-const APART: [(&str, &str); 3] = [("fetch", "bundle"), ("bundle", "fetch"), ("site", "fetch")];
+const APART: [(&str, &str); 4] = [("fetch", "bundle"), ("bundle", "fetch"), ("site", "fetch"), ("fetch", "site")];
+
+/// Where the program for a site begins. It never reaches the network: a linker can leave that out.
+const ON_SITE: &str = "cli::on_site";
+/// Rooms whose modules export nothing of each other: there a file's reach is that of the file alone.
+const OF_SINGLE_FILES: [&str; 2] = ["cli", "task"];
 
 /// Modules that could be crates of their own: what each may import besides its own parts.
 const SELF_CONTAINED: [(&str, &[&str]); 1] = [("image::deflate", &["error"])];
@@ -27,7 +33,7 @@ const SELF_CONTAINED: [(&str, &[&str]); 1] = [("image::deflate", &["error"])];
 /// Words (crates, keywords) that only one module's code may have.
 const AT_HOME: [(&str, &[&str]); 2] = [
     ("fetch", &["reqwest", "tokio", "futures_util", "backon", "async", "await"]),
-    ("cli", &["clap", "clap_complete", "clap_mangen", "comfy_table", "indicatif"]),
+    ("cli", &["clap", "clap_complete", "clap_mangen", "comfy_table", "console", "indicatif", "rpassword"]),
 ];
 
 /// The longest source file, in lines.
@@ -77,12 +83,12 @@ fn every_broken_rule_is_found() {
         assert!(broken.iter().any(|line| line.contains(what)), "expected '{what}' among {broken:?}");
     };
     finds(&[source("src/digest.rs", "use crate::manifest::Manifest;")], "digest is below manifest");
-    finds(&[source("src/digest.rs", "use crate::{error::Error, folder};")], "digest is below folder");
+    finds(&[source("src/digest.rs", "use crate::{error::Error, release};")], "digest is below release");
     finds(&[source("src/bundle/read.rs", "fn f() { super::super::site::run() }")], "bundle is below site");
     finds(&[source("src/bundle.rs", "mod tests { use super::super::cli; }")], "bundle is below cli");
     finds(&[source("src/path.rs", "fn f() { vec![crate::cli::X] }")], "path is below cli");
     finds(&[source("src/site.rs", "pub use pack::fetch;")], "site reaches fetch");
-    let hop = [source("src/fetch.rs", "use crate::release;"), source("src/folder.rs", "use crate::bundle;")];
+    let hop = [source("src/fetch.rs", "use crate::release;"), source("src/release.rs", "use crate::bundle;")];
     finds(&hop, "fetch reaches bundle");
     let circle = [source("src/image.rs", "use crate::bundle;"), source("src/bundle.rs", "use crate::image;")];
     finds(&circle, "image imports itself in a circle");
@@ -96,6 +102,14 @@ fn every_broken_rule_is_found() {
     finds(&[source("src/image/deflate/a.rs", "use crate::digest::Digest;")], alone);
     finds(&[source("src/image/deflate/a.rs", "fn f() { super::super::limits::X }")], alone);
     finds(&[source("src/image/deflate.rs", "use super::{deflate::a, limits::Limits};")], alone);
+    let on_site = [
+        source("src/cli/on_site.rs", "use super::verify;"),
+        source("src/cli/verify.rs", "use crate::task::verify;"),
+        source("src/task/verify.rs", "use super::download::f;"),
+        source("src/task/download.rs", "use crate::fetch::Fetcher;"),
+    ];
+    finds(&on_site, "cli::on_site reaches fetch");
+    finds(&[source("src/fetch.rs", "use crate::task;")], "fetch is below task");
     finds(&[source("src/attic.rs", "")], "attic stands on no floor");
     finds(&[source("src/bundle.rs", "use tokio::fs;")], "'tokio'");
     finds(&[source("src/site.rs", "async fn f() {}")], "'async'");
@@ -125,6 +139,10 @@ fn what_is_allowed_is_not_found() {
             "use super::b::B; pub(super) use crate::image::deflate::b; pub(crate) fn f() {}",
         ),
         source("src/image.rs", "mod deflate; mod limits; use deflate::A; use crate::digest::Digest;"),
+        source("src/cli/on_site.rs", "use super::verify;"),
+        source("src/cli/verify.rs", "use crate::task::verify;"),
+        source("src/task/verify.rs", "use crate::bundle;"),
+        source("src/task/download.rs", "use crate::fetch::Fetcher;"),
         source("src/site.rs", "use crate::bundle::{a, b}; mod tests { use super::super::bundle::a; }"),
     ];
     assert_eq!(broken_rules(&kept), Vec::<String>::new());
@@ -289,6 +307,9 @@ fn broken_rules(sources: &[Source]) -> Vec<String> {
             }
         }
     }
+    if reached(&files(sources), ON_SITE).contains("fetch") {
+        broken.push(format!("{ON_SITE} reaches fetch; what runs on a site has no network code"));
+    }
     for (parent, graph) in &graphs {
         for (module, known) in graph.iter().filter(|(module, _)| reached(graph, module).contains(module.as_str())) {
             let whole: Vec<&str> = parent.iter().chain([module]).map(String::as_str).collect();
@@ -324,6 +345,23 @@ fn graphs(sources: &[Source]) -> BTreeMap<Vec<String>, Graph> {
         }
     }
     graphs
+}
+
+/// Which files name which others; rooms that export what is in their files count as one.
+fn files(sources: &[Source]) -> Graph {
+    let known: BTreeSet<&[String]> = sources.iter().map(|source| source.module.as_slice()).collect();
+    let file = |path: &[String]| match path.first() {
+        Some(room) if OF_SINGLE_FILES.contains(&room.as_str()) => {
+            let longest = (1..=path.len()).rev().find(|&length| known.contains(&path[..length])).unwrap_or(1);
+            path[..longest].join("::")
+        }
+        room => room.cloned().unwrap_or_default(),
+    };
+    let mut graph = Graph::new();
+    for Source { module, imports, .. } in sources {
+        graph.entry(file(module)).or_default().extend(imports.iter().map(|import| file(import)));
+    }
+    graph
 }
 
 /// Everything that `from` imports, over any number of steps.

@@ -5,6 +5,8 @@ mod bundles;
 mod compressors;
 mod damage;
 mod hostile;
+mod limits;
 mod progress;
 mod refused;
 mod shared;
+mod unusual;

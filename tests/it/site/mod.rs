@@ -2,3 +2,4 @@
 
 mod launcher;
 mod load;
+mod runtime;

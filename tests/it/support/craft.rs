@@ -37,6 +37,61 @@ pub fn forged_bundle(path: &Path, pinned: &[super::File], forged: &[super::File]
     });
 }
 
+/// A bundle that is right in itself and has `files`, while its manifest pins `pinned`.
+pub fn unbound_bundle(path: &Path, pinned: &[super::File], files: &[super::File]) {
+    bundle_of(path, b"#!/bin/sh\n# pack bundle\n", pinned, files);
+}
+
+/// The bundle `bytes` with `gap` bytes between its last frame and its index, which nothing but that place is wrong with.
+pub fn with_gap(bytes: &[u8], gap: usize) -> Vec<u8> {
+    let at = index_place(bytes).0;
+    let mut made = bytes.to_vec();
+    made.splice(at..at, vec![0; gap]);
+    let trailer = made.len() - TRAILER;
+    made[trailer + 20..trailer + 28].copy_from_slice(&((at + gap) as u64).to_le_bytes());
+    let length = made.len() as u64;
+    made[trailer + 68..].copy_from_slice(&length.to_le_bytes());
+    made
+}
+
+/// The bundle `bytes` with what `change` makes of its tar stream, in one frame, and every digest and length that follows
+/// from it. Entries stay as they are.
+pub fn with_stream(bytes: &[u8], change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let (at, _) = index_place(bytes);
+    let mut frame = Vec::new();
+    let mut start = 0;
+    let mut raw_size = 0;
+    let with_index = with_index_text(bytes, |json| {
+        let mut index: Value = serde_json::from_slice(json).expect("the index is JSON");
+        start = index["headerSize"].as_u64().expect("a number") as usize;
+        let mut stream = zstd::decode_all(&bytes[start..at]).expect("frames");
+        change(&mut stream);
+        raw_size = stream.len();
+        frame = zstd::bulk::compress(&stream, 1).expect("memory");
+        index["rawSize"] = raw_size.into();
+        index["frames"] = serde_json::json!([{
+            "offset": start, "size": frame.len(), "rawSize": raw_size, "digest": Digest::of(&frame)
+        }]);
+        index.to_string().into_bytes()
+    });
+    let mut made = bytes[..start].to_vec();
+    made.extend(&frame);
+    let offset = made.len() as u64;
+    made.extend(&with_index[at..]);
+    let trailer = made.len() - TRAILER;
+    made[trailer + 20..trailer + 28].copy_from_slice(&offset.to_le_bytes());
+    let length = made.len() as u64;
+    made[trailer + 68..].copy_from_slice(&length.to_le_bytes());
+    made
+}
+
+/// Offset and size of the index frame.
+fn index_place(bytes: &[u8]) -> (usize, usize) {
+    let trailer = &bytes[bytes.len() - TRAILER..];
+    let number = |at: usize| u64::from_le_bytes(trailer[at..at + 8].try_into().expect("8 bytes")) as usize;
+    (number(20), number(28))
+}
+
 fn bundle_of(path: &Path, header: &[u8], pinned: &[super::File], files: &[super::File]) {
     let text = super::manifest("1.0.0", pinned).to_string();
     let manifest = Manifest::parse(text.clone(), "test").expect("valid");
@@ -46,15 +101,16 @@ fn bundle_of(path: &Path, header: &[u8], pinned: &[super::File], files: &[super:
         descriptor: Descriptor::of(content),
         content: FileContent::Bytes(content.to_vec()),
     };
+    let kind = |file: &super::File| if file.kind == "script" { Kind::Script } else { Kind::File };
     let mut sources = vec![source("manifest.json", 0o644, text.as_bytes())];
-    sources.extend(files.iter().map(|file| source(file.name, 0o644, &file.content)));
+    sources.extend(files.iter().map(|file| source(file.name, kind(file).mode(), &file.content)));
     let artifacts = files
         .iter()
         .map(|file| CarriedArtifact {
             name: file.name.parse().expect("a safe name"),
-            kind: if file.kind == "script" { Kind::Script } else { Kind::File },
+            kind: kind(file),
             size: file.content.len() as u64,
-            mode: 0o644,
+            mode: kind(file).mode(),
             digest: Digest::of(&file.content),
             carried: Carried::File { reason: None },
             images: Vec::new(),
@@ -89,8 +145,7 @@ pub fn with_index(path: &Path, change: impl FnOnce(&mut Value)) {
 /// follows from it.
 pub fn with_index_text(bytes: &[u8], change: impl FnOnce(&[u8]) -> Vec<u8>) -> Vec<u8> {
     let trailer = &bytes[bytes.len() - TRAILER..];
-    let number = |at: usize| u64::from_le_bytes(trailer[at..at + 8].try_into().expect("8 bytes"));
-    let (index_offset, index_size) = (number(20) as usize, number(28) as usize);
+    let (index_offset, index_size) = index_place(bytes);
     let json = change(&bytes[index_offset + 8..index_offset + index_size]);
     let mut made = bytes[..index_offset].to_vec();
     let mut frame = bytes[index_offset..index_offset + 4].to_vec();

@@ -32,10 +32,17 @@ pub fn top() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// What a bundle carries to its site.
+pub const PACK_SITE: &str = env!("CARGO_BIN_EXE_pack-site");
+
 /// A command line of `pack`, in `folder`, with a cache of its own below it.
 pub fn pack(folder: &Path) -> Command {
     let mut command = Command::new(PACK);
-    command.current_dir(folder).env("XDG_CACHE_HOME", folder.join(".cache")).env("NO_COLOR", "1");
+    command
+        .current_dir(folder)
+        .env("XDG_CACHE_HOME", folder.join(".cache"))
+        .env("NO_COLOR", "1")
+        .env_remove("PACK_PUBKEY");
     command
 }
 
@@ -69,6 +76,11 @@ pub fn expect(code: i32, folder: &Path, words: &[&str]) -> (String, String) {
     let (out, err) = texts(&output);
     assert_eq!(output.status.code(), Some(code), "pack {words:?}\n{out}\n{err}");
     (out, err)
+}
+
+/// A document that `pack` printed.
+pub fn json_of_output(out: &str) -> Value {
+    serde_json::from_str(out).unwrap_or_else(|why| panic!("{why}: {out}"))
 }
 
 /// Where the payload of a bundle in `folder` begins, counted from 1 as `tail` counts.

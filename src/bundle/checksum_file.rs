@@ -1,0 +1,47 @@
+//! The checksum beside a bundle, `FILE.run.sha256`, and its signature: whether the whole file is its publisher's.
+
+use std::path::PathBuf;
+
+use super::read::Bundle;
+use super::small_file::read_if_there;
+use crate::error::{Error, IoContext, Result};
+use crate::progress::Progress;
+use crate::signature::{EXTENSION, LIMIT, PublicKey};
+
+/// Whether the checksum beside the bundle is there, is signed by `key`, names this file, and is right. `false` where the
+/// checksum or its signature is not there.
+///
+/// # Errors
+/// One of them is there and cannot be read, or the checksum is not signed by `key`, names another file, or is another
+/// file's.
+pub(super) fn is_signed_as_a_whole(bundle: &Bundle, key: &PublicKey, progress: &dyn Progress) -> Result<bool> {
+    let path = bundle.path();
+    let beside = |ending: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(ending);
+        PathBuf::from(name)
+    };
+    let sums = beside(".sha256");
+    let Some(line) = read_if_there(&sums, LIMIT)? else { return Ok(false) };
+    let signature = beside(&format!(".sha256.{EXTENSION}"));
+    let Some(signature) = read_if_there(&signature, LIMIT)? else { return Ok(false) };
+    key.verify(&line, &String::from_utf8_lossy(&signature), &sums.display().to_string())?;
+    let line = String::from_utf8_lossy(&line);
+    let wrong = |expected: &str, actual: &str| {
+        Error::integrity("the bundle is not the one whose checksum was signed")
+            .fact("path", path.display())
+            .fact("expected", expected)
+            .fact("actual", actual)
+            .hint("get the bundle, its .sha256 and its .minisig again, all three together and under their own names")
+    };
+    let (digest, name) = line.trim_end_matches('\n').split_once("  ").unwrap_or((&line, ""));
+    let own = path.file_name().unwrap_or_default().to_string_lossy();
+    if name != own {
+        return Err(wrong(name, &own));
+    }
+    let length = bundle.length()?;
+    let meter = progress.start("bundle", Some(length));
+    let actual = bundle.stored(0, length, |count| meter.add(count)).doing("read the bundle", path)?;
+    meter.done("read");
+    if actual.digest.hex() == digest { Ok(true) } else { Err(wrong(digest, &actual.digest.hex())) }
+}

@@ -1,0 +1,283 @@
+//! Fetching artifacts that are not pinned yet: the one step that trusts a first response, so it is strict.
+//!
+//! Caches are told not to answer. A response is refused if its end is uncertain, if it is in a coding that was not
+//! requested, if a proxy changed it, or if it is a web page in place of the file (a login page, an error with a status of
+//! success): then the next source is tried. The file is kept in the cache, and so is a part of it: a later run continues
+//! from there, but only from the same place, and only if the server says that it is the same version. No digest would find
+//! two halves that do not belong together.
+
+use tokio::runtime::Handle;
+use url::Url;
+
+use super::cache_bypass::CacheBypass;
+use super::error::{ActualSize, FetchError};
+use super::host_state::HostStates;
+use super::http::{Http, Link, Request};
+use super::local::{self, Local};
+use super::redact;
+use super::response::{Body, HttpResponse};
+use super::response_head::ResponseInfo;
+use super::schedule::{Assembly, RangeSupport, SourceQueue, Target, Try, TryReport};
+use super::sources;
+use crate::cache::{Cache, Edition, Incoming};
+use crate::digest::{Descriptor, Digest};
+use crate::error::{Class, Error, Result};
+use crate::manifest::{Artifact, Limits};
+use crate::progress::{Meter, Progress};
+
+/// What all artifacts of a lock share.
+pub(super) struct LockRun<'a> {
+    pub(super) http: &'a Http,
+    pub(super) runtime: Handle,
+    pub(super) hosts: HostStates,
+    pub(super) cache: Option<&'a Cache>,
+    pub(super) base: &'a Url,
+    pub(super) progress: &'a dyn Progress,
+}
+
+/// The bytes so far, and the URL of their source.
+struct Received {
+    url: Url,
+    incoming: Incoming,
+}
+
+/// A whole file.
+struct Whole {
+    pin: Descriptor,
+    /// The head of the response; `None` for a local file.
+    info: Option<ResponseInfo>,
+    /// Whether all bytes are of one response.
+    assembly: Assembly,
+}
+
+impl LockRun<'_> {
+    /// Fetches `artifact` and returns the size and digest of its bytes.
+    ///
+    /// # Errors
+    /// It cannot be fetched, or it has a digest already and the bytes have another.
+    pub(super) fn pin(&self, artifact: &Artifact) -> Result<Descriptor> {
+        let meter = self.progress.start(artifact.name.as_str(), artifact.pin.and_then(|pin| pin.size));
+        let list = sources::sources(artifact, self.base, &self.http.options().mirrors)?;
+        let urls: Vec<Url> = list.iter().map(|source| source.url.clone()).collect();
+        let mut queue = SourceQueue::new(list, &self.hosts, self.http.options(), 0).past_caches();
+        let note = |line| self.progress.note(&format!("{}: {line}", artifact.name));
+        let mut target = UnpinnedTarget { run: self, artifact, meter: meter.as_ref(), received: None };
+        let pinned = match self.runtime.block_on(queue.drive(&mut target, &note)) {
+            Ok(Some(pin)) => Ok(pin),
+            Ok(None) => Err(queue.into_error()),
+            Err(error) => Err(error),
+        };
+        let pin = pinned.map_err(|error| named(artifact, error))?;
+        let received = target.received.take();
+        self.keep(artifact, received, pin, &urls);
+        meter.done("pinned");
+        Ok(pin)
+    }
+
+    fn incoming(&self, artifact: &Artifact, url: &Url) -> Incoming {
+        let opened = self.cache.map(|cache| cache.incoming(&digest_of(url))).transpose();
+        let incoming = opened.unwrap_or_else(|error| {
+            self.progress.note(&format!("{}: not kept in the cache: {error}", artifact.name));
+            None
+        });
+        incoming.unwrap_or_else(Incoming::nowhere)
+    }
+
+    /// Puts the bytes into the cache if they are those that were pinned, and removes what other sources had sent: a
+    /// local file may have been pinned after a server sent a part.
+    fn keep(&self, artifact: &Artifact, received: Option<Received>, pin: Descriptor, urls: &[Url]) {
+        let Some(cache) = self.cache else { return };
+        if let Some(Received { mut incoming, .. }) = received {
+            if (incoming.length(), incoming.digest()) != (pin.size, pin.digest) {
+                incoming.discard();
+            } else if let Err(error) = cache.take(incoming) {
+                self.progress.note(&format!("{}: not kept in the cache: {error}", artifact.name));
+            }
+        }
+        for url in urls {
+            // What another run works on stays.
+            cache.forget_incoming(&digest_of(url));
+        }
+    }
+}
+
+fn named(artifact: &Artifact, error: Error) -> Error {
+    let error = error.fact("artifact", &artifact.name);
+    match artifact.pin {
+        Some(known) if error.class() == Class::Integrity => error.fact("expected digest", known.digest).hint(
+            "the server's copy is stale or another version: ask its operator to purge it; if these bytes are meant, pin \
+             them with: pack lock --update",
+        ),
+        _ => error,
+    }
+}
+
+/// An artifact whose digest is not known yet.
+struct UnpinnedTarget<'a> {
+    run: &'a LockRun<'a>,
+    artifact: &'a Artifact,
+    meter: &'a dyn Meter,
+    received: Option<Received>,
+}
+
+impl Target for UnpinnedTarget<'_> {
+    type Output = Descriptor;
+
+    async fn attempt(&mut self, this: &Try) -> TryReport<Descriptor> {
+        let whole = match local::at(&this.url) {
+            Some(local) => hash_local(&local, self.artifact, this, self.meter),
+            None => self.fetch(this).await,
+        };
+        let assembly = whole.as_ref().map_or(Assembly::OneVersion, |whole| whole.assembly);
+        let result = whole.and_then(|whole| judge(self.artifact, this, whole));
+        if let Err(FetchError::WrongContent(_)) = result
+            && let Some(mut received) = self.received.take()
+        {
+            // Whole, and not the file: nothing can continue from there.
+            self.meter.retract(received.incoming.length());
+            received.incoming.discard();
+        }
+        TryReport { assembly, ..TryReport::of(result) }
+    }
+
+    fn kept(&self) -> u64 {
+        self.received.as_ref().map_or(0, |received| received.incoming.length())
+    }
+}
+
+impl UnpinnedTarget<'_> {
+    /// The bytes so far from `url`: of this run, else of an earlier one, else none.
+    fn received(&mut self, url: &Url) -> &mut Incoming {
+        let before = self.received.take();
+        let received = match before {
+            Some(received) if received.url == *url => received,
+            before => {
+                self.meter.retract(before.map_or(0, |other| other.incoming.length()));
+                let incoming = self.run.incoming(self.artifact, url);
+                self.meter.add(incoming.length());
+                Received { url: url.clone(), incoming }
+            }
+        };
+        &mut self.received.insert(received).incoming
+    }
+
+    async fn fetch(&mut self, this: &Try) -> Result<Whole, FetchError> {
+        let url = this.bypass.url(&this.url);
+        let (http, artifact, meter) = (self.run.http, self.artifact, self.meter);
+        let received = self.received(&this.url);
+        let may_continue = received.length() > 0 && this.ranges != RangeSupport::Unusable;
+        let known = received.edition().filter(|_| may_continue).cloned();
+        let mut response = http.get(&url, &request(known.as_ref(), received.length())).await?;
+        let continues = |known: &Edition| {
+            response.body.start() == received.length()
+                && edition(&url, &response).is_some_and(|edition| edition.is_same(known))
+        };
+        if known.is_some_and(|known| response.body != Body::Whole && !continues(&known)) {
+            // The server ignored If-Range, or does not say which version this is a part of.
+            response = http.get(&url, &request(None, 0)).await?;
+        }
+        if let Some(error) = unusable(artifact, &response) {
+            return Err(FetchError::Unusable(error));
+        }
+        // The bytes present are not given up for a head alone, however good: no body may follow.
+        if response.body.start() == 0 && (response.has_body().await? || response.end_is_certain()) {
+            meter.retract(received.length());
+            received.restart(edition(&url, &response))?;
+        }
+        if let Some(total) = response.total {
+            meter.expect(total);
+        }
+        while let Some(chunk) = response.chunk().await? {
+            if received.length() + chunk.len() as u64 > Limits::DEFAULT.artifact_bytes {
+                received.discard();
+                let error = Error::failed("the file is larger than an artifact may be");
+                let limit = Limits::DEFAULT.artifact_bytes;
+                let error = response.info.add_to(error).fact("limit", format_args!("{limit} bytes"));
+                return Err(FetchError::Own(error.hint("check the URL in the manifest, for example with 'curl -I'")));
+            }
+            received.append(&chunk)?;
+            meter.add(chunk.len() as u64);
+        }
+        let size = received.length();
+        if response.end_is_certain() && response.total.is_none_or(|total| total == size) {
+            let pin = Descriptor { size, digest: received.digest() };
+            let assembly = if response.received() == size { Assembly::OneVersion } else { Assembly::Mixed };
+            return Ok(Whole { pin, info: Some(response.info), assembly });
+        }
+        let cause =
+            "the server does not say how long the file is: nobody can tell whether this is all of it".to_owned();
+        let received = response.received();
+        Err(FetchError::Cut { info: Box::new(response.info), received, cause })
+    }
+}
+
+/// A request for the whole file, or for the bytes from `present` on of a version that is known.
+fn request(known: Option<&Edition>, present: u64) -> Request {
+    Request {
+        range: known.map(|_| (present, None)),
+        if_range: known.map(|edition| edition.validator.clone()),
+        bypass: CacheBypass::NoCache,
+        link: Link::Shared,
+    }
+}
+
+/// A digest that is pinned already binds: only a missing size may be filled in.
+fn judge(artifact: &Artifact, this: &Try, whole: Whole) -> Result<Descriptor, FetchError> {
+    let Whole { pin, info, .. } = whole;
+    let Some(known) = artifact.pin else { return Ok(pin) };
+    if known.digest == pin.digest && known.size.is_none_or(|size| size == pin.size) {
+        return Ok(pin);
+    }
+    let (size, digest) = (ActualSize::Exactly(pin.size), Some(pin.digest));
+    Err(match info {
+        Some(info) => FetchError::wrong_content(&info, size, digest),
+        None => FetchError::Local(local::other_bytes(&redact::shown(&this.url), size, digest)),
+    })
+}
+
+/// The version of the file in the response to a request for `requested`, if the server tells it from every other.
+fn edition(requested: &Url, response: &HttpResponse<'_>) -> Option<Edition> {
+    let mut place = redact::bare(&CacheBypass::stripped(response.url().clone()));
+    if place != redact::bare(&CacheBypass::stripped(requested.clone())) {
+        // The query of a redirect's target is often a signature that differs each time.
+        place.set_query(None);
+    }
+    Some(Edition { place: digest_of(&place), size: response.total, validator: response.strong_validator()? })
+}
+
+fn digest_of(url: &Url) -> Digest {
+    Digest::of(url.as_str().as_bytes())
+}
+
+/// Why this response's body cannot be the file that the publisher means.
+fn unusable(artifact: &Artifact, response: &HttpResponse<'_>) -> Option<Error> {
+    let kind = response.info.media_type.as_deref().unwrap_or_default();
+    let name = artifact.name.as_str().to_ascii_lowercase();
+    let is_page = matches!(kind, "text/html" | "application/xhtml+xml");
+    let (error, hint) = if is_page && !name.ends_with(".html") && !name.ends_with(".htm") {
+        let title = "the server sent a web page in place of the file";
+        (Error::failed(title), "check the URL in a browser, and any login it asks for")
+    } else if response.info.status == 203 && artifact.pin.is_none() {
+        let title = "a proxy says that it changed the file (203)";
+        (Error::failed(title), "ask for it past the proxy (no_proxy), or give another URL")
+    } else if response.info.status == 206 && response.body == Body::Whole && artifact.pin.is_none() {
+        let title = "the server sent a part of the file and does not say which";
+        (Error::failed(title), "turn that off on the server for this file, or give another URL")
+    } else if response.is_coded() && artifact.pin.is_none() {
+        // A pinned digest says which bytes are meant; else these would be pinned, and a server that sends the file as
+        // it is has other ones.
+        let title = "the server sent the file in a coding that was not requested";
+        (Error::failed(title), "turn that off on the server for this file, or give another URL")
+    } else {
+        return None;
+    };
+    Some(response.info.add_to(error).hint(hint))
+}
+
+fn hash_local(local: &Local, artifact: &Artifact, this: &Try, meter: &dyn Meter) -> Result<Whole, FetchError> {
+    let most = artifact.pin.and_then(|pin| pin.size).unwrap_or(Limits::DEFAULT.artifact_bytes);
+    let Descriptor { size, digest } = local.descriptor(&redact::shown(&this.url), most)?;
+    meter.expect(size);
+    meter.add(size);
+    Ok(Whole { pin: Descriptor { size, digest }, info: None, assembly: Assembly::OneVersion })
+}

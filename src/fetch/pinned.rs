@@ -1,0 +1,176 @@
+//! A pinned artifact that is fetched: the tries of its sources fill a partial, and the pinned digest decides.
+
+use super::artifact::Run;
+use super::counting::Counting;
+use super::error::{ActualSize, FetchError};
+use super::local::{self, CopyError, Local};
+use super::redact;
+use super::schedule::{Assembly, Target, Try, TryReport};
+use super::transfer::{Transfer, TransferReport};
+use crate::digest::Descriptor;
+use crate::error::{Error, Result};
+use crate::manifest::Pin;
+use crate::progress::Meter;
+use crate::release::{Mismatch, Partial, Verified};
+
+/// An artifact under way.
+pub(super) struct PinnedTarget<'a> {
+    pub(super) run: &'a Run<'a>,
+    pub(super) pin: Pin,
+    /// The bytes so far; `None` between one partial and the next.
+    pub(super) partial: Option<Partial>,
+    pub(super) meter: &'a Counting<'a>,
+    /// Bytes of bodies that arrived over the network.
+    pub(super) wire: u64,
+}
+
+impl Target for PinnedTarget<'_> {
+    /// The verified file, and its source without secrets.
+    type Output = (Verified, String);
+
+    async fn attempt(&mut self, this: &Try) -> TryReport<Self::Output> {
+        match local::at(&this.url) {
+            Some(local) => {
+                let copied = self.copy(this, &local);
+                TryReport::of(copied.and_then(|()| self.judge(this, None)))
+            }
+            None => self.transfer(this).await,
+        }
+    }
+
+    fn kept(&self) -> u64 {
+        self.partial.as_ref().map_or(0, Partial::length)
+    }
+}
+
+impl PinnedTarget<'_> {
+    /// The partial, opened again if the one before was finished.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub(super) fn partial(&mut self) -> Result<&mut Partial> {
+        let partial = match self.partial.take() {
+            Some(partial) => partial,
+            None => Partial::open(self.run.folder, self.pin)?,
+        };
+        Ok(self.partial.insert(partial))
+    }
+
+    /// Verifies the partial; one that is wrong is removed.
+    ///
+    /// # Errors
+    /// An I/O error.
+    pub(super) fn finish(&mut self) -> Result<std::result::Result<Verified, Mismatch>> {
+        self.partial()?;
+        match self.partial.take() {
+            Some(partial) => partial.finish(),
+            None => Err(Error::failed("the partial was not opened").hint("run the same command again")),
+        }
+    }
+
+    async fn transfer(&mut self, this: &Try) -> TryReport<(Verified, String)> {
+        let (http, meter, size) = (self.run.http, self.meter, self.pin.size);
+        let partial = match self.partial() {
+            Ok(partial) => partial,
+            Err(error) => return TryReport::of(Err(error.into())),
+        };
+        let TransferReport { wire, assembly, ranges, connections, head, result } =
+            Transfer::new(http, this, partial, size, meter).run().await;
+        self.wire += wire;
+        let mut report = TryReport { ranges, connections, assembly: Assembly::OneVersion, result: Ok(()) };
+        report.result = match result {
+            // However the connection ended: the digest decides.
+            Err(error) if !matches!(error, FetchError::Own(_)) => match self.is_pinned() {
+                Ok(true) => Ok(()),
+                Ok(false) => self.rejected(error, wire),
+                Err(own) => Err(own.into()),
+            },
+            other => other,
+        };
+        let TryReport { ranges, connections, result, .. } = report;
+        let is_whole = result.is_ok();
+        let result = result.and_then(|()| self.judge(this, head.as_ref()));
+        // Only a digest that is wrong can be due to responses that do not fit together.
+        let assembly = if is_whole { assembly } else { Assembly::OneVersion };
+        TryReport { ranges, connections, assembly, result }
+    }
+
+    fn is_pinned(&mut self) -> Result<bool> {
+        let partial = self.partial()?;
+        Ok(partial.length() > 0 && partial.is_pinned()?)
+    }
+
+    /// A failed transfer. Bytes of a file that is wrong are removed; a head that tells of another file says nothing
+    /// against the bytes present.
+    fn rejected(&mut self, error: FetchError, wire: u64) -> Result<(), FetchError> {
+        if matches!(error, FetchError::WrongContent(_)) && wire > 0 {
+            self.restart()?;
+        }
+        Err(error)
+    }
+
+    /// Verifies what a source completed.
+    fn judge(
+        &mut self,
+        this: &Try,
+        head: Option<&super::response_head::ResponseInfo>,
+    ) -> Result<(Verified, String), FetchError> {
+        let received = self.kept();
+        match self.finish()? {
+            Ok(verified) => Ok((verified, redact::shown(&this.url))),
+            Err(mismatch) => {
+                self.meter.retract(received);
+                let size = ActualSize::Exactly(mismatch.size);
+                Err(match head {
+                    Some(head) => FetchError::wrong_content(head, size, Some(mismatch.digest)),
+                    // There was no request, and yet no byte is missing.
+                    None => FetchError::Unusable(impossible_pin(size)),
+                })
+            }
+        }
+    }
+
+    fn restart(&mut self) -> Result<()> {
+        let received = self.kept();
+        self.meter.retract(received);
+        self.partial()?.restart()
+    }
+
+    /// Copies a source on this machine, on this very thread.
+    fn copy(&mut self, this: &Try, local: &Local) -> Result<(), FetchError> {
+        let url = redact::shown(&this.url);
+        let (kept, limit) = (self.kept(), self.partial()?.limit());
+        if kept > 0 && matches!(local, Local::File(_)) {
+            // The bytes received before are given up only for a file that is certainly right.
+            let Descriptor { size, digest } = local.descriptor(&url, limit)?;
+            if digest != self.pin.digest {
+                let size = ActualSize::Exactly(size);
+                return Err(FetchError::Local(local::other_bytes(&url, size, Some(digest))));
+            }
+        }
+        let reader = local.open(&url)?;
+        self.restart()?;
+        let meter = self.meter;
+        let is_whole = match local::copy(reader, self.partial()?, meter) {
+            Ok(is_whole) => is_whole,
+            Err(CopyError::Write(error)) => return Err(FetchError::Own(error)),
+            Err(CopyError::Read(cause)) => return Err(FetchError::Local(local.unreadable(&url, cause))),
+        };
+        let partial = self.partial()?;
+        if is_whole && partial.is_pinned()? {
+            return Ok(());
+        }
+        let (size, digest) = (partial.length(), partial.digest()?);
+        // No other source may continue after bytes of another file.
+        self.restart()?;
+        let actual = if is_whole { ActualSize::Exactly(size) } else { ActualSize::MoreThan(limit) };
+        Err(FetchError::Local(local::other_bytes(&url, actual, is_whole.then_some(digest))))
+    }
+}
+
+/// The error for a size that no bytes with the pinned digest have.
+fn impossible_pin(size: ActualSize) -> Error {
+    Error::integrity("the manifest pins a size and a digest that do not belong together")
+        .fact("actual size", size)
+        .hint("get the manifest again; its publisher pins it with: pack lock --update manifest.json")
+}

@@ -1,0 +1,145 @@
+//! Why a server's certificate was refused, and what to do about it.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+
+use rustls::CertificateError;
+
+use crate::error::Error;
+
+/// Why a TLS connection was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum TlsProblem {
+    /// The certificate's time is over.
+    Expired {
+        /// The library's words, with both times where it has them.
+        cause: String,
+    },
+    /// The certificate's time has not come.
+    NotYetValid {
+        /// The library's words, with both times where it has them.
+        cause: String,
+    },
+    /// The certificate names other hosts.
+    WrongName {
+        /// The names it has.
+        names: Vec<String>,
+    },
+    /// No trusted authority signed it.
+    UnknownIssuer,
+    /// It is an authority's certificate, as OpenSSL makes self-signed ones by default.
+    IsAuthority,
+    /// It is of X.509 version 1 or 2, without extensions.
+    OldVersion,
+    /// It was revoked.
+    Revoked,
+    /// Another fault of the certificate.
+    Other {
+        /// The library's words.
+        cause: String,
+    },
+}
+
+impl TlsProblem {
+    /// The certificate's problem behind a failed request, if that is why it failed.
+    pub(super) fn behind(error: &(dyn StdError + 'static)) -> Option<Self> {
+        match rustls_error(error)? {
+            rustls::Error::InvalidCertificate(problem) => Some(Self::of(problem)),
+            _ => None,
+        }
+    }
+
+    fn of(problem: &CertificateError) -> Self {
+        let cause = problem.to_string();
+        match problem {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => TlsProblem::Expired { cause },
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                TlsProblem::NotYetValid { cause }
+            }
+            CertificateError::NotValidForName => TlsProblem::WrongName { names: Vec::new() },
+            CertificateError::NotValidForNameContext { presented, .. } => {
+                TlsProblem::WrongName { names: presented.clone() }
+            }
+            CertificateError::UnknownIssuer => TlsProblem::UnknownIssuer,
+            CertificateError::Revoked => TlsProblem::Revoked,
+            CertificateError::Other(other) => match other.0.downcast_ref::<webpki::Error>() {
+                Some(webpki::Error::CaUsedAsEndEntity) => TlsProblem::IsAuthority,
+                Some(webpki::Error::UnsupportedCertVersion) => TlsProblem::OldVersion,
+                _ => TlsProblem::Other { cause },
+            },
+            _ => TlsProblem::Other { cause },
+        }
+    }
+
+    /// The error for the request of `url`, which carries no secrets.
+    pub(super) fn error(&self, url: &str) -> Error {
+        const MAKE: &str = "openssl req -x509 -newkey rsa:2048 -nodes -keyout server.key -out server.pem -subj /CN=HOST \
+                            -addext subjectAltName=DNS:HOST -addext basicConstraints=critical,CA:FALSE";
+        let error = Error::failed(self).fact("url", url);
+        let clock = || httpdate::fmt_http_date(std::time::SystemTime::now());
+        match self {
+            TlsProblem::Expired { cause } | TlsProblem::NotYetValid { cause } => {
+                error.fact("cause", cause).fact("this machine's clock", clock()).hint(
+                    "check the clock with 'date -u', and set it if it is wrong; if it is right, the server needs a \
+                     certificate that is valid today",
+                )
+            }
+            TlsProblem::WrongName { names } => {
+                let error = match names.is_empty() {
+                    true => error.fact("names in the certificate", "none as subjectAltName; a common name is not read"),
+                    false => error.fact("names in the certificate", names.join(", ")),
+                };
+                error.hint(
+                    "use one of these names in the URL; if there is none, the server needs a certificate with \
+                     subjectAltName, for example made with: openssl req … -addext subjectAltName=DNS:HOST",
+                )
+            }
+            TlsProblem::UnknownIssuer => error.hint(
+                "if a proxy or a private authority signs here, or the server signs for itself, give that certificate \
+                 with --cacert FILE (see it with 'openssl s_client -showcerts -connect HOST:443')",
+            ),
+            TlsProblem::IsAuthority => error
+                .fact("cause", "it is an authority's certificate (CA:TRUE) and may not be a server's too")
+                .hint(format_args!("make the server's certificate with CA:FALSE: {MAKE}")),
+            TlsProblem::OldVersion => error
+                .fact("cause", "it is an X.509 certificate of version 1, which cannot name hosts")
+                .hint(format_args!("make one of version 3: {MAKE}")),
+            TlsProblem::Revoked => error.hint("ask the server's operator for a new certificate"),
+            TlsProblem::Other { cause } => error
+                .fact("cause", cause)
+                .hint("look at the certificate with 'openssl s_client -showcerts -connect HOST:443'"),
+        }
+    }
+}
+
+impl fmt::Display for TlsProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TlsProblem::Expired { .. } => "the server's certificate has expired, or this machine's clock is wrong",
+            TlsProblem::NotYetValid { .. } => {
+                "the server's certificate is not valid yet, or this machine's clock is wrong"
+            }
+            TlsProblem::WrongName { .. } => "the server's certificate is for another host",
+            TlsProblem::UnknownIssuer => "the server's certificate is not trusted: no known authority signed it",
+            TlsProblem::IsAuthority | TlsProblem::OldVersion => "the server's certificate cannot be a server's",
+            TlsProblem::Revoked => "the server's certificate was revoked",
+            TlsProblem::Other { .. } => "the server's certificate is not trusted",
+        })
+    }
+}
+
+/// The error of the TLS library in a chain of causes. An [`io::Error`] hides what it wraps from the chain.
+fn rustls_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        if let Some(found) = cause.downcast_ref::<rustls::Error>() {
+            return Some(found);
+        }
+        next = match cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped),
+            None => cause.source(),
+        };
+    }
+    None
+}

@@ -1,0 +1,36 @@
+//! The use cases: what `pack` does, one file each, for any front end.
+//!
+//! ```text
+//! publisher       lock  keygen  sign
+//! with a network  download  bundle  cache
+//! on site         verify  inspect  extract  cat  load  run_on_site
+//! policy          trust  trusted_manifest  signed  verify_signature  upgrade  locate  manifest_url
+//! what to type    commands
+//! ```
+//!
+//! A use case takes typed options and a [`Progress`](crate::progress::Progress), and returns a typed report. It prints
+//! nothing, asks nothing and knows no terminal. Which signature, date or version is good enough is decided here.
+//!
+//! Every module is reached by its own path, and nothing is exported from here, so that a program links only what it
+//! uses: those on site reach no network code.
+
+pub mod bundle;
+pub mod cache;
+pub mod cat;
+pub mod commands;
+pub mod download;
+pub mod extract;
+pub mod inspect;
+pub mod keygen;
+pub mod load;
+pub mod locate;
+pub mod lock;
+pub mod manifest_url;
+pub mod run_on_site;
+pub mod sign;
+pub mod signed;
+pub mod trust;
+pub mod trusted_manifest;
+pub mod upgrade;
+pub mod verify;
+pub mod verify_signature;

@@ -1,0 +1,178 @@
+//! Bundling: a folder into one self-extracting file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::commands::manifest_of;
+use super::sign::sign_file;
+use super::signed::Signed;
+use super::trust::Trust;
+use super::{download, locate};
+use crate::bundle::{self, BundleSpec, Contents, Preset, Runtime, Written, check_stacks, write};
+use crate::error::{Error, IoContext, Result};
+use crate::image;
+use crate::manifest::{FILE_NAME, Manifest};
+use crate::path::RelPath;
+use crate::platform::Platform;
+use crate::progress::Progress;
+use crate::release::Folder;
+use crate::signature::SecretKey;
+use crate::workers;
+
+/// Where the content of a bundle comes from.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// A folder that was downloaded before.
+    Folder(Folder),
+    /// Downloads first.
+    Download(Box<download::Options>),
+}
+
+/// What to bundle, and how.
+pub struct Options {
+    /// The content.
+    pub source: Source,
+    /// The file to write, or a folder to write it into; `None` is `NAME-VERSION-ARCH.run` here, or beside the folder
+    /// when that is here.
+    pub output: Option<PathBuf>,
+    /// The platform whose artifacts are packed; `None` is the folder's, else this machine's.
+    pub platform: Option<Platform>,
+    /// How hard to compress.
+    pub preset: Preset,
+    /// Whether images come back bit for bit; without, they come back as plain docker archives.
+    pub originals: bool,
+    /// The `pack-site` to carry; `None` is the one that [`Runtime::find`] finds for the platform.
+    pub runtime: Option<PathBuf>,
+    /// On how many cores, at least 1; `None` is all. The bundle does not depend on it.
+    pub cores: Option<usize>,
+    /// Signs the checksum beside the bundle.
+    pub signer: Option<SecretKey>,
+    /// What the folder's manifest must stand up to.
+    pub trust: Trust,
+}
+
+/// A bundle that was written.
+#[derive(Debug)]
+pub struct Report {
+    /// The bundle's path.
+    pub path: PathBuf,
+    /// The bundle.
+    pub written: Written,
+    /// The platform it is for.
+    pub platform: Platform,
+    /// The artifact that it runs on site.
+    pub run: Option<RelPath>,
+    /// The size of all artifacts in bytes, as they lie in the folder.
+    pub carried: u64,
+    /// Who signed its manifest.
+    pub signed: Signed,
+    /// The signature of its checksum.
+    pub signature: Option<PathBuf>,
+}
+
+/// Packs a folder. The same folder and the same `pack` give the same bundle, bit for bit.
+///
+/// # Errors
+/// The download fails; the manifest is refused; an artifact is not what the manifest pins; a stack file asks for an
+/// image that is not there; the runtime is not for the platform; or the disk refuses. What had the bundle's name
+/// before is then still there.
+pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
+    match &options.source {
+        Source::Download(download) => {
+            let downloaded = download::run(download, progress)?;
+            pack(&downloaded.folder, options, progress)
+        }
+        Source::Folder(folder) => {
+            manifest_of(folder)?;
+            let _held = folder.lock_for_reading()?;
+            pack(folder, options, progress)
+        }
+    }
+}
+
+/// Packs the folder, which nobody changes meanwhile.
+fn pack(folder: &Folder, options: &Options, progress: &dyn Progress) -> Result<Report> {
+    let manifest = folder.expect_manifest()?;
+    let signed = options.trust.check_folder(folder, &manifest, progress)?;
+    signed.check_fits(&manifest, &folder.root().join(FILE_NAME))?;
+    let platform = locate::platform_of(folder, options.platform)?;
+    let path = output_path(folder, options.output.as_deref(), &manifest, platform)?;
+    let selection = manifest.select(platform)?;
+    let runtime = match &options.runtime {
+        Some(path) => Runtime::from_file(path, platform)?,
+        None => Runtime::find(platform)?,
+    };
+    let cores = options.cores.unwrap_or_else(workers::cores);
+    let reading = image::AnalysisOptions {
+        platform: Some(platform),
+        originals: options.originals,
+        keep_compressed: options.preset.keeps_compressed(),
+        cores,
+        ..image::AnalysisOptions::default()
+    };
+    progress.phase("reading");
+    let contents = Contents::read(folder, &manifest, &selection, &reading, progress)?;
+    check_stacks(folder, &contents)?;
+    let Contents { files, artifacts, images } = contents;
+    let spec = BundleSpec {
+        manifest: &manifest,
+        platform,
+        header: bundle::header(&manifest, platform, &runtime, gzip_level(options.preset))?,
+        files,
+        artifacts,
+        images,
+        preset: options.preset,
+        cores,
+    };
+    progress.phase("packing");
+    let written = write(spec, &path, progress)?;
+    let signature = options.signer.as_ref().map(|key| sign(&written, key)).transpose()?;
+    let carried = written.index.artifacts.iter().map(|artifact| artifact.size).sum();
+    Ok(Report { path, written, platform, run: manifest.run().cloned(), carried, signed, signature })
+}
+
+/// How hard to pack the runtime, which the launcher unpacks with gzip.
+fn gzip_level(preset: Preset) -> u32 {
+    match preset {
+        Preset::Fast => 1,
+        Preset::Balanced => 6,
+        Preset::Max => 9,
+    }
+}
+
+/// Signs the checksum beside the bundle; the signature's path.
+fn sign(written: &Written, key: &SecretKey) -> Result<PathBuf> {
+    let content = fs::read(&written.checksum_file).doing("read the checksum", &written.checksum_file)?;
+    let comment = format!("{} {} {}", written.index.name, written.index.version, written.index.platform);
+    sign_file(&written.checksum_file, &content, key, &comment)
+}
+
+/// The file asked for, or the bundle's own name in the folder asked for; never inside the folder that is packed, where
+/// it would be an unexpected file: then beside that folder, where nothing else was asked for.
+fn output_path(folder: &Folder, asked: Option<&Path>, manifest: &Manifest, platform: Platform) -> Result<PathBuf> {
+    let name = format!("{}-{}-{}.run", manifest.name(), manifest.version(), platform.machine());
+    let path = match asked {
+        None => PathBuf::from(name),
+        Some(path) if path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/") => path.join(name),
+        Some(path) => path.to_owned(),
+    };
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Packing may take long: a missing folder is found before.
+    if !parent.is_dir() {
+        return Err(Error::failed("the folder for the bundle is not there")
+            .fact("output", path.display())
+            .hint(format_args!("make it: mkdir -p {}; or name another place with -o", parent.display())));
+    }
+    let parent = parent.canonicalize().doing("find the folder", parent)?;
+    let root = folder.root().canonicalize().doing("find the folder", folder.root())?;
+    if !parent.starts_with(&root) {
+        return Ok(path);
+    }
+    match (asked, root.parent(), path.file_name()) {
+        (None, Some(beside), Some(name)) => Ok(beside.join(name)),
+        _ => Err(Error::usage("the bundle would lie in the folder that is packed")
+            .fact("output", path.display())
+            .fact("folder", folder.root().display())
+            .hint("name a place outside of the folder with -o, or leave -o out to write beside it")),
+    }
+}

@@ -1,0 +1,28 @@
+//! One file out of a bundle, as a stream.
+
+use std::io::Write;
+use std::path::Path;
+
+use super::trust::Trust;
+use crate::bundle::{self, Bundle, CarriedArtifact, Scope, Wanted};
+use crate::error::Result;
+use crate::progress::Progress;
+
+/// Writes the file `name` of the bundle at `path` to `out`; where `trust` has a key, only after the file was proved.
+///
+/// # Errors
+/// The bundle is damaged, has no such file, or the file is not what was signed; or `out` takes no more. What was written
+/// before is then not the whole file.
+pub fn run(
+    path: &Path,
+    name: &str,
+    wanted: Wanted,
+    trust: &Trust,
+    out: &mut dyn Write,
+    progress: &dyn Progress,
+) -> Result<()> {
+    let bundle = Bundle::open(path)?;
+    let is_wanted = |artifact: &CarriedArtifact| artifact.name.as_str() == name;
+    let access = trust.access(&bundle, Scope::Artifacts(&is_wanted), progress)?;
+    bundle::cat(&access, name, wanted, out)
+}

@@ -1,0 +1,131 @@
+//! Whether a manifest may be used: its signature and its date of expiry.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::signed::Signed;
+use crate::bundle::{Bundle, BundleAccess, Scope};
+use crate::error::{Error, IoContext, Result};
+use crate::manifest::{FILE_NAME, Manifest, SIGNATURE_NAME};
+use crate::progress::Progress;
+use crate::release::Folder;
+use crate::signature::{EXTENSION, LIMIT, PublicKey, SignatureClaim};
+
+/// What a manifest must stand up to. `Default` takes any manifest and warns of one that has expired.
+#[derive(Debug, Clone, Default)]
+pub struct Trust {
+    /// The publisher's key; without one no signature is checked.
+    pub key: Option<PublicKey>,
+    /// The name of the file that the key was read from, to be shown.
+    pub key_file: Option<String>,
+    /// Whether a manifest that has expired is refused, instead of warned of.
+    pub strict: bool,
+}
+
+impl Trust {
+    /// Checks the manifest of a folder. Returns who signed it.
+    ///
+    /// # Errors
+    /// A key is given and the signature is missing or wrong; or the manifest has expired and `strict` is set.
+    pub fn check_folder(&self, folder: &Folder, manifest: &Manifest, progress: &dyn Progress) -> Result<Signed> {
+        self.check_file(&folder.root().join(FILE_NAME), manifest, progress)
+    }
+
+    /// Checks the manifest that was read from the file `path`, by the signature beside that. Returns who signed it.
+    ///
+    /// # Errors
+    /// As [`Trust::check_folder`].
+    pub fn check_file(&self, path: &Path, manifest: &Manifest, progress: &dyn Progress) -> Result<Signed> {
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(format!(".{EXTENSION}"));
+        let beside = PathBuf::from(beside);
+        let read = || -> io::Result<String> {
+            let mut bytes = Vec::new();
+            File::open(&beside)?.take(LIMIT).read_to_end(&mut bytes)?;
+            Ok(String::from_utf8_lossy(&bytes).into_owned())
+        };
+        let signature = match beside.is_file().then(read) {
+            // Without a key nothing depends on it: what cannot be read must not fail anything.
+            Some(Err(_)) if self.key.is_none() => None,
+            read => read.transpose().doing("read the signature", &beside)?,
+        };
+        let signed =
+            self.check_signature(manifest.text().as_bytes(), signature.as_deref(), &path.display().to_string())?;
+        self.check_expiry(manifest, progress)?;
+        Ok(signed)
+    }
+
+    /// Checks the manifest of a bundle. Returns who signed it. What the manifest pins is not compared with the bundle's
+    /// content; see [`verify_signature`](super::verify_signature).
+    ///
+    /// # Errors
+    /// As [`Trust::check_folder`].
+    pub fn check_bundle(&self, bundle: &Bundle, manifest: &Manifest, progress: &dyn Progress) -> Result<Signed> {
+        let signature = match bundle.index().entry(SIGNATURE_NAME) {
+            Some(entry) => Some(String::from_utf8_lossy(&bundle.content(entry, LIMIT)?).into_owned()),
+            None => None,
+        };
+        let what = format!("{FILE_NAME} in {}", bundle.path().display());
+        let signed = self.check_signature(manifest.text().as_bytes(), signature.as_deref(), &what)?;
+        self.check_expiry(manifest, progress)?;
+        Ok(signed)
+    }
+
+    /// Gives access to a bundle: without a key to all of it, with one to `scope`, which is proved first.
+    ///
+    /// # Errors
+    /// Manifest and index do not say the same; or a key is given, and the bundle or `scope` of it is not what it signed,
+    /// or the manifest has expired and `strict` is set.
+    pub fn access<'a>(
+        &self,
+        bundle: &'a Bundle,
+        scope: Scope<'_>,
+        progress: &dyn Progress,
+    ) -> Result<BundleAccess<'a>> {
+        let Some(key) = &self.key else { return BundleAccess::unproved(bundle) };
+        progress.phase("proving");
+        let access = BundleAccess::proved(bundle, key, scope, progress)?;
+        self.check_expiry(access.manifest(), progress)?;
+        Ok(access)
+    }
+
+    /// Checks that `signature` (a `.minisig` file's text) signs `content`; `what` names the content in errors. Returns who
+    /// signed it.
+    ///
+    /// # Errors
+    /// A key is given and the signature is missing or wrong.
+    pub fn check_signature(&self, content: &[u8], signature: Option<&str>, what: &str) -> Result<Signed> {
+        match (&self.key, signature) {
+            (None, signature) => Ok(signature.and_then(SignatureClaim::read).map_or(Signed::No, Signed::NotChecked)),
+            (Some(key), None) => Err(key.unsigned(what)),
+            (Some(key), Some(signature)) => {
+                key.verify(content, signature, what)?;
+                Ok(self.signed_by(key))
+            }
+        }
+    }
+
+    /// That `key`, which is ours, signed something.
+    pub(super) fn signed_by(&self, key: &PublicKey) -> Signed {
+        Signed::By { key_id: key.id(), key_file: self.key_file.clone() }
+    }
+
+    /// Notes that a manifest has expired, where it has.
+    ///
+    /// # Errors
+    /// It has expired and `strict` is set.
+    pub fn check_expiry(&self, manifest: &Manifest, progress: &dyn Progress) -> Result<()> {
+        let Some(expires) = manifest.expires().filter(|expires| *expires < Timestamp::now()) else { return Ok(()) };
+        if self.strict {
+            return Err(Error::integrity("the manifest has expired")
+                .fact("version", manifest.version())
+                .fact("expired", expires)
+                .hint("ask the publisher for a newer one: a cache or mirror may be holding it back"));
+        }
+        progress.note(&format!("the manifest of {} {} expired at {expires}", manifest.name(), manifest.version()));
+        Ok(())
+    }
+}

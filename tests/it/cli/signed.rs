@@ -1,0 +1,103 @@
+//! Who signed is shown wherever a manifest is shown, and a signature of something else is not carried on.
+
+use std::fs;
+use std::path::Path;
+
+use crate::support::{expect, file, pack, texts, write_product};
+use serde_json::Value;
+
+fn product(folder: &Path, version: &str) {
+    let src = folder.join("probe-portable");
+    fs::create_dir_all(&src).expect("a folder");
+    write_product(&src, version, &[file("run.sh", "script", "#!/bin/sh\necho ran\n"), file("data", "file", "data")]);
+}
+
+fn json(folder: &Path, words: &[&str]) -> Value {
+    let (out, _) = expect(0, folder, &[words, &["--json"]].concat());
+    serde_json::from_str(&out).expect("JSON")
+}
+
+#[test]
+fn who_signed_is_shown_everywhere() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder.path();
+    product(folder, "1.0.0");
+    expect(0, folder, &["keygen", "release", "--no-password"]);
+    let stock = fs::read_to_string(folder.join("release.pub")).expect("read");
+    let id = stock.lines().next().expect("a comment").split_whitespace().last().expect("an ID").to_owned();
+    let source = "probe-portable/manifest.json";
+    let shown = |words: &[&str]| expect(0, folder, words).0;
+    let all: [&[&str]; 4] = [
+        &["verify", "probe-portable"],
+        &["bundle", "probe-portable", "-o", "x.run"],
+        &["verify", "x.run"],
+        &["download", source, "--dir", "d"],
+    ];
+    for words in all {
+        assert!(shown(words).contains("not signed"), "{words:?}");
+    }
+    assert!(shown(&["inspect", "x.run"]).contains("signature not signed"));
+    expect(0, folder, &["sign", source, "--key", "release.key"]);
+    for words in all {
+        assert!(shown(words).contains("signed, NOT checked: no key"), "{words:?}");
+        let by = shown(&[words, &["--pubkey", "release.pub"]].concat());
+        assert!(by.contains(&format!("signed by {id} (release.pub)")), "{words:?}: {by}");
+    }
+    assert!(shown(&["inspect", "x.run"]).contains("signature signed, NOT checked: no key"));
+    assert_eq!(json(folder, &["inspect", "x.run"])["signature"]["state"], "notChecked");
+    let checked = json(folder, &["verify", "x.run", "--pubkey", "release.pub"]);
+    assert_eq!(checked["signature"], serde_json::json!({ "state": "verified", "keyId": id }));
+
+    // A key in the environment counts as one that is given.
+    let with_key = |key: &str, words: &[&str]| pack(folder).args(words).env("PACK_PUBKEY", key).output().expect("runs");
+    let output = with_key("release.pub", &["inspect", "x.run"]);
+    assert!(texts(&output).0.contains(&format!("signature signed by {id} (release.pub)")), "{:?}", texts(&output));
+    expect(0, folder, &["keygen", "other", "--no-password"]);
+    for words in [all[0], all[1], all[2], all[3], &["inspect", "x.run"]] {
+        assert_eq!(with_key("other.pub", words).status.code(), Some(3), "{words:?}");
+    }
+    assert_eq!(with_key("", &["verify", "x.run"]).status.code(), Some(0));
+}
+
+#[test]
+fn a_signature_of_the_version_before_is_refused_with_the_command_that_signs_again() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder.path();
+    product(folder, "1.0.0");
+    expect(0, folder, &["keygen", "release", "--no-password"]);
+    expect(0, folder, &["sign", "probe-portable/manifest.json", "--key", "release.key"]);
+    expect(0, folder, &["lock", "probe-portable/manifest.json"]);
+    product(folder, "1.1.0");
+    for words in [&["bundle", "probe-portable", "-o", "x.run"][..], &["lock", "probe-portable/manifest.json"]] {
+        let (_, err) = expect(3, folder, words);
+        assert!(
+            err.contains("probe 1.0.0") && err.contains("pack sign probe-portable/manifest.json"),
+            "{words:?}: {err}"
+        );
+    }
+    assert!(!folder.join("x.run").exists());
+    let (_, err) = expect(0, folder, &["download", "probe-portable/manifest.json", "--dir", "d"]);
+    assert!(err.contains("the signature beside it is of probe 1.0.0, not of probe 1.1.0"), "{err}");
+    expect(0, folder, &["sign", "probe-portable/manifest.json", "--key", "release.key"]);
+    expect(0, folder, &["bundle", "probe-portable", "-o", "x.run"]);
+}
+
+#[test]
+fn what_is_signed_is_not_pinned_under_its_signature() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder.path();
+    product(folder, "1.0.0");
+    expect(0, folder, &["keygen", "release", "--no-password"]);
+    let path = folder.join("probe-portable/manifest.json");
+    expect(0, folder, &["sign", "probe-portable/manifest.json", "--key", "release.key"]);
+    let mut manifest: Value = serde_json::from_slice(&fs::read(&path).expect("read")).expect("JSON");
+    let artifact = manifest["artifacts"][1].as_object_mut().expect("an object");
+    artifact.remove("size");
+    artifact.remove("digest");
+    fs::write(&path, manifest.to_string()).expect("written");
+    let (_, err) = expect(1, folder, &["lock", "probe-portable/manifest.json"]);
+    assert!(err.contains("rm probe-portable/manifest.json.minisig; pack lock probe-portable/manifest.json"), "{err}");
+    assert_eq!(fs::read(&path).expect("read"), manifest.to_string().into_bytes());
+    fs::remove_file(folder.join("probe-portable/manifest.json.minisig")).expect("removed");
+    expect(0, folder, &["lock", "probe-portable/manifest.json"]);
+}

@@ -1,0 +1,92 @@
+//! A signature that cannot be fetched is not a signature that does not exist.
+
+use std::fs;
+use std::path::Path;
+
+use crate::support::fault::{Reply, Request, Server, serve};
+use crate::support::{expect, file, write_product};
+
+/// A signed product in `src`, its key in `release.pub`, and a server of it.
+fn published(folder: &Path) -> Server {
+    expect(0, folder, &["keygen", "release.key", "--no-password"]);
+    write_product(&folder.join("src"), "1.0.0", &[file("data", "file", "x")]);
+    expect(0, folder, &["sign", "src/manifest.json", "--key", "release.key"]);
+    serve(honest(folder))
+}
+
+fn honest(folder: &Path) -> impl FnMut(&Request) -> Reply + Send + 'static {
+    let src = folder.join("src");
+    move |request| {
+        let name = request.path.split('?').next().unwrap_or_default().trim_start_matches('/').to_owned();
+        fs::read(src.join(name)).map_or_else(|_| Reply::new(404, ""), |content| Reply::file(request, &content))
+    }
+}
+
+/// As [`honest`], and `fault` in place of the signature.
+fn without_signature(folder: &Path, fault: Reply) -> impl FnMut(&Request) -> Reply + Send + 'static {
+    let mut honest = honest(folder);
+    move |request| if request.path.contains(".minisig") { fault.clone() } else { honest(request) }
+}
+
+fn faults() -> [Reply; 5] {
+    [503, 403, 404, 500]
+        .map(|status| Reply::new(status, ""))
+        .into_iter()
+        .chain([Reply::whole(b"cut short").cut_after(3)])
+        .collect::<Vec<_>>()
+        .try_into()
+        .expect("five")
+}
+
+#[test]
+fn a_good_signature_stays_as_long_as_the_manifest_does() {
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let folder = scratch.path();
+    let server = published(folder);
+    let words = |url: String| {
+        ["download".into(), "--no-cache".into(), "--retries".into(), "1".into(), "--dir".into(), "out".into(), url]
+    };
+    let download = || {
+        let words = words(server.url("manifest.json").to_string());
+        expect(0, folder, &words.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    download();
+    let signature = fs::read(folder.join("out/manifest.json.minisig")).expect("there");
+    for fault in faults() {
+        server.now(without_signature(folder, fault));
+        let (_, err) = download();
+        assert!(err.contains("the one in the folder stays"), "{err}");
+        assert_eq!(fs::read(folder.join("out/manifest.json.minisig")).expect("kept"), signature);
+        expect(0, folder, &["verify", "out", "--pubkey", "release.pub"]);
+    }
+}
+
+#[test]
+fn a_signature_that_nobody_can_tell_of_is_asked_for_again_and_told() {
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let folder = scratch.path();
+    let server = published(folder);
+    let url = server.url("manifest.json").to_string();
+    let words = ["download", "--no-cache", "--retries", "1", "--dir", "out", &url];
+    // It comes at the second try.
+    let mut tries = 0;
+    let mut answers = honest(folder);
+    server.now(move |request| {
+        let is_signature = request.path.contains(".minisig");
+        tries += usize::from(is_signature);
+        if is_signature && tries == 1 { Reply::new(503, "") } else { answers(request) }
+    });
+    expect(0, folder, &words);
+    assert!(folder.join("out/manifest.json.minisig").exists());
+    fs::remove_dir_all(folder.join("out")).expect("removed");
+    for fault in [Reply::new(503, ""), Reply::new(403, "")] {
+        server.now(without_signature(folder, fault.clone()));
+        let (_, err) = expect(0, folder, &words);
+        assert!(err.contains("nobody can say whether it is signed"), "{err}");
+        assert!(!folder.join("out/manifest.json.minisig").exists());
+        fs::remove_dir_all(folder.join("out")).expect("removed");
+        // Who asks for a signature is told why there is none.
+        let (_, err) = expect(1, folder, &[&words[..], &["--pubkey", "release.pub"]].concat());
+        assert!(err.contains("the server answered"), "{err}");
+    }
+}
