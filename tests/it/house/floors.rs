@@ -1,12 +1,12 @@
 //! Holds the house rules of the design: imports run downward only and never in a circle, some crates are
-//! at home in one module, only `cli` prints, files stay short and are named after an idea.
+//! at home in one module, only `cli` prints.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
+use super::files::files_below;
 use crate::support::top;
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
-use walkdir::WalkDir;
 
 /// The floors from the ground up. A module imports from lower floors, and from its own where no circle
 /// comes of it. `lib.rs`, `main.rs` and what is in `bin/` are the doors and stand outside.
@@ -36,14 +36,6 @@ const AT_HOME: [(&str, &[&str]); 2] = [
     ("cli", &["clap", "clap_complete", "clap_mangen", "comfy_table", "console", "indicatif", "rpassword"]),
 ];
 
-/// The longest source file, in lines.
-const LONGEST: usize = 400;
-/// Files that are longer, each with its reason.
-const LONGER: [(&str, &str); 1] =
-    [("portable/run-portable.sh", "the product's manual promises one script that works alone in its folder")];
-/// Names that say nothing about what is inside.
-const NAMELESS: [&str; 6] = ["common", "helper", "helpers", "misc", "util", "utils"];
-
 #[test]
 fn the_sources_keep_the_floors() {
     let sources: Vec<Source> =
@@ -62,17 +54,6 @@ fn the_guides_draw_these_floors() {
             assert!(text.lines().any(drawn), "{guide} does not draw the floor {floor:?}");
         }
     }
-}
-
-#[test]
-fn files_are_short_and_named_after_an_idea() {
-    let mut broken = Vec::new();
-    for root in ["src", "tests", "fuzz/fuzz_targets", "ci", ".ci", "portable", "examples"] {
-        for (path, text) in files_below(root, &["rs", "sh", "py", ""]) {
-            broken.extend(bad_file(&path, &text));
-        }
-    }
-    assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
 #[test]
@@ -117,10 +98,6 @@ fn every_broken_rule_is_found() {
     finds(&[source("src/site.rs", "fn f() { println!(); }")], "prints");
     finds(&[source("src/fetch.rs", "fn f() { std::io::stderr().flush() }")], "prints");
     finds(&[source("src/fetch.rs", "fn f() { let out = io::stdout; }")], "prints");
-
-    assert!(bad_file("src/x.rs", &"\n".repeat(LONGEST + 1)).is_some());
-    assert!(bad_file("src/bundle/utils.rs", "").is_some());
-    assert!(bad_file("tests/common/mod.rs", "").is_some());
 }
 
 #[test]
@@ -146,20 +123,19 @@ fn what_is_allowed_is_not_found() {
         source("src/site.rs", "use crate::bundle::{a, b}; mod tests { use super::super::bundle::a; }"),
     ];
     assert_eq!(broken_rules(&kept), Vec::<String>::new());
-    assert_eq!(bad_file("src/bundle/read.rs", &"\n".repeat(LONGEST)), None);
 }
 
 /// A source file: its module path, the module paths it names, and every word in it.
-struct Source {
-    path: String,
-    module: Vec<String>,
-    imports: Vec<Vec<String>>,
+pub(super) struct Source {
+    pub(super) path: String,
+    pub(super) module: Vec<String>,
+    pub(super) imports: Vec<Vec<String>>,
     words: BTreeSet<String>,
     prints: bool,
 }
 
 impl Source {
-    fn new(path: String, text: &str) -> Self {
+    pub(super) fn new(path: String, text: &str) -> Self {
         let module = module_of(&path);
         let tokens: TokenStream = text.parse().unwrap_or_else(|why| panic!("{path} is no Rust: {why}"));
         let (imports, words) = (Vec::new(), BTreeSet::new());
@@ -376,32 +352,4 @@ fn reached<'a>(graph: &'a Graph, from: &'a str) -> BTreeSet<&'a str> {
         }
     }
     seen
-}
-
-/// What is wrong with a file as a file, if anything.
-fn bad_file(path: &str, text: &str) -> Option<String> {
-    let lines = text.lines().count();
-    if lines > LONGEST && !LONGER.iter().any(|(known, _)| *known == path) {
-        return Some(format!("{path} has {lines} lines; split it by idea ({LONGEST} at most)"));
-    }
-    let stem = |part: &str| part.split('.').next().unwrap_or_default().to_owned();
-    let nameless = path.split('/').find(|part| NAMELESS.contains(&stem(part).as_str()));
-    nameless.map(|name| format!("{path}: '{name}' says nothing about what is inside"))
-}
-
-/// The path from the repository's root and the text of every file below `root` with one of these extensions.
-fn files_below(root: &str, extensions: &[&str]) -> Vec<(String, String)> {
-    let top = top();
-    let mut files = Vec::new();
-    for entry in WalkDir::new(top.join(root)).sort_by_file_name().into_iter().filter_map(Result::ok) {
-        let extension = entry.path().extension().unwrap_or_default().to_string_lossy().into_owned();
-        if entry.file_type().is_file() && extensions.contains(&extension.as_str()) {
-            let path = entry.path().strip_prefix(top).expect("below the top").display().to_string();
-            // Without an extension it may be anything; what is no text is no source.
-            if let Ok(text) = fs::read_to_string(entry.path()) {
-                files.push((path, text));
-            }
-        }
-    }
-    files
 }

@@ -3,3 +3,4 @@
 mod documents;
 mod example;
 mod floors;
+mod self_contained;
