@@ -41,15 +41,15 @@ pub(super) struct MatchFinder<'a> {
     content: &'a [u8],
     effort: Effort,
     /// The latest position with each hash.
-    latest: Vec<u32>,
+    latest: Box<[u32; WINDOW]>,
     /// For each of the last 32 Ki positions, the one with the same hash before it.
-    previous: Vec<u32>,
+    previous: Box<[u32; WINDOW]>,
 }
 
 impl<'a> MatchFinder<'a> {
     /// Returns a finder that knows no position of `content`.
     pub(super) fn new(content: &'a [u8], effort: Effort) -> Self {
-        MatchFinder { content, effort, latest: vec![0; WINDOW], previous: vec![0; WINDOW] }
+        MatchFinder { content, effort, latest: Box::new([0; WINDOW]), previous: Box::new([0; WINDOW]) }
     }
 
     /// Adds a position and returns the latest one before it with the same hash, 0 for none.
@@ -75,25 +75,23 @@ impl<'a> MatchFinder<'a> {
 
     fn search(&self, at: usize, latest: usize, deferred: usize) -> Option<Match> {
         let wanted = &self.content[at..self.content.len().min(at + MAX_MATCH)];
-        let last_two = |content: &[u8], end: usize| u16::from_le_bytes([content[end - 2], content[end - 1]]);
+        let pair = |content: &[u8], at: usize| u16::from_le_bytes([content[at], content[at + 1]]);
         let beyond = at.saturating_sub(MAX_DISTANCE);
         let mut steps = if deferred >= self.effort.good { self.effort.chain / 4 } else { self.effort.chain };
-        let (mut longest, mut found, mut from) = (deferred, None, latest);
-        while longest < wanted.len() {
+        let (mut longest, mut found, mut from) = (deferred, 0, latest);
+        'chain: while longest < wanted.len() {
             // A longer match has these two in common too. Most positions do not, and are passed here.
-            let end = longest + 1;
-            let two = last_two(wanted, end);
-            while last_two(self.content, from + end) != two {
+            let two = pair(wanted, longest - 1);
+            while pair(self.content, from + longest - 1) != two {
                 from = self.previous[from % WINDOW] as usize;
                 steps -= 1;
                 if from <= beyond || steps == 0 {
-                    return found;
+                    break 'chain;
                 }
             }
             let length = common_length(wanted, &self.content[from..from + wanted.len()]);
             if length > longest {
-                longest = length;
-                found = Some(Match { length, from });
+                (longest, found) = (length, from);
                 if length >= self.effort.nice {
                     break;
                 }
@@ -104,7 +102,7 @@ impl<'a> MatchFinder<'a> {
                 break;
             }
         }
-        found
+        (found > 0).then_some(Match { length: longest, from: found })
     }
 }
 

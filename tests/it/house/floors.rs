@@ -126,16 +126,16 @@ fn what_is_allowed_is_not_found() {
 }
 
 /// A source file: its module path, the module paths it names, and every word in it.
-struct Source {
-    path: String,
-    module: Vec<String>,
-    imports: Vec<Vec<String>>,
+pub(super) struct Source {
+    pub(super) path: String,
+    pub(super) module: Vec<String>,
+    pub(super) imports: Vec<Vec<String>>,
     words: BTreeSet<String>,
     prints: bool,
 }
 
 impl Source {
-    fn new(path: String, text: &str) -> Self {
+    pub(super) fn new(path: String, text: &str) -> Self {
         let module = module_of(&path);
         let tokens: TokenStream = text.parse().unwrap_or_else(|why| panic!("{path} is no Rust: {why}"));
         let (imports, words) = (Vec::new(), BTreeSet::new());

@@ -4,3 +4,4 @@ mod documents;
 mod example;
 mod files;
 mod floors;
+mod self_contained;
