@@ -110,7 +110,7 @@ impl Fetching<'_> {
             // Without a key nothing depends on it; it only travels along.
             (Ok(found), None) => found.filter(|(text, _)| is_signature(text)),
             (Err(error), None) => {
-                self.note(&format!("whether it is signed is not known: {}", error.title()));
+                self.note(&format!("nobody can say whether it is signed: {}", error.title()));
                 None
             }
         };

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::support::fault::{Reply, Request, serve};
-use crate::support::{PACK, expect, file, manifest, noise, pack, portable};
+use crate::support::{PACK, expect, file, manifest, noise, pack, portable, staged};
 use pack::digest::Digest;
 
 const TIMES: u64 = 50;
@@ -101,7 +101,7 @@ fn a_killed_bundle_is_finished_by_the_next() {
             fs::remove_file(&path).expect("removed");
         }
         killed += u64::from(kill_after(wait, folder.path(), &words));
-        halfway += u64::from(folder.path().join(".x.run.partial").exists());
+        halfway += u64::from(!staged(folder.path(), "x.run").is_empty());
         if let Ok(content) = fs::read(&path) {
             assert!(Digest::of(&content) == right, "a wrong bundle has the final name, killed after {wait:?}");
         } else {
