@@ -1,6 +1,7 @@
 //! Holds modules that could be crates of their own to importing nothing from the rest.
 
-use super::floors::{Source, files_below};
+use super::files::files_below;
+use super::floors::Source;
 
 /// Each such module, and the modules that it may import.
 const SELF_CONTAINED: [(&str, &[&str]); 1] = [("image::deflate", &["error"])];
