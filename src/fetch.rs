@@ -53,6 +53,7 @@ mod proxy;
 mod redact;
 mod response;
 mod response_head;
+mod run;
 mod schedule;
 mod sources;
 mod throttle;
@@ -199,7 +200,7 @@ impl Fetcher {
         let wanted: Vec<_> = selection.iter().map(|pinned| pinned.pin.digest).collect();
         folder.drop_partials_except(&wanted)?;
         progress.plan(selection.len(), selection.iter().map(|pinned| pinned.pin.size).sum());
-        let run = artifact::Run {
+        let run = run::Run {
             http: &self.http,
             runtime: self.runtime.handle().clone(),
             hosts: Default::default(),
@@ -289,7 +290,7 @@ impl Fetcher {
 }
 
 /// Provides artifacts with one digest. Each has URLs of its own; the first that is present is copied to the others.
-fn provide_twins(run: &artifact::Run<'_>, selection: &[Pinned<'_>], group: &[usize]) -> Result<Vec<(usize, Outcome)>> {
+fn provide_twins(run: &run::Run<'_>, selection: &[Pinned<'_>], group: &[usize]) -> Result<Vec<(usize, Outcome)>> {
     let mut twin: Option<PathBuf> = None;
     let mut done = Vec::with_capacity(group.len());
     let mut failed = Vec::new();

@@ -4,33 +4,17 @@ use std::fs::File;
 use std::io::Seek;
 use std::path::Path;
 
-use tokio::runtime::Handle;
-use url::Url;
-
 use super::counting::Counting;
-use super::host_state::HostStates;
-use super::http::Http;
 use super::local::{CopyError, copy};
 use super::pinned::PinnedTarget;
+use super::run::Run;
 use super::schedule::SourceQueue;
 use super::{How, Outcome, diagnose, sources};
-use crate::cache::Cache;
 use crate::digest::Descriptor;
 use crate::error::Result;
 use crate::manifest::Pinned;
-use crate::progress::{Meter, Progress};
-use crate::release::{self, LockedFolder, Partial, State, Verified};
-
-/// What all artifacts of a download share.
-pub(super) struct Run<'a> {
-    pub(super) http: &'a Http,
-    pub(super) runtime: Handle,
-    pub(super) hosts: HostStates,
-    pub(super) cache: Option<&'a Cache>,
-    pub(super) base: &'a Url,
-    pub(super) folder: &'a LockedFolder,
-    pub(super) progress: &'a dyn Progress,
-}
+use crate::progress::Meter;
+use crate::release::{self, Partial, State, Verified};
 
 /// Where verified bytes came from.
 struct Origin {

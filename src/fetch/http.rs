@@ -80,11 +80,6 @@ impl Http {
         &self.options
     }
 
-    /// The limit on the rate.
-    pub(super) fn throttle(&self) -> &Throttle {
-        &self.throttle
-    }
-
     /// Waits for a permit for one more connection besides the first of an artifact; never `None`.
     pub(super) async fn extra_connection(&self) -> Option<SemaphorePermit<'_>> {
         self.extra.acquire().await.ok()
@@ -105,7 +100,12 @@ impl Http {
                 _ => None,
             };
             let Some(location) = location else {
-                return HttpResponse::new(self, response, here, request.range.map(|range| range.0));
+                return HttpResponse::new(
+                    (&self.options, &self.throttle),
+                    response,
+                    here,
+                    request.range.map(|range| range.0),
+                );
             };
             let location = String::from_utf8_lossy(location.as_bytes());
             let next = here.join(&location).map_err(|_| refuse("it leads to a place that is not a URL".into()))?;

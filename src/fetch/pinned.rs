@@ -1,11 +1,11 @@
 //! A pinned artifact that is fetched: the tries of its sources fill a partial, and the pinned digest decides.
 
-use super::artifact::Run;
 use super::counting::Counting;
 use super::error::{ActualSize, FetchError};
 use super::local::{self, CopyError, Local};
 use super::redact;
 use super::response_head::ResponseInfo;
+use super::run::Run;
 use super::schedule::{Assembly, Target, Try, TryReport};
 use super::transfer::{Transfer, TransferReport};
 use crate::digest::Descriptor;

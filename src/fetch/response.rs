@@ -8,7 +8,6 @@ use reqwest::{Response, Version};
 use url::Url;
 
 use super::error::{FetchError, Requested, causes};
-use super::http::Http;
 use super::options::Options;
 use super::response_head::ResponseInfo;
 use super::throttle::Throttle;
@@ -63,7 +62,12 @@ impl<'a> HttpResponse<'a> {
     ///
     /// # Errors
     /// The status is not a success, or the body is not what was requested.
-    pub(super) fn new(from: &'a Http, response: Response, url: Url, first: Option<u64>) -> Result<Self, FetchError> {
+    pub(super) fn new(
+        (options, throttle): (&'a Options, &'a Throttle),
+        response: Response,
+        url: Url,
+        first: Option<u64>,
+    ) -> Result<Self, FetchError> {
         let info = ResponseInfo::of(&response);
         let (body, total) = match info.status {
             // Some proxies call a copy non-authoritative (203): where a digest is pinned, that decides.
@@ -82,7 +86,6 @@ impl<'a> HttpResponse<'a> {
                 return Err(FetchError::Status { info: Box::new(info), requested });
             }
         };
-        let (options, throttle) = (from.options(), from.throttle());
         let (received, peeked, window) = (0, None, Window::default());
         Ok(HttpResponse { options, throttle, response, url, info, body, total, received, peeked, window })
     }

@@ -61,7 +61,10 @@ impl TlsProblem {
             CertificateError::NotValidForNameContext { presented, .. } => {
                 TlsProblem::WrongName { names: presented.clone() }
             }
-            CertificateError::UnknownIssuer => TlsProblem::UnknownIssuer,
+            // An authority of the issuer's name is trusted, and did not sign this.
+            CertificateError::UnknownIssuer
+            | CertificateError::BadSignature
+            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => TlsProblem::UnknownIssuer,
             CertificateError::Revoked => TlsProblem::Revoked,
             CertificateError::Other(other) => match other.0.downcast_ref::<webpki::Error>() {
                 Some(webpki::Error::CaUsedAsEndEntity) => TlsProblem::IsAuthority,

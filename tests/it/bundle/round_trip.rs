@@ -43,7 +43,7 @@ fn it_says_what_to_do_with_the_bundle_and_counts_in_english() {
     assert!(expect(0, folder.path(), &["extract", BUNDLE, "out"]).0.contains("out: 1 file of probe"));
     fs::write(product.join("data"), "").expect("written");
     let (out, err) = expect(3, folder.path(), &["verify"]);
-    assert!(out.contains("0 of 1 byte\n") && err.contains("1 of 1 file;"), "{out}{err}");
+    assert!(out.contains("0 of 1 byte\n") && err.contains("1 of 1 file in"), "{out}{err}");
     fs::write(product.join("data"), "x").expect("written");
     write_product(&product, "1.0.0", &[file("data", "file", "x"), file("run.sh", "script", "#!/bin/sh\n")]);
     let (out, _) = expect(0, folder.path(), &["bundle"]);

@@ -65,8 +65,9 @@ fn what_is_shown_fits_the_terminal() {
     let long = "images/dataflux-func-mysql-5.7.26-x86_64-with-a-name-as-long-as-products-have.tar.gz";
     portable(folder.path(), &[file(long, "file", noise(1, 2 << 20)), file("b", "file", "b")]);
     for columns in [40, 80, 200] {
-        let line =
-            format!("stty cols {columns}; rm -rf d; {PACK} download --no-cache --dir d probe-portable/manifest.json");
+        let line = format!(
+            "stty rows 24 cols {columns}; rm -rf d; {PACK} download --no-cache --dir d probe-portable/manifest.json"
+        );
         let Some(shown) = on_a_terminal(folder.path(), &line) else { return };
         let whole = shown.contains(long);
         assert_eq!(whole, columns == 200, "{columns}: {shown:?}");

@@ -253,7 +253,8 @@ fn extra_connections_are_limited_over_all_artifacts() {
     assert_eq!(server.most_open(), 3, "one for each artifact");
     folder(1);
     assert_others_joined(&server);
-    assert_eq!(server.most_open(), 4, "and one more");
+    // And one more, beside those that are given up while their rest is requested anew: the server sees their end late.
+    assert!((4..=6).contains(&server.most_open()), "{}", server.most_open());
 }
 
 #[test]
