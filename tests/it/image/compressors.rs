@@ -83,7 +83,9 @@ fn members_by_several_compressors_are_all_known() {
 /// The fast levels leave out positions, which the text does not tell; they are predicted and corrected.
 #[test]
 fn what_is_not_known_is_predicted() {
-    let Some(file) = through("gzip", &["-n", "-1"], &sample()) else { return };
+    // Without the program: how well its bytes can be predicted changes from build to build.
+    let sample = sample();
+    let Some(file) = through("gzip", &["-n", "-1"], &sample[sample.len() - 900_000..]) else { return };
     let size = recipe_size(&file);
     assert!(size > NAMES_ALONE, "{size} bytes");
 }
