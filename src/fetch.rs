@@ -4,8 +4,8 @@
 //! threads move bytes between it and the sockets. So a slow disk never delays another artifact's connection, and no state
 //! is shared.
 //!
-//! Three things are fetched, each a [`schedule::Target`]: pinned artifacts, artifacts to be pinned, and documents. One
-//! driver, [`schedule::SourceQueue::drive`], takes each of them from source to source:
+//! Three things are fetched, each a `schedule::Target`: pinned artifacts, artifacts to be pinned, and documents. One
+//! driver, `schedule::SourceQueue::drive`, takes each of them from source to source:
 //!
 //! ```text
 //!            ┌──────────────── next round, after a pause ───────────────┐

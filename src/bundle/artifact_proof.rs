@@ -129,7 +129,7 @@ fn derive_from(artifact: &CarriedArtifact, platform: Platform, original: impl Re
     Ok(derived)
 }
 
-/// Rebuilds the original on another thread and derives from it what [`derive`] does.
+/// Rebuilds the original on another thread and derives from it what [`derive()`] does.
 fn rebuild_and_derive(
     bundle: &Bundle,
     artifact: &CarriedArtifact,

@@ -36,7 +36,7 @@ pub fn tar(data: &[u8]) {
     }
 }
 
-/// Reads `data` as an archive of images without its compression, like [`tar`].
+/// Reads `data` as an archive of images without its compression, like [`tar()`].
 ///
 /// # Panics
 /// The parts it is taken apart into are not all of it, or an image has a layer that is not its config's.
