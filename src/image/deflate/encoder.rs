@@ -4,6 +4,10 @@
 //! `doc/algorithm.txt`, see `NOTICE`: a match is deferred by one position and taken only if there is no longer one. GNU
 //! gzip's output shows that it decides the same, except for where a block ends (`block_end`). What either writes
 //! depends on the content alone, not on the portions in which it arrived.
+//!
+//! One decision of gzip's is not repeated. Its output shows that it compares past the end of its input: where a match ends
+//! there exactly, gzip may prefer one from farther away that goes on alike in what is left in its buffer. A chunk with such
+//! a match is predicted and corrected.
 
 use super::bit_writer::BitWriter;
 use super::block_end::BlockEnd;

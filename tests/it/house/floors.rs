@@ -27,9 +27,6 @@ const ON_SITE: &str = "cli::on_site";
 /// Rooms whose modules export nothing of each other: there a file's reach is that of the file alone.
 const OF_SINGLE_FILES: [&str; 2] = ["cli", "task"];
 
-/// Modules that could be crates of their own: what each may import besides its own parts.
-const SELF_CONTAINED: [(&str, &[&str]); 1] = [("image::deflate", &["error"])];
-
 /// Words (crates, keywords) that only one module's code may have.
 const AT_HOME: [(&str, &[&str]); 2] = [
     ("fetch", &["reqwest", "tokio", "futures_util", "backon", "async", "await"]),
@@ -79,18 +76,6 @@ fn every_broken_rule_is_found() {
         source("src/bundle/c.rs", "use super::a::A;"),
     ];
     finds(&inner, "bundle::a imports itself in a circle");
-    let alone = "image::deflate stands alone";
-    finds(&[source("src/image/deflate/a.rs", "use crate::digest::Digest;")], alone);
-    finds(&[source("src/image/deflate/a.rs", "fn f() { super::super::limits::X }")], alone);
-    finds(&[source("src/image/deflate.rs", "use super::{deflate::a, limits::Limits};")], alone);
-    let on_site = [
-        source("src/cli/on_site.rs", "use super::verify;"),
-        source("src/cli/verify.rs", "use crate::task::verify;"),
-        source("src/task/verify.rs", "use super::download::f;"),
-        source("src/task/download.rs", "use crate::fetch::Fetcher;"),
-    ];
-    finds(&on_site, "cli::on_site reaches fetch");
-    finds(&[source("src/fetch.rs", "use crate::task;")], "fetch is below task");
     finds(&[source("src/attic.rs", "")], "attic stands on no floor");
     finds(&[source("src/bundle.rs", "use tokio::fs;")], "'tokio'");
     finds(&[source("src/site.rs", "async fn f() {}")], "'async'");
@@ -250,20 +235,6 @@ fn broken_rules(sources: &[Source]) -> Vec<String> {
                 broken.push(format!("{path} has '{word}', which is at home in {home}"));
             }
         }
-        for (alone, allowed) in SELF_CONTAINED {
-            let inside: Vec<&str> = alone.split("::").collect();
-            if !is_within(module, &inside) {
-                continue;
-            }
-            let outside = |import: &&Vec<String>| {
-                !import.is_empty()
-                    && !is_within(import, &inside)
-                    && !allowed.iter().any(|room| is_within(import, &[room]))
-            };
-            for import in imports.iter().filter(outside) {
-                broken.push(format!("{path} imports {}; {alone} stands alone", import.join("::")));
-            }
-        }
         let Some(room) = room else { continue };
         let Some(floor) = floor_of(room) else {
             broken.push(format!("{path}: {room} stands on no floor; give it one in tests/it/house/floors.rs"));
@@ -293,11 +264,6 @@ fn broken_rules(sources: &[Source]) -> Vec<String> {
         }
     }
     broken
-}
-
-/// Whether a module path lies at or below another.
-fn is_within(path: &[String], other: &[&str]) -> bool {
-    path.len() >= other.len() && path.iter().zip(other).all(|(ours, theirs)| ours == theirs)
 }
 
 /// Which modules name which others, of those that share a parent.
