@@ -33,6 +33,8 @@ mod chunk;
 mod code_header;
 mod decode_table;
 mod encoder;
+#[cfg(test)]
+mod gzip_output;
 mod huffman_tree;
 mod inflate;
 mod match_finder;
