@@ -1,6 +1,8 @@
 //! SHA-256 digests: 32 bytes, not a string; and the readers and writers that compute or check them.
 
 mod copy;
+#[cfg(test)]
+pub(crate) mod interrupting;
 mod io;
 
 use std::fmt;

@@ -74,9 +74,10 @@ pub use cache_bypass::CacheBypass;
 pub use document::{Document, DocumentRequest, DocumentSource, Lookup};
 pub use options::Options;
 
+use run::{DownloadRun, Run};
+
 use crate::cache::Cache;
-use crate::digest::Descriptor;
-use crate::digest::Digest;
+use crate::digest::{Descriptor, Digest};
 use crate::error::{Error, Result};
 use crate::manifest::{Artifact, Pinned, builtin};
 use crate::progress::Progress;
@@ -200,15 +201,7 @@ impl Fetcher {
         let wanted: Vec<_> = selection.iter().map(|pinned| pinned.pin.digest).collect();
         folder.drop_partials_except(&wanted)?;
         progress.plan(selection.len(), selection.iter().map(|pinned| pinned.pin.size).sum());
-        let run = run::Run {
-            http: &self.http,
-            runtime: self.runtime.handle().clone(),
-            hosts: Default::default(),
-            cache: self.cache.as_ref(),
-            base,
-            folder,
-            progress,
-        };
+        let download = DownloadRun { run: self.run(base, progress), folder };
         // Artifacts with one digest have one partial and are fetched once; the others are its twins.
         let mut twins: BTreeMap<Digest, Vec<usize>> = BTreeMap::new();
         for (place, pinned) in selection.iter().enumerate() {
@@ -217,7 +210,7 @@ impl Fetcher {
         let mut groups: Vec<Vec<usize>> = twins.into_values().collect();
         groups.sort();
         let sizes: Vec<u64> = groups.iter().map(|group| selection[group[0]].pin.size.unwrap_or(u64::MAX)).collect();
-        let (done, failed) = self.at_once(&sizes, |group| provide_twins(&run, selection, &groups[group]));
+        let (done, failed) = self.at_once(&sizes, |group| provide_twins(&download, selection, &groups[group]));
         let name = |group: usize| selection[groups[group][0]].name().to_string();
         all_in_one(failed, name).map_or(Ok(()), Err)?;
         let mut outcomes: Vec<(usize, Outcome)> = done.into_iter().flatten().collect();
@@ -234,19 +227,23 @@ impl Fetcher {
         progress: &dyn Progress,
     ) -> (Vec<(usize, Descriptor)>, Option<Error>) {
         progress.plan(artifacts.len(), None);
-        let run = lock::LockRun {
+        let run = self.run(base, progress);
+        let (pins, failed) = self.at_once(&vec![0; artifacts.len()], |at| {
+            let (place, artifact) = artifacts[at];
+            Ok((place, run.pin(artifact)?))
+        });
+        (pins, all_in_one(failed, |at| artifacts[at].1.name.to_string()))
+    }
+
+    fn run<'a>(&'a self, base: &'a Url, progress: &'a dyn Progress) -> Run<'a> {
+        Run {
             http: &self.http,
             runtime: self.runtime.handle().clone(),
             hosts: Default::default(),
             cache: self.cache.as_ref(),
             base,
             progress,
-        };
-        let (pins, failed) = self.at_once(&vec![0; artifacts.len()], |at| {
-            let (place, artifact) = artifacts[at];
-            Ok((place, run.pin(artifact)?))
-        });
-        (pins, all_in_one(failed, |at| artifacts[at].1.name.to_string()))
+        }
     }
 
     /// Does `work` for every place in `sizes`, the largest first, on [`Options::jobs`] threads. Returns the results, and
@@ -290,14 +287,18 @@ impl Fetcher {
 }
 
 /// Provides artifacts with one digest. Each has URLs of its own; the first that is present is copied to the others.
-fn provide_twins(run: &run::Run<'_>, selection: &[Pinned<'_>], group: &[usize]) -> Result<Vec<(usize, Outcome)>> {
+fn provide_twins(
+    download: &DownloadRun<'_>,
+    selection: &[Pinned<'_>],
+    group: &[usize],
+) -> Result<Vec<(usize, Outcome)>> {
     let mut twin: Option<PathBuf> = None;
     let mut done = Vec::with_capacity(group.len());
     let mut failed = Vec::new();
     for &place in group {
-        match run.provide(&selection[place], twin.as_deref()) {
+        match download.provide(&selection[place], twin.as_deref()) {
             Ok(outcome) => {
-                twin = Some(run.folder.path_of(selection[place].name()));
+                twin = Some(download.folder.path_of(selection[place].name()));
                 done.push((place, outcome));
             }
             Err(error) => failed.push((place, error)),
@@ -307,7 +308,7 @@ fn provide_twins(run: &run::Run<'_>, selection: &[Pinned<'_>], group: &[usize]) 
         return all_in_one(failed, |place| selection[place].name().to_string()).map_or(Ok(done), Err);
     }
     for (place, _) in failed {
-        done.push((place, run.provide(&selection[place], twin.as_deref())?));
+        done.push((place, download.provide(&selection[place], twin.as_deref())?));
     }
     Ok(done)
 }

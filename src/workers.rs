@@ -1,10 +1,14 @@
-//! Work on all cores with results in order: what packing, verifying and unpacking share.
+//! Work on several threads: on all cores with results in order, and one thread that reads what another writes.
+
+mod piped;
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, mpsc};
 use std::thread;
+
+pub use piped::piped;
 
 use crate::error::{Error, Result};
 

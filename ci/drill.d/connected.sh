@@ -203,9 +203,7 @@ pack_provide() {
     pack=${DRILL_PACK-}
     if [[ -z $pack ]]; then
         note 'building pack'
-        run_quietly cargo build --release --locked
-        pack=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
-        pack=$(find "$pack" -path '*/release/pack' -type f -printf '%T@ %p\n' | sort -n | tail -n 1 | cut -d ' ' -f 2-)
+        pack=$(ci/built-pack)
     fi
     [[ -x $pack ]] || die "there is no pack to drill at '$pack'"
 }

@@ -1,10 +1,8 @@
 //! The proof of one artifact: its bytes are those the manifest pins, and what the bundle derives from them is derived
 //! again.
 
-use std::io::{self, BufReader, PipeWriter, Read, Write};
+use std::io::{self, BufReader, Read};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 
 use super::carried::{Carried, CarriedArtifact};
 use super::frame_cache::damaged;
@@ -15,6 +13,7 @@ use crate::image::{self, Image, Recipe};
 use crate::manifest::Kind;
 use crate::platform::Platform;
 use crate::progress::{Meter, Progress};
+use crate::workers;
 
 /// What an artifact's own bytes say of it.
 struct Derived {
@@ -138,21 +137,11 @@ fn rebuild_and_derive(
 ) -> Result<Derived> {
     let name = artifact.name.as_str();
     let failed = |cause| Error::io("rebuild", Path::new(name), cause);
-    let (reader, writer) = io::pipe().map_err(failed)?;
-    let abandoned = AtomicBool::new(false);
-    let (rebuilt, derived) = thread::scope(|scope| {
-        let mut feed = Feed { writer, abandoned: &abandoned };
-        let maker = thread::Builder::new()
-            .spawn_scoped(scope, move || image::rebuild(name, recipe, bundle, &mut feed))
-            .map_err(failed)?;
-        let derived = derive(bundle, artifact, reader, meter);
-        Ok((maker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), derived))
-    })?;
-    // The maker's failure is the cause of the other's, unless nothing read its bytes any more.
-    if !abandoned.into_inner() {
-        rebuilt?;
-    }
-    derived
+    workers::piped(
+        |feed| image::rebuild(name, recipe, bundle, feed),
+        |reader| derive(bundle, artifact, reader, meter),
+        failed,
+    )
 }
 
 /// Checks that the content which is written without compressing (`pack cat --decompress`) is what is in the original.
@@ -184,21 +173,5 @@ impl<R: Read> Read for MeteredReader<'_, R> {
         let count = self.inner.read(buffer)?;
         self.meter.add(count as u64);
         Ok(count)
-    }
-}
-
-/// The end of a pipe that notes when the other end is gone.
-struct Feed<'a> {
-    writer: PipeWriter,
-    abandoned: &'a AtomicBool,
-}
-
-impl Write for Feed<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.writer.write(bytes).inspect_err(|_| self.abandoned.store(true, Ordering::Relaxed))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

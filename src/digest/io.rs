@@ -207,11 +207,6 @@ impl<W> VerifyingWriter<W> {
         VerifyingWriter { inner, expected, hasher: Hasher::new() }
     }
 
-    /// The number of bytes written so far.
-    pub fn position(&self) -> u64 {
-        self.hasher.length()
-    }
-
     /// Returns the writer when exactly the expected bytes were written.
     ///
     /// # Errors
@@ -251,16 +246,6 @@ impl<R: Read> BoundedReader<R> {
     /// Passes on at most `limit` bytes of `inner`.
     pub fn new(inner: R, limit: u64) -> Self {
         BoundedReader { inner, limit, left: limit }
-    }
-
-    /// The number of bytes read so far.
-    pub fn position(&self) -> u64 {
-        self.limit - self.left
-    }
-
-    /// Returns the reader.
-    pub fn into_inner(self) -> R {
-        self.inner
     }
 }
 
@@ -318,25 +303,12 @@ fn too_much(limit: u64) -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    use super::super::interrupting::Interrupting;
     use super::*;
-
-    /// Gives one byte at a time and is interrupted before each.
-    struct Interrupting<'a>(&'a [u8], bool);
-
-    impl Read for Interrupting<'_> {
-        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-            self.1 = !self.1;
-            if self.1 {
-                return Err(io::ErrorKind::Interrupted.into());
-            }
-            let most = buffer.len().min(1);
-            self.0.read(&mut buffer[..most])
-        }
-    }
 
     fn verified(bytes: &[u8], expected: Descriptor) -> io::Result<Vec<u8>> {
         let mut out = Vec::new();
-        VerifyingReader::new(Interrupting(bytes, false), expected).read_to_end(&mut out).map(|_| out)
+        VerifyingReader::new(Interrupting::new(bytes), expected).read_to_end(&mut out).map(|_| out)
     }
 
     fn found(outcome: io::Result<Vec<u8>>) -> Found {
@@ -376,7 +348,7 @@ mod tests {
     fn a_bound_is_an_error_and_not_an_end() {
         let read = |bytes: &[u8]| {
             let mut out = Vec::new();
-            BoundedReader::new(Interrupting(bytes, false), 3).read_to_end(&mut out).map(|_| out)
+            BoundedReader::new(Interrupting::new(bytes), 3).read_to_end(&mut out).map(|_| out)
         };
         assert_eq!(read(b"abc").expect("just enough"), b"abc");
         assert_eq!(read(b"abcd").expect_err("too much").kind(), io::ErrorKind::FileTooLarge);
@@ -388,7 +360,7 @@ mod tests {
 
     #[test]
     fn what_goes_through_is_hashed() {
-        let mut reader = HashingReader::new(Interrupting(b"abc", false));
+        let mut reader = HashingReader::new(Interrupting::new(b"abc"));
         io::copy(&mut reader, &mut io::sink()).expect("read");
         assert_eq!(reader.position(), 3);
         assert_eq!(reader.finish().1, Descriptor::of(b"abc"));

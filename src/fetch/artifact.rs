@@ -7,7 +7,7 @@ use std::path::Path;
 use super::counting::Counting;
 use super::local::{CopyError, copy};
 use super::pinned::PinnedTarget;
-use super::run::Run;
+use super::run::DownloadRun;
 use super::schedule::SourceQueue;
 use super::{How, Outcome, diagnose, sources};
 use crate::digest::Descriptor;
@@ -23,13 +23,13 @@ struct Origin {
     url: Option<String>,
 }
 
-impl Run<'_> {
+impl DownloadRun<'_> {
     /// Puts `pinned` into the folder unless it is there. `twin` is a file in it with the same digest.
     ///
     /// # Errors
     /// No source has the right bytes, or an I/O error. The bytes received stay as a partial.
     pub(super) fn provide(&self, pinned: &Pinned<'_>, twin: Option<&Path>) -> Result<Outcome> {
-        let meter = self.progress.start(pinned.name().as_str(), pinned.pin.size);
+        let meter = self.run.progress.start(pinned.name().as_str(), pinned.pin.size);
         let meter = Counting::new(meter.as_ref());
         let row = release::check(self.folder, pinned, &meter);
         let outcome = |how, size, origin: Origin| {
@@ -64,7 +64,7 @@ impl Run<'_> {
         } else if let Some(verified) = self.copy_from_cache(pinned, &meter)? {
             (verified, Origin { from_cache: true, ..here })
         } else {
-            self.runtime.block_on(self.fetch(pinned, &meter)).map_err(|error| {
+            self.run.runtime.block_on(self.fetch(pinned, &meter)).map_err(|error| {
                 let error = error.fact("artifact", pinned.name());
                 match pinned.pin.size {
                     Some(size) => error.fact("expected size", format_args!("{size} bytes")),
@@ -83,7 +83,7 @@ impl Run<'_> {
 
     /// Puts the artifact into the cache. A cache that is full or broken is noted and is not a failure.
     fn keep(&self, pinned: &Pinned<'_>) {
-        if let Some(cache) = self.cache
+        if let Some(cache) = self.run.cache
             && let Err(error) = cache.keep(&pinned.pin.digest, &self.folder.path_of(pinned.name()))
         {
             self.note(pinned, format!("not kept in the cache: {error}"));
@@ -98,7 +98,7 @@ impl Run<'_> {
     }
 
     fn copy_from_cache(&self, pinned: &Pinned<'_>, meter: &dyn Meter) -> Result<Option<Verified>> {
-        let Some(cache) = self.cache else { return Ok(None) };
+        let Some(cache) = self.run.cache else { return Ok(None) };
         let Some(entry) = cache.open(&pinned.pin.digest) else { return Ok(None) };
         let copy = self.verified_copy(pinned, entry, meter)?;
         if copy.is_none() {
@@ -138,12 +138,12 @@ impl Run<'_> {
     }
 
     async fn fetch(&self, pinned: &Pinned<'_>, meter: &Counting<'_>) -> Result<(Verified, Origin)> {
-        let options = self.http.options();
-        let list = sources::sources(pinned.artifact, self.base, &options.mirrors)?;
+        let options = self.run.http.options();
+        let list = sources::sources(pinned.artifact, self.run.base, &options.mirrors)?;
         let partial = Partial::open(self.folder, pinned.pin)?;
         let kept = partial.length();
         meter.add(kept);
-        let mut target = PinnedTarget { run: self, pin: pinned.pin, partial: Some(partial), meter, wire: 0 };
+        let mut target = PinnedTarget { download: self, pin: pinned.pin, partial: Some(partial), meter, wire: 0 };
         // All of it may be present: set aside from the version before, or a kill came just before the last step.
         let all = pinned.pin.size.unwrap_or(kept);
         if all > 0
@@ -153,7 +153,7 @@ impl Run<'_> {
         {
             return Ok((verified, Origin { from_cache: false, wire: 0, url: None }));
         }
-        let mut queue = SourceQueue::new(list, &self.hosts, options, kept);
+        let mut queue = SourceQueue::new(list, &self.run.hosts, options, kept);
         let note = |line| self.note(pinned, line);
         if let Some((verified, url)) = queue.drive(&mut target, &note).await? {
             return Ok((verified, Origin { from_cache: false, wire: target.wire, url: Some(url) }));
@@ -163,7 +163,7 @@ impl Run<'_> {
         {
             let most = options.stall.as_secs();
             note(format!("no source has it: reading what the server has, for {most} s at most, to tell its digest"));
-            if let Some(actual) = diagnose::descriptor(self.http, &url, expected).await {
+            if let Some(actual) = diagnose::descriptor(self.run.http, &url, expected).await {
                 queue.was_read(actual);
             }
         }
@@ -171,6 +171,6 @@ impl Run<'_> {
     }
 
     fn note(&self, pinned: &Pinned<'_>, line: String) {
-        self.progress.note(&format!("{}: {line}", pinned.name()));
+        self.run.progress.note(&format!("{}: {line}", pinned.name()));
     }
 }

@@ -6,34 +6,23 @@
 //! from there, but only from the same place, and only if the server says that it is the same version. No digest would find
 //! two halves that do not belong together.
 
-use tokio::runtime::Handle;
 use url::Url;
 
 use super::cache_bypass::CacheBypass;
 use super::error::{ActualSize, FetchError};
-use super::host_state::HostStates;
-use super::http::{Http, Link, Request};
+use super::http::{Link, Request};
 use super::local::{self, Local};
 use super::redact;
 use super::response::{Body, HttpResponse};
 use super::response_head::ResponseInfo;
+use super::run::Run;
 use super::schedule::{Assembly, RangeSupport, SourceQueue, Target, Try, TryReport};
 use super::sources;
-use crate::cache::{Cache, Edition, Incoming};
+use crate::cache::{Edition, Incoming};
 use crate::digest::{Descriptor, Digest};
 use crate::error::{Class, Error, Result};
 use crate::manifest::{Artifact, Limits};
-use crate::progress::{Meter, Progress};
-
-/// What all artifacts of a lock share.
-pub(super) struct LockRun<'a> {
-    pub(super) http: &'a Http,
-    pub(super) runtime: Handle,
-    pub(super) hosts: HostStates,
-    pub(super) cache: Option<&'a Cache>,
-    pub(super) base: &'a Url,
-    pub(super) progress: &'a dyn Progress,
-}
+use crate::progress::Meter;
 
 /// The bytes so far, and the URL of their source.
 struct Received {
@@ -50,7 +39,7 @@ struct Whole {
     assembly: Assembly,
 }
 
-impl LockRun<'_> {
+impl Run<'_> {
     /// Fetches `artifact` and returns the size and digest of its bytes.
     ///
     /// # Errors
@@ -114,7 +103,7 @@ fn named(artifact: &Artifact, error: Error) -> Error {
 
 /// An artifact whose digest is not known yet.
 struct UnpinnedTarget<'a> {
-    run: &'a LockRun<'a>,
+    run: &'a Run<'a>,
     artifact: &'a Artifact,
     meter: &'a dyn Meter,
     received: Option<Received>,

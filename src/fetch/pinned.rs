@@ -5,7 +5,7 @@ use super::error::{ActualSize, FetchError};
 use super::local::{self, CopyError, Local};
 use super::redact;
 use super::response_head::ResponseInfo;
-use super::run::Run;
+use super::run::DownloadRun;
 use super::schedule::{Assembly, Target, Try, TryReport};
 use super::transfer::{Transfer, TransferReport};
 use crate::digest::Descriptor;
@@ -16,7 +16,7 @@ use crate::release::{Mismatch, Partial, Verified};
 
 /// An artifact under way.
 pub(super) struct PinnedTarget<'a> {
-    pub(super) run: &'a Run<'a>,
+    pub(super) download: &'a DownloadRun<'a>,
     pub(super) pin: Pin,
     /// The bytes so far; `None` between one partial and the next.
     pub(super) partial: Option<Partial>,
@@ -52,7 +52,7 @@ impl PinnedTarget<'_> {
     pub(super) fn partial(&mut self) -> Result<&mut Partial> {
         let partial = match self.partial.take() {
             Some(partial) => partial,
-            None => Partial::open(self.run.folder, self.pin)?,
+            None => Partial::open(self.download.folder, self.pin)?,
         };
         Ok(self.partial.insert(partial))
     }
@@ -70,7 +70,7 @@ impl PinnedTarget<'_> {
     }
 
     async fn transfer(&mut self, this: &Try) -> TryReport<(Verified, String)> {
-        let (http, meter, size) = (self.run.http, self.meter, self.pin.size);
+        let (http, meter, size) = (self.download.run.http, self.meter, self.pin.size);
         let partial = match self.partial() {
             Ok(partial) => partial,
             Err(error) => return TryReport::of(Err(error.into())),

@@ -1,4 +1,4 @@
-//! What all artifacts of a download share.
+//! What all artifacts of a run share: of a lock, or of a download, which has a folder too.
 
 use tokio::runtime::Handle;
 use url::Url;
@@ -9,13 +9,18 @@ use crate::cache::Cache;
 use crate::progress::Progress;
 use crate::release::LockedFolder;
 
-/// What all artifacts of a download share.
+/// What all artifacts of a run share.
 pub(super) struct Run<'a> {
     pub(super) http: &'a Http,
     pub(super) runtime: Handle,
     pub(super) hosts: HostStates,
     pub(super) cache: Option<&'a Cache>,
     pub(super) base: &'a Url,
-    pub(super) folder: &'a LockedFolder,
     pub(super) progress: &'a dyn Progress,
+}
+
+/// A run that puts its artifacts into a folder.
+pub(super) struct DownloadRun<'a> {
+    pub(super) run: Run<'a>,
+    pub(super) folder: &'a LockedFolder,
 }

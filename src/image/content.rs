@@ -147,23 +147,10 @@ fn peek(source: &mut impl BufRead) -> io::Result<&[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::interrupting::Interrupting;
 
     /// "abc", a thousand times, as `xz` compresses it.
     const XZ: &str = "fd377a585a000004e6d6b4460200210116000000742fe5a3e00bb700185d00309888ad4b3712a33185ddfa5304edebdf42b812c33b59d800ba03e5b57e0d8f26000134b81700000095bdc7b1b1c467fb020000000004595a";
-
-    /// Reads one byte at a time and is interrupted before each.
-    struct Interrupting<'a>(&'a [u8], bool);
-
-    impl Read for Interrupting<'_> {
-        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-            self.1 = !self.1;
-            if self.1 {
-                return Err(io::ErrorKind::Interrupted.into());
-            }
-            let count = buffer.len().min(1);
-            self.0.read(&mut buffer[..count])
-        }
-    }
 
     #[test]
     fn an_interrupted_read_fails_no_decoder() {
@@ -175,8 +162,7 @@ mod tests {
         let xz: Vec<u8> = (0..XZ.len()).step_by(2).map(hex).collect();
         for packed in [gzip.finish().expect("memory"), zstd::bulk::compress(&content, 1).expect("memory"), xz] {
             let codec = Codec::of(&packed).expect("compressed");
-            let mut decoder =
-                codec.decoder(Interrupting(&packed, false), &ImageLimits::DEFAULT).expect("memory enough");
+            let mut decoder = codec.decoder(Interrupting::new(&packed), &ImageLimits::DEFAULT).expect("memory enough");
             let mut found = Vec::new();
             decoder.read_to_end(&mut found).unwrap_or_else(|error| panic!("{}: {error}", codec.name()));
             assert!(found == content, "{}", codec.name());

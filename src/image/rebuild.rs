@@ -1,15 +1,14 @@
 //! The way back: an original file from its recipe and the blobs.
 
-use std::io::{self, PipeWriter, Read, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 
 use super::blobs::BlobSource;
 use super::gzip_write;
 use super::recipe::{Part, Recipe};
 use crate::digest::{Mismatch, VerifyingWriter};
 use crate::error::{Error, Result};
+use crate::workers;
 
 /// Writes the original file of `recipe` to `out`, on all cores. `artifact` is named in errors.
 ///
@@ -75,39 +74,15 @@ fn write_parts(artifact: &str, parts: &[Part], blobs: &dyn BlobSource, out: &mut
             }
             Part::Gzip { content, records } => {
                 // The content is itself put together; a pipe brings it to where it is compressed.
-                let (reader, writer) = io::pipe().map_err(fault)?;
-                let abandoned = AtomicBool::new(false);
-                let (fed, written) = thread::scope(|scope| {
-                    let mut feed = Feed { writer, abandoned: &abandoned };
-                    let feeder = scope.spawn(move || write_parts(artifact, content, blobs, &mut feed));
-                    let written = gzip_write::write(records, reader, out, &fault);
-                    (feeder.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), written)
-                });
-                // The feeder's failure is the cause of the other's, unless nobody wanted its content any more.
-                if !abandoned.into_inner() {
-                    fed?;
-                }
-                written?;
+                workers::piped(
+                    |feed| write_parts(artifact, content, blobs, feed),
+                    |reader| gzip_write::write(records, reader, out, &fault),
+                    fault,
+                )?;
             }
         }
     }
     Ok(())
-}
-
-/// The end of a pipe that notes when the other end is gone.
-struct Feed<'a> {
-    writer: PipeWriter,
-    abandoned: &'a AtomicBool,
-}
-
-impl Write for Feed<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.writer.write(bytes).inspect_err(|_| self.abandoned.store(true, Ordering::Relaxed))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 #[cfg(test)]

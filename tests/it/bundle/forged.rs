@@ -5,18 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use crate::support::craft::{with_index_text, with_stream};
+use crate::support::craft::{bundle_of_folder, with_index_text, with_stream};
 use crate::support::images::{Layers, docker_legacy, gzip, image, layer, oci};
 use crate::support::{file, noise, write_product};
-use pack::bundle::{
-    Bundle, BundleAccess, BundleSpec, Carried, CarriedArtifact, Contents, FileContent, Preset, Scope, verify, write,
-};
+use pack::bundle::{Bundle, BundleAccess, Carried, CarriedArtifact, Contents, FileContent, Scope, verify};
 use pack::digest::Descriptor;
 use pack::error::{Class, Error, Result};
 use pack::image::AnalysisOptions;
-use pack::platform::Platform;
 use pack::progress::Silent;
-use pack::release::Folder;
 use pack::signature::{PublicKey, SecretKey, generate};
 use serde_json::{Value, json};
 
@@ -72,26 +68,7 @@ pub(super) static PRODUCT: LazyLock<Product> = LazyLock::new(|| {
 
 /// The bundle of what `change` makes of the folder's contents.
 fn packed(folder: &Path, change: impl FnOnce(&mut Contents)) -> Vec<u8> {
-    let place = tempfile::tempdir().expect("a temporary folder");
-    let folder = Folder::at(folder);
-    let manifest = folder.expect_manifest().expect("a manifest");
-    let selection = manifest.select(Platform::AMD64).expect("selected");
-    let mut contents =
-        Contents::read(&folder, &manifest, &selection, &AnalysisOptions::default(), &Silent).expect("read");
-    change(&mut contents);
-    let spec = BundleSpec {
-        manifest: &manifest,
-        platform: Platform::AMD64,
-        header: b"#!/bin/sh\n# pack bundle\n".to_vec(),
-        files: contents.files,
-        artifacts: contents.artifacts,
-        images: contents.images,
-        preset: Preset::Balanced,
-        cores: 2,
-    };
-    let path = place.path().join("x.run");
-    write(spec, &path, &Silent).expect("written");
-    fs::read(path).expect("read")
+    bundle_of_folder(folder, &AnalysisOptions::default(), change)
 }
 
 /// What `pack verify --pubkey` does with a bundle of these bytes, as far as `scope` goes.

@@ -6,14 +6,13 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use crate::support::bounded;
-use crate::support::craft::{TRAILER, with_index_text};
+use crate::support::craft::{TRAILER, bundle_of_folder, with_index_text};
 use crate::support::images::{Layers, docker_legacy, gzip, image, layer, oci, zstd};
 use crate::support::{file, noise, write_product};
-use pack::bundle::{Bundle, BundleAccess, BundleSpec, Contents, Preset, Scope, extract_all, prove, verify, write};
+use pack::bundle::{Bundle, BundleAccess, Scope, extract_all, prove, verify};
 use pack::digest::Digest;
 use pack::error::{Error, Result};
 use pack::image::{AnalysisOptions, export};
-use pack::platform::Platform;
 use pack::progress::Silent;
 use pack::release::Folder;
 use proptest::prelude::*;
@@ -40,24 +39,8 @@ fn made(originals: bool) -> Vec<u8> {
             file("engine.tgz", "engine", gzip(&noise(3, 3_000), 9)),
         ],
     );
-    let folder = Folder::at(root.path());
-    let manifest = folder.expect_manifest().expect("a manifest");
-    let selection = manifest.select(Platform::AMD64).expect("selected");
     let options = AnalysisOptions { originals, ..AnalysisOptions::default() };
-    let contents = Contents::read(&folder, &manifest, &selection, &options, &Silent).expect("read");
-    let spec = BundleSpec {
-        manifest: &manifest,
-        platform: Platform::AMD64,
-        header: b"#!/bin/sh\n# pack bundle\n".to_vec(),
-        files: contents.files,
-        artifacts: contents.artifacts,
-        images: contents.images,
-        preset: Preset::Balanced,
-        cores: 2,
-    };
-    let path = root.path().join("x.run");
-    write(spec, &path, &Silent).expect("written");
-    fs::read(path).expect("read")
+    bundle_of_folder(root.path(), &options, |_| ())
 }
 
 /// Does with a bundle of these bytes everything that can be done with one. Files that come back are right,

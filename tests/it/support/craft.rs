@@ -3,11 +3,13 @@
 use std::fs;
 use std::path::Path;
 
-use pack::bundle::{BundleSpec, Carried, CarriedArtifact, FileContent, PayloadFile, Preset, write};
+use pack::bundle::{BundleSpec, Carried, CarriedArtifact, Contents, FileContent, PayloadFile, Preset, write};
 use pack::digest::{Descriptor, Digest};
+use pack::image::AnalysisOptions;
 use pack::manifest::{Kind, Manifest};
 use pack::platform::Platform;
 use pack::progress::Silent;
+use pack::release::Folder;
 use serde_json::Value;
 
 /// The trailer's length in bytes.
@@ -16,6 +18,29 @@ pub const TRAILER: usize = 8 + 8 + 4 + 8 + 8 + 32 + 8;
 /// Writes a small bundle whose launcher and runtime are a few bytes, so that every byte can be tried.
 pub fn small_bundle(path: &Path, header: &[u8], files: &[super::File]) {
     bundle_of(path, header, files, files);
+}
+
+/// The bundle of what `change` makes of the contents of a folder, under a launcher and runtime of a few bytes.
+pub fn bundle_of_folder(folder: &Path, options: &AnalysisOptions, change: impl FnOnce(&mut Contents)) -> Vec<u8> {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let folder = Folder::at(folder);
+    let manifest = folder.expect_manifest().expect("a manifest");
+    let selection = manifest.select(Platform::AMD64).expect("selected");
+    let mut contents = Contents::read(&folder, &manifest, &selection, options, &Silent).expect("read");
+    change(&mut contents);
+    let spec = BundleSpec {
+        manifest: &manifest,
+        platform: Platform::AMD64,
+        header: b"#!/bin/sh\n# pack bundle\n".to_vec(),
+        files: contents.files,
+        artifacts: contents.artifacts,
+        images: contents.images,
+        preset: Preset::Balanced,
+        cores: 2,
+    };
+    let path = place.path().join("x.run");
+    write(spec, &path, &Silent).expect("written");
+    fs::read(path).expect("read")
 }
 
 /// A bundle whose manifest and index speak of `pinned`, while the payload has the content of `forged`: every
