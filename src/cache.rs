@@ -82,11 +82,20 @@ impl Cache {
         &self.root
     }
 
-    /// The kept bytes for `digest`, unchecked; `None` when there are none that can be read.
-    pub fn open(&self, digest: &Digest) -> Option<File> {
-        let file = File::open(self.path_of(digest)).ok()?;
+    /// The kept bytes for `digest`, unchecked; `None` when there are none.
+    ///
+    /// # Errors
+    /// There are some, or may be, and they cannot be read.
+    pub fn open(&self, digest: &Digest) -> Result<Option<File>> {
+        let path = self.path_of(digest);
+        let file = match File::open(&path) {
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(None);
+            }
+            file => file.doing("read", &path)?,
+        };
         self.touch(digest);
-        Some(file)
+        Ok(Some(file))
     }
 
     /// Keeps the file at `path`, whose bytes the caller has just checked against `digest`.
@@ -322,7 +331,7 @@ mod tests {
         assert_eq!(order, digests);
         let gone = cache.prune(Some(now - Duration::from_secs(2_500)), None).expect("pruned");
         assert_eq!(gone.entries.iter().map(|entry| entry.digest).collect::<Vec<_>>(), [digests[0]]);
-        cache.open(&digests[1]).expect("there: and used just now");
+        cache.open(&digests[1]).expect("readable").expect("there: and used just now");
         let gone = cache.prune(None, Some(250)).expect("pruned");
         assert_eq!(gone.entries.iter().map(|entry| entry.digest).collect::<Vec<_>>(), [digests[2]]);
         assert_eq!(cache.list().expect("listed").len(), 2);

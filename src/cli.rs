@@ -17,6 +17,7 @@ mod password;
 mod platform;
 mod sign;
 mod site;
+mod system;
 mod terminal;
 mod trust;
 mod verify;
@@ -134,7 +135,7 @@ pub fn site_main() -> ExitCode {
 type Run = fn(Vec<OsString>, Signals) -> u8;
 
 fn start(run: Run) -> ExitCode {
-    match crate::site::watch() {
+    match system::check().and_then(|()| crate::site::watch()) {
         Ok(signals) => ExitCode::from(run(std::env::args_os().collect(), signals)),
         Err(error) => {
             Terminal::plain().error(&error);

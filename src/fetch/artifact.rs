@@ -99,7 +99,14 @@ impl DownloadRun<'_> {
 
     fn copy_from_cache(&self, pinned: &Pinned<'_>, meter: &dyn Meter) -> Result<Option<Verified>> {
         let Some(cache) = self.run.cache else { return Ok(None) };
-        let Some(entry) = cache.open(&pinned.pin.digest) else { return Ok(None) };
+        let entry = match cache.open(&pinned.pin.digest) {
+            Ok(Some(entry)) => entry,
+            Ok(None) => return Ok(None),
+            Err(error) => {
+                self.note(pinned, format!("fetched, for its entry in the cache is of no use: {error}"));
+                return Ok(None);
+            }
+        };
         let copy = self.verified_copy(pinned, entry, meter)?;
         if copy.is_none() {
             let what = match cache.discard(&pinned.pin.digest) {
