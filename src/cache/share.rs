@@ -48,7 +48,8 @@ pub(super) fn put(from: &Path, kind: Kind, to: &Path) -> Result<()> {
         }
         io::copy(&mut source, &mut staged).doing("write", to)?;
     }
-    staged.place(READ_ONLY)
+    // What a power cut takes of it is found when it is hashed.
+    staged.place_unsynced(READ_ONLY)
 }
 
 /// Gives the file at `from` a second name, and takes the right to write from both.
