@@ -7,7 +7,7 @@
 
 /// What is known about one host, or, without a host, about every other.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Entry {
+struct NetrcEntry {
     host: Option<String>,
     user: String,
     password: Option<String>,
@@ -16,14 +16,14 @@ struct Entry {
 /// A netrc file that was read.
 #[derive(Default)]
 pub(super) struct Netrc {
-    entries: Vec<Entry>,
+    entries: Vec<NetrcEntry>,
     fault: Option<String>,
 }
 
 impl Netrc {
     /// Reads a netrc file's text. Words that mean nothing are passed over, as curl does, and told by [`Netrc::fault`].
     pub(super) fn parse(text: &str) -> Self {
-        let mut entries: Vec<Entry> = Vec::new();
+        let mut entries: Vec<NetrcEntry> = Vec::new();
         let mut fault: Option<String> = None;
         let mut words = Words { rest: text, is_open: false };
         let line = |words: &Words<'_>| text[..text.len() - words.rest.len()].matches('\n').count() + 1;
@@ -34,11 +34,11 @@ impl Netrc {
                 ("machine", _) => {
                     let host = words.value();
                     let is_missing = host.is_none();
-                    entries.push(Entry { host, ..Entry::default() });
+                    entries.push(NetrcEntry { host, ..NetrcEntry::default() });
                     is_missing.then_some("names no machine")
                 }
                 ("default", _) => {
-                    entries.push(Entry::default());
+                    entries.push(NetrcEntry::default());
                     None
                 }
                 ("login", Some(entry)) => {
@@ -82,7 +82,7 @@ impl Netrc {
     /// one is requested.
     pub(super) fn of(&self, host: &str, user: Option<&str>) -> Option<(String, Option<String>)> {
         let mut entries = self.entries.iter().filter(|entry| user.is_none_or(|user| user == entry.user));
-        let named = |entry: &&Entry| entry.host.as_deref().is_some_and(|known| known.eq_ignore_ascii_case(host));
+        let named = |entry: &&NetrcEntry| entry.host.as_deref().is_some_and(|known| known.eq_ignore_ascii_case(host));
         let entry = entries.clone().find(named).or_else(|| entries.find(|entry| entry.host.is_none()))?;
         Some((entry.user.clone(), entry.password.clone()))
     }

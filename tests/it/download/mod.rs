@@ -12,6 +12,7 @@ mod partial;
 mod proxy_as_curl;
 mod quirks;
 mod ranges;
+mod shared;
 mod signature_faults;
 mod soak;
 mod stale_proxy;

@@ -31,7 +31,7 @@ fn a_cache_entry_that_cannot_be_read_is_told_and_the_bytes_are_fetched() {
     product.download_watched(&server.url(""), options, &watcher).expect("downloaded");
     product.assert_complete();
     let notes = watcher.notes.lock().expect("no panic").join("\n");
-    assert!(notes.contains("its entry in the cache is of no use"), "{notes}");
+    assert!(notes.contains("its entry in the cache cannot be used"), "{notes}");
 }
 
 #[test]
