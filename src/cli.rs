@@ -134,6 +134,7 @@ pub fn site_main() -> ExitCode {
 type Run = fn(Vec<OsString>, Signals) -> u8;
 
 fn start(run: Run) -> ExitCode {
+    crate::image::silence_caught_panics();
     match crate::site::watch() {
         Ok(signals) => ExitCode::from(run(std::env::args_os().collect(), signals)),
         Err(error) => {
