@@ -137,7 +137,7 @@ impl Cache {
     /// # Errors
     /// The disk refuses.
     pub fn take(&self, incoming: Incoming) -> Result<()> {
-        let digest = incoming.digest();
+        let digest = incoming.descriptor().digest;
         if incoming.place(&self.path_of(&digest))? {
             self.touch(&digest);
         }

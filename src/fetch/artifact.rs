@@ -10,7 +10,7 @@ use super::pinned::PinnedTarget;
 use super::run::DownloadRun;
 use super::schedule::SourceQueue;
 use super::{How, Outcome, diagnose, sources};
-use crate::digest::Descriptor;
+use crate::digest::VerifyingReader;
 use crate::error::Result;
 use crate::manifest::Pinned;
 use crate::progress::Meter;
@@ -73,7 +73,7 @@ impl DownloadRun<'_> {
                 .fact("expected digest", pinned.pin.digest)
             })?
         };
-        let size = verified.size();
+        let size = verified.descriptor().size;
         verified.place(self.folder, pinned.name(), pinned.artifact.kind.mode())?;
         if !origin.from_cache {
             self.keep(pinned);
@@ -116,8 +116,9 @@ impl DownloadRun<'_> {
         let mut partial = Partial::open(self.folder, pinned.pin)?;
         if partial.length() > 0 {
             // The bytes received before are given up only for a file that is certainly right.
-            let digest = Descriptor::of_reader(&file).ok().map(|found| found.digest);
-            if digest != Some(pinned.pin.digest) || file.rewind().is_err() {
+            let size = file.metadata().map_or(0, |metadata| metadata.len());
+            let matches = VerifyingReader::new(&file, pinned.pin.for_size(size)).matches();
+            if !matches.is_ok_and(|matches| matches) || file.rewind().is_err() {
                 return Ok(None);
             }
             partial.restart()?;
