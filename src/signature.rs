@@ -21,7 +21,7 @@ pub const LIMIT: u64 = 64 << 10;
 /// How a signature's text begins.
 const COMMENT_PREFIX: &str = "untrusted comment: ";
 
-/// Whether `text` has the form of a signature, whoever made it.
+/// Whether `text` has the form of a signature, by any key.
 pub fn is_signature(text: &str) -> bool {
     decode(text).is_some()
 }

@@ -89,7 +89,7 @@ pub(super) fn other_bytes(url: &str, size: ActualSize, digest: Option<Digest>) -
 }
 
 /// Which side of a copy failed.
-pub(super) enum CopyError {
+pub(super) enum LocalCopyError {
     /// The source cannot be read.
     Read(io::Error),
     /// The partial cannot be written.
@@ -97,12 +97,12 @@ pub(super) enum CopyError {
 }
 
 /// Appends all of `reader` to `partial`; `false` if it has more bytes than the artifact may have.
-pub(super) fn copy(mut reader: impl Read, partial: &mut Partial, meter: &dyn Meter) -> Result<bool, CopyError> {
+pub(super) fn copy(mut reader: impl Read, partial: &mut Partial, meter: &dyn Meter) -> Result<bool, LocalCopyError> {
     match digest::copy(&mut reader, &mut Metered { partial, meter }) {
         Ok(_) => Ok(true),
-        Err(digest::CopyError::Read(cause)) => Err(CopyError::Read(cause)),
+        Err(digest::CopyError::Read(cause)) => Err(LocalCopyError::Read(cause)),
         Err(digest::CopyError::Write(cause)) => match cause.downcast() {
-            Ok(error) => Err(CopyError::Write(error)),
+            Ok(error) => Err(LocalCopyError::Write(error)),
             // The one error that a partial has of its own.
             Err(_too_large) => Ok(false),
         },
