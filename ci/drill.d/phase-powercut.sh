@@ -3,6 +3,8 @@
 # The power goes in the middle of an installation: at three moments, each on a bare machine of its own. Sourced by
 # ci/drill.
 
+mini_services='mysql redis server worker beat'
+
 phase_powercut() {
     # The first two somewhere in the first and the second third of an installation, which is a quarter shorter than that of
     # the whole product; the third when there are passwords to lose.
