@@ -131,9 +131,9 @@ pub fn site_main() -> ExitCode {
 }
 
 /// Runs a command line; its exit code.
-type Run = fn(Vec<OsString>, Signals) -> u8;
+type CommandLine = fn(Vec<OsString>, Signals) -> u8;
 
-fn start(run: Run) -> ExitCode {
+fn start(run: CommandLine) -> ExitCode {
     match crate::site::watch() {
         Ok(signals) => ExitCode::from(run(std::env::args_os().collect(), signals)),
         Err(error) => {

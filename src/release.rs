@@ -7,14 +7,16 @@
 //!   .pack/lock               held by the one run that may write here
 //!   .pack/platform           which platform's artifacts these are
 //!   .pack/origin             where its manifest came from
-//!   .pack/partial/<digest>   what came so far of an artifact
+//!   .pack/partial/<digest>   a partially downloaded artifact
 //!   .pack/partial/<digest>.journal   which of its bytes are there
+//!   .pack/partial/<digest>.link      a file of the cache that is being verified
 //! ```
 
 mod background_sync;
 mod conflicts;
 mod extents;
 mod journal;
+mod linked;
 mod partial;
 mod verify;
 
@@ -84,7 +86,7 @@ impl Deref for LockedFolder {
 #[derive(Debug)]
 pub struct ReadLock {
     held: Option<File>,
-    /// The folder's own sub-folder, where it was made for this lock: whoever only reads leaves no trace.
+    /// The folder's own sub-folder, where it was made for this lock: a reader leaves no trace.
     made: Option<PathBuf>,
 }
 
@@ -197,7 +199,7 @@ impl Folder {
         self.root.join(OWN).join(ORIGIN).is_file() || self.partials().is_dir()
     }
 
-    /// Where files lie that have not their final names yet; whoever holds the write lock may write there.
+    /// Where files lie that have not their final names yet; the holder of the write lock may write there.
     pub fn partials(&self) -> PathBuf {
         self.root.join(OWN).join("partial")
     }
@@ -281,7 +283,7 @@ impl LockedFolder {
         for entry in fs::read_dir(&partials).doing("list", &partials)? {
             let entry = entry.doing("list", &partials)?;
             let name = entry.file_name();
-            // A folder is none of ours, whoever made it.
+            // A folder is not a file of ours, no matter who made it.
             let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
             if !is_folder && !wanted.iter().any(|digest| name.to_string_lossy().starts_with(digest.as_str())) {
                 fs::remove_file(entry.path()).doing("remove", &entry.path())?;

@@ -14,7 +14,7 @@ pub const EXTENSION: &str = "minisig";
 /// The most that a signature's text can have, in bytes.
 pub const LIMIT: u64 = 64 << 10;
 
-/// Whether `text` has the form of a signature, whoever made it.
+/// Whether `text` has the form of a signature, by any key.
 pub fn is_signature(text: &str) -> bool {
     SignatureBox::from_string(text).is_ok()
 }

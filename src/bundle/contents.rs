@@ -21,7 +21,7 @@ use crate::signature::LIMIT;
 pub struct Contents {
     /// The files of the payload, in its order.
     pub files: Vec<PayloadFile>,
-    /// The artifacts that the payload's files give back.
+    /// The artifacts that are rebuilt from the payload's files.
     pub artifacts: Vec<CarriedArtifact>,
     /// The container images in them, each once.
     pub images: Vec<Image>,

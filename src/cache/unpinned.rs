@@ -1,9 +1,9 @@
 //! Bytes that nobody has pinned yet, and how a later run goes on from them.
 //!
 //! No digest at the end tells whether they are right, so what an earlier run left is believed only as far
-//! as it can be shown to be what came then: every so many bytes the journal writes down their digest, and the
+//! as it can be shown to be what was received then: at regular intervals the journal records their digest, and the
 //! file is hashed again from its beginning. Bytes that a power cut took with it, or a disk changed, are found
-//! so, and everything from there on is fetched anew. Each line is a fact that stays true; a torn one ends the
+//! so, and everything from there on is fetched again. Each line is a fact that stays true; a torn one ends the
 //! reading.
 //!
 //! ```text
@@ -17,12 +17,13 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use super::share;
 use crate::digest::{Digest, Hasher};
 use crate::error::{IoContext, Result};
 use crate::own_file;
 use crate::scratch::Scratch;
 
-/// The journal is written each time so many bytes came: what a kill costs at most.
+/// The journal is written each time this many bytes were received: what a kill costs at most.
 const STEP: u64 = 256 << 10;
 
 /// Which state of which file bytes are a part of.
@@ -30,7 +31,7 @@ const STEP: u64 = 256 << 10;
 pub struct Edition {
     /// The digest of the URL that answered (a URL may carry a secret).
     pub place: Digest,
-    /// The whole file's size in bytes, where the server told it.
+    /// The whole file's size in bytes, where the server announced it.
     pub size: Option<u64>,
     /// The server's word for this state and no other: what to send as `If-Range`. One line.
     pub validator: String,
@@ -128,13 +129,14 @@ impl Incoming {
         }
     }
 
-    /// Gives the bytes the name `entry`, unless something has it; `false` when they are nowhere.
+    /// Gives the bytes the name `entry`, unless it is an entry already; `false` when they are nowhere.
     ///
     /// # Errors
     /// The disk refuses.
     pub(super) fn place(mut self, entry: &Path) -> Result<bool> {
         let Some(shelf) = &self.shelf else { return Ok(false) };
-        if !entry.exists() {
+        if own_file::open_shared(entry).is_err() {
+            share::make_read_only(&shelf.file).doing("set the mode of", &shelf.path)?;
             fs::rename(&shelf.path, entry).doing("put in place", entry)?;
         }
         self.discard();
@@ -228,7 +230,7 @@ fn believed(file: &mut File, journal: &Path) -> (Hasher, Option<Edition>) {
     (hasher, edition)
 }
 
-/// Hashes `file` up to `length`; whether so many bytes are there.
+/// Hashes `file` up to `length`; whether that many bytes are there.
 fn take_in(file: &mut File, length: u64, hasher: &mut Hasher) -> bool {
     let mut buffer = vec![0; STEP as usize];
     while hasher.length() < length {

@@ -29,7 +29,7 @@ Examples:
   pack download --list --show-credentials          with URLs that work as they are, secrets and all
   pack download --mirror https://mirror.example.com/files/
 
-Run it again after an interruption: what came so far is not fetched twice. Proxies come from http_proxy,
+Run it again after an interruption: nothing is fetched twice. Proxies come from http_proxy,
 https_proxy, all_proxy (SOCKS too) and no_proxy.")]
 pub(super) struct DownloadArgs {
     /// The manifest, or its URL [default: ./manifest.json, else the one built in]
@@ -62,7 +62,7 @@ pub(super) struct DownloadArgs {
 
 pub(super) fn run(args: &DownloadArgs, terminal: &Terminal) -> Result<u8> {
     let options = Options {
-        // A wrong key is told before anything is fetched.
+        // A wrong key fails before anything is fetched.
         trust: args.key.read()?,
         network: args.network.options()?,
         manifest: manifest_url(args.manifest.as_deref())?,

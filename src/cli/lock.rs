@@ -17,7 +17,7 @@ use crate::task::lock::{self, NewPin, Options};
 Examples:
   pack lock                    ./manifest.json
   pack lock release.json
-  pack lock --update           pin everything anew, for a new version
+  pack lock --update           pin everything again, for a new version
 
 The publisher's step, and the only one that trusts a first answer. Everything else in the file stays as
 it is; run twice, it changes nothing. Run it again after an interruption: it goes on where it was.")]

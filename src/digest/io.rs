@@ -251,7 +251,7 @@ impl<R: Read> BoundedReader<R> {
 
 impl<R: Read> Read for BoundedReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // One byte more than is left, so that the end and too much can be told apart.
+        // One byte more than is left, so that the end and too much can be distinguished.
         let most = usize::try_from(self.left.saturating_add(1)).unwrap_or(usize::MAX).min(buffer.len());
         let count = self.inner.read(&mut buffer[..most])?;
         match self.left.checked_sub(count as u64) {

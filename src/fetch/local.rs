@@ -89,7 +89,7 @@ pub(super) fn other_bytes(url: &str, size: ActualSize, digest: Option<Digest>) -
 }
 
 /// Which side of a copy failed.
-pub(super) enum CopyError {
+pub(super) enum LocalCopyError {
     /// The source cannot be read.
     Read(io::Error),
     /// The partial cannot be written.
@@ -97,16 +97,16 @@ pub(super) enum CopyError {
 }
 
 /// Appends all of `reader` to `partial`; `false` if it has more bytes than the artifact may have.
-pub(super) fn copy(mut reader: impl Read, partial: &mut Partial, meter: &dyn Meter) -> Result<bool, CopyError> {
+pub(super) fn copy(mut reader: impl Read, partial: &mut Partial, meter: &dyn Meter) -> Result<bool, LocalCopyError> {
     let mut buffer = vec![0; 256 << 10];
     loop {
         let n = match reader.read(&mut buffer) {
             Ok(0) => return Ok(true),
             Ok(n) => n,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(CopyError::Read(error)),
+            Err(error) => return Err(LocalCopyError::Read(error)),
         };
-        if !partial.append(&buffer[..n]).map_err(CopyError::Write)? {
+        if !partial.append(&buffer[..n]).map_err(LocalCopyError::Write)? {
             return Ok(false);
         }
         meter.add(n as u64);

@@ -1,6 +1,6 @@
 //! Fetching artifacts that are not pinned yet: the one step that trusts a first response, so it is strict.
 //!
-//! Caches are told not to answer. A response is refused if its end is uncertain, if it is in a coding that was not
+//! Requests say `no-cache`. A response is refused if its end is uncertain, if it is in a coding that was not
 //! requested, if a proxy changed it, or if it is a web page in place of the file (a login page, an error with a status of
 //! success): then the next source is tried. The file is kept in the cache, and so is a part of it: a later run continues
 //! from there, but only from the same place, and only if the server says that it is the same version. No digest would find

@@ -2,7 +2,7 @@
 
 use super::counting::Counting;
 use super::error::{ActualSize, FetchError};
-use super::local::{self, CopyError, Local};
+use super::local::{self, Local, LocalCopyError};
 use super::redact;
 use super::response_head::ResponseInfo;
 use super::run::DownloadRun;
@@ -150,8 +150,8 @@ impl PinnedTarget<'_> {
         let meter = self.meter;
         let is_whole = match local::copy(reader, self.partial()?, meter) {
             Ok(is_whole) => is_whole,
-            Err(CopyError::Write(error)) => return Err(FetchError::Own(error)),
-            Err(CopyError::Read(cause)) => return Err(FetchError::Local(local.unreadable(&url, cause))),
+            Err(LocalCopyError::Write(error)) => return Err(FetchError::Own(error)),
+            Err(LocalCopyError::Read(cause)) => return Err(FetchError::Local(local.unreadable(&url, cause))),
         };
         let partial = self.partial()?;
         if is_whole && partial.is_pinned()? {

@@ -38,11 +38,11 @@ enum ArchiveEntry {
 
 /// The members of an archive.
 #[derive(Debug, Default)]
-pub(super) struct Members {
+pub(super) struct ArchiveMembers {
     entries: BTreeMap<RelPath, ArchiveEntry>,
 }
 
-impl Members {
+impl ArchiveMembers {
     /// Whether there is a member of that name.
     pub(super) fn has(&self, path: &str) -> bool {
         path.parse().is_ok_and(|path: RelPath| self.entries.contains_key(&path))
@@ -96,7 +96,7 @@ impl ArchiveReader {
     pub(super) fn new(limits: ImageLimits) -> Self {
         let found = Finder {
             limits,
-            members: Members::default(),
+            members: ArchiveMembers::default(),
             parts: Vec::new(),
             literal: Vec::new(),
             framing: 0,
@@ -143,7 +143,7 @@ impl ArchiveReader {
     }
 
     /// The members, and the parts the tar stream is made of.
-    pub(super) fn finish(mut self) -> Result<(Members, Vec<Part>), ArchiveFault> {
+    pub(super) fn finish(mut self) -> Result<(ArchiveMembers, Vec<Part>), ArchiveFault> {
         self.tar.finish().map_err(|reason| self.fault(reason))?;
         self.found.flush();
         Ok((self.found.members, self.found.parts))
@@ -153,7 +153,7 @@ impl ArchiveReader {
 /// Collects what a tar reader hands out.
 struct Finder {
     limits: ImageLimits,
-    members: Members,
+    members: ArchiveMembers,
     parts: Vec<Part>,
     literal: Vec<u8>,
     framing: u64,

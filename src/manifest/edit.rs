@@ -49,36 +49,36 @@ fn unreadable() -> Error {
 }
 
 /// One member of a JSON object: its key, and its value's place in the text.
-struct Member<'a> {
+struct ObjectMember<'a> {
     key: Cow<'a, str>,
     value: &'a RawValue,
 }
 
 /// The members of an object in the order of the text.
-struct Members<'a>(Vec<Member<'a>>);
+struct ObjectMembers<'a>(Vec<ObjectMember<'a>>);
 
-impl<'de> Deserialize<'de> for Members<'de> {
+impl<'de> Deserialize<'de> for ObjectMembers<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         struct InOrder;
         impl<'de> Visitor<'de> for InOrder {
-            type Value = Members<'de>;
+            type Value = ObjectMembers<'de>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Self::Value, A::Error> {
                 let mut members = Vec::new();
                 while let Some((key, value)) = map.next_entry::<String, &'de RawValue>()? {
-                    members.push(Member { key: key.into(), value });
+                    members.push(ObjectMember { key: key.into(), value });
                 }
-                Ok(Members(members))
+                Ok(ObjectMembers(members))
             }
         }
         deserializer.deserialize_map(InOrder)
     }
 }
 
-fn members(object: &str) -> Result<Vec<Member<'_>>> {
-    serde_json::from_str::<Members<'_>>(object).map(|members| members.0).map_err(|_| unreadable())
+fn members(object: &str) -> Result<Vec<ObjectMember<'_>>> {
+    serde_json::from_str::<ObjectMembers<'_>>(object).map(|members| members.0).map_err(|_| unreadable())
 }
 
 /// Where `part`, a slice of `text`, lies in it.

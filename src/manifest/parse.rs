@@ -29,7 +29,7 @@ struct Schema<'a> {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Document<'a> {
+struct ManifestKeys<'a> {
     #[serde(borrow, rename = "schemaVersion")]
     _schema_version: &'a RawValue,
     #[serde(borrow)]
@@ -62,12 +62,12 @@ struct RawArtifact<'a> {
 }
 
 /// The text and what to call it in an error.
-struct Source<'a> {
+struct ManifestText<'a> {
     text: &'a str,
     origin: &'a str,
 }
 
-impl<'a> Source<'a> {
+impl<'a> ManifestText<'a> {
     /// The line on which `part`, a slice of the text, begins; counted from 1.
     fn line_of(&self, part: &str) -> usize {
         let offset = (part.as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize);
@@ -115,7 +115,7 @@ pub(super) fn manifest(text: String, origin: &str) -> Result<Manifest> {
             .fact("limit", limits.manifest_bytes)
             .hint("check that this is a manifest: it lists artifacts, it does not hold them"));
     }
-    let source = Source { text: &text, origin };
+    let source = ManifestText { text: &text, origin };
     if let Some((what, hint)) = not_json(&text) {
         return Err(Error::failed("this is not a manifest").fact("manifest", origin).fact("reason", what).hint(hint));
     }
@@ -126,7 +126,7 @@ pub(super) fn manifest(text: String, origin: &str) -> Result<Manifest> {
             .at(schema.version, format_args!("schemaVersion is {found}; this pack reads {SCHEMA_VERSION}"))
             .hint("get a pack that reads this schema, or correct schemaVersion"));
     }
-    let document: Document = source.read(&text)?;
+    let document: ManifestKeys = source.read(&text)?;
     let name: ProductName = source.parse("name", document.name)?;
     let version: Version = source.parse("version", document.version)?;
     let run: Option<RelPath> = document.run.map(|run| source.parse("run", run)).transpose()?;
@@ -150,7 +150,7 @@ pub(super) fn manifest(text: String, origin: &str) -> Result<Manifest> {
     Ok(Manifest { name, version, run, expires, artifacts, text })
 }
 
-/// What `text` is instead of JSON, where that can be told, and what to do.
+/// What `text` is instead of JSON, where that can be recognised, and what to do.
 fn not_json(text: &str) -> Option<(&'static str, &'static str)> {
     if text.starts_with('\u{feff}') {
         let hint = "save the file as UTF-8 without a byte order mark; if it is signed, sign it again";
@@ -166,9 +166,9 @@ fn not_json(text: &str) -> Option<(&'static str, &'static str)> {
     }
 }
 
-fn artifact(source: &Source<'_>, raw: &RawValue) -> Result<Artifact> {
+fn artifact(source: &ManifestText<'_>, raw: &RawValue) -> Result<Artifact> {
     // Two lifetimes meet here: the value's text is a part of the source's.
-    let part = Source { text: source.text, origin: source.origin };
+    let part = ManifestText { text: source.text, origin: source.origin };
     let shape: RawArtifact = part.read(raw.get())?;
     let name: RelPath = part.parse("name", shape.name)?;
     let first = name.parts().next().unwrap_or_default().to_lowercase();
@@ -207,7 +207,7 @@ fn artifact(source: &Source<'_>, raw: &RawValue) -> Result<Artifact> {
 }
 
 /// No two artifacts may claim one place in a folder, also where the file system folds case (a USB stick).
-fn check_names(source: &Source<'_>, artifacts: &[Artifact], raw: &[&RawValue]) -> Result<()> {
+fn check_names(source: &ManifestText<'_>, artifacts: &[Artifact], raw: &[&RawValue]) -> Result<()> {
     let mut files: HashMap<String, Vec<&Artifact>> = HashMap::new();
     let mut sorted: Vec<(String, usize)> = Vec::new();
     for (artifact, raw) in artifacts.iter().zip(raw) {

@@ -65,11 +65,13 @@ impl LockedFolder {
         }
     }
 
-    /// Removes what came of the artifact with that digest, which is not needed any more. What cannot be removed
+    /// Removes the partial download of the artifact with that digest, which is not needed any more. What cannot be removed
     /// does no harm.
     pub fn drop_partial(&self, digest: &Digest) {
         let path = self.partial_path(digest);
-        let _ = fs::remove_file(path.with_extension("journal"));
+        for beside in ["journal", "link"] {
+            let _ = fs::remove_file(path.with_extension(beside));
+        }
         let _ = fs::remove_file(path);
     }
 }

@@ -10,14 +10,14 @@ use super::LockedFolder;
 use super::background_sync::BackgroundSync;
 use super::extents::Extents;
 use super::journal::{Journal, Origin};
-use crate::digest::{Digest, Hasher, PIECE};
+use crate::digest::{Descriptor, Digest, Hasher, PIECE};
 use crate::error::{Error, IoContext, Result};
 use crate::manifest::{Limits, Pin};
 use crate::own_file;
 use crate::path::RelPath;
 use crate::staged_file::sync_folder_of;
 
-/// How much of what came out of order one write reads back to hash it.
+/// How many bytes that arrived out of order one write reads back to hash them.
 const CATCH_UP: u64 = 1 << 20;
 
 /// An artifact's bytes so far, in a file named by the digest they must come to.
@@ -41,13 +41,20 @@ pub struct Partial {
 pub struct Verified {
     file: File,
     path: PathBuf,
-    /// Removed only after the rename: a kill before that costs nothing but the rename.
-    journal: Journal,
+    rest: Rest,
     size: u64,
     digest: Digest,
 }
 
-/// What came is complete, and is not what was pinned.
+/// What a verified file has besides its bytes.
+enum Rest {
+    /// The partial's journal. Removed only after the rename: a kill before that costs nothing but the rename.
+    Journal(Journal),
+    /// Other names, with which it shares its mode.
+    OtherNames,
+}
+
+/// The received file is complete, and is not what was pinned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mismatch {
     /// How many bytes came.
@@ -129,6 +136,22 @@ impl Partial {
         self.file.set_len(0).doing("empty", &self.path)
     }
 
+    /// Takes over all blocks of `source` in place of what is there; `false`, and nothing changed, where the file system cannot, or they are too many.
+    /// They are not hashed yet.
+    ///
+    /// # Errors
+    /// An I/O error.
+    pub fn share_blocks(&mut self, source: &File) -> Result<bool> {
+        let size = source.metadata().doing("look at", &self.path)?.len();
+        if size > self.limit() || rustix::fs::ioctl_ficlone(&self.file, source).is_err() {
+            return Ok(false);
+        }
+        self.held = Extents::default();
+        self.held.insert(0..size);
+        self.journal.held(0..size)?;
+        Ok(true)
+    }
+
     /// Writes the bytes that follow the first run of what is there; `false`, and nothing written, when
     /// that would be too many.
     ///
@@ -200,7 +223,7 @@ impl Partial {
     }
 
     /// Says that no byte follows. With the pinned size and digest it becomes [`Verified`] and is on the
-    /// disk; with other ones, or holes, it is thrown away and the mismatch told.
+    /// disk; with other ones, or holes, it is thrown away and the mismatch returned.
     ///
     /// # Errors
     /// The disk refuses.
@@ -216,7 +239,7 @@ impl Partial {
         // Bytes of an earlier, longer attempt may lie behind.
         self.file.set_len(size).doing("cut", &self.path)?;
         self.background_sync.finish().and_then(|()| self.file.sync_all()).doing("write", &self.path)?;
-        Ok(Ok(Verified { file: self.file, path: self.path, journal: self.journal, size, digest }))
+        Ok(Ok(Verified { file: self.file, path: self.path, rest: Rest::Journal(self.journal), size, digest }))
     }
 }
 
@@ -236,6 +259,11 @@ impl io::Write for Partial {
 }
 
 impl Verified {
+    /// The file at `path`, which has other names too, and was found to be `descriptor`.
+    pub(super) fn linked(file: File, path: PathBuf, Descriptor { size, digest }: Descriptor) -> Self {
+        Verified { file, path, rest: Rest::OtherNames, size, digest }
+    }
+
     /// The size in bytes.
     pub fn size(&self) -> u64 {
         self.size
@@ -246,7 +274,8 @@ impl Verified {
         self.digest
     }
 
-    /// Gives the file its final name in `folder`, replacing what has that name.
+    /// Gives the file its final name in `folder`, replacing what has that name, and the mode unless it shares that with
+    /// other names.
     ///
     /// # Errors
     /// The disk refuses; the final name then still has its old content.
@@ -254,14 +283,18 @@ impl Verified {
         let target = folder.path_of(name);
         let parent = target.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(parent).doing("create the folder", parent)?;
-        self.file.set_permissions(Permissions::from_mode(mode)).doing("set the mode of", &self.path)?;
+        if let Rest::Journal(_) = self.rest {
+            self.file.set_permissions(Permissions::from_mode(mode)).doing("set the mode of", &self.path)?;
+        }
         if target.is_dir() {
             return Err(Error::failed("a folder lies where an artifact belongs")
                 .fact("path", target.display())
                 .hint("move it away with what is in it, then run the same command again"));
         }
         fs::rename(&self.path, &target).doing("put in place", &target)?;
-        self.journal.remove()?;
+        if let Rest::Journal(journal) = self.rest {
+            journal.remove()?;
+        }
         sync_folder_of(&target)
     }
 }
