@@ -17,6 +17,7 @@ mod password;
 mod platform;
 mod sign;
 mod site;
+mod system;
 mod terminal;
 mod trust;
 mod verify;
@@ -135,7 +136,7 @@ type CommandLine = fn(Vec<OsString>, Signals) -> u8;
 
 fn start(run: CommandLine) -> ExitCode {
     crate::image::silence_caught_panics();
-    match crate::site::watch() {
+    match system::check().and_then(|()| crate::site::watch()) {
         Ok(signals) => ExitCode::from(run(std::env::args_os().collect(), signals)),
         Err(error) => {
             Terminal::plain().error(&error);

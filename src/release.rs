@@ -180,8 +180,15 @@ impl Folder {
     }
 
     /// The platform whose artifacts these are, where it was written down.
-    pub fn platform(&self) -> Option<Platform> {
-        fs::read_to_string(self.root.join(OWN).join("platform")).ok()?.trim().parse().ok()
+    ///
+    /// # Errors
+    /// What was written down cannot be read.
+    pub fn platform(&self) -> Result<Option<Platform>> {
+        let path = self.root.join(OWN).join("platform");
+        match fs::read(&path) {
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+            read => Ok(String::from_utf8_lossy(&read.doing("read", &path)?).trim().parse().ok()),
+        }
     }
 
     /// The URL that the folder's manifest came from, without what may be a secret; where it was written down.
