@@ -113,6 +113,13 @@ impl PublicKey {
     }
 }
 
+/// As minisign prints it.
+impl std::fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.to_base64())
+    }
+}
+
 /// A publisher's secret key. Nothing prints it.
 pub struct SecretKey(minisign::SecretKey);
 

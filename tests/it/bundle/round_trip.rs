@@ -55,7 +55,7 @@ fn stock_tools_open_it() {
     let folder = folder();
     expect(0, folder.path(), &["bundle"]);
     let at = payload_at(folder.path(), BUNDLE);
-    let launcher = fs::read(folder.path().join(BUNDLE)).expect("read")[..5120].to_vec();
+    let launcher = fs::read(folder.path().join(BUNDLE)).expect("read")[..8192].to_vec();
     assert!(String::from_utf8_lossy(&launcher).contains(&format!("tail -c +{at} THIS_FILE | zstd -dc | tar -x")));
     fs::create_dir(folder.path().join("out")).expect("a folder");
     shell(folder.path(), &format!("cd out && tail -c +{at} ../{BUNDLE} | zstd -dc | tar -x"));

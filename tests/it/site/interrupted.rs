@@ -1,0 +1,150 @@
+//! Signals at any moment: they end it or reach the script, and nothing is left behind.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::stick::{SHELLS, Site, site, site_with};
+use crate::support::{PACK_SITE, interruptible, shell, skip};
+
+const WAITS: &str = "#!/bin/sh
+trap 'echo got INT; exit 41' INT
+trap 'echo got TERM; exit 42' TERM
+echo ready
+i=0; while [ $i -lt 300 ]; do sleep 0.1; i=$((i + 1)); done
+exit 1
+";
+
+#[test]
+fn signals_reach_the_script_and_its_exit_code_comes_out() {
+    let site = site_with(WAITS);
+    for shell in SHELLS {
+        for (signal, code) in [("INT", 41), ("TERM", 42)] {
+            let mut child = site.command(shell).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("runs");
+            let mut out = std::io::BufReader::new(child.stdout.take().expect("a pipe"));
+            let mut line = String::new();
+            std::io::BufRead::read_line(&mut out, &mut line).expect("read");
+            assert_eq!(line, "ready\n");
+            let killed = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status();
+            assert!(killed.expect("kill runs").success());
+            let mut rest = String::new();
+            std::io::Read::read_to_string(&mut out, &mut rest).expect("read");
+            assert_eq!(child.wait().expect("ended").code(), Some(code), "{shell:?} {signal}");
+            assert_eq!(rest, format!("got {signal}\n"));
+            site.nothing_is_left();
+        }
+    }
+}
+
+#[test]
+fn what_the_caller_ignores_stays_ignored() {
+    let site = site_with(WAITS);
+    let mut command = Command::new("env");
+    command.args(["--ignore-signal=HUP,INT", "dash"]).arg(&site.bundle).env("TMPDIR", &site.tmp);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("runs");
+    let mut out = std::io::BufReader::new(child.stdout.take().expect("a pipe"));
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut out, &mut line).expect("read");
+    for signal in ["-HUP", "-INT", "-TERM"] {
+        let killed = Command::new("kill").args([signal, &child.id().to_string()]).status();
+        assert!(killed.expect("kill runs").success());
+    }
+    assert_eq!(child.wait().expect("ended").code(), Some(42), "only SIGTERM arrives");
+    site.nothing_is_left();
+}
+
+/// What the launcher does one after the other, before the script runs.
+#[derive(Debug, Clone, Copy)]
+enum Stage {
+    /// Its private folder is there.
+    Begun,
+    /// The runtime is being unpacked, or tried.
+    Unpacking,
+    /// The runtime has taken over from the shell, and listens to signals.
+    Checking,
+    /// The product's files are being written.
+    Extracting,
+}
+
+impl Stage {
+    const ALL: [Stage; 4] = [Stage::Begun, Stage::Unpacking, Stage::Checking, Stage::Extracting];
+
+    /// Whether the launcher with this process ID has come so far.
+    fn is_reached(self, tmp: &Path, pid: u32) -> bool {
+        let home = fs::read_dir(tmp).expect("listed").next().map(|home| home.expect("an entry").path());
+        let has = |name: &str| home.as_ref().and_then(|home| fs::metadata(home.join(name)).ok());
+        match self {
+            Stage::Begun => home.is_some(),
+            Stage::Unpacking => has("pack").is_some_and(|runtime| runtime.len() > 0),
+            Stage::Checking => {
+                let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
+                let status = read("status");
+                let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+                let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+                let both = [rustix::process::Signal::TERM, rustix::process::Signal::QUIT];
+                let catches = both.iter().all(|signal| caught >> (signal.as_raw() - 1) & 1 == 1);
+                catches && read("cmdline").split('\0').nth(1) == Some("site")
+            }
+            Stage::Extracting => has("files").is_some(),
+        }
+    }
+}
+
+#[test]
+fn interrupted_before_the_script_runs_it_leaves_nothing_either() {
+    let site = site_with(WAITS);
+    for stage in Stage::ALL {
+        for signal in ["-TERM", "-QUIT"] {
+            let mut child = site.command(&["dash"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("runs");
+            while !stage.is_reached(&site.tmp, child.id()) {
+                assert!(child.try_wait().expect("asked").is_none(), "it ended before {stage:?}");
+            }
+            assert!(child.try_wait().expect("asked").is_none(), "it ended before it was interrupted, {stage:?}");
+            shell(&site.stick, &format!("kill {signal} {}", child.id()));
+            let begun = Instant::now();
+            while child.try_wait().expect("asked").is_none() {
+                assert!(begun.elapsed() < Duration::from_secs(60), "still there after {signal}, {stage:?}");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            site.nothing_is_left();
+        }
+    }
+}
+
+/// How many of a program's first system calls are tried.
+const CALLS: usize = 200;
+/// The signals that a terminal, a closed pipe, `ulimit` or an operator sends.
+const SIGNALS: [&str; 6] = ["HUP", "INT", "QUIT", "PIPE", "TERM", "XFSZ"];
+
+/// Runs `program` once for each of its first system calls, which one of the signals follows, and returns how many
+/// of the runs that ended.
+fn interrupted_after_each_call(site: &Site, program: &[&str]) -> usize {
+    let log = site.stick.join("log");
+    let mut ended = 0;
+    for call in 1..=CALLS {
+        for signal in [SIGNALS[call % SIGNALS.len()], SIGNALS[(call + 3) % SIGNALS.len()]] {
+            let mut command = interruptible("strace");
+            command.arg("-o").arg(&log).args(["-e", &format!("inject=all:signal={signal}:when={call}")]);
+            command.args(program).current_dir(&site.stick).env_remove("PACK_TMPDIR").env("TMPDIR", &site.tmp);
+            let output = command.stdin(Stdio::null()).output().expect("strace runs");
+            // The script that ran to its end gives 7.
+            ended += usize::from(output.status.code() != Some(7));
+            site.nothing_is_left();
+        }
+    }
+    ended
+}
+
+#[test]
+fn a_signal_after_any_system_call_leaves_nothing() {
+    if Command::new("strace").arg("-V").output().is_err() {
+        return skip("signals at each system call need strace");
+    }
+    let site = site();
+    let bundle = site.bundle.to_str().expect("text");
+    let runtime = interrupted_after_each_call(&site, &[PACK_SITE, "site", "--bundle", bundle, "--", "a"]);
+    assert!(runtime > CALLS / 2, "only {runtime} runs of the runtime were interrupted");
+    let shell = interrupted_after_each_call(&site, &["dash", bundle, "a"]);
+    assert!(shell > CALLS / 2, "only {shell} runs of the launcher were interrupted");
+}
