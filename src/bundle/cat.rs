@@ -9,6 +9,7 @@ use super::carried::Carried;
 use super::frame_cache::damaged;
 use super::layout::PayloadEntry;
 use super::read::Bundle;
+use super::stream::CarriedBlobs;
 use crate::digest::{CopyError, Mismatch, PIECE, VerifyingReader, VerifyingWriter, copy};
 use crate::error::{Error, Result};
 use crate::image;
@@ -33,24 +34,26 @@ pub enum Wanted {
 /// the first byte.
 pub fn cat(access: &BundleAccess<'_>, name: &str, wanted: Wanted, out: &mut dyn Write) -> Result<()> {
     let bundle = access.bundle();
+    let blobs = CarriedBlobs(bundle);
     let Some(artifact) = bundle.index().artifact(name) else {
         let is_own = matches!(name, FILE_NAME | SIGNATURE_NAME);
         let entry = bundle.index().entry(name).filter(|_| is_own).ok_or_else(|| no_such_file(bundle, name))?;
         return copy_entry(bundle, entry, wanted, out);
     };
+    access.check_covers(artifact)?;
     match (&artifact.carried, wanted) {
         (Carried::File { .. }, _) => {
             let entry = bundle.index().entry(name).ok_or_else(|| no_such_file(bundle, name))?;
             copy_entry(bundle, entry, wanted, out)
         }
-        (Carried::Exported, _) => image::export(&bundle.index().images_of(artifact), bundle, &Default::default(), out),
-        (Carried::Rebuilt { .. }, Wanted::Original) => image::rebuild(name, &bundle.recipe_of(artifact)?, bundle, out),
+        (Carried::Exported, _) => image::export(&bundle.index().images_of(artifact), &blobs, &Default::default(), out),
+        (Carried::Rebuilt { .. }, Wanted::Original) => image::rebuild(name, &bundle.recipe_of(artifact)?, &blobs, out),
         (Carried::Rebuilt { .. }, Wanted::Decompressed) => {
             // The digest is that of the compressed file: only by making that, it is known what belongs in it.
             if access.authenticity() == Authenticity::NotChecked {
                 prove_artifact(bundle, artifact, &Silent)?;
             }
-            image::write_content(name, &bundle.recipe_of(artifact)?, bundle, out)
+            image::write_content(name, &bundle.recipe_of(artifact)?, &blobs, out)
         }
     }
 }

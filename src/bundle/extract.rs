@@ -13,6 +13,7 @@ use super::frame_cache::FrameSlice;
 use super::layout::PayloadEntry;
 use super::read::Bundle;
 use super::sink::{DirSink, PendingFile};
+use super::stream::CarriedBlobs;
 use crate::digest::{Mismatch, VerifyingWriter};
 use crate::error::{Error, IoContext, Result};
 use crate::image;
@@ -37,7 +38,7 @@ pub fn extract_all(access: &BundleAccess<'_>, folder: &Folder, progress: &dyn Pr
     }
     let partials = folder.partials();
     fs::create_dir_all(&partials).doing("create the folder", &partials)?;
-    give_back(access.bundle(), |_| true, &DirSink::new(folder.root(), partials), progress)?;
+    give_back(access, |_| true, &DirSink::new(folder.root(), partials), progress)?;
     folder.write_platform(access.index().platform)?;
     sync(folder.root())
 }
@@ -67,7 +68,7 @@ pub fn extract(
     root: &Path,
     progress: &dyn Progress,
 ) -> Result<()> {
-    give_back(access.bundle(), wanted, &DirSink::new(root, root.to_owned()), progress)
+    give_back(access, wanted, &DirSink::new(root, root.to_owned()), progress)
 }
 
 /// Puts all files on the disk at once: a flush for each would take longer than everything else.
@@ -77,12 +78,17 @@ fn sync(root: &Path) -> Result<()> {
 }
 
 fn give_back(
-    bundle: &Bundle,
+    access: &BundleAccess<'_>,
     wanted: impl Fn(&RelPath) -> bool,
     target: &DirSink<'_>,
     progress: &dyn Progress,
 ) -> Result<()> {
-    let index = bundle.index();
+    let (bundle, index) = (access.bundle(), access.index());
+    index
+        .artifacts
+        .iter()
+        .filter(|artifact| wanted(&artifact.name))
+        .try_for_each(|artifact| access.check_covers(artifact))?;
     let (files, made): (Vec<_>, Vec<_>) = index
         .artifacts
         .iter()
@@ -111,11 +117,11 @@ fn make(bundle: &Bundle, artifact: &CarriedArtifact, target: &DirSink<'_>, progr
     let mut restoring = Restoring::begin(&artifact.name, artifact.size, artifact.mode, target, progress)?;
     if artifact.carried == Carried::Exported {
         let images = bundle.index().images_of(artifact);
-        image::export(&images, bundle, &Default::default(), &mut restoring)?;
+        image::export(&images, &CarriedBlobs(bundle), &Default::default(), &mut restoring)?;
         return restoring.place();
     }
     let recipe = bundle.recipe_of(artifact)?;
-    image::rebuild(artifact.name.as_str(), &recipe, bundle, &mut restoring)?;
+    image::rebuild(artifact.name.as_str(), &recipe, &CarriedBlobs(bundle), &mut restoring)?;
     restoring.place()
 }
 
