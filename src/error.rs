@@ -80,7 +80,8 @@ impl Error {
                 "the disk is full: free some space (see 'df -h'), then run the same command again"
             }
             io::ErrorKind::FileTooLarge => {
-                "the file system takes no file this large (FAT32 ends at 4 GiB): format the stick as exFAT or ext4"
+                "the file system takes no file this large (FAT32 ends at 4 GiB): format the stick as exFAT or ext4; or \
+                 'ulimit -f' of this shell does not"
             }
             io::ErrorKind::NotADirectory => "a part of that path is no folder: move it away, or choose another place",
             io::ErrorKind::PermissionDenied => {

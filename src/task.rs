@@ -15,10 +15,12 @@
 //! uses: those on site reach no network code.
 
 pub mod bundle;
+mod bundle_room;
 pub mod cache;
 pub mod cat;
 pub mod commands;
 pub mod download;
+mod download_room;
 pub mod extract;
 pub mod inspect;
 pub mod keygen;

@@ -7,6 +7,7 @@ use std::path::Path;
 use super::carried::{Carried, CarriedArtifact};
 use super::frame_cache::damaged;
 use super::read::Bundle;
+use super::stream::CarriedBlobs;
 use crate::digest::{Descriptor, Digest, HashingReader, Mismatch, PIECE, VerifyingReader, VerifyingWriter};
 use crate::error::{Class, Error, Result};
 use crate::image::{self, Image, Recipe};
@@ -138,7 +139,7 @@ fn rebuild_and_derive(
     let name = artifact.name.as_str();
     let failed = |cause| Error::io("rebuild", Path::new(name), cause);
     workers::piped(
-        |feed| image::rebuild(name, recipe, bundle, feed),
+        |feed| image::rebuild(name, recipe, &CarriedBlobs(bundle), feed),
         |reader| derive(bundle, artifact, reader, meter),
         failed,
     )
@@ -153,7 +154,7 @@ fn check_content(
 ) -> Result<()> {
     let Some(content) = content else { return Ok(()) };
     let mut written = VerifyingWriter::new(io::sink(), content);
-    let outcome = image::write_content(artifact.name.as_str(), recipe, bundle, &mut written);
+    let outcome = image::write_content(artifact.name.as_str(), recipe, &CarriedBlobs(bundle), &mut written);
     let why = "its recipe has another decompressed content than the file";
     match (outcome, written.finish()) {
         (Ok(()), Ok(_)) => Ok(()),

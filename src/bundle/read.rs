@@ -14,7 +14,8 @@ use super::layout::PayloadEntry;
 use super::small_file;
 use crate::digest::{Descriptor, Mismatch, VerifyingReader, VerifyingWriter};
 use crate::error::{Error, IoContext, Result};
-use crate::manifest::{FILE_NAME, Limits, Manifest, Pinned};
+use crate::manifest::{FILE_NAME, Limits, Manifest, Pinned, SIGNATURE_NAME};
+use crate::signature;
 use crate::workers;
 
 /// What unpacking may take, in bytes, with 20 MiB left for everything else of the 300 MiB that a site is promised.
@@ -116,11 +117,21 @@ impl Bundle {
         self.content(entry, Limits::DEFAULT.manifest_bytes)
     }
 
+    /// The text of the signature of its manifest, if it has one.
+    ///
+    /// # Errors
+    /// It is too large or damaged.
+    pub fn signature(&self) -> Result<Option<String>> {
+        let entry = self.index().entry(SIGNATURE_NAME);
+        let bytes = entry.map(|entry| self.content(entry, signature::LIMIT)).transpose()?;
+        Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
     /// A small entry's whole content.
     ///
     /// # Errors
     /// It has more than `limit` bytes, or is damaged.
-    pub fn content(&self, entry: &PayloadEntry, limit: u64) -> Result<Vec<u8>> {
+    pub(super) fn content(&self, entry: &PayloadEntry, limit: u64) -> Result<Vec<u8>> {
         if entry.size > limit {
             return Err(damaged(self.path(), "a file in it is larger than it can be")
                 .fact("file", &entry.path)

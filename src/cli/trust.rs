@@ -22,6 +22,16 @@ pub(super) struct KeyArgs {
 }
 
 impl KeyArgs {
+    /// The key that was typed, not the usual one.
+    pub(super) fn typed(&self) -> Option<&str> {
+        self.pubkey.as_deref()
+    }
+
+    /// Takes `typed` for the key.
+    pub(super) fn set(&mut self, typed: String) {
+        self.pubkey = Some(typed);
+    }
+
     /// What was asked for, with the key, which may come out of a pipe: it is read here and once.
     pub(super) fn read(&self) -> Result<Trust> {
         let usual = || std::env::var("PACK_PUBKEY").ok().filter(|key| !key.is_empty());

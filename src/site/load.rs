@@ -10,7 +10,7 @@ use super::engine::{self, Known, Loading, not_sent};
 use super::kept::as_it_is;
 use super::order::{self, Chain, Turn, already};
 use super::power_cut::Mark;
-use crate::bundle::{Bundle, BundleAccess, CarriedArtifact, PayloadEntry};
+use crate::bundle::{BundleAccess, CarriedArtifact, PayloadEntry};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::image::{
@@ -41,9 +41,10 @@ pub fn load_from_bundle(access: &BundleAccess<'_>, names: &[String], progress: &
         let name = artifact.name.as_str();
         let images = bundle.index().images_of(artifact);
         let whole = bundle.index().entry(name).filter(|_| artifact.carried.is_file());
-        jobs.push(Job { name: name.to_owned(), images, whole: whole.map(|entry| (entry, bundle)) });
+        access.check_covers(artifact)?;
+        jobs.push(Job { name: name.to_owned(), images, whole: whole.map(|entry| (entry, access)) });
     }
-    load(&jobs, bundle, progress)?;
+    load(&jobs, access, progress)?;
     Ok(chosen)
 }
 
@@ -94,7 +95,7 @@ struct Job<'a> {
     name: String,
     images: Vec<Image>,
     /// The archive as it is, where the bundle carries it so.
-    whole: Option<(&'a PayloadEntry, &'a Bundle)>,
+    whole: Option<(&'a PayloadEntry, &'a BundleAccess<'a>)>,
 }
 
 impl Job<'_> {
@@ -194,7 +195,7 @@ fn send(
         None => export_members(&job.images, blobs, skip, &mut out)
             .and_then(|()| wait())
             .and_then(|()| out.write_all(&END_OF_ARCHIVE).map_err(not_sent)),
-        Some((entry, bundle)) => as_it_is(&job.images, BufReader::new(bundle.stream(entry)), &mut out),
+        Some((entry, access)) => as_it_is(&job.images, BufReader::new(access.stream(entry)), &mut out),
     };
     let (refused, sent) = (out.refused, out.sent);
     let theirs = |error| Unsent { error, by_engine: true, sent };

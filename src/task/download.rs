@@ -10,11 +10,13 @@ use std::path::PathBuf;
 
 use url::Url;
 
+use super::download_room;
 use super::locate;
 use super::signed::Signed;
 use super::trust::Trust;
 use super::trusted_manifest::TrustedManifest;
 use super::upgrade::check_upgrade;
+use crate::cache::Cache;
 use crate::error::{IoContext, Result};
 use crate::fetch::{self, Fetcher, Outcome};
 use crate::manifest::{Artifact, Manifest, SIGNATURE_NAME};
@@ -77,6 +79,8 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
     let platform = locate::platform_of(&folder, options.platform)?;
     let selection = manifest.select(platform)?;
     let folder = folder.lock()?;
+    let cache = options.network.cache.as_deref().map(Cache::at);
+    download_room::check(&folder, &selection, cache.as_ref(), &trusted.shown)?;
     folder.write_origin(&options.manifest)?;
     // Another run may have been here since the manifest was accepted.
     let old = check_upgrade(&folder, manifest, options.allow_downgrade)?;

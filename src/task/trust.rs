@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::signed::Signed;
 use crate::bundle::{Bundle, BundleAccess, Scope};
 use crate::error::{Error, Result};
-use crate::manifest::{FILE_NAME, Manifest, SIGNATURE_NAME};
+use crate::manifest::{FILE_NAME, Manifest};
 use crate::progress::Progress;
 use crate::release::Folder;
 use crate::signature::{EXTENSION, LIMIT, PublicKey, SignatureClaim};
@@ -72,10 +72,7 @@ impl Trust {
     /// # Errors
     /// As [`Trust::check_folder`].
     pub fn check_bundle(&self, bundle: &Bundle, manifest: &Manifest, progress: &dyn Progress) -> Result<Signed> {
-        let signature = match bundle.index().entry(SIGNATURE_NAME) {
-            Some(entry) => Some(String::from_utf8_lossy(&bundle.content(entry, LIMIT)?).into_owned()),
-            None => None,
-        };
+        let signature = bundle.signature()?;
         let what = format!("{FILE_NAME} in {}", bundle.path().display());
         let signed = self.check_signature(manifest.text().as_bytes(), signature.as_deref(), &what)?;
         self.check_expiry(manifest, progress)?;

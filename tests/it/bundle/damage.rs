@@ -214,6 +214,7 @@ fn another_content_under_true_digests_is_no_damage_and_never_comes_out() {
     let error = prove(&bundle, Scope::Everything, &Silent).expect_err("refused");
     assert_eq!((error.class(), error.fact_named("file")), (Class::Integrity, Some("noise")));
     let out = folder.path().join("out");
+    fs::create_dir(&out).expect("a folder");
     let access = BundleAccess::unproved(&bundle).expect("index and manifest agree");
     let error = extract(&access, |_| true, &out, &Silent).expect_err("refused");
     assert_eq!(error.class(), Class::Integrity);
