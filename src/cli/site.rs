@@ -33,7 +33,7 @@ pub(super) struct SiteArgs {
 
 /// Does what the launcher asks for; `pack` runs what was typed after that word.
 pub(super) fn run(args: SiteArgs, terminal: &Terminal, signals: Signals, pack: Run) -> Result<u8> {
-    let home = Home::made_by_the_launcher(args.home)?;
+    let home = Home::made_by_the_launcher(args.home, &args.bundle)?;
     match args.words.split_first() {
         Some((first, rest)) if first == "pack" => Ok(pack(on_this_bundle(&args.bundle, rest), signals)),
         _ => {

@@ -3,8 +3,10 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
 
 use rustls::CertificateError;
+use url::Url;
 
 use crate::error::Error;
 
@@ -77,8 +79,13 @@ impl TlsProblem {
 
     /// The error for the request of `url`, which carries no secrets.
     pub(super) fn error(&self, url: &str) -> Error {
-        const MAKE: &str = "openssl req -x509 -newkey rsa:2048 -nodes -keyout server.key -out server.pem -subj /CN=HOST \
-                            -addext subjectAltName=DNS:HOST -addext basicConstraints=critical,CA:FALSE";
+        let (host, port) = host_and_port(url);
+        let alternative = alternative_name(&host);
+        let make = format!(
+            "openssl req -x509 -newkey rsa:2048 -nodes -keyout server.key -out server.pem -subj /CN={host} -addext \
+             subjectAltName={alternative} -addext basicConstraints=critical,CA:FALSE"
+        );
+        let see = format!("openssl s_client -showcerts -connect {host}:{port}");
         let error = Error::failed(self).fact("url", url);
         let clock = || httpdate::fmt_http_date(std::time::SystemTime::now());
         match self {
@@ -93,27 +100,40 @@ impl TlsProblem {
                     true => error.fact("names in the certificate", "none as subjectAltName; a common name is not read"),
                     false => error.fact("names in the certificate", names.join(", ")),
                 };
-                error.hint(
+                error.hint(format_args!(
                     "use one of these names in the URL; if there is none, the server needs a certificate with \
-                     subjectAltName, for example made with: openssl req … -addext subjectAltName=DNS:HOST",
-                )
+                     subjectAltName, for example made with: {make}"
+                ))
             }
-            TlsProblem::UnknownIssuer => error.hint(
+            TlsProblem::UnknownIssuer => error.hint(format_args!(
                 "if a proxy or a private authority signs here, or the server signs for itself, give that certificate \
-                 with --cacert FILE (see it with 'openssl s_client -showcerts -connect HOST:443')",
-            ),
+                 with --cacert (see it with: {see})"
+            )),
             TlsProblem::IsAuthority => error
                 .fact("cause", "it is an authority's certificate (CA:TRUE) and may not be a server's too")
-                .hint(format_args!("make the server's certificate with CA:FALSE: {MAKE}")),
+                .hint(format_args!("make the server's certificate with CA:FALSE: {make}")),
             TlsProblem::OldVersion => error
                 .fact("cause", "it is an X.509 certificate of version 1, which cannot name hosts")
-                .hint(format_args!("make one of version 3: {MAKE}")),
+                .hint(format_args!("make one of version 3: {make}")),
             TlsProblem::Revoked => error.hint("ask the server's operator for a new certificate"),
-            TlsProblem::Other { cause } => error
-                .fact("cause", cause)
-                .hint("look at the certificate with 'openssl s_client -showcerts -connect HOST:443'"),
+            TlsProblem::Other { cause } => {
+                error.fact("cause", cause).hint(format_args!("look at the certificate with: {see}"))
+            }
         }
     }
+}
+
+/// The host and the port of a URL, as `openssl` takes them.
+fn host_and_port(url: &str) -> (String, u16) {
+    let url = Url::parse(url).ok();
+    let host = url.as_ref().and_then(Url::host_str).unwrap_or("localhost").to_owned();
+    (host, url.as_ref().and_then(Url::port_or_known_default).unwrap_or(443))
+}
+
+/// A host as a certificate names it.
+fn alternative_name(host: &str) -> String {
+    let bare = host.trim_matches(['[', ']']);
+    if bare.parse::<IpAddr>().is_ok() { format!("IP:{bare}") } else { format!("DNS:{host}") }
 }
 
 impl fmt::Display for TlsProblem {

@@ -12,7 +12,7 @@ use super::Signals;
 use crate::bundle::{BundleAccess, CarriedArtifact, extract};
 use crate::error::{Error, IoContext, Result};
 use crate::manifest::{FILE_NAME, Kind, SIGNATURE_NAME};
-use crate::path::RelPath;
+use crate::path::{RelPath, shell_word};
 use crate::progress::Silent;
 
 /// Unpacks everything but the large things, images and engines, into `home`, runs the product's script there
@@ -29,9 +29,9 @@ pub fn run(access: &BundleAccess<'_>, home: &Path, args: &[OsString], signals: S
     let bundle = access.bundle();
     let index = bundle.index();
     let Some(run) = &index.run else {
-        return Err(Error::failed("this bundle has nothing to run")
-            .fact("path", bundle.path().display())
-            .hint(format_args!("take its files out with: sh {} pack extract DIR", bundle.path().display())));
+        return Err(Error::failed("this bundle has nothing to run").fact("path", bundle.path().display()).hint(
+            format_args!("take its files out with: sh {} pack extract {}", shell_word(bundle.path()), index.name),
+        ));
     };
     let files = home.join("files");
     fs::DirBuilder::new().mode(0o700).create(&files).doing("create the folder", &files)?;

@@ -5,10 +5,11 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::commands::compare_bundle;
+use super::commands::checking_bundle;
 use super::trust::Trust;
-use crate::bundle::{self, Bundle, CarriedArtifact, Scope};
+use crate::bundle::{self, Bundle, CarriedArtifact, Scope, compare_bundle};
 use crate::error::{Error, Result};
+use crate::path::shell_word;
 use crate::progress::Progress;
 use crate::scratch::Scratch;
 use crate::site::{self, Signals};
@@ -18,11 +19,11 @@ use crate::site::{self, Signals};
 pub struct Home(Scratch);
 
 impl Home {
-    /// Takes charge of `path`.
+    /// Takes charge of `path`, which the launcher of `bundle` made.
     ///
     /// # Errors
     /// It cannot be what a launcher made for this very process: it is not removed.
-    pub fn made_by_the_launcher(path: PathBuf) -> Result<Self> {
+    pub fn made_by_the_launcher(path: PathBuf, bundle: &Path) -> Result<Self> {
         let named = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"pack."));
         let identity = |path: &Path| fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
         // Where there is no /proc, the launcher still starts its runtime by its whole name.
@@ -31,9 +32,9 @@ impl Home {
         if named && path.is_absolute() && own.is_some() && own == identity(&path.join("pack")) {
             return Ok(Home(Scratch::new(path)));
         }
-        Err(Error::usage("this is not the folder that a bundle's launcher made")
-            .fact("home", path.display())
-            .hint("'pack site' is only for the launcher: run the bundle itself, with sh FILE.run"))
+        Err(Error::usage("this is not the folder that a bundle's launcher made").fact("home", path.display()).hint(
+            format_args!("'pack site' is only for the launcher: run the bundle itself: sh {}", shell_word(bundle)),
+        ))
     }
 }
 
@@ -60,6 +61,6 @@ pub fn run(
             .hint(compare_bundle(path)));
     }
     let is_unpacked = |artifact: &CarriedArtifact| site::is_unpacked(artifact);
-    let access = trust.access(&bundle, Scope::Artifacts(&is_unpacked), progress)?;
-    site::run(&access, home.0.path(), args, signals)
+    let (access, _) = trust.access(&bundle, Scope::Artifacts(&is_unpacked), progress)?;
+    checking_bundle(path, site::run(&access, home.0.path(), args, signals))
 }

@@ -8,3 +8,4 @@ mod signed;
 mod terminal;
 mod typed;
 mod usage;
+mod width;

@@ -22,7 +22,7 @@ fn slow(folder: &Path) -> Server {
 }
 
 /// What `line` shows on a terminal; `None` where there is no `script` to make one.
-fn on_a_terminal(folder: &Path, line: &str) -> Option<String> {
+pub(super) fn on_a_terminal(folder: &Path, line: &str) -> Option<String> {
     let mut command = Command::new("script");
     command.args(["-qec", line, "/dev/null"]).current_dir(folder).env("TERM", "xterm").env("XDG_CACHE_HOME", folder);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -100,7 +100,7 @@ fn a_log_gets_one_line_a_file() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let server = slow(folder.path());
     let (out, err) = expect(0, folder.path(), &["download", "--no-cache", server.url("manifest.json").as_str()]);
-    assert!(!out.contains("http") && out.contains(" over the network in "), "{out}");
+    assert!(!out.contains("http") && out.contains("5.24 MB in ") && out.contains(" over the network"), "{out}");
     for name in ["a (3.15 MB)", "b (2.10 MB)"] {
         assert_eq!(err.lines().filter(|line| line.ends_with(name)).count(), 1, "{name} in {err}");
     }
