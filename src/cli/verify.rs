@@ -9,6 +9,7 @@ use super::platform::platform;
 use super::terminal::{Column, Terminal, bytes, counted, shown};
 use super::trust::{KeyArgs, signed_document};
 use crate::bundle::{BundlePart, Damage, compare_bundle};
+use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::path::shell_word;
 use crate::platform::Platform;
@@ -78,7 +79,7 @@ fn show_folder(folder: &Folder, report: &FolderReport, terminal: &Terminal) -> R
     }))?;
     let columns =
         [Column::state("STATE"), Column::shortened("NAME"), Column::whole("SIZE"), Column::shortened("DETAIL").spare()];
-    let cells: Vec<Vec<String>> = rows.iter().map(row_cells).collect();
+    let cells: Vec<Vec<String>> = rows.iter().map(|row| row_cells(row, terminal.verbose())).collect();
     terminal.table_of_files(&columns, &cells, |row| row[0] != State::Ok.as_str())?;
     if report.is_good() {
         let count = counted(rows.len() as u64, "artifact");
@@ -122,13 +123,14 @@ fn row_document(row: &Row) -> Value {
     })
 }
 
-fn row_cells(row: &Row) -> Vec<String> {
+fn row_cells(row: &Row, verbose: bool) -> Vec<String> {
+    let shown = |digest: Digest| if verbose { digest.to_string() } else { digest.short() };
     let detail = match row.state {
         State::Truncated => {
             format!("{} of {}", row.actual_size.unwrap_or(0), counted(row.expected_size.unwrap_or(0), "byte"))
         }
         State::Mismatch => match (row.expected_digest, row.actual_digest) {
-            (Some(expected), Some(actual)) => format!("expected {expected}, found {actual}"),
+            (Some(expected), Some(actual)) => format!("expected {}, found {}", shown(expected), shown(actual)),
             _ => match (row.expected_size, row.actual_size) {
                 (Some(expected), Some(actual)) => format!("expected {}, found {actual}", counted(expected, "byte")),
                 _ => "not a regular file".to_owned(),

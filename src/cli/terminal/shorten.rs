@@ -37,16 +37,22 @@ pub(super) fn column<'a>(texts: impl Iterator<Item = &'a str>, width: usize) -> 
     shown
 }
 
-/// Forms of `texts`, which all look alike when shortened as usual, that differ: more of the beginning, more of the end,
-/// else what stands where they begin to differ. `None` where no one of these tells all of them apart.
+/// Forms of `texts`, which all look alike when shortened as usual, that differ. Best the end from where they begin to
+/// differ; else what stands there; else more of the beginning or of the end. `None` where none of these tells all of them
+/// apart.
 fn apart(texts: &[&str], width: usize) -> Option<Vec<String>> {
     let room = width.saturating_sub(1);
-    let heads = (0..room / 3).rev().chain(room / 3 + 1..=room);
-    let splits = heads.map(|head| texts.iter().map(|text| split(text, width, head)).collect());
     let common = texts.iter().skip(1).map(|text| common_start(texts[0], text)).min().unwrap_or(0);
-    // One more than what differs, for the eye.
-    let middle = texts.iter().map(|text| window(text, width, common.saturating_sub(1))).collect();
-    splits.chain([middle]).find(|forms: &Vec<String>| forms.iter().collect::<HashSet<_>>().len() == forms.len())
+    let rest = |text: &&str| measure_text_width(&text.chars().skip(common).collect::<String>());
+    let rest = texts.iter().map(rest).max().unwrap_or(0);
+    let splits = |heads: &mut dyn Iterator<Item = usize>| -> Vec<Vec<String>> {
+        heads.map(|head| texts.iter().map(|text| split(text, width, head)).collect()).collect()
+    };
+    let mut forms = splits(&mut (0..=room / 3).rev().filter(|head| room - head >= rest).take(1));
+    // One character more than what differs, for the eye.
+    forms.push(texts.iter().map(|text| window(text, width, common.saturating_sub(1))).collect());
+    forms.extend(splits(&mut (0..room / 3).rev().chain(room / 3 + 1..=room)));
+    forms.into_iter().find(|forms| forms.iter().collect::<HashSet<_>>().len() == forms.len())
 }
 
 /// Forms that only a number tells apart.
@@ -122,8 +128,8 @@ mod tests {
         let both = ["dataflux-func-mysql-5.7.26-x86_64.tar.gz", "dataflux-func-redis-5.0.7-x86_64.tar.gz"];
         assert_eq!(shown(&both, 12), ["…-mysql-5.7…", "…-redis-5.0…"]);
         assert_eq!(shown(&both, 24), ["dataflu…26-x86_64.tar.gz", "dataflu….7-x86_64.tar.gz"]);
-        // Where a little more of the end or of the beginning is enough, that is what is shown.
-        assert_eq!(shown(&["aaaa1bbbbbbbbb", "aaaa2bbbbbbbbb"], 10), ["aaaa1…bbbb", "aaaa2…bbbb"]);
+        // Where the whole rest of them fits, that is what is shown.
+        assert_eq!(shown(&["aaaaaaaa1bbbbbb", "aaaaaaaa2bbbbbb"], 10), ["aa…1bbbbbb", "aa…2bbbbbb"]);
         assert_eq!(shown(&["same", "same"], 3), ["…me", "…me"]);
     }
 
