@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
@@ -29,8 +29,12 @@ use crate::release::Folder;
 /// new one is complete and right.
 pub fn extract_all(access: &BundleAccess<'_>, folder: &Folder, progress: &dyn Progress) -> Result<()> {
     let folder = folder.lock()?;
-    // A manifest that cannot be read protects nothing.
-    if let Some(old) = folder.manifest().unwrap_or_default() {
+    // A manifest that is none protects nothing; one that the disk does not give out now may.
+    let old = folder.manifest().or_else(|error| match error.io_kind() {
+        None | Some(ErrorKind::InvalidData) => Ok(None),
+        Some(_) => Err(error),
+    })?;
+    if let Some(old) = old {
         let hint = "extract into an empty folder, or remove the old one first";
         upgrade::check_upgrade(&old, access.manifest()).map_err(|error| error.hint(hint))?;
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::Run;
+use super::CommandLine;
 use super::terminal::Terminal;
 use super::trust::KeyArgs;
 use crate::error::Result;
@@ -32,7 +32,7 @@ pub(super) struct SiteArgs {
 }
 
 /// Does what the launcher asks for; `pack` runs what was typed after that word.
-pub(super) fn run(args: SiteArgs, terminal: &Terminal, signals: Signals, pack: Run) -> Result<u8> {
+pub(super) fn run(args: SiteArgs, terminal: &Terminal, signals: Signals, pack: CommandLine) -> Result<u8> {
     let home = Home::made_by_the_launcher(args.home, &args.bundle)?;
     match args.words.split_first() {
         Some((first, rest)) if first == "pack" => Ok(pack(on_this_bundle(&args.bundle, rest), signals)),

@@ -71,11 +71,11 @@ pub fn load_from_folder(
     progress.plan(artifacts.len(), artifacts.iter().map(|pinned| pinned.pin.size).sum());
     for pinned in artifacts {
         let path = folder.path_of(pinned.name());
-        let platform = pinned.artifact.platform;
+        let platform = pinned.artifact.id.platform;
         let options = AnalysisOptions { platform, originals: false, ..AnalysisOptions::default() };
         let meter = progress.start(pinned.name().as_str(), pinned.pin.size);
         let analysis = analyse(&path, pinned.name().as_str(), true, &options, meter.as_ref())?;
-        if analysis.file.digest != pinned.pin.digest {
+        if pinned.pin.check(analysis.file).is_err() {
             return Err(Error::integrity("an image is not what the manifest pins: it was not loaded")
                 .fact("path", path.display())
                 .fact("expected", pinned.pin.digest)
@@ -126,7 +126,7 @@ fn load(jobs: &[Job<'_>], blobs: &dyn BlobSource, progress: &dyn Progress) -> Re
     }
     let mark = Mark::set(jobs.iter().flat_map(|job| &job.images).map(Into::into).collect())?;
     mark.remove_damaged(progress)?;
-    let there: Vec<Chain> = engine::all().into_iter().map(|known: Known| known.layers).collect();
+    let there: Vec<Chain> = engine::all()?.into_iter().map(|known: Known| known.layers).collect();
     let loads: Vec<order::Load> = jobs
         .iter()
         .map(|job| order::Load { chains: job.chains(), size: job.size(&already(&job.chains(), &there)) })
@@ -219,9 +219,11 @@ fn compare(artifact: &str, image: &Image) -> Result<()> {
         if image.tags.is_empty() { vec![id.as_str()] } else { image.tags.iter().map(ImageRef::as_str).collect() };
     for name in names {
         let known = engine::look_up(name)?;
-        let same = known.as_ref().is_some_and(|known| {
-            same_id(&known.id, &id) || (known.layers == diff_ids(image) && engine::keeps_images_in_containerd())
-        });
+        let same = match &known {
+            Some(known) if same_id(&known.id, &id) => true,
+            Some(known) => known.layers == diff_ids(image) && engine::keeps_images_in_containerd()?,
+            None => false,
+        };
         if !same {
             return Err(Error::integrity("the container engine has another image than was loaded")
                 .fact("artifact", artifact)

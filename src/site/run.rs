@@ -61,9 +61,9 @@ pub fn is_unpacked(artifact: &CarriedArtifact) -> bool {
 
 /// The script by its own `#!` line; one without any is for `sh`, as a shell would have it.
 fn command(script: &Path) -> Result<Command> {
-    let mut head = [0; 2];
-    let read = fs::File::open(script).and_then(|mut file| file.read(&mut head)).doing("read the script", script)?;
-    if &head[..read] == b"#!" {
+    let mut head = Vec::new();
+    fs::File::open(script).and_then(|file| file.take(2).read_to_end(&mut head)).doing("read the script", script)?;
+    if head == b"#!" {
         return Ok(Command::new(script));
     }
     let mut command = Command::new("sh");

@@ -29,7 +29,7 @@ pub fn run(path: &Path, key: impl FnOnce() -> Result<SecretKey>) -> Result<Repor
     if let Some(unpinned) = manifest.artifacts().iter().find(|artifact| artifact.pin.is_none()) {
         return Err(Error::failed("only a manifest that pins everything is worth a signature")
             .fact("manifest", path.display())
-            .fact("unpinned", &unpinned.name)
+            .fact("unpinned", &unpinned.id.name)
             .hint(format_args!("pack lock {}", shell_word(path))));
     }
     let comment = Signed::comment_for(&manifest);

@@ -10,7 +10,7 @@ use super::commands::checking_bundle;
 use super::sign_again::sign_again;
 use super::signed::Signed;
 use crate::bundle::{Bundle, BundleAccess, Scope};
-use crate::error::{Error, IoContext, Result};
+use crate::error::{Error, Result};
 use crate::manifest::{FILE_NAME, Manifest, SIGNATURE_NAME};
 use crate::progress::Progress;
 use crate::release::Folder;
@@ -45,14 +45,22 @@ impl Trust {
         beside.push(format!(".{EXTENSION}"));
         let beside = PathBuf::from(beside);
         let read = || -> io::Result<String> {
+            if !beside.metadata()?.is_file() {
+                return Err(io::Error::other("it is not a regular file")); // a pipe would be waited for
+            }
             let mut bytes = Vec::new();
             File::open(&beside)?.take(LIMIT).read_to_end(&mut bytes)?;
             Ok(String::from_utf8_lossy(&bytes).into_owned())
         };
-        let signature = match beside.is_file().then(read) {
-            // Without a key nothing depends on it: what cannot be read must not fail anything.
-            Some(Err(_)) if self.key.is_none() => None,
-            read => read.transpose().doing("read the signature", &beside)?,
+        let signature = match read() {
+            Ok(text) => Some(text),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => None,
+            // Without a key nothing depends on it, but it is not absent.
+            Err(error) if self.key.is_none() => {
+                progress.note(&format!("the signature {} cannot be read: {error}", beside.display()));
+                None
+            }
+            Err(error) => return Err(Error::io("read the signature", &beside, error)),
         };
         let signed =
             self.check_signature(manifest.text().as_bytes(), signature.as_deref(), &path.display().to_string());

@@ -86,10 +86,11 @@ fn split(text: &str, width: usize, head: usize) -> String {
 fn window(text: &str, width: usize, from: usize) -> String {
     let rest: String = text.chars().skip(from).collect();
     let room = width.saturating_sub(1);
-    if measure_text_width(&rest) <= room {
-        return format!("…{rest}");
+    match room {
+        0 => split(text, width, 0),
+        _ if measure_text_width(&rest) <= room => format!("…{rest}"),
+        _ => format!("…{}…", taken(rest.chars(), room - 1)),
     }
-    if width < 2 { split(text, width, 0) } else { format!("…{}…", taken(rest.chars(), room - 1)) }
 }
 
 /// As many characters as take at most `most` columns.

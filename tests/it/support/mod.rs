@@ -7,10 +7,12 @@ pub mod blobs;
 pub mod bounded;
 pub mod craft;
 pub mod engine;
+pub mod facts;
 pub mod fault;
 pub mod images;
 pub mod mounts;
 pub mod nginx;
+pub mod tls_server;
 
 use std::ffi::OsStr;
 use std::fs;
