@@ -183,5 +183,5 @@ fn wrong_usage(error: &clap::Error) -> Error {
     let text = error.render().to_string();
     let paragraph: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
     let title = paragraph.join(" ");
-    Error::usage(title.strip_prefix("error: ").unwrap_or(&title)).hint("pack --help, or pack COMMAND --help")
+    Error::usage(title.strip_prefix("error: ").unwrap_or(&title)).hint("see what can be typed: pack --help")
 }

@@ -125,6 +125,11 @@ impl Error {
         self
     }
 
+    /// Says what to type next, where nothing more exact is known: by somebody who knows the names.
+    pub fn hint_where_none(self, hint: impl Display) -> Self {
+        if self.0.hint.is_some() { self } else { self.hint(hint) }
+    }
+
     /// Keeps the underlying error for callers that look at its type.
     pub fn caused_by(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.0.source = Some(cause.into());

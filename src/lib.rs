@@ -41,7 +41,7 @@
 //!         "artifacts": [{"name": "hello.sh", "kind": "script", "urls": ["hello.sh"]}]}"#,
 //! )?;
 //! let network = fetch::Options::default();
-//! lock::run(&lock::Options { manifest: source.clone(), update: false, network: network.clone() }, &Silent)?;
+//! lock::run(&lock::Options { manifest: source.clone(), update: false, network: network.clone(), trust: Trust::default() }, &Silent)?;
 //!
 //! let downloaded = download::run(
 //!     &download::Options {

@@ -37,7 +37,7 @@ use crate::digest::{BoundedReader, Digest, VerifyingReader};
 use crate::error::{Error, IoContext, Result, printable};
 use crate::manifest::{FILE_NAME, Limits, Manifest, Pin, Pinned, SIGNATURE_NAME};
 use crate::own_file;
-use crate::path::RelPath;
+use crate::path::{RelPath, shell_word};
 use crate::platform::Platform;
 use crate::staged_file::{self, StagedFile};
 
@@ -174,9 +174,19 @@ impl Folder {
         self.manifest()?.ok_or_else(|| {
             Error::failed("this folder has no manifest.json").fact("path", self.root.display()).hint(format_args!(
                 "name the folder that 'pack download' made, or make it with: pack download --dir {}",
-                self.root.display()
+                shell_word(&self.root)
             ))
         })
+    }
+
+    /// The command that fetches what the folder lacks, from where the folder came from.
+    pub fn download_again(&self) -> String {
+        let (dir, own) = (shell_word(&self.root), self.root.join(FILE_NAME));
+        match self.origin() {
+            Some(url) => format!("pack download --dir {dir} {}", shell_word(Path::new(&url))),
+            None if own.is_file() => format!("pack download --dir {dir} {}", shell_word(&own)),
+            None => format!("pack download --dir {dir}"),
+        }
     }
 
     /// The platform whose artifacts these are, where it was written down.

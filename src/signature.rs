@@ -3,6 +3,7 @@
 
 mod secret_key;
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
@@ -88,15 +89,17 @@ impl PublicKey {
     ///
     /// # Errors
     /// It is neither.
-    pub fn parse(text: &str) -> Result<Self> {
-        if let Some(key) = Self::from_base64(text) {
+    pub fn parse(text: impl AsRef<OsStr>) -> Result<Self> {
+        let path = Path::new(text.as_ref());
+        // What is no text can only be a path.
+        let text = path.to_str();
+        if let Some(key) = text.and_then(Self::from_base64) {
             return Ok(key);
         }
-        let path = Path::new(text);
         let no_key = || {
             let error = Error::usage("this is no public key");
             // A file's name is shown; what may be a secret key, or a part of one, never is.
-            let error = if is_file_name(text) { error.fact("path", text) } else { error };
+            let error = if text.is_none_or(is_file_name) { error.fact("path", path.display()) } else { error };
             error.hint("give a key that begins with RW, or the .pub file that 'pack keygen' or minisign wrote")
         };
         if !path.exists() || path.is_dir() {

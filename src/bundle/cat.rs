@@ -14,6 +14,7 @@ use crate::digest::{CopyError, Mismatch, PIECE, VerifyingReader, VerifyingWriter
 use crate::error::{Error, Result};
 use crate::image;
 use crate::manifest::{FILE_NAME, SIGNATURE_NAME};
+use crate::path::shell_word;
 use crate::progress::Silent;
 
 /// What of a file is wanted.
@@ -97,5 +98,5 @@ pub fn no_such_file(bundle: &Bundle, name: &str) -> Error {
     Error::failed("the bundle has no such file")
         .fact("path", bundle.path().display())
         .fact("name", name)
-        .hint(format_args!("see what it has with: pack inspect {}", bundle.path().display()))
+        .hint(format_args!("see what it has with: pack inspect {}", shell_word(bundle.path())))
 }

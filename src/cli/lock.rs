@@ -6,7 +6,8 @@ use clap::Args;
 use serde_json::json;
 
 use super::network::NetworkArgs;
-use super::terminal::{Column, Terminal, shown};
+use super::terminal::{Column, Terminal, counted, shown};
+use super::trust::OwnKeyArgs;
 use crate::digest::Descriptor;
 use crate::error::Result;
 use crate::manifest::FILE_NAME;
@@ -30,11 +31,18 @@ pub(super) struct LockArgs {
     #[arg(long)]
     update: bool,
     #[command(flatten)]
+    key: OwnKeyArgs,
+    #[command(flatten)]
     network: NetworkArgs,
 }
 
 pub(super) fn run(args: &LockArgs, terminal: &Terminal) -> Result<u8> {
-    let options = Options { manifest: args.manifest.clone(), update: args.update, network: args.network.options()? };
+    let options = Options {
+        manifest: args.manifest.clone(),
+        update: args.update,
+        network: args.network.options()?,
+        trust: args.key.read()?,
+    };
     let report = lock::run(&options, terminal.progress_of_what_is_listed().as_ref())?;
     terminal.document(&json!({
         "manifest": shown::path(&args.manifest),
@@ -53,8 +61,11 @@ pub(super) fn run(args: &LockArgs, terminal: &Terminal) -> Result<u8> {
             let Descriptor { digest, size } = pin.descriptor;
             vec![pin.id.name.to_string(), size.to_string(), digest.to_string()]
         };
-        let columns = [Column::Shortened("NAME"), Column::Whole("BYTES"), Column::Whole("DIGEST")];
+        let columns = [Column::shortened("NAME"), Column::whole("BYTES"), Column::digest("DIGEST")];
         terminal.table(&columns, &report.pinned.iter().map(cells).collect::<Vec<_>>())?;
+        let size = report.pinned.iter().map(|pin| pin.descriptor.size).sum();
+        let count = counted(report.pinned.len() as u64, "artifact");
+        terminal.text(&format!("{}: {count} pinned, {}", args.manifest.display(), terminal.throughput(size)))?;
     }
     Ok(0)
 }

@@ -1,6 +1,7 @@
 //! What the launcher of a bundle calls: the product's script, or `pack` itself on this bundle.
 
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -10,8 +11,8 @@ use super::terminal::Terminal;
 use super::trust::KeyArgs;
 use crate::bundle::Bundle;
 use crate::error::{Error, Result};
+use crate::path::shell_word;
 use crate::site::Signals;
-use crate::task::commands::word;
 use crate::task::run_on_site;
 
 /// Commands that take the bundle as their first word.
@@ -46,7 +47,7 @@ pub(super) struct SiteArgs {
 /// Does what the launcher asks for; `pack` runs what was typed after that word.
 pub(super) fn run(mut args: SiteArgs, terminal: &Terminal, signals: Signals, pack: CommandLine) -> Result<u8> {
     let mut words = std::mem::take(&mut args.words);
-    take_key(&mut words, &mut args.key)?;
+    take_key(&mut words, &mut args.key, &args.bundle)?;
     let first = words.first().and_then(|word| word.to_str()).unwrap_or_default();
     match first {
         "pack" => return Ok(pack(on_this_bundle(&args.bundle, &words[1..], args.key.typed()), signals)),
@@ -65,18 +66,19 @@ pub(super) fn run(mut args: SiteArgs, terminal: &Terminal, signals: Signals, pac
 }
 
 /// Takes `--pubkey KEY` off the beginning: there it is for `pack`, not for the product.
-fn take_key(words: &mut Vec<OsString>, key: &mut KeyArgs) -> Result<()> {
-    let Some(first) = words.first().and_then(|word| word.to_str()) else { return Ok(()) };
-    let typed = match first.strip_prefix("--pubkey") {
-        Some("") if words.len() > 1 => words.remove(1).into_string().ok(),
-        Some(rest) if rest.starts_with('=') => Some(rest[1..].to_owned()),
-        Some("") => None,
+fn take_key(words: &mut Vec<OsString>, key: &mut KeyArgs, bundle: &Path) -> Result<()> {
+    let Some(rest) = words.first().and_then(|word| word.as_bytes().strip_prefix(b"--pubkey")) else { return Ok(()) };
+    let typed = match rest {
+        [] if words.len() > 1 => Some(words.remove(1)),
+        [] => None,
+        [b'=', value @ ..] => Some(OsStr::from_bytes(value).to_owned()),
         _ => return Ok(()),
     };
     words.remove(0);
     let Some(typed) = typed else {
+        let file = shell_word(bundle);
         return Err(Error::usage("--pubkey needs a key")
-            .hint("sh FILE.run --pubkey KEY [ARGS...]; for the product: sh FILE.run -- --pubkey"));
+            .hint(format_args!("sh {file} --pubkey release.pub; for the product: sh {file} -- --pubkey")));
     };
     key.set(typed);
     Ok(())
@@ -85,7 +87,7 @@ fn take_key(words: &mut Vec<OsString>, key: &mut KeyArgs) -> Result<()> {
 fn refuse_what_is_not_for_the_product(bundle: &Path, first: &str) -> Result<()> {
     let bare = first.strip_prefix("--").unwrap_or(first);
     let Some((_, meant)) = NOT_FOR_THE_PRODUCT.iter().find(|(word, _)| *word == bare) else { return Ok(()) };
-    let file = word(bundle);
+    let file = shell_word(bundle);
     Err(Error::usage(format_args!("'{first}' could be meant for pack or for the product: nothing was run"))
         .fact("for pack", format_args!("sh {file} pack {meant}"))
         .fact("for the product", format_args!("sh {file} -- {first}"))
@@ -94,7 +96,7 @@ fn refuse_what_is_not_for_the_product(bundle: &Path, first: &str) -> Result<()> 
 
 /// What can be typed after a bundle's name.
 fn both_worlds(bundle: &Bundle) -> String {
-    let (index, file) = (bundle.index(), word(bundle.path()));
+    let (index, file) = (bundle.index(), shell_word(bundle.path()));
     let run = match &index.run {
         Some(run) => format!("checks every byte, then runs its {run} with ARGS"),
         None => "this bundle runs nothing".to_owned(),
@@ -118,14 +120,14 @@ fn both_worlds(bundle: &Bundle) -> String {
 }
 
 /// `pack verify …` typed after a bundle's name means `pack verify BUNDLE …`.
-fn on_this_bundle(bundle: &Path, words: &[OsString], key: Option<&str>) -> Vec<OsString> {
+fn on_this_bundle(bundle: &Path, words: &[OsString], key: Option<&OsStr>) -> Vec<OsString> {
     let mut line: Vec<OsString> = vec!["pack".into()];
     line.extend(words.iter().cloned());
     let verb = words.iter().position(|word| !word.to_string_lossy().starts_with('-'));
     if let Some(verb) = verb
         && ON_THIS_BUNDLE.iter().any(|known| *known == words[verb])
     {
-        let key = key.iter().flat_map(|key| ["--pubkey", key]).map(OsStr::new);
+        let key = key.into_iter().flat_map(|key| [OsStr::new("--pubkey"), key]);
         line.splice(verb + 2..verb + 2, key.chain([bundle.as_os_str()]).map(OsStr::to_owned));
     }
     line

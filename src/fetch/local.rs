@@ -74,7 +74,7 @@ pub(super) fn at(url: &Url) -> Option<Local> {
 fn elsewhere(url: &str) -> Error {
     Error::failed("a file URL names another machine")
         .fact("url", url)
-        .hint("write file:///PATH for a file of this machine, or give an http or https URL")
+        .hint("leave the host out for a file of this machine (file:///home/…), or give an http or https URL")
 }
 
 /// The error for a file that is not the one the manifest pins; `url` without secrets.
@@ -85,7 +85,7 @@ pub(super) fn other_bytes(url: &str, size: ActualSize, digest: Option<Digest>) -
         Some(digest) => error.fact("actual digest", digest),
         None => error,
     };
-    error.hint("get the file that belongs to this manifest, or pin this one: pack lock --update manifest.json")
+    error.hint("get the file that belongs to this manifest, or pin this one: pack lock --update")
 }
 
 /// Which side of a copy failed.

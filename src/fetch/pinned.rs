@@ -169,5 +169,5 @@ impl PinnedTarget<'_> {
 fn impossible_pin(size: ActualSize) -> Error {
     Error::integrity("the manifest pins a size and a digest that do not belong together")
         .fact("actual size", size)
-        .hint("get the manifest again; its publisher pins it with: pack lock --update manifest.json")
+        .hint("get the manifest again; its publisher pins it with: pack lock --update")
 }

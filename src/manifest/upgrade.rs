@@ -39,7 +39,7 @@ pub fn check_product(old: &Manifest, new: &Manifest) -> Result<()> {
     Err(Error::integrity("the folder holds another product")
         .fact("expected", old.name())
         .fact("actual", new.name())
-        .hint("use another folder: --dir DIR"))
+        .hint(format_args!("use another folder: --dir {}-portable", new.name())))
 }
 
 /// What differs between the content of two versions, in a sentence each. URLs and new pins do not count.

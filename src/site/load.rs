@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::io::{self, BufReader, Write};
+use std::path::Path;
 
 use super::engine::{self, Known, Loading, not_sent};
 use super::kept::as_it_is;
@@ -18,6 +19,7 @@ use crate::image::{
 };
 use crate::image_ref::ImageRef;
 use crate::manifest::{Kind, Pinned};
+use crate::path::shell_word;
 use crate::progress::{Meter, Progress};
 use crate::release::Folder;
 
@@ -35,7 +37,7 @@ pub fn load_from_bundle(access: &BundleAccess<'_>, names: &[String], progress: &
     let of_images = |artifact: &&CarriedArtifact| artifact.kind == Kind::Image;
     let artifacts: Vec<&CarriedArtifact> = bundle.index().artifacts.iter().filter(of_images).collect();
     let known = artifacts.iter().map(|artifact| artifact.name.as_str());
-    let chosen = choose(known, names, &format!("pack inspect {}", bundle.path().display()))?;
+    let chosen = choose(known, names, &format!("pack inspect {}", shell_word(bundle.path())))?;
     let mut jobs = Vec::new();
     for artifact in artifacts.into_iter().filter(|artifact| chosen.iter().any(|name| name == artifact.name.as_str())) {
         let name = artifact.name.as_str();
@@ -63,7 +65,7 @@ pub fn load_from_folder(
 ) -> Result<Vec<String>> {
     let mut artifacts: Vec<_> = selection.iter().filter(|pinned| pinned.artifact.kind == Kind::Image).collect();
     let known = artifacts.iter().map(|pinned| pinned.name().as_str());
-    let chosen = choose(known, names, &format!("pack verify {}", folder.root().display()))?;
+    let chosen = choose(known, names, &format!("pack verify {}", shell_word(folder.root())))?;
     artifacts.retain(|pinned| chosen.iter().any(|name| name == pinned.name().as_str()));
     let mut jobs = Vec::new();
     let mut analyses = Vec::new();
@@ -79,7 +81,7 @@ pub fn load_from_folder(
                 .fact("path", path.display())
                 .fact("expected", pinned.pin.digest)
                 .fact("actual", format_args!("{} ({} bytes)", analysis.file.digest, analysis.file.size))
-                .hint("get it again with: pack download"));
+                .hint(format_args!("get it again with: {}", folder.download_again())));
         }
         meter.done("read");
         jobs.push(Job { name: analysis.artifact.clone(), images: analysis.images.clone(), whole: None });
@@ -229,7 +231,7 @@ fn compare(artifact: &str, image: &Image) -> Result<()> {
                 .fact("image", name)
                 .fact("expected", image.id)
                 .fact("actual", known.map_or_else(|| "no such image".to_owned(), |known| known.id))
-                .hint(format_args!("see what it has: docker image inspect {name}")));
+                .hint(format_args!("see what it has: docker image inspect {}", shell_word(Path::new(name)))));
         }
     }
     Ok(())

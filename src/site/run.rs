@@ -12,7 +12,7 @@ use super::home::Home;
 use crate::bundle::{BundleAccess, CarriedArtifact, Index, Interpreter, extract};
 use crate::error::{Error, IoContext, Result};
 use crate::manifest::{FILE_NAME, Kind, SIGNATURE_NAME};
-use crate::path::RelPath;
+use crate::path::{RelPath, shell_word};
 use crate::platform::Platform;
 use crate::progress::Silent;
 use crate::signature::PublicKey;
@@ -36,9 +36,9 @@ pub fn run(access: &BundleAccess<'_>, key: Option<&PublicKey>, args: &[OsString]
     let bundle = access.bundle();
     let index = bundle.index();
     let Some(run) = &index.run else {
-        return Err(Error::failed("this bundle has nothing to run")
-            .fact("path", bundle.path().display())
-            .hint(format_args!("take its files out with: sh {} pack extract DIR", bundle.path().display())));
+        return Err(Error::failed("this bundle has nothing to run").fact("path", bundle.path().display()).hint(
+            format_args!("take its files out with: sh {} pack extract {}", shell_word(bundle.path()), index.name),
+        ));
     };
     let unpacked = index.artifacts.iter().filter(|artifact| is_unpacked(index, artifact));
     let own = [FILE_NAME, SIGNATURE_NAME].into_iter().filter_map(|name| index.entry(name));

@@ -12,7 +12,7 @@ use crate::bundle::{self, BundleSpec, Contents, Preset, Runtime, Written, check_
 use crate::error::{Error, IoContext, Result};
 use crate::image;
 use crate::manifest::{FILE_NAME, Manifest};
-use crate::path::RelPath;
+use crate::path::{RelPath, shell_word};
 use crate::platform::Platform;
 use crate::progress::Progress;
 use crate::release::Folder;
@@ -156,7 +156,7 @@ fn output_path(folder: &Folder, asked: Option<&Path>, manifest: &Manifest, platf
     if !parent.is_dir() {
         return Err(Error::failed("the folder for the bundle is not there")
             .fact("output", path.display())
-            .hint(format_args!("make it: mkdir -p {}; or name another place with -o", parent.display())));
+            .hint(format_args!("make it: mkdir -p {}; or name another place with -o", shell_word(parent))));
     }
     let parent = parent.canonicalize().doing("find the folder", parent)?;
     let root = folder.root().canonicalize().doing("find the folder", folder.root())?;

@@ -5,11 +5,11 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::commands::word;
 use crate::cache::Cache;
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::manifest::Pinned;
+use crate::path::shell_word;
 use crate::release::Folder;
 use crate::room;
 
@@ -41,8 +41,8 @@ pub(super) fn check(folder: &Folder, selection: &[Pinned<'_>], cache: Option<&Ca
     let (total, largest) = (missing.values().sum::<u64>(), missing.values().max().copied().unwrap_or(0));
     let elsewhere = format_args!(
         "free some room (what it holds: 'du -sh {}'), or download to where there is room: pack download --dir DIR {}",
-        word(root),
-        word(Path::new(manifest))
+        shell_word(root),
+        shell_word(Path::new(manifest))
     );
     room::check(total.saturating_sub(replaced).max(largest), root, elsewhere)
 }

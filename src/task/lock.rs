@@ -5,8 +5,8 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::commands::word;
 use super::manifest_url::{is_meant_as_url, manifest_url};
+use super::sign_again::sign_again;
 use super::signed::Signed;
 use super::trust::Trust;
 use crate::digest::Descriptor;
@@ -14,9 +14,10 @@ use crate::error::{Error, IoContext, Result};
 use crate::fetch::{self, Fetcher};
 use crate::manifest::edit::with_pins;
 use crate::manifest::{Artifact, ArtifactId, Manifest};
+use crate::path::shell_word;
 use crate::progress::{Progress, Silent};
 use crate::release::read_manifest_text;
-use crate::signature::EXTENSION;
+use crate::signature::{EXTENSION, PublicKey};
 use crate::staged_file::StagedFile;
 
 /// What to pin.
@@ -28,6 +29,8 @@ pub struct Options {
     pub update: bool,
     /// How to fetch.
     pub network: fetch::Options,
+    /// The publisher's key: a signature beside the manifest must be this one's.
+    pub trust: Trust,
 }
 
 /// What was pinned.
@@ -55,7 +58,7 @@ pub struct NewPin {
 pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
     if options.manifest.to_str().is_some_and(is_meant_as_url) {
         return Err(Error::usage("a manifest is pinned in place, and a URL is no place to write to")
-            .hint("download the manifest, then: pack lock manifest.json"));
+            .hint("download the manifest, and pin it there: pack lock"));
     }
     // The file itself, not a link to it, is what gets new content.
     let path = options.manifest.canonicalize().doing("find the manifest", &options.manifest)?;
@@ -68,7 +71,7 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
         // To update is to fetch as if there was no pin.
         .map(|artifact| Artifact { pin: artifact.pin.filter(|_| !options.update), ..artifact.clone() })
         .collect();
-    check_unsigned(&options.manifest, &path, &manifest, !open.is_empty())?;
+    check_unsigned(options, &path, &manifest, !open.is_empty())?;
     let (pins, failure) = if open.is_empty() {
         (Vec::new(), None)
     } else {
@@ -94,22 +97,35 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
 }
 
 /// Checks that no signature lies beside the manifest that is not of it, or would not be once it is pinned.
-fn check_unsigned(shown: &Path, path: &Path, manifest: &Manifest, changes: bool) -> Result<()> {
-    let signed = Trust::default().check_file(path, manifest, &Silent)?;
-    signed.check_fits(manifest, shown)?;
-    if signed == Signed::No || !changes {
+fn check_unsigned(options: &Options, path: &Path, manifest: &Manifest, changes: bool) -> Result<()> {
+    let shown = &options.manifest;
+    // A manifest that nobody has signed yet is no fault here, whatever key there is: signing comes next.
+    let claimed = Trust::default().check_file(path, manifest, &Silent)?;
+    if claimed == Signed::No {
         return Ok(());
     }
-    let mut beside = shown.as_os_str().to_owned();
-    beside.push(format!(".{EXTENSION}"));
-    let (manifest, signature) = (word(shown), word(Path::new(&beside)));
+    let mut signature = shown.as_os_str().to_owned();
+    signature.push(format!(".{EXTENSION}"));
+    let signature = Path::new(&signature);
+    let key = options.trust.key.as_ref().map(PublicKey::id);
+    let again = sign_again(shown, key.as_deref().or(claimed.key_id()));
+    // What is not pinned cannot be signed: then pinning comes first, and before that the old signature goes.
+    let hint = if changes {
+        let update = if options.update { " --update" } else { "" };
+        format!("rm {} && pack lock{update} {} && {again}", shell_word(signature), shell_word(shown))
+    } else {
+        again
+    };
+    let hint = format!("to sign it again: {hint}");
+    claimed.check_fits(manifest, shown).map_err(|error| error.hint(&hint))?;
+    options.trust.check_file(path, manifest, &Silent).map_err(|error| error.hint(&hint))?;
+    if !changes {
+        return Ok(());
+    }
     Err(Error::failed("the manifest is signed, and to pin it is to change what was signed")
         .fact("manifest", shown.display())
-        .fact("signature", Path::new(&beside).display())
-        .hint(format_args!(
-            "rm {signature}; pack lock {manifest}; then sign it again, with the key's own file: pack sign {manifest} --key \
-             pack.key"
-        )))
+        .fact("signature", signature.display())
+        .hint(hint))
 }
 
 /// Replaces the manifest at `path`, which must still have the text `old`: somebody may have edited it while
@@ -120,7 +136,7 @@ fn replace(path: &Path, old: &str, new: &str) -> Result<()> {
     if read_manifest_text(path).doing("read the manifest", path)? != old {
         return Err(Error::failed("the manifest has changed while its artifacts were fetched")
             .fact("manifest", path.display())
-            .hint("nothing was written: run 'pack lock' again"));
+            .hint(format_args!("nothing was written; run it again: pack lock {}", shell_word(path))));
     }
     let mode = fs::metadata(path).doing("look at the manifest", path)?.permissions().mode() & 0o777;
     whole.file().write_all(new.as_bytes()).doing("write", path)?;

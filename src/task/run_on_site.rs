@@ -3,9 +3,9 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::commands::compare_bundle;
+use super::commands::checking_bundle;
 use super::trust::Trust;
-use crate::bundle::{self, Bundle, CarriedArtifact, Scope};
+use crate::bundle::{self, Bundle, CarriedArtifact, Scope, compare_bundle};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::site::{self, Signals};
@@ -26,6 +26,6 @@ pub fn run(path: &Path, args: &[OsString], trust: &Trust, signals: Signals, prog
             .hint(compare_bundle(path)));
     }
     let is_unpacked = |artifact: &CarriedArtifact| site::is_unpacked(bundle.index(), artifact);
-    let access = trust.access(&bundle, Scope::Artifacts(&is_unpacked), progress)?;
-    site::run(&access, trust.key.as_ref(), args, signals)
+    let (access, _) = trust.access(&bundle, Scope::Artifacts(&is_unpacked), progress)?;
+    checking_bundle(path, site::run(&access, trust.key.as_ref(), args, signals))
 }

@@ -9,3 +9,4 @@ mod signed;
 mod terminal;
 mod typed;
 mod usage;
+mod width;

@@ -5,4 +5,5 @@ mod documents;
 mod example;
 mod files;
 mod floors;
+mod hints;
 mod self_contained;
