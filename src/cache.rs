@@ -148,7 +148,7 @@ impl Cache {
     /// # Errors
     /// The disk refuses.
     pub fn take(&self, incoming: Incoming) -> Result<()> {
-        let digest = incoming.digest();
+        let digest = incoming.descriptor().digest;
         if incoming.place(&self.path_of(&digest))? {
             self.touch(&digest);
         }
@@ -239,7 +239,8 @@ impl Cache {
         self.root.join("sha256")
     }
 
-    fn path_of(&self, digest: &Digest) -> PathBuf {
+    /// Where the bytes with this digest are, if they are kept.
+    pub fn path_of(&self, digest: &Digest) -> PathBuf {
         self.blobs_dir().join(digest.hex())
     }
 

@@ -12,6 +12,7 @@ use std::path::Path;
 use rustix::fs::OFlags;
 
 use crate::error::{Error, IoContext, Result};
+use crate::path::shell_word;
 
 /// Options that follow no link and wait for nobody at the other end of a pipe.
 fn options() -> OpenOptions {
@@ -103,7 +104,7 @@ fn lock_as(path: &Path, take: fn(&File) -> std::result::Result<(), TryLockError>
         if !opened.is_file() {
             return Err(Error::failed("something other than a file has the lock's name")
                 .fact("path", path.display())
-                .hint(format_args!("see what it is with: ls -l {}", path.display())));
+                .hint(format_args!("see what it is with: ls -l {}", shell_word(path))));
         }
         match take(&file) {
             Ok(()) => {}

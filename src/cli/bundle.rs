@@ -9,10 +9,11 @@ use serde_json::json;
 use super::network::NetworkArgs;
 use super::password;
 use super::platform::platform;
-use super::terminal::{Terminal, bytes, counted, duration, shown};
+use super::terminal::{Terminal, bytes, counted, shown};
 use super::trust::{KeyArgs, signed_document};
 use crate::bundle::Preset;
 use crate::error::Result;
+use crate::path::shell_word;
 use crate::platform::Platform;
 use crate::signature::SecretKey;
 use crate::task::bundle::{self, BundleSource, Options, Report};
@@ -146,19 +147,18 @@ fn show(report: &Report, terminal: &Terminal) -> Result<()> {
         "carried": report.carried,
         "artifacts": index.artifacts.len(),
     }))?;
-    let path = report.path.display();
+    let (path, word) = (report.path.display(), shell_word(&report.path));
     terminal.text(&format!(
-        "{path}: {}, {} in {} ({} for the runtime) in {}\n{}\nmanifest: {}",
+        "{path}: {}, {} ({} for the runtime) of {}\n{}\nmanifest: {}",
         counted(index.artifacts.len() as u64, "artifact"),
-        bytes(report.carried),
         bytes(written.descriptor.size),
         bytes(index.header_size),
-        duration(terminal.elapsed()),
+        terminal.throughput(report.carried),
         written.descriptor.digest,
         report.signed
     ))?;
     terminal.text(&match &report.run {
-        Some(_) => format!("run it on site with: sh {path}"),
-        None => format!("it runs nothing; take the files out on site with: sh {path} pack extract DIR"),
+        Some(_) => format!("run it on site with: sh {word}"),
+        None => format!("it runs nothing; take the files out on site with: sh {word} pack extract {}", index.name),
     })
 }

@@ -68,7 +68,7 @@ fn show(word: &str, Report { root, entries, strays }: &Report, terminal: &Termin
     }))?;
     let rows = entries.iter().map(|entry| vec![used(entry), bytes(entry.size), entry.digest.to_string()]);
     if !entries.is_empty() {
-        let columns = [Column::Whole("LAST USED"), Column::Whole("SIZE"), Column::Whole("DIGEST")];
+        let columns = [Column::whole("LAST USED"), Column::whole("SIZE"), Column::digest("DIGEST")];
         terminal.table(&columns, &rows.collect::<Vec<_>>())?;
     }
     let mut line = format!("{}: {word} {}, {}", root.display(), entries.len(), bytes(size));

@@ -8,6 +8,7 @@ use super::terminal::Terminal;
 use super::trust::KeyArgs;
 use crate::bundle::Wanted;
 use crate::error::{Error, Result};
+use crate::path::shell_word;
 use crate::task::cat;
 
 /// Write one file of a bundle to standard output
@@ -33,8 +34,10 @@ pub(super) struct CatArgs {
 
 pub(super) fn run(args: &CatArgs, terminal: &Terminal) -> Result<u8> {
     if terminal.json() {
-        return Err(Error::usage("what 'pack cat' prints is the file, not a document")
-            .hint("type it without --json; what is in a bundle: pack inspect --json BUNDLE"));
+        return Err(Error::usage("what 'pack cat' prints is the file, not a document").hint(format_args!(
+            "type it without --json; what is in it: pack inspect --json {}",
+            shell_word(&args.bundle)
+        )));
     }
     let wanted = if args.decompress { Wanted::Decompressed } else { Wanted::Original };
     let trust = args.key.read()?;

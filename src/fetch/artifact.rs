@@ -11,7 +11,7 @@ use super::run::DownloadRun;
 use super::schedule::SourceQueue;
 use super::{How, Outcome, diagnose, sources};
 use crate::cache;
-use crate::digest::Descriptor;
+use crate::digest::VerifyingReader;
 use crate::error::Result;
 use crate::manifest::Pinned;
 use crate::progress::Meter;
@@ -74,7 +74,7 @@ impl DownloadRun<'_> {
                 .fact("expected digest", pinned.pin.digest)
             })?
         };
-        let size = verified.size();
+        let size = verified.descriptor().size;
         verified.place(self.folder, pinned.name(), pinned.artifact.kind.mode())?;
         // What was received before is of no use beside a file of the cache.
         self.folder.drop_partial(&pinned.pin.digest);
@@ -154,8 +154,9 @@ impl DownloadRun<'_> {
         let mut partial = Partial::open(self.folder, pinned.pin)?;
         if partial.length() > 0 {
             // The bytes received before are given up only for a file that is certainly right.
-            let digest = Descriptor::of_reader(&file).ok().map(|found| found.digest);
-            if digest != Some(pinned.pin.digest) || file.rewind().is_err() {
+            let size = file.metadata().map_or(0, |metadata| metadata.len());
+            let matches = VerifyingReader::new(&file, pinned.pin.for_size(size)).matches();
+            if !matches.is_ok_and(|matches| matches) || file.rewind().is_err() {
                 return Ok(None);
             }
             partial.restart()?;

@@ -3,8 +3,10 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
 
 use rustls::CertificateError;
+use url::Url;
 
 use super::verifier::{NoAuthorities, WrongAuthority};
 use crate::error::Error;
@@ -100,9 +102,10 @@ impl TlsProblem {
 
     /// The error for the request of `url`, which carries no secrets.
     pub(super) fn error(&self, url: &str) -> Error {
-        const GIVE: &str =
-            "if this certificate is the server's own, and you trust it, give it itself with --cacert FILE";
-        const SEE: &str = "see it with 'openssl s_client -showcerts -connect HOST:443'";
+        const GIVE: &str = "if this certificate is the server's own, and you trust it, give it itself with --cacert";
+        let (host, port) = host_and_port(url);
+        let alternative = alternative_name(&host);
+        let see = format!("see it with: openssl s_client -showcerts -connect {host}:{port}");
         let error = Error::failed(self).fact("url", url);
         let clock = || httpdate::fmt_http_date(std::time::SystemTime::now());
         match self {
@@ -115,46 +118,59 @@ impl TlsProblem {
             TlsProblem::AuthorityOutdated { cause } => {
                 error.fact("cause", cause).fact("this machine's clock", clock()).hint(
                     "check the clock with 'date -u', and set it if it is wrong; if it is right, give the authority's \
-                     new certificate with --cacert FILE",
+                     new certificate with --cacert",
                 )
             }
             TlsProblem::NotAnAuthority => error
                 .fact("cause", "it is no authority's certificate (CA:TRUE), and signed the server's all the same")
-                .hint(format_args!("give the server's own certificate with --cacert FILE ({SEE})")),
+                .hint(format_args!("give the server's own certificate with --cacert ({see})")),
             TlsProblem::WrongName { names } => {
                 let error = match names.is_empty() {
                     true => error.fact("names in the certificate", "none as subjectAltName, so no host's"),
                     false => error.fact("names in the certificate", names.join(", ")),
                 };
-                error.hint(
+                error.hint(format_args!(
                     "use one of these names in the URL; if there is none, the server needs a certificate with \
-                     subjectAltName, for example made with: openssl req … -addext subjectAltName=DNS:HOST; a common name \
-                     counts only where --cacert gives this certificate or its authority",
-                )
+                     subjectAltName, for example made with: openssl req … -addext subjectAltName={alternative}; a common name \
+                     counts only where --cacert gives this certificate or its authority"
+                ))
             }
             TlsProblem::UnknownIssuer => error.hint(format_args!(
                 "if a proxy or a private authority signs here, or the server signs for itself, give that certificate \
-                 with --cacert FILE ({SEE})"
+                 with --cacert ({see})"
             )),
             TlsProblem::NoAuthorities { cause } => error.fact("cause", cause).hint(
                 "install the system's list of authorities, on Debian with 'apt-get install ca-certificates', or give \
-                 the server's authority with --cacert FILE",
+                 the server's authority with --cacert",
             ),
             TlsProblem::WrongUse => error
                 .fact("cause", "its key usage does not name servers (serverAuth, digitalSignature)")
                 .hint("the server needs a certificate with extendedKeyUsage=serverAuth and keyUsage=digitalSignature"),
             TlsProblem::IsAuthority => error
                 .fact("cause", "it is an authority's certificate (CA:TRUE), and its authority made it no server's")
-                .hint(format_args!("{GIVE} ({SEE}); else the server needs one with basicConstraints=CA:FALSE")),
+                .hint(format_args!("{GIVE} ({see}); else the server needs one with basicConstraints=CA:FALSE")),
             TlsProblem::OldVersion => error
                 .fact("cause", "it is an X.509 certificate of version 1 or 2, which cannot name hosts")
-                .hint(format_args!("{GIVE} ({SEE}); else the server needs one of version 3, with subjectAltName")),
+                .hint(format_args!("{GIVE} ({see}); else the server needs one of version 3, with subjectAltName")),
             TlsProblem::Revoked => error.hint("ask the server's operator for a new certificate"),
-            TlsProblem::Other { cause } => error
-                .fact("cause", cause)
-                .hint("look at the certificate with 'openssl s_client -showcerts -connect HOST:443'"),
+            TlsProblem::Other { cause } => {
+                error.fact("cause", cause).hint(format_args!("look at the certificate; {see}"))
+            }
         }
     }
+}
+
+/// The host and the port of a URL, as `openssl` takes them.
+fn host_and_port(url: &str) -> (String, u16) {
+    let url = Url::parse(url).ok();
+    let host = url.as_ref().and_then(Url::host_str).unwrap_or("localhost").to_owned();
+    (host, url.as_ref().and_then(Url::port_or_known_default).unwrap_or(443))
+}
+
+/// A host as a certificate names it.
+fn alternative_name(host: &str) -> String {
+    let bare = host.trim_matches(['[', ']']);
+    if bare.parse::<IpAddr>().is_ok() { format!("IP:{bare}") } else { format!("DNS:{host}") }
 }
 
 impl fmt::Display for TlsProblem {

@@ -24,10 +24,9 @@ pub fn images_in(content: &mut dyn Read, artifact: &str, platform: Platform) -> 
     copy(content, &mut archive).map_err(|error| match error {
         CopyError::Read(cause) | CopyError::Write(cause) => match cause.downcast::<Error>() {
             Ok(ours) => ours,
-            Err(cause) => Error::integrity("an archive of images cannot be read")
-                .fact("artifact", artifact)
-                .fact("cause", cause)
-                .hint("check the bundle with: pack verify x.run"),
+            Err(cause) => {
+                Error::integrity("an archive of images cannot be read").fact("artifact", artifact).fact("cause", cause)
+            }
         },
     })?;
     let explain = |fault: ArchiveFault| fault.error(artifact);

@@ -12,7 +12,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use url::Url;
 
-use super::{Artifact, FILE_NAME, Kind, Limits, Manifest, Pin, ProductName, SCHEMA_VERSION, SIGNATURE_NAME};
+use super::{
+    Artifact, ArtifactId, FILE_NAME, Kind, Limits, Manifest, Pin, ProductName, SCHEMA_VERSION, SIGNATURE_NAME,
+};
 use crate::digest::Digest;
 use crate::error::{Error, Result, is_bidi_control};
 use crate::path::RelPath;
@@ -139,7 +141,7 @@ pub(super) fn manifest(text: String, origin: &str) -> Result<Manifest> {
     let artifacts = raw.iter().map(|raw| artifact(&source, raw)).collect::<Result<Vec<_>>>()?;
     check_names(&source, &artifacts, &raw)?;
     if let (Some(run), Some(raw)) = (&run, document.run) {
-        let named: Vec<_> = artifacts.iter().filter(|artifact| artifact.name == *run).collect();
+        let named: Vec<_> = artifacts.iter().filter(|artifact| artifact.id.name == *run).collect();
         if named.is_empty() {
             return Err(source.at(raw, format_args!("run names no artifact: '{run}'")));
         }
@@ -198,9 +200,11 @@ fn artifact(source: &ManifestText<'_>, raw: &RawValue) -> Result<Artifact> {
         return Err(part.at(raw, "a size of 0 bytes with the digest of something else: nothing can be both"));
     }
     Ok(Artifact {
-        name,
+        id: ArtifactId {
+            name,
+            platform: shape.platform.map(|platform| part.parse::<Platform>("platform", platform)).transpose()?,
+        },
         kind: part.read(shape.kind.get())?,
-        platform: shape.platform.map(|platform| part.parse::<Platform>("platform", platform)).transpose()?,
         urls,
         pin: digest.map(|digest| Pin { size, digest }),
     })
@@ -211,17 +215,14 @@ fn check_names(source: &ManifestText<'_>, artifacts: &[Artifact], raw: &[&RawVal
     let mut files: HashMap<String, Vec<&Artifact>> = HashMap::new();
     let mut sorted: Vec<(String, usize)> = Vec::new();
     for (artifact, raw) in artifacts.iter().zip(raw) {
-        let folded = artifact.name.as_str().to_lowercase();
+        let folded = artifact.id.name.as_str().to_lowercase();
         let others = files.entry(folded.clone()).or_default();
-        if let Some(other) = others.iter().find(|other| other.name != artifact.name) {
-            let why = format!("the names '{}' and '{}' differ only in case", other.name, artifact.name);
+        if let Some(other) = others.iter().find(|other| other.id.name != artifact.id.name) {
+            let why = format!("the names '{}' and '{}' differ only in case", other.id.name, artifact.id.name);
             return Err(source.at(raw, why));
         }
-        let both = |other: &&Artifact| {
-            other.platform.is_none() || artifact.platform.is_none() || other.platform == artifact.platform
-        };
-        if others.iter().copied().any(|other| both(&other)) {
-            return Err(source.at(raw, format_args!("the name '{}' is given twice for one platform", artifact.name)));
+        if others.iter().any(|other| other.id.shares_place(&artifact.id)) {
+            return Err(source.at(raw, format_args!("the name '{}' is given twice for one platform", artifact.id.name)));
         }
         others.push(artifact);
         sorted.push((folded, sorted.len()));
@@ -231,7 +232,7 @@ fn check_names(source: &ManifestText<'_>, artifacts: &[Artifact], raw: &[&RawVal
     for pair in sorted.windows(2) {
         let [(outer, file), (inner, below)] = pair else { continue };
         if inner.strip_prefix(outer.as_str()).is_some_and(|rest| rest.starts_with('/')) {
-            let (file, inner, raw) = (&artifacts[*file].name, &artifacts[*below].name, raw[*file]);
+            let (file, inner, raw) = (&artifacts[*file].id.name, &artifacts[*below].id.name, raw[*file]);
             return Err(source.at(raw, format_args!("'{file}' is a file, yet '{inner}' lies in a folder of that name")));
         }
     }

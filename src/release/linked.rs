@@ -33,9 +33,7 @@ impl LockedFolder {
             meter.add(bytes);
         });
         match found {
-            Ok(found) if found.digest == pin.digest && pin.size.is_none_or(|size| size == found.size) => {
-                Ok(Some(Verified::linked(file, path, found)))
-            }
+            Ok(found) if pin.check(found).is_ok() => Ok(Some(Verified::linked(file, path, found))),
             _ => {
                 meter.retract(hashed);
                 remove(&path)?;

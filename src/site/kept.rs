@@ -21,9 +21,7 @@ pub(super) fn as_it_is(images: &[Image], archive: impl BufRead + Send, out: &mut
     copy(images, archive, out).map_err(|cause| match cause.downcast::<Error>() {
         Ok(ours) => ours,
         Err(cause) if matches!(cause.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => {
-            Error::integrity("an image cannot be read")
-                .fact("cause", cause)
-                .hint("check the bundle with: pack verify x.run")
+            Error::integrity("an image cannot be read").fact("cause", cause)
         }
         Err(cause) => not_sent(cause),
     })

@@ -10,11 +10,13 @@ use std::path::PathBuf;
 
 use url::Url;
 
+use super::download_room;
 use super::locate;
 use super::signed::Signed;
 use super::trust::Trust;
 use super::trusted_manifest::TrustedManifest;
 use super::upgrade::check_upgrade;
+use crate::cache::Cache;
 use crate::error::{IoContext, Result};
 use crate::fetch::{self, Fetcher, Outcome};
 use crate::manifest::{Artifact, Manifest, SIGNATURE_NAME};
@@ -77,6 +79,8 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
     let platform = locate::platform_of(&folder, options.platform)?;
     let selection = manifest.select(platform)?;
     let folder = folder.lock()?;
+    let cache = options.network.cache.as_deref().map(Cache::at);
+    download_room::check(&folder, &selection, cache.as_ref(), &trusted.shown)?;
     folder.write_origin(&options.manifest)?;
     // Another run may have been here since the manifest was accepted.
     let old = check_upgrade(&folder, manifest, options.allow_downgrade)?;
@@ -157,7 +161,7 @@ pub fn list(options: &Options, credentials: bool, progress: &dyn Progress) -> Re
     let fetcher = Fetcher::new(options.network.clone())?;
     let trusted = TrustedManifest::fetch(&options.trust, &fetcher, &options.manifest, &|_| Ok(()), progress)?;
     let platform = locate::platform_of(&options.folder(&trusted.manifest), options.platform)?;
-    let wanted = trusted.manifest.artifacts().iter().filter(|artifact| artifact.is_for(platform));
+    let wanted = trusted.manifest.artifacts().iter().filter(|artifact| artifact.id.is_for(platform));
     let listed = |artifact: &Artifact| {
         let urls = fetcher.urls(artifact, &trusted.base, credentials)?;
         Ok(Listed { artifact: artifact.clone(), urls })

@@ -163,11 +163,7 @@ impl Fetching<'_> {
         (self.accept)(&manifest)?;
         self.trust.check_expiry(&manifest, self.progress)?;
         if let Some(other) = signed.of_another(&manifest) {
-            self.note(&format!(
-                "the signature beside it is of {other}, not of {} {}",
-                manifest.name(),
-                manifest.version()
-            ));
+            self.note(&format!("the signature beside it is of {other}, not of {}", Signed::comment_for(&manifest)));
         }
         Ok((manifest, signed))
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
+use crate::support::facts::Facts;
 use pack::digest::Digest;
 use pack::error::{Error, Result};
 use pack::fetch::{Fetcher, Options, Outcome};
