@@ -17,6 +17,7 @@ mod password;
 mod platform;
 mod sign;
 mod site;
+mod system;
 mod terminal;
 mod trust;
 mod verify;
@@ -131,10 +132,11 @@ pub fn site_main() -> ExitCode {
 }
 
 /// Runs a command line; its exit code.
-type Run = fn(Vec<OsString>, Signals) -> u8;
+type CommandLine = fn(Vec<OsString>, Signals) -> u8;
 
-fn start(run: Run) -> ExitCode {
-    match crate::site::watch() {
+fn start(run: CommandLine) -> ExitCode {
+    crate::image::silence_caught_panics();
+    match system::check().and_then(|()| crate::site::watch()) {
         Ok(signals) => ExitCode::from(run(std::env::args_os().collect(), signals)),
         Err(error) => {
             Terminal::plain().error(&error);
@@ -181,5 +183,5 @@ fn wrong_usage(error: &clap::Error) -> Error {
     let text = error.render().to_string();
     let paragraph: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
     let title = paragraph.join(" ");
-    Error::usage(title.strip_prefix("error: ").unwrap_or(&title)).hint("pack --help, or pack COMMAND --help")
+    Error::usage(title.strip_prefix("error: ").unwrap_or(&title)).hint("see what can be typed: pack --help")
 }

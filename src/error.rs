@@ -80,7 +80,8 @@ impl Error {
                 "the disk is full: free some space (see 'df -h'), then run the same command again"
             }
             io::ErrorKind::FileTooLarge => {
-                "the file system takes no file this large (FAT32 ends at 4 GiB): format the stick as exFAT or ext4"
+                "the file system takes no file this large (FAT32 ends at 4 GiB): format the stick as exFAT or ext4; or \
+                 'ulimit -f' of this shell does not"
             }
             io::ErrorKind::NotADirectory => "a part of that path is no folder: move it away, or choose another place",
             io::ErrorKind::PermissionDenied => {
@@ -124,6 +125,11 @@ impl Error {
         self
     }
 
+    /// Says what to type next, where nothing more exact is known: by somebody who knows the names.
+    pub fn hint_where_none(self, hint: impl Display) -> Self {
+        if self.0.hint.is_some() { self } else { self.hint(hint) }
+    }
+
     /// Keeps the underlying error for callers that look at its type.
     pub fn caused_by(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.0.source = Some(cause.into());
@@ -148,11 +154,6 @@ impl Error {
     /// The facts, in the order they were added.
     pub fn facts(&self) -> &[(&'static str, String)] {
         &self.0.facts
-    }
-
-    /// The value of the first fact of that name.
-    pub fn fact_named(&self, name: &str) -> Option<&str> {
-        self.0.facts.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
     }
 
     /// The next command to type, where there is one.
@@ -219,7 +220,7 @@ mod tests {
     fn text_from_outside_cannot_move_the_cursor() {
         let error = Error::failed("a\x1b[2Jb").fact("url", "x\r\ny\u{202e}z").hint("h\u{7}");
         assert_eq!(error.title(), "a\u{fffd}[2Jb");
-        assert_eq!(error.fact_named("url"), Some("x\u{fffd}\u{fffd}y\u{fffd}z"));
+        assert_eq!(error.facts(), [("url", "x\u{fffd}\u{fffd}y\u{fffd}z".to_owned())]);
         assert_eq!(error.hint_text(), Some("h\u{fffd}"));
     }
 

@@ -28,14 +28,17 @@
 //! | `document` | the manifest and other small files, in memory |
 //! | `sources`, `schedule`, `pauses`, `host_state` | which source is next, and when |
 //! | `transfer` | one try: one connection or several |
-//! | `http`, `proxy`, `tls`, `credentials`, `netrc`, `throttle` | one request and its redirects |
+//! | `http`, `proxy`, `credentials`, `netrc`, `throttle` | one request and its redirects |
+//! | `cacert`, `certificate`, `verifier`, `tls` | which servers are trusted, and why one is not |
 //! | `response`, `response_head` | a head, a body, a stall |
 //! | `cache_bypass`, `diagnose` | wrong content: how to get past caches, and what it is for the error |
 //! | `error` | all that can go wrong, and the one place that says transient or fatal |
 //! | `redact` | URLs without secrets |
 
 mod artifact;
+mod cacert;
 mod cache_bypass;
+mod certificate;
 mod counting;
 mod credentials;
 mod diagnose;
@@ -59,6 +62,7 @@ mod sources;
 mod throttle;
 mod tls;
 mod transfer;
+mod verifier;
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -79,7 +83,7 @@ use run::{DownloadRun, Run};
 use crate::cache::Cache;
 use crate::digest::{Descriptor, Digest};
 use crate::error::{Error, Result};
-use crate::manifest::{Artifact, Pinned, builtin};
+use crate::manifest::{Artifact, ArtifactId, Pinned, builtin};
 use crate::progress::Progress;
 use crate::release::LockedFolder;
 use crate::workers;
@@ -218,24 +222,27 @@ impl Fetcher {
         Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
     }
 
-    /// Fetches `artifacts`, each with its place in the manifest, and returns their sizes and digests. The error beside
-    /// the pins is of those without one: they cannot be fetched, or do not have the digest that is pinned already.
+    /// Fetches `artifacts` and returns their sizes and digests, in that order. The error beside the pins is of those
+    /// without one: they cannot be fetched, or do not have the digest that is pinned already.
     pub fn pin(
         &self,
-        artifacts: &[(usize, &Artifact)],
+        artifacts: &[Artifact],
         base: &Url,
         progress: &dyn Progress,
-    ) -> (Vec<(usize, Descriptor)>, Option<Error>) {
+    ) -> (Vec<(ArtifactId, Descriptor)>, Option<Error>) {
         progress.plan(artifacts.len(), None);
         let run = self.run(base, progress);
         let (pins, failed) = self.at_once(&vec![0; artifacts.len()], |at| {
-            let (place, artifact) = artifacts[at];
-            Ok((place, run.pin(artifact)?))
+            let artifact = &artifacts[at];
+            Ok((artifact.id.clone(), run.pin(artifact)?))
         });
-        (pins, all_in_one(failed, |at| artifacts[at].1.name.to_string()))
+        (pins, all_in_one(failed, |at| artifacts[at].id.to_string()))
     }
 
     fn run<'a>(&'a self, base: &'a Url, progress: &'a dyn Progress) -> Run<'a> {
+        if let Some(fault) = self.http.netrc_fault() {
+            progress.note(fault);
+        }
         Run {
             http: &self.http,
             runtime: self.runtime.handle().clone(),
@@ -258,19 +265,24 @@ impl Fetcher {
         let next = AtomicUsize::new(0);
         let stop = AtomicBool::new(false);
         let results: Mutex<Vec<Option<Result<T>>>> = Mutex::new(sizes.iter().map(|_| None).collect());
-        std::thread::scope(|scope| {
-            for _ in 0..self.http.options().jobs.clamp(1, sizes.len().max(1)) {
-                scope.spawn(|| {
-                    while !stop.load(Ordering::Relaxed) {
-                        let Some(&place) = order.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
-                        let result = work(place);
-                        if result.as_ref().is_err_and(is_disk_full) {
-                            stop.store(true, Ordering::Relaxed);
-                        }
-                        results.lock().unwrap_or_else(|broken| broken.into_inner())[place] = Some(result);
-                    }
-                });
+        let one_after_another = || {
+            while !stop.load(Ordering::Relaxed) {
+                let Some(&place) = order.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
+                let result = work(place);
+                if result.as_ref().is_err_and(is_disk_full) {
+                    stop.store(true, Ordering::Relaxed);
+                }
+                results.lock().unwrap_or_else(|broken| broken.into_inner())[place] = Some(result);
             }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..self.http.options().jobs.clamp(1, sizes.len().max(1)) {
+                // With fewer threads than asked for it only takes longer.
+                if std::thread::Builder::new().spawn_scoped(scope, &one_after_another).is_err() {
+                    break;
+                }
+            }
+            one_after_another();
         });
         let results = results.into_inner().unwrap_or_else(|broken| broken.into_inner());
         let mut done = Vec::with_capacity(results.len());

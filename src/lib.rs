@@ -41,7 +41,7 @@
 //!         "artifacts": [{"name": "hello.sh", "kind": "script", "urls": ["hello.sh"]}]}"#,
 //! )?;
 //! let network = fetch::Options::default();
-//! lock::run(&lock::Options { manifest: source.clone(), update: false, network: network.clone() }, &Silent)?;
+//! lock::run(&lock::Options { manifest: source.clone(), update: false, network: network.clone(), trust: Trust::default() }, &Silent)?;
 //!
 //! let downloaded = download::run(
 //!     &download::Options {
@@ -89,7 +89,7 @@
 //! fetch        site       the network (async) │ what happens on site
 //! release  cache  image  bundle
 //! manifest     signature  stack
-//! digest path platform image_ref progress error own_file staged_file scratch workers
+//! digest path platform image_ref progress error own_file staged_file scratch room workers
 //! ```
 
 pub mod bundle;
@@ -106,6 +106,7 @@ pub mod path;
 pub mod platform;
 pub mod progress;
 pub mod release;
+pub mod room;
 pub mod scratch;
 pub mod signature;
 pub mod site;

@@ -1,5 +1,7 @@
 //! A relative path that cannot leave its root: parsed once, trusted afterwards.
 
+mod shell_word;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -7,6 +9,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::error::is_bidi_control;
+pub use shell_word::shell_word;
 
 /// A path below some root: `/`-separated, no empty part, no `.` or `..`, no backslash, no control
 /// character, at most 1,024 bytes in all and 255 in a part (the limit of Linux file systems).

@@ -3,6 +3,9 @@
 //! A [`Scratch`] is removed when it is dropped, and by [`remove_all`] when the process is interrupted.
 
 use std::fs;
+use std::io;
+use std::mem;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 use std::thread;
@@ -28,6 +31,17 @@ impl Scratch {
         Scratch { path }
     }
 
+    /// Makes a folder that only this user may enter. From its first moment on an interruption removes it.
+    ///
+    /// # Errors
+    /// Something has the name, or the folder cannot be made.
+    pub fn folder(path: PathBuf) -> io::Result<Self> {
+        let mut all = all();
+        fs::DirBuilder::new().mode(0o700).create(&path)?;
+        all.push(path.clone());
+        Ok(Scratch { path })
+    }
+
     /// The path.
     pub fn path(&self) -> &Path {
         &self.path
@@ -36,7 +50,7 @@ impl Scratch {
     /// Gives up the charge without removing anything: the work is done, the path has its final name.
     pub fn keep(self) {
         all().retain(|known| *known != self.path);
-        std::mem::forget(self);
+        mem::forget(self);
     }
 }
 
@@ -47,11 +61,14 @@ impl Drop for Scratch {
     }
 }
 
-/// Removes every scratch path of this process. For the moment before an interrupted exit.
+/// Removes every scratch path of this process. For the moment before an interrupted exit: whoever makes another one
+/// from now on waits for that exit.
 pub fn remove_all() {
-    for path in all().drain(..) {
+    let mut all = all();
+    for path in all.drain(..) {
         remove(&path);
     }
+    mem::forget(all);
 }
 
 fn remove(path: &Path) {

@@ -1,6 +1,7 @@
 //! What happens on site: the product's script is run, images go into the container engine.
 
 mod engine;
+mod home;
 mod kept;
 mod load;
 mod order;
@@ -9,5 +10,5 @@ mod run;
 mod signals;
 
 pub use load::{load_from_bundle, load_from_folder};
-pub use run::{is_unpacked, run};
+pub use run::{LARGEST_UNPACKED, is_unpacked, run};
 pub use signals::{Signals, watch};

@@ -1,9 +1,12 @@
 //! What a Docker stack file asks for: the images of its services.
 
+use std::path::Path;
+
 use saphyr::{LoadableYamlNode, Yaml};
 
 use crate::error::{Error, Result};
 use crate::image_ref::ImageRef;
+use crate::path::shell_word;
 
 /// A service and the image it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +27,7 @@ pub fn images(text: &str, origin: &str) -> Result<Vec<ServiceImage>> {
         Error::failed("the stack file is not valid")
             .fact("path", origin)
             .fact("reason", why)
-            .hint("check it with: docker stack config -c FILE")
+            .hint(format_args!("check it with: docker stack config -c {}", shell_word(Path::new(origin))))
     };
     let documents = Yaml::load_from_str(text).map_err(|error| wrong(error.to_string()))?;
     let [document] = documents.as_slice() else { return Err(wrong(format!("{} documents", documents.len()))) };

@@ -5,7 +5,7 @@
 //! with a network  download  bundle  cache
 //! on site         verify  inspect  extract  cat  load  run_on_site
 //! policy          trust  trusted_manifest  signed  verify_signature  upgrade  locate  manifest_url
-//! what to type    commands
+//! what to type    commands  sign_again
 //! ```
 //!
 //! A use case takes typed options and a [`Progress`](crate::progress::Progress), and returns a typed report. It prints
@@ -15,10 +15,12 @@
 //! uses: those on site reach no network code.
 
 pub mod bundle;
+mod bundle_room;
 pub mod cache;
 pub mod cat;
 pub mod commands;
 pub mod download;
+mod download_room;
 pub mod extract;
 pub mod inspect;
 pub mod keygen;
@@ -28,6 +30,7 @@ pub mod lock;
 pub mod manifest_url;
 pub mod run_on_site;
 pub mod sign;
+mod sign_again;
 pub mod signed;
 pub mod trust;
 pub mod trusted_manifest;

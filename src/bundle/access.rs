@@ -1,13 +1,22 @@
 //! What may be taken out of a bundle, and how far it is known to be its publisher's.
 
+use std::collections::HashSet;
+use std::io::Read;
+
+use super::carried::CarriedArtifact;
 use super::checksum_file::is_signed_as_a_whole;
 use super::index::Index;
+use super::layout::PayloadEntry;
 use super::proof::{Scope, prove};
 use super::read::Bundle;
-use crate::error::Result;
-use crate::manifest::{FILE_NAME, Manifest, SIGNATURE_NAME};
+use super::stream::EntryReader;
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::image::BlobSource;
+use crate::manifest::{FILE_NAME, Manifest};
+use crate::path::RelPath;
 use crate::progress::Progress;
-use crate::signature::{LIMIT, PublicKey};
+use crate::signature::PublicKey;
 
 /// Whose a bundle's content is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,12 +30,14 @@ pub enum Authenticity {
 }
 
 /// A bundle of which files may be taken out. There is no other way to [`super::extract()`], [`super::cat()`] and
-/// `pack load` than through this, so that whoever gives a key gets nothing that was not proved.
+/// `pack load` than through this, so that with a key nothing unproved is returned.
 #[derive(Debug)]
 pub struct BundleAccess<'a> {
     bundle: &'a Bundle,
     manifest: Manifest,
     authenticity: Authenticity,
+    /// The artifacts that were proved, where not all were.
+    proved: Option<HashSet<RelPath>>,
 }
 
 impl<'a> BundleAccess<'a> {
@@ -35,7 +46,7 @@ impl<'a> BundleAccess<'a> {
     /// # Errors
     /// They do not, or the bundle cannot be read.
     pub fn unproved(bundle: &'a Bundle) -> Result<Self> {
-        Ok(BundleAccess { bundle, manifest: bundle.manifest()?, authenticity: Authenticity::NotChecked })
+        Ok(BundleAccess { bundle, manifest: bundle.manifest()?, authenticity: Authenticity::NotChecked, proved: None })
     }
 
     /// Access to `scope` of a bundle that was made by the owner of `key`. Where the checksum beside the file is signed,
@@ -47,16 +58,41 @@ impl<'a> BundleAccess<'a> {
     pub fn proved(bundle: &'a Bundle, key: &PublicKey, scope: Scope<'_>, progress: &dyn Progress) -> Result<Self> {
         if is_signed_as_a_whole(bundle, key, progress)? {
             let manifest = bundle.manifest()?;
-            return Ok(BundleAccess { bundle, manifest, authenticity: Authenticity::StagedFile });
+            return Ok(BundleAccess { bundle, manifest, authenticity: Authenticity::StagedFile, proved: None });
         }
         // Nothing of the manifest is parsed before its signature is right.
         let bytes = bundle.manifest_bytes()?;
         let signed = format!("{FILE_NAME} in {}", bundle.path().display());
-        let entry = bundle.index().entry(SIGNATURE_NAME).ok_or_else(|| key.unsigned(&signed))?;
-        let signature = String::from_utf8_lossy(&bundle.content(entry, LIMIT)?).into_owned();
+        let signature = bundle.signature()?.ok_or_else(|| key.unsigned(&signed))?;
         key.verify(&bytes, &signature, &signed)?;
         let manifest = prove(bundle, scope, progress)?;
-        Ok(BundleAccess { bundle, manifest, authenticity: Authenticity::Content })
+        let proved = match scope {
+            Scope::Everything => None,
+            Scope::Artifacts(wanted) => {
+                let chosen = bundle.index().artifacts.iter().filter(|artifact| wanted(artifact));
+                Some(chosen.map(|artifact| artifact.name.clone()).collect())
+            }
+        };
+        Ok(BundleAccess { bundle, manifest, authenticity: Authenticity::Content, proved })
+    }
+
+    /// Checks that `artifact` may be given out: no key was given, or it was proved with it.
+    ///
+    /// # Errors
+    /// It was not proved.
+    pub fn check_covers(&self, artifact: &CarriedArtifact) -> Result<()> {
+        if self.proved.as_ref().is_none_or(|proved| proved.contains(&artifact.name)) {
+            return Ok(());
+        }
+        Err(Error::integrity("this artifact was not proved, and is not given out")
+            .fact("artifact", &artifact.name)
+            .hint("this is a mistake in pack: please report it"))
+    }
+
+    /// Reads the content of an entry from its first byte. Each frame is compared with its digest; the content as a whole
+    /// is not.
+    pub fn stream(&self, entry: &PayloadEntry) -> EntryReader<'a> {
+        self.bundle.stream(entry)
     }
 
     /// The bundle.
@@ -77,5 +113,11 @@ impl<'a> BundleAccess<'a> {
     /// Whose the content is.
     pub fn authenticity(&self) -> Authenticity {
         self.authenticity
+    }
+}
+
+impl BlobSource for BundleAccess<'_> {
+    fn open(&self, digest: &Digest) -> Result<Box<dyn Read + Send + '_>> {
+        self.bundle.blob(digest)
     }
 }

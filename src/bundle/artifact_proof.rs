@@ -6,13 +6,17 @@ use std::path::Path;
 
 use super::carried::{Carried, CarriedArtifact};
 use super::frame_cache::damaged;
+use super::next_step::checksum_beside;
 use super::read::Bundle;
+use super::stream::CarriedBlobs;
 use crate::digest::{Descriptor, Digest, HashingReader, Mismatch, PIECE, VerifyingReader, VerifyingWriter};
 use crate::error::{Class, Error, Result};
 use crate::image::{self, Image, Recipe};
 use crate::manifest::Kind;
+use crate::path::shell_word;
 use crate::platform::Platform;
 use crate::progress::{Meter, Progress};
+use crate::signature::EXTENSION;
 use crate::workers;
 
 /// What an artifact's own bytes say of it.
@@ -62,7 +66,10 @@ pub(super) fn not_provable(bundle: &Bundle, artifact: &CarriedArtifact) -> Error
     Error::integrity("the bundle was made without its originals: they cannot be compared with their digests")
         .fact("path", bundle.path().display())
         .fact("artifact", &artifact.name)
-        .hint("check it with FILE.run.sha256 and its signature beside it, or ask for a bundle made without --no-originals")
+        .hint(format_args!(
+            "check it with {} and its signature beside it, or ask for a bundle made without --no-originals",
+            shell_word(&checksum_beside(bundle.path()))
+        ))
 }
 
 /// The error for an artifact that is not what was signed.
@@ -71,7 +78,10 @@ pub(super) fn wrong(bundle: &Bundle, artifact: &CarriedArtifact, why: impl std::
         .fact("path", bundle.path().display())
         .fact("file", &artifact.name)
         .fact("reason", why)
-        .hint("get the bundle again from its publisher, with FILE.run.sha256.minisig beside it if there is one")
+        .hint(format_args!(
+            "get the bundle again from its publisher, with {}.{EXTENSION} beside it if there is one",
+            shell_word(&checksum_beside(bundle.path()))
+        ))
 }
 
 /// Reads `original` to its end and compares it with the artifact's digest; what is returned was read from no other bytes.
@@ -138,7 +148,7 @@ fn rebuild_and_derive(
     let name = artifact.name.as_str();
     let failed = |cause| Error::io("rebuild", Path::new(name), cause);
     workers::piped(
-        |feed| image::rebuild(name, recipe, bundle, feed),
+        |feed| image::rebuild(name, recipe, &CarriedBlobs(bundle), feed),
         |reader| derive(bundle, artifact, reader, meter),
         failed,
     )
@@ -153,7 +163,7 @@ fn check_content(
 ) -> Result<()> {
     let Some(content) = content else { return Ok(()) };
     let mut written = VerifyingWriter::new(io::sink(), content);
-    let outcome = image::write_content(artifact.name.as_str(), recipe, bundle, &mut written);
+    let outcome = image::write_content(artifact.name.as_str(), recipe, &CarriedBlobs(bundle), &mut written);
     let why = "its recipe has another decompressed content than the file";
     match (outcome, written.finish()) {
         (Ok(()), Ok(_)) => Ok(()),

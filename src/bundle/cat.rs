@@ -3,15 +3,19 @@
 use std::io::{self, BufReader, Write};
 use std::path::Path;
 
-use super::access::BundleAccess;
+use super::access::{Authenticity, BundleAccess};
+use super::artifact_proof::prove_artifact;
 use super::carried::Carried;
 use super::frame_cache::damaged;
 use super::layout::PayloadEntry;
 use super::read::Bundle;
-use crate::digest::{CopyError, PIECE, VerifyingWriter, copy};
+use super::stream::CarriedBlobs;
+use crate::digest::{CopyError, Mismatch, PIECE, VerifyingReader, VerifyingWriter, copy};
 use crate::error::{Error, Result};
 use crate::image;
 use crate::manifest::{FILE_NAME, SIGNATURE_NAME};
+use crate::path::shell_word;
+use crate::progress::Silent;
 
 /// What of a file is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,23 +31,30 @@ pub enum Wanted {
 ///
 /// # Errors
 /// The bundle has no such file or is damaged, or `out` fails. No byte of a damaged frame was written then; that the
-/// whole is what the manifest pins is known at the end, and only of [`Wanted::Original`].
+/// whole is what the manifest pins is known at the end, and of an artifact that is carried without its compression before
+/// the first byte.
 pub fn cat(access: &BundleAccess<'_>, name: &str, wanted: Wanted, out: &mut dyn Write) -> Result<()> {
     let bundle = access.bundle();
+    let blobs = CarriedBlobs(bundle);
     let Some(artifact) = bundle.index().artifact(name) else {
         let is_own = matches!(name, FILE_NAME | SIGNATURE_NAME);
         let entry = bundle.index().entry(name).filter(|_| is_own).ok_or_else(|| no_such_file(bundle, name))?;
         return copy_entry(bundle, entry, wanted, out);
     };
+    access.check_covers(artifact)?;
     match (&artifact.carried, wanted) {
         (Carried::File { .. }, _) => {
             let entry = bundle.index().entry(name).ok_or_else(|| no_such_file(bundle, name))?;
             copy_entry(bundle, entry, wanted, out)
         }
-        (Carried::Exported, _) => image::export(&bundle.index().images_of(artifact), bundle, &Default::default(), out),
-        (Carried::Rebuilt { .. }, Wanted::Original) => image::rebuild(name, &bundle.recipe_of(artifact)?, bundle, out),
+        (Carried::Exported, _) => image::export(&bundle.index().images_of(artifact), &blobs, &Default::default(), out),
+        (Carried::Rebuilt { .. }, Wanted::Original) => image::rebuild(name, &bundle.recipe_of(artifact)?, &blobs, out),
         (Carried::Rebuilt { .. }, Wanted::Decompressed) => {
-            image::write_content(name, &bundle.recipe_of(artifact)?, bundle, out)
+            // The digest is that of the compressed file: only by making that, it is known what belongs in it.
+            if access.authenticity() == Authenticity::NotChecked {
+                prove_artifact(bundle, artifact, &Silent)?;
+            }
+            image::write_content(name, &bundle.recipe_of(artifact)?, &blobs, out)
         }
     }
 }
@@ -64,11 +75,19 @@ fn copy_entry(bundle: &Bundle, entry: &PayloadEntry, wanted: Wanted, out: &mut d
                     .fact("file", &entry.path)
                     .fact("cause", cause),
             };
-            let stored = BufReader::with_capacity(4 * PIECE, bundle.stream(entry));
+            let mut original = VerifyingReader::new(bundle.stream(entry), entry.descriptor());
+            let stored = BufReader::with_capacity(4 * PIECE, &mut original);
             let mut content = image::without_compression(stored).map_err(unreadable)?;
-            copy(&mut content, out).map(drop).map_err(|error| match error {
+            let copied = copy(&mut content, out).map(drop);
+            drop(content);
+            copied.map_err(|error| match error {
                 CopyError::Read(cause) => unreadable(cause),
                 CopyError::Write(cause) => not_written(cause),
+            })?;
+            // What follows the compressed data belongs to the file too.
+            original.finish().map(drop).map_err(|cause| match Mismatch::behind(&cause).copied() {
+                Some(mismatch) => bundle.entry_damaged(entry, Some(&mismatch)),
+                None => unreadable(cause),
             })
         }
     }
@@ -79,5 +98,5 @@ pub fn no_such_file(bundle: &Bundle, name: &str) -> Error {
     Error::failed("the bundle has no such file")
         .fact("path", bundle.path().display())
         .fact("name", name)
-        .hint(format_args!("see what it has with: pack inspect {}", bundle.path().display()))
+        .hint(format_args!("see what it has with: pack inspect {}", shell_word(bundle.path())))
 }

@@ -1,9 +1,11 @@
-//! The checksum beside a bundle, `FILE.run.sha256`, and its signature: whether the whole file is its publisher's.
+//! The checksum beside a bundle, `x.run.sha256`, and its signature: whether the whole file is its publisher's.
 
 use std::path::PathBuf;
 
+use super::next_step::checksum_beside;
 use super::read::Bundle;
 use super::small_file::read_if_there;
+use crate::digest::Descriptor;
 use crate::error::{Error, IoContext, Result};
 use crate::progress::Progress;
 use crate::signature::{EXTENSION, LIMIT, PublicKey};
@@ -16,14 +18,11 @@ use crate::signature::{EXTENSION, LIMIT, PublicKey};
 /// file's.
 pub(super) fn is_signed_as_a_whole(bundle: &Bundle, key: &PublicKey, progress: &dyn Progress) -> Result<bool> {
     let path = bundle.path();
-    let beside = |ending: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(ending);
-        PathBuf::from(name)
-    };
-    let sums = beside(".sha256");
+    let sums = checksum_beside(path);
     let Some(line) = read_if_there(&sums, LIMIT)? else { return Ok(false) };
-    let signature = beside(&format!(".sha256.{EXTENSION}"));
+    let mut signature = sums.as_os_str().to_owned();
+    signature.push(format!(".{EXTENSION}"));
+    let signature = PathBuf::from(signature);
     let Some(signature) = read_if_there(&signature, LIMIT)? else { return Ok(false) };
     key.verify(&line, &String::from_utf8_lossy(&signature), &sums.display().to_string())?;
     let line = String::from_utf8_lossy(&line);
@@ -43,5 +42,9 @@ pub(super) fn is_signed_as_a_whole(bundle: &Bundle, key: &PublicKey, progress: &
     let meter = progress.start("bundle", Some(length));
     let actual = bundle.stored(0, length, |count| meter.add(count)).doing("read the bundle", path)?;
     meter.done("read");
-    if actual.digest.hex() == digest { Ok(true) } else { Err(wrong(digest, &actual.digest.hex())) }
+    let expected = format!("sha256:{digest}").parse().map(|digest| Descriptor { digest, size: length });
+    match expected.map(|expected| actual.check(expected)) {
+        Ok(Ok(())) => Ok(true),
+        _ => Err(wrong(digest, &actual.digest.hex())),
+    }
 }

@@ -21,7 +21,7 @@ use crate::signature::LIMIT;
 pub struct Contents {
     /// The files of the payload, in its order.
     pub files: Vec<PayloadFile>,
-    /// The artifacts that the payload's files give back.
+    /// The artifacts that are rebuilt from the payload's files.
     pub artifacts: Vec<CarriedArtifact>,
     /// The container images in them, each once.
     pub images: Vec<Image>,
@@ -54,12 +54,12 @@ impl Contents {
             let path = folder.path_of(&artifact.name);
             let holds_images = artifact.kind == Kind::Image;
             let analysis = analyse(&path, artifact.name.as_str(), holds_images, options, meter.as_ref())?;
-            if analysis.file.digest != artifact.digest {
+            if analysis.file.check(artifact.descriptor()).is_err() {
                 return Err(Error::integrity("an artifact in the folder is not what the manifest pins")
                     .fact("path", path.display())
                     .fact("expected", artifact.digest)
                     .fact("actual", format_args!("{} ({} bytes)", analysis.file.digest, analysis.file.size))
-                    .hint("get what is missing or wrong with 'pack download', then pack again"));
+                    .hint(format_args!("get what is missing or wrong, then pack again: {}", folder.download_again())));
             }
             describe(artifact, &analysis);
             meter.done("read");
@@ -103,14 +103,14 @@ impl Contents {
 /// manifest, its mode is that of its kind, which the signature covers; without, that of the file.
 fn carried(folder: &Folder, pinned: &Pinned<'_>, is_signed: bool) -> Result<CarriedArtifact> {
     let path = folder.path_of(pinned.name());
-    let hint = "get what is missing or wrong with 'pack download', then pack again";
-    let metadata = fs::metadata(&path).doing("read the artifact", &path).map_err(|error| error.hint(hint))?;
+    let hint = || format!("get what is missing or wrong, then pack again: {}", folder.download_again());
+    let metadata = fs::metadata(&path).doing("read the artifact", &path).map_err(|error| error.hint(hint()))?;
     if !metadata.is_file() || pinned.pin.size.is_some_and(|size| size != metadata.len()) {
         return Err(Error::integrity("an artifact in the folder is not what the manifest pins")
             .fact("path", path.display())
             .fact("expected", pinned.pin.size.map_or("a file".to_owned(), |size| format!("{size} bytes")))
             .fact("actual", format_args!("{} bytes", metadata.len()))
-            .hint(hint));
+            .hint(hint()));
     }
     Ok(CarriedArtifact {
         name: pinned.name().clone(),

@@ -7,6 +7,7 @@ use super::image_union::union;
 use super::index::Index;
 use super::layout::PayloadEntry;
 use super::read::Bundle;
+use super::stream::CarriedBlobs;
 use crate::digest::{Descriptor, Digest};
 use crate::error::Result;
 use crate::image::{self, Image};
@@ -83,7 +84,7 @@ fn expected(bundle: &Bundle, manifest: &Manifest) -> Result<HashMap<String, (Con
         }
     }
     let images = carried_images(index);
-    for document in image::layout_documents(&images, bundle)? {
+    for document in image::layout_documents(&images, &CarriedBlobs(bundle))? {
         expected.insert(document.path, (Content::Exactly(document.descriptor), MODE));
     }
     for layer in images.iter().flat_map(|image| &image.layers) {

@@ -1,8 +1,8 @@
 //! From a bundle back to a folder, byte for byte.
 
 use std::collections::HashSet;
-use std::fs::File;
-use std::io::{self, Write};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
@@ -13,6 +13,7 @@ use super::frame_cache::FrameSlice;
 use super::layout::PayloadEntry;
 use super::read::Bundle;
 use super::sink::{DirSink, PendingFile};
+use super::stream::CarriedBlobs;
 use crate::digest::{Mismatch, VerifyingWriter};
 use crate::error::{Error, IoContext, Result};
 use crate::image;
@@ -20,6 +21,7 @@ use crate::manifest::{FILE_NAME, SIGNATURE_NAME, upgrade};
 use crate::path::RelPath;
 use crate::progress::{Meter, Progress};
 use crate::release::Folder;
+use crate::room;
 
 /// Restores the whole folder: every artifact, the manifest, and what else lay beside it.
 ///
@@ -29,12 +31,18 @@ use crate::release::Folder;
 /// new one is complete and right.
 pub fn extract_all(access: &BundleAccess<'_>, folder: &Folder, progress: &dyn Progress) -> Result<()> {
     let folder = folder.lock()?;
-    // A manifest that cannot be read protects nothing.
-    if let Some(old) = folder.manifest().unwrap_or_default() {
+    // A manifest that is none protects nothing; one that the disk does not give out now may.
+    let old = folder.manifest().or_else(|error| match error.io_kind() {
+        None | Some(ErrorKind::InvalidData) => Ok(None),
+        Some(_) => Err(error),
+    })?;
+    if let Some(old) = old {
         let hint = "extract into an empty folder, or remove the old one first";
         upgrade::check_upgrade(&old, access.manifest()).map_err(|error| error.hint(hint))?;
     }
-    give_back(access.bundle(), |_| true, &DirSink::new(folder.root(), folder.partials()), progress)?;
+    let partials = folder.partials();
+    fs::create_dir_all(&partials).doing("create the folder", &partials)?;
+    give_back(access, |_| true, &DirSink::new(folder.root(), partials), progress)?;
     folder.write_platform(access.index().platform)?;
     sync(folder.root())
 }
@@ -49,11 +57,12 @@ pub fn extract_some(
     root: &Path,
     progress: &dyn Progress,
 ) -> Result<()> {
+    fs::create_dir_all(root).doing("create the folder", root)?;
     extract(access, wanted, root, progress)?;
     sync(root)
 }
 
-/// As [`extract_some`], for files that need not outlive a power cut.
+/// As [`extract_some`], into a folder that is there, for files that need not outlive a power cut.
 ///
 /// # Errors
 /// As [`extract_all`].
@@ -63,7 +72,7 @@ pub fn extract(
     root: &Path,
     progress: &dyn Progress,
 ) -> Result<()> {
-    give_back(access.bundle(), wanted, &DirSink::new(root, root.to_owned()), progress)
+    give_back(access, wanted, &DirSink::new(root, root.to_owned()), progress)
 }
 
 /// Puts all files on the disk at once: a flush for each would take longer than everything else.
@@ -73,12 +82,17 @@ fn sync(root: &Path) -> Result<()> {
 }
 
 fn give_back(
-    bundle: &Bundle,
+    access: &BundleAccess<'_>,
     wanted: impl Fn(&RelPath) -> bool,
     target: &DirSink<'_>,
     progress: &dyn Progress,
 ) -> Result<()> {
-    let index = bundle.index();
+    let (bundle, index) = (access.bundle(), access.index());
+    index
+        .artifacts
+        .iter()
+        .filter(|artifact| wanted(&artifact.name))
+        .try_for_each(|artifact| access.check_covers(artifact))?;
     let (files, made): (Vec<_>, Vec<_>) = index
         .artifacts
         .iter()
@@ -89,8 +103,15 @@ fn give_back(
     let is_file = |path: &RelPath| matches!(path.as_str(), FILE_NAME | SIGNATURE_NAME) || files.contains(path);
     let entries: Vec<&PayloadEntry> =
         index.entries.iter().filter(|entry| wanted(&entry.path) && is_file(&entry.path)).collect();
-    let sizes = entries.iter().map(|entry| entry.size).chain(made.iter().map(|artifact| artifact.size));
-    progress.plan(entries.len() + made.len(), Some(sizes.sum()));
+    let sizes = entries.iter().map(|entry| (&entry.path, entry.size));
+    let sizes = sizes.chain(made.iter().map(|artifact| (&artifact.name, artifact.size)));
+    let total = sizes.clone().map(|(_, size)| size).sum();
+    progress.plan(entries.len() + made.len(), Some(total));
+    // What a file takes that is replaced comes back.
+    let replaced = sizes.filter_map(|(path, _)| fs::symlink_metadata(path.below(target.root())).ok());
+    let replaced: u64 = replaced.filter(|there| there.is_file()).map(|there| there.len()).sum();
+    let elsewhere = format_args!("extract to where there is room: pack extract {} DIR", bundle.path().display());
+    room::check(total.saturating_sub(replaced), target.root(), elsewhere)?;
     restore(bundle, &entries, target, progress)?;
     made.into_iter().try_for_each(|artifact| make(bundle, artifact, target, progress))
 }
@@ -100,11 +121,11 @@ fn make(bundle: &Bundle, artifact: &CarriedArtifact, target: &DirSink<'_>, progr
     let mut restoring = Restoring::begin(&artifact.name, artifact.size, artifact.mode, target, progress)?;
     if artifact.carried == Carried::Exported {
         let images = bundle.index().images_of(artifact);
-        image::export(&images, bundle, &Default::default(), &mut restoring)?;
+        image::export(&images, &CarriedBlobs(bundle), &Default::default(), &mut restoring)?;
         return restoring.place();
     }
     let recipe = bundle.recipe_of(artifact)?;
-    image::rebuild(artifact.name.as_str(), &recipe, bundle, &mut restoring)?;
+    image::rebuild(artifact.name.as_str(), &recipe, &CarriedBlobs(bundle), &mut restoring)?;
     restoring.place()
 }
 

@@ -10,6 +10,7 @@ use std::thread;
 
 use super::buffer_pool::BufferPool;
 use super::index::Index;
+use super::next_step::compare_bundle;
 use crate::digest::{Descriptor, Found, Mismatch, PIECE, VerifyingReader};
 use crate::error::{Error, Result};
 use crate::workers;
@@ -146,7 +147,7 @@ pub(super) fn damaged(path: &Path, why: impl std::fmt::Display) -> Error {
     Error::integrity("the bundle is damaged")
         .fact("path", path.display())
         .fact("reason", why)
-        .hint("copy it again from where it was made, and compare there and here: sha256sum -c FILE.run.sha256")
+        .hint(compare_bundle(path))
 }
 
 /// Adds to an error what was expected and what was found.

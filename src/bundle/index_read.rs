@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::carried::{Carried, CarriedArtifact};
 use super::index::{IMAGES, Index};
-use super::lookup::Lookup;
+use super::lookup::IndexMaps;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::image::{self, Image, Layer};
@@ -88,11 +88,10 @@ impl Index {
         if let Some(word) = requires.iter().find(|word| !UNDERSTOOD.contains(&word.as_str())) {
             return Err(Error::failed("the bundle needs a newer pack")
                 .fact("requires", word)
-                .fact("packed by", asked.packed_by)
-                .hint("use the pack inside the bundle: sh FILE.run pack verify"));
+                .fact("packed by", asked.packed_by));
         }
         let mut index: Index = serde_json::from_slice(json).map_err(wrong)?;
-        index.lookup = Lookup::new(&index.frames, &index.entries, &index.artifacts, &index.images);
+        index.lookup = IndexMaps::new(&index.frames, &index.entries, &index.artifacts, &index.images);
         index.name.parse::<ProductName>().map_err(wrong)?;
         check_frames(&index, index_offset)?;
         check_entries(&index)?;
@@ -224,10 +223,9 @@ fn is_whole(index: &Index, image: &Image) -> bool {
     index.entry(&image::blob_path(&image.id)).is_some() && image.layers.iter().all(has)
 }
 
+/// The error for an index that cannot be right; whoever knows the bundle's name says what to do.
 fn wrong(why: impl Display) -> Error {
-    Error::integrity("the bundle's index contradicts itself")
-        .fact("reason", why)
-        .hint("copy the bundle again from where it was made, and check it there with: pack verify FILE.run")
+    Error::integrity("the bundle's index contradicts itself").fact("reason", why)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::platform::Platform;
 use crate::workers;
 
 /// The launcher's length in bytes: fixed, so that the numbers in its text do not depend on each other.
-const LAUNCHER_SIZE: usize = 5_120;
+const LAUNCHER_SIZE: usize = 8_192;
 
 /// Launcher and runtime: what stands before the payload. `effort` is gzip's level, 1 to 9.
 ///

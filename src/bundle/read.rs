@@ -11,10 +11,13 @@ use super::format::{End, TRAILER_LENGTH, Trailer, find_trailer, index_json};
 use super::frame_cache::{BundleFile, DecodedFrame, FrameCache, FrameSlice, Section, damaged, differing};
 use super::index::Index;
 use super::layout::PayloadEntry;
+use super::next_step::{compare_bundle, verify_by_itself};
 use super::small_file;
 use crate::digest::{Descriptor, Mismatch, VerifyingReader, VerifyingWriter};
-use crate::error::{Error, IoContext, Result};
-use crate::manifest::{FILE_NAME, Limits, Manifest, Pinned};
+use crate::error::{Class, Error, IoContext, Result};
+use crate::manifest::{FILE_NAME, Limits, Manifest, Pinned, SIGNATURE_NAME};
+use crate::path::shell_word;
+use crate::signature;
 use crate::workers;
 
 /// What unpacking may take, in bytes, with 20 MiB left for everything else of the 300 MiB that a site is promised.
@@ -41,17 +44,22 @@ impl Bundle {
         if !length.is_file() {
             let error = Error::failed("this is no bundle: not a regular file").fact("path", path.display());
             return Err(if length.is_dir() {
-                let path = path.display();
+                let path = shell_word(path);
                 error.hint(format_args!("for a folder: pack verify {path}, or make a bundle of it: pack bundle {path}"))
             } else {
-                error.hint("name the FILE.run that 'pack bundle' made")
+                error.hint(NAME_ONE)
             });
         }
         let length = length.len();
         let trailer = trailer(&file, length, path)?;
         let frame = index_frame_of(&file, &trailer, path)?;
         let json = index_json(&frame).ok_or_else(|| damaged(path, "its index is not in a frame of its own"))?;
-        let index = Index::read(json, trailer.index_offset).map_err(|error| error.fact("path", path.display()))?;
+        let index = Index::read(json, trailer.index_offset).map_err(|error| {
+            // What contradicts itself is damaged; what is refused otherwise is newer.
+            let is_wrong = error.class() == Class::Integrity;
+            let hint = if is_wrong { compare_bundle(path) } else { verify_by_itself(path) };
+            error.fact("path", path.display()).hint(hint)
+        })?;
         let file = Arc::new(BundleFile::new(file, path.to_owned(), index));
         Ok(Bundle { frames: FrameCache::new(file.clone()), file })
     }
@@ -116,11 +124,21 @@ impl Bundle {
         self.content(entry, Limits::DEFAULT.manifest_bytes)
     }
 
+    /// The text of the signature of its manifest, if it has one.
+    ///
+    /// # Errors
+    /// It is too large or damaged.
+    pub fn signature(&self) -> Result<Option<String>> {
+        let entry = self.index().entry(SIGNATURE_NAME);
+        let bytes = entry.map(|entry| self.content(entry, signature::LIMIT)).transpose()?;
+        Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
     /// A small entry's whole content.
     ///
     /// # Errors
     /// It has more than `limit` bytes, or is damaged.
-    pub fn content(&self, entry: &PayloadEntry, limit: u64) -> Result<Vec<u8>> {
+    pub(super) fn content(&self, entry: &PayloadEntry, limit: u64) -> Result<Vec<u8>> {
         if entry.size > limit {
             return Err(damaged(self.path(), "a file in it is larger than it can be")
                 .fact("file", &entry.path)
@@ -240,6 +258,9 @@ fn index_frame_of(file: &File, trailer: &Trailer, path: &Path) -> Result<Vec<u8>
     }
 }
 
+/// What to do with a file that is no bundle.
+const NAME_ONE: &str = "name a file that 'pack bundle' made: its name ends in .run";
+
 fn trailer(file: &File, length: u64, path: &Path) -> Result<Trailer> {
     let kept = TRAILER_LENGTH.min(length);
     let mut bytes = vec![0; kept as usize];
@@ -254,7 +275,7 @@ fn trailer(file: &File, length: u64, path: &Path) -> Result<Trailer> {
             return Err(Error::failed("the bundle has a later format than this pack reads")
                 .fact("path", path.display())
                 .fact("format", format)
-                .hint("use the pack inside the bundle: sh FILE.run pack verify"));
+                .hint(verify_by_itself(path)));
         }
         End::Other => return Err(no_trailer(file, length, path)),
     };
@@ -289,5 +310,5 @@ fn no_trailer(file: &File, length: u64, path: &Path) -> Error {
     Error::failed("this is no bundle")
         .fact("path", path.display())
         .fact("size", format_args!("{length} bytes"))
-        .hint("name a file that 'pack bundle' made (NAME-VERSION-ARCH.run)")
+        .hint(NAME_ONE)
 }

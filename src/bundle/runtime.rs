@@ -111,7 +111,7 @@ fn unusable(path: &Path, platform: Platform, why: &str) -> Error {
         .fact("path", path.display())
         .fact("expected", format_args!("a static ELF executable of pack-site for {platform}"))
         .fact("actual", why)
-        .hint("name a pack-site built for that platform: pack bundle --runtime FILE")
+        .hint(format_args!("name the {FILE_NAME} of a pack built for {platform} with --runtime"))
 }
 
 /// Why an ELF file (System V gABI) cannot run alone on `platform`, where it cannot.

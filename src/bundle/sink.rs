@@ -16,7 +16,8 @@ pub(super) struct DirSink<'a> {
 }
 
 impl<'a> DirSink<'a> {
-    /// Writes files below `root`; they lie in `partials` until they are complete. Removes what killed runs left there.
+    /// Writes files below `root`; they lie in `partials` until they are complete. Both are there. Removes what killed
+    /// runs left in them.
     pub(super) fn new(root: &'a Path, partials: PathBuf) -> Self {
         remove_left_over(root);
         if partials != root {
@@ -27,6 +28,11 @@ impl<'a> DirSink<'a> {
 }
 
 impl DirSink<'_> {
+    /// The folder.
+    pub(super) fn root(&self) -> &Path {
+        self.root
+    }
+
     /// Opens a new file for `path`, with these permission bits.
     pub(super) fn begin(&self, path: &RelPath, mode: u32) -> Result<PendingFile> {
         let target = path.below(self.root);
@@ -35,9 +41,16 @@ impl DirSink<'_> {
                 .fact("path", target.display())
                 .hint("extract into an empty folder"));
         }
-        let parent = target.parent().unwrap_or(self.root);
-        fs::create_dir_all(parent).doing("create the folder", parent)?;
-        fs::create_dir_all(&self.partials).doing("create the folder", &self.partials)?;
+        // Never `root` itself: an interruption may have removed it, and then nothing is to come back.
+        let mut parent = self.root.to_owned();
+        let parts: Vec<&str> = path.parts().collect();
+        for part in &parts[..parts.len().saturating_sub(1)] {
+            parent.push(part);
+            match fs::create_dir(&parent) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && parent.is_dir() => {}
+                other => other.doing("create the folder", &parent)?,
+            }
+        }
         let staged = StagedFile::create_in(&self.partials, &target)?;
         Ok(PendingFile { staged, mode })
     }

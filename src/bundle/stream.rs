@@ -24,7 +24,7 @@ pub struct EntryReader<'a> {
 impl Bundle {
     /// Reads the content of `entry` from its first byte. Each frame is compared with its digest; the content as a
     /// whole is not.
-    pub fn stream<'a>(&'a self, entry: &PayloadEntry) -> EntryReader<'a> {
+    pub(super) fn stream<'a>(&'a self, entry: &PayloadEntry) -> EntryReader<'a> {
         EntryReader { bundle: self, at: entry.offset, end: entry.end(), frame: None }
     }
 
@@ -71,8 +71,21 @@ impl Read for EntryReader<'_> {
     }
 }
 
-impl BlobSource for Bundle {
+/// A bundle's blobs, for what proves them.
+pub(super) struct CarriedBlobs<'a>(pub(super) &'a Bundle);
+
+impl BlobSource for CarriedBlobs<'_> {
     fn open(&self, digest: &Digest) -> Result<Box<dyn Read + Send + '_>> {
+        self.0.blob(digest)
+    }
+}
+
+impl Bundle {
+    /// Reads the blob with this digest.
+    ///
+    /// # Errors
+    /// The bundle lacks it.
+    pub(super) fn blob(&self, digest: &Digest) -> Result<Box<dyn Read + Send + '_>> {
         let index = self.index();
         let entry =
             [image::blob_path(digest), image::other_blob_path(digest)].iter().find_map(|path| index.entry(path));

@@ -9,13 +9,14 @@ use serde_json::json;
 use super::network::NetworkArgs;
 use super::password;
 use super::platform::platform;
-use super::terminal::{Terminal, bytes, counted, duration, shown};
+use super::terminal::{Terminal, bytes, counted, shown};
 use super::trust::{KeyArgs, signed_document};
 use crate::bundle::Preset;
 use crate::error::Result;
+use crate::path::shell_word;
 use crate::platform::Platform;
 use crate::signature::SecretKey;
-use crate::task::bundle::{self, Options, Report, Source};
+use crate::task::bundle::{self, BundleSource, Options, Report};
 use crate::task::download;
 use crate::task::locate;
 use crate::task::manifest_url::manifest_url;
@@ -100,10 +101,10 @@ impl From<CompressionArg> for Preset {
 
 pub(super) fn run(args: &BundleArgs, terminal: &Terminal) -> Result<u8> {
     let trust = args.key.read()?;
-    // Packing may take long: a wrong key or password is told before.
+    // Packing may take long: a wrong key or password fails before that.
     let signer = args.sign.as_deref().map(|key| SecretKey::read(key, password::ask)).transpose()?;
     let source = match &args.manifest {
-        Some(manifest) => Source::Download(Box::new(download::Options {
+        Some(manifest) => BundleSource::Download(Box::new(download::Options {
             manifest: manifest_url(Some(manifest))?,
             dir: args.dir.clone(),
             platform: args.platform,
@@ -111,7 +112,7 @@ pub(super) fn run(args: &BundleArgs, terminal: &Terminal) -> Result<u8> {
             trust: trust.clone(),
             network: args.network.options()?,
         })),
-        None => Source::Folder(locate::folder(args.dir.as_deref())?),
+        None => BundleSource::Folder(locate::folder(args.dir.as_deref())?),
     };
     let options = Options {
         source,
@@ -146,19 +147,18 @@ fn show(report: &Report, terminal: &Terminal) -> Result<()> {
         "carried": report.carried,
         "artifacts": index.artifacts.len(),
     }))?;
-    let path = report.path.display();
+    let (path, word) = (report.path.display(), shell_word(&report.path));
     terminal.text(&format!(
-        "{path}: {}, {} in {} ({} for the runtime) in {}\n{}\nmanifest: {}",
+        "{path}: {}, {} ({} for the runtime) of {}\n{}\nmanifest: {}",
         counted(index.artifacts.len() as u64, "artifact"),
-        bytes(report.carried),
         bytes(written.descriptor.size),
         bytes(index.header_size),
-        duration(terminal.elapsed()),
+        terminal.throughput(report.carried),
         written.descriptor.digest,
         report.signed
     ))?;
     terminal.text(&match &report.run {
-        Some(_) => format!("run it on site with: sh {path}"),
-        None => format!("it runs nothing; take the files out on site with: sh {path} pack extract DIR"),
+        Some(_) => format!("run it on site with: sh {word}"),
+        None => format!("it runs nothing; take the files out on site with: sh {word} pack extract {}", index.name),
     })
 }

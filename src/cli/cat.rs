@@ -8,6 +8,7 @@ use super::terminal::Terminal;
 use super::trust::KeyArgs;
 use crate::bundle::Wanted;
 use crate::error::{Error, Result};
+use crate::path::shell_word;
 use crate::task::cat;
 
 /// Write one file of a bundle to standard output
@@ -18,7 +19,7 @@ Examples:
   sh dataflux-func-1.0.0-x86_64.run pack cat docker-stack.example.yaml
   pack cat --decompress dataflux-func-1.0.0-x86_64.run docker-18.06.3-ce.tgz | tar -t
 
-When it fails, what came before is not the whole file: look at the exit code (in bash: set -o pipefail).")]
+When it fails, the output is not the whole file: look at the exit code (in bash: set -o pipefail).")]
 pub(super) struct CatArgs {
     /// Without the gzip, zstd or xz around it; faster, for nothing is compressed only to be decompressed
     #[arg(long)]
@@ -33,8 +34,10 @@ pub(super) struct CatArgs {
 
 pub(super) fn run(args: &CatArgs, terminal: &Terminal) -> Result<u8> {
     if terminal.json() {
-        return Err(Error::usage("what 'pack cat' prints is the file, not a document")
-            .hint("type it without --json; what is in a bundle: pack inspect --json BUNDLE"));
+        return Err(Error::usage("what 'pack cat' prints is the file, not a document").hint(format_args!(
+            "type it without --json; what is in it: pack inspect --json {}",
+            shell_word(&args.bundle)
+        )));
     }
     let wanted = if args.decompress { Wanted::Decompressed } else { Wanted::Original };
     let trust = args.key.read()?;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::terminal::{Terminal, counted, duration, shown};
-use super::trust::KeyArgs;
+use super::terminal::{Terminal, counted, shown};
+use super::trust::{KeyArgs, signed_document};
 use crate::error::Result;
 use crate::task::extract::{self, Options, Report};
 
@@ -36,7 +36,7 @@ pub(super) fn run(args: &ExtractArgs, terminal: &Terminal) -> Result<u8> {
         trust: args.key.read()?,
     };
     let progress = terminal.progress();
-    let Report { bundle, files, plain } = extract::run(&options, progress.as_ref())?;
+    let Report { bundle, signed, files, bytes, plain } = extract::run(&options, progress.as_ref())?;
     drop(progress);
     if !plain.is_empty() {
         terminal.note(&format!(
@@ -46,14 +46,21 @@ pub(super) fn run(args: &ExtractArgs, terminal: &Terminal) -> Result<u8> {
         ));
     }
     let index = bundle.index();
-    terminal.document(&json!({ "bundle": shown::path(&args.bundle), "folder": shown::path(&args.dir), "files": files, "plain": plain }))?;
+    terminal.document(&json!({
+        "bundle": shown::path(&args.bundle),
+        "folder": shown::path(&args.dir),
+        "signature": signed_document(&signed),
+        "files": files,
+        "bytes": bytes,
+        "plain": plain,
+    }))?;
     terminal.text(&format!(
-        "{}: {} of {} {} in {}",
+        "{}: {} of {} {}, {}\n{signed}",
         args.dir.display(),
         counted(files as u64, "file"),
         index.name,
         index.version,
-        duration(terminal.elapsed())
+        terminal.throughput(bytes)
     ))?;
     Ok(0)
 }

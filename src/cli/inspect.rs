@@ -88,14 +88,14 @@ pub(super) fn run(args: &InspectArgs, terminal: &Terminal) -> Result<u8> {
         ]
     });
     let columns = [
-        Column::Shortened("NAME"),
-        Column::Whole("KIND"),
-        Column::Whole("SIZE"),
-        Column::Whole("MODE"),
-        Column::Shortened("CARRIED"),
-        Column::Whole("ADDS"),
-        Column::Whole("STORED"),
-        Column::Whole("DIGEST"),
+        Column::shortened("NAME"),
+        Column::whole("KIND").spare(),
+        Column::whole("SIZE"),
+        Column::whole("MODE").spare(),
+        Column::shortened("CARRIED").spare(),
+        Column::whole("ADDS").spare(),
+        Column::whole("STORED").spare(),
+        Column::digest("DIGEST").spare(),
     ];
     terminal.table(&columns, &rows.collect::<Vec<_>>())?;
     images(index, terminal)?;
@@ -137,8 +137,12 @@ fn images(index: &Index, terminal: &Terminal) -> Result<()> {
         }
     }
     terminal.text("")?;
-    let columns =
-        [Column::Shortened("IMAGE"), Column::Whole("UNPACKED"), Column::Shortened(""), Column::Whole("DIGEST")];
+    let columns = [
+        Column::shortened("IMAGE"),
+        Column::whole("UNPACKED"),
+        Column::shortened("").spare(),
+        Column::digest("DIGEST").spare(),
+    ];
     terminal.table(&columns, &rows)
 }
 

@@ -6,10 +6,10 @@ use clap::Args;
 use serde_json::json;
 
 use super::terminal::{Terminal, shown};
-use super::trust::KeyArgs;
+use super::trust::{KeyArgs, signed_document};
 use crate::error::Result;
 use crate::release::Folder;
-use crate::task::load;
+use crate::task::load::{self, Report};
 
 /// Stream images into 'docker load'; no temporary copy
 #[derive(Args)]
@@ -32,25 +32,31 @@ pub(super) fn run(args: &LoadArgs, terminal: &Terminal) -> Result<u8> {
         return run_bundle(args, terminal);
     }
     let progress = terminal.progress();
-    let loaded = load::from_folder(&Folder::at(&args.source), &args.names, &args.key.read()?, progress.as_ref())?;
+    let report = load::from_folder(&Folder::at(&args.source), &args.names, &args.key.read()?, progress.as_ref())?;
     drop(progress);
-    show(args, &loaded, terminal)
+    show(args, &report, terminal)
 }
 
 /// As [`run`], of a bundle only: the archives of a folder are taken apart first, by code that a bundle's own
 /// runtime does without.
 pub(super) fn run_bundle(args: &LoadArgs, terminal: &Terminal) -> Result<u8> {
     let progress = terminal.progress();
-    let loaded = load::from_bundle(&args.source, &args.names, &args.key.read()?, progress.as_ref())?;
+    let report = load::from_bundle(&args.source, &args.names, &args.key.read()?, progress.as_ref())?;
     drop(progress);
-    show(args, &loaded, terminal)
+    show(args, &report, terminal)
 }
 
-fn show(args: &LoadArgs, loaded: &[String], terminal: &Terminal) -> Result<u8> {
-    terminal.document(&json!({ "source": shown::path(&args.source), "loaded": loaded }))?;
-    terminal.text(&match loaded {
+fn show(args: &LoadArgs, Report { loaded, bytes, signed }: &Report, terminal: &Terminal) -> Result<u8> {
+    terminal.document(&json!({
+        "source": shown::path(&args.source),
+        "signature": signed_document(signed),
+        "loaded": loaded,
+        "bytes": bytes,
+    }))?;
+    let summary = match &loaded[..] {
         [] => "nothing to load: there are no images in it".to_owned(),
-        names => format!("loaded {}", names.join(", ")),
-    })?;
+        names => format!("loaded {}: {}", names.join(", "), terminal.throughput(*bytes)),
+    };
+    terminal.text(&format!("{summary}\n{signed}"))?;
     Ok(0)
 }

@@ -6,7 +6,9 @@ use clap::Args;
 use serde_json::json;
 
 use super::network::NetworkArgs;
-use super::terminal::{Column, Terminal, shown};
+use super::terminal::{Column, Terminal, counted, shown};
+use super::trust::OwnKeyArgs;
+use crate::digest::Descriptor;
 use crate::error::Result;
 use crate::manifest::FILE_NAME;
 use crate::task::lock::{self, NewPin, Options};
@@ -17,7 +19,7 @@ use crate::task::lock::{self, NewPin, Options};
 Examples:
   pack lock                    ./manifest.json
   pack lock release.json
-  pack lock --update           pin everything anew, for a new version
+  pack lock --update           pin everything again, for a new version
 
 The publisher's step, and the only one that trusts a first answer. Everything else in the file stays as
 it is; run twice, it changes nothing. Run it again after an interruption: it goes on where it was.")]
@@ -29,25 +31,41 @@ pub(super) struct LockArgs {
     #[arg(long)]
     update: bool,
     #[command(flatten)]
+    key: OwnKeyArgs,
+    #[command(flatten)]
     network: NetworkArgs,
 }
 
 pub(super) fn run(args: &LockArgs, terminal: &Terminal) -> Result<u8> {
-    let options = Options { manifest: args.manifest.clone(), update: args.update, network: args.network.options()? };
+    let options = Options {
+        manifest: args.manifest.clone(),
+        update: args.update,
+        network: args.network.options()?,
+        trust: args.key.read()?,
+    };
     let report = lock::run(&options, terminal.progress_of_what_is_listed().as_ref())?;
     terminal.document(&json!({
         "manifest": shown::path(&args.manifest),
         "changed": report.changed,
         "pinned": report.pinned.iter().map(|pin| json!({
-            "name": pin.name, "platform": pin.platform, "size": pin.size, "digest": pin.digest,
+            "name": pin.id.name,
+            "platform": pin.id.platform,
+            "size": pin.descriptor.size,
+            "digest": pin.descriptor.digest,
         })).collect::<Vec<_>>(),
     }))?;
     if report.pinned.is_empty() {
         terminal.text(&format!("{}: every artifact is pinned already", args.manifest.display()))?;
     } else {
-        let cells = |pin: &NewPin| vec![pin.name.to_string(), pin.size.to_string(), pin.digest.to_string()];
-        let columns = [Column::Shortened("NAME"), Column::Whole("BYTES"), Column::Whole("DIGEST")];
+        let cells = |pin: &NewPin| {
+            let Descriptor { digest, size } = pin.descriptor;
+            vec![pin.id.name.to_string(), size.to_string(), digest.to_string()]
+        };
+        let columns = [Column::shortened("NAME"), Column::whole("BYTES"), Column::digest("DIGEST")];
         terminal.table(&columns, &report.pinned.iter().map(cells).collect::<Vec<_>>())?;
+        let size = report.pinned.iter().map(|pin| pin.descriptor.size).sum();
+        let count = counted(report.pinned.len() as u64, "artifact");
+        terminal.text(&format!("{}: {count} pinned, {}", args.manifest.display(), terminal.throughput(size)))?;
     }
     Ok(0)
 }

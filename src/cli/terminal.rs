@@ -2,6 +2,7 @@
 
 mod bars;
 mod lines;
+mod shorten;
 pub(super) mod shown;
 mod size;
 mod table;
@@ -14,7 +15,8 @@ use console::style;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-pub(super) use size::{bytes, counted, duration, quantity, rate};
+pub(super) use size::{bytes, counted, quantity};
+use size::{duration, rate};
 pub(super) use table::Column;
 
 use crate::error::{Error, Result, inert, printable};
@@ -81,8 +83,19 @@ impl Terminal {
     }
 
     /// How long the command has taken.
-    pub(super) fn elapsed(&self) -> Duration {
+    fn elapsed(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    /// How long the command has taken, as in `0.4 s`.
+    pub(super) fn took(&self) -> String {
+        duration(self.elapsed())
+    }
+
+    /// What was worked through until now, and how fast, as in `24.39 MB in 0.4 s (60.97 MB/s)`.
+    pub(super) fn throughput(&self, count: u64) -> String {
+        let time = self.elapsed();
+        format!("{} in {} ({})", bytes(count), duration(time), rate(count, time))
     }
 
     /// Prints a result as it is.
@@ -94,7 +107,7 @@ impl Terminal {
     pub(super) fn stream(&self, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
         let mut stdout = io::stdout().lock();
         match write(&mut stdout).and_then(|()| stdout.flush().map_err(not_printed)) {
-            // Whoever read this has seen enough: the exit code still says how the command ended.
+            // The reader has closed the pipe and seen enough: the exit code still says how the command ended.
             Err(error) if error.io_kind() == Some(io::ErrorKind::BrokenPipe) => Ok(()),
             outcome => outcome,
         }
@@ -128,11 +141,24 @@ impl Terminal {
     /// Prints rows under headings, columns aligned, and shortened to the terminal's width unless `--verbose`.
     pub(super) fn table(&self, columns: &[Column], rows: &[Vec<String>]) -> Result<()> {
         let width = width_of(io::stdout()).filter(|_| !self.verbose);
-        let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| inert(cell)).collect()).collect();
         if self.quiet || self.json {
             return Ok(());
         }
-        self.raw(format!("{}\n", table::lines(columns, &rows, width).join("\n")).as_bytes())
+        self.raw(format!("{}\n", table::lines(columns, &inert_cells(rows), width).join("\n")).as_bytes())
+    }
+
+    /// As [`Terminal::table`] for what somebody may copy, which is never shortened: where the terminal is too narrow, each
+    /// cell has a line of its own.
+    pub(super) fn table_to_copy(&self, columns: &[Column], rows: &[Vec<String>]) -> Result<()> {
+        let width = width_of(io::stdout()).filter(|_| !self.verbose);
+        if self.quiet || self.json || width.is_none_or(|width| table::fits(columns, rows, width)) {
+            return self.table(columns, rows);
+        }
+        let block = |row: Vec<String>| {
+            let cells = row.into_iter().enumerate().filter(|(_, cell)| !cell.is_empty());
+            cells.map(|(place, cell)| format!("{}{cell}\n", if place == 0 { "" } else { "  " })).collect::<String>()
+        };
+        self.raw(inert_cells(rows).into_iter().map(block).collect::<String>().as_bytes())
     }
 
     /// As [`Terminal::table`] with only the rows that `is_notable` picks where there are many; a line counts the others.
@@ -166,7 +192,7 @@ impl Terminal {
         self.error_document(error);
     }
 
-    /// An error as people read it, which the result has told too where that is a document.
+    /// An error as people read it, which the result contains too where that is a document.
     pub(super) fn problem(&self, error: &Error) {
         let mut text = format!("{}: {}", style("error").for_stderr().red().bold(), error.title());
         for (name, value) in error.facts() {
@@ -200,6 +226,11 @@ impl Terminal {
     }
 }
 
+/// Cells that move no cursor.
+fn inert_cells(rows: &[Vec<String>]) -> Vec<Vec<String>> {
+    rows.iter().map(|row| row.iter().map(|cell| inert(cell)).collect()).collect()
+}
+
 /// Longer lists show only what is notable.
 const MANY: usize = 20;
 
@@ -209,9 +240,9 @@ fn width_of(stream: impl AsFd) -> Option<usize> {
     Some(usize::from(size.ws_col)).filter(|&columns| columns > 0)
 }
 
-/// Whether standard error is a terminal that can move its cursor.
+/// Whether standard error is a terminal that can move its cursor: what does not say what it is, cannot.
 fn has_bars() -> bool {
-    io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+    io::stderr().is_terminal() && std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
 }
 
 fn not_printed(cause: io::Error) -> Error {

@@ -6,13 +6,14 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::platform::platform;
-use super::terminal::{Column, Terminal, bytes, counted, duration, rate, shown};
+use super::terminal::{Column, Terminal, bytes, counted, shown};
 use super::trust::{KeyArgs, signed_document};
-use crate::bundle::{BundlePart, Damage};
+use crate::bundle::{BundlePart, Damage, compare_bundle};
+use crate::digest::Digest;
 use crate::error::{Error, Result};
+use crate::path::shell_word;
 use crate::platform::Platform;
 use crate::release::{Folder, Row, State};
-use crate::task::commands::{compare_bundle, download_again, word};
 use crate::task::locate;
 use crate::task::verify::{self, BundleReport, FolderOptions, FolderReport};
 
@@ -27,7 +28,7 @@ Examples:
   sh hello-1.0.0-x86_64.run pack verify         a bundle, with the pack inside it
   pack verify --pubkey release.pub x.run        and signed by its publisher
 
-Exits with 3 when anything is missing, truncated, different or unexpected.")]
+Exits with 3 when anything is missing, truncated, a mismatch, unexpected or damaged.")]
 pub(super) struct VerifyArgs {
     /// The folder or bundle [default: the folder of the manifest here]
     target: Option<PathBuf>,
@@ -49,7 +50,7 @@ pub(super) fn run(args: &VerifyArgs, terminal: &Terminal) -> Result<u8> {
             if args.manifest.is_some() {
                 return Err(Error::usage("a bundle is checked against the manifest in it, and this is not a folder")
                     .fact("path", path.display())
-                    .hint(format_args!("leave --manifest out: pack verify {}", word(path))));
+                    .hint(format_args!("leave --manifest out: pack verify {}", shell_word(path))));
             }
             let report = verify::bundle(path, &trust, progress.as_ref())?;
             drop(progress);
@@ -77,13 +78,13 @@ fn show_folder(folder: &Folder, report: &FolderReport, terminal: &Terminal) -> R
         "artifacts": rows.iter().map(row_document).collect::<Vec<_>>(),
     }))?;
     let columns =
-        [Column::State("STATE"), Column::Shortened("NAME"), Column::Whole("SIZE"), Column::Shortened("DETAIL")];
-    let cells: Vec<Vec<String>> = rows.iter().map(row_cells).collect();
+        [Column::state("STATE"), Column::shortened("NAME"), Column::whole("SIZE"), Column::shortened("DETAIL").spare()];
+    let cells: Vec<Vec<String>> = rows.iter().map(|row| row_cells(row, terminal.verbose())).collect();
     terminal.table_of_files(&columns, &cells, |row| row[0] != State::Ok.as_str())?;
     if report.is_good() {
         let count = counted(rows.len() as u64, "artifact");
-        let summary =
-            format!("{} {}: {count}, all ok, in {}", manifest.name(), manifest.version(), duration(terminal.elapsed()));
+        let read = terminal.throughput(rows.iter().filter_map(|row| row.actual_size).sum());
+        let summary = format!("{} {}: {count}, all ok, {read}", manifest.name(), manifest.version());
         terminal.text(&format!("{summary}\n{}", report.signed))?;
         return Ok(0);
     }
@@ -103,7 +104,7 @@ fn show_folder(folder: &Folder, report: &FolderReport, terminal: &Terminal) -> R
     let error = if rows.iter().all(|row| matches!(row.state, State::Ok | State::Unexpected)) {
         error.hint("remove what does not belong there, or move it to another folder")
     } else {
-        error.hint(format_args!("get what is missing or wrong with: {}", download_again(folder)))
+        error.hint(format_args!("get what is missing or wrong with: {}", folder.download_again()))
     };
     terminal.problem(&error);
     Ok(error.class().exit_code())
@@ -122,13 +123,14 @@ fn row_document(row: &Row) -> Value {
     })
 }
 
-fn row_cells(row: &Row) -> Vec<String> {
+fn row_cells(row: &Row, verbose: bool) -> Vec<String> {
+    let shown = |digest: Digest| if verbose { digest.to_string() } else { digest.short() };
     let detail = match row.state {
         State::Truncated => {
             format!("{} of {}", row.actual_size.unwrap_or(0), counted(row.expected_size.unwrap_or(0), "byte"))
         }
         State::Mismatch => match (row.expected_digest, row.actual_digest) {
-            (Some(expected), Some(actual)) => format!("expected {expected}, found {actual}"),
+            (Some(expected), Some(actual)) => format!("expected {}, found {}", shown(expected), shown(actual)),
             _ => match (row.expected_size, row.actual_size) {
                 (Some(expected), Some(actual)) => format!("expected {}, found {actual}", counted(expected, "byte")),
                 _ => "not a regular file".to_owned(),
@@ -177,14 +179,14 @@ fn show_bundle(path: &Path, report: &BundleReport, terminal: &Terminal) -> Resul
         row(state(artifact.name.as_str()), artifact.name.as_str(), artifact.size, detail)
     }));
     let columns =
-        [Column::State("STATE"), Column::Shortened("NAME"), Column::Whole("SIZE"), Column::Shortened("DIGEST")];
+        [Column::state("STATE"), Column::shortened("NAME"), Column::whole("SIZE"), Column::shortened("DIGEST").spare()];
     terminal.table_of_files(&columns, &rows, |row| row[0] != "ok")?;
     if damage.is_empty() {
         let size = bundle.length()?;
-        let (name, version, time) = (&index.name, &index.version, terminal.elapsed());
-        let summary = format!("{name} {version}: {size} bytes, every one accounted for, in {}", duration(time));
+        let (name, version, read) = (&index.name, &index.version, terminal.throughput(size));
+        let summary = format!("{name} {version}: {size} bytes, every one accounted for, {read}");
         let signed = report.signed.as_ref().map_or_else(String::new, |signed| format!("\n{signed}"));
-        terminal.text(&format!("{summary} ({}){signed}", rate(size, time)))?;
+        terminal.text(&format!("{summary}{signed}"))?;
         return Ok(0);
     }
     let error = Error::integrity("the bundle is damaged").fact("path", path.display());

@@ -1,20 +1,53 @@
 //! Users and passwords: from the URL, else from netrc. They are sent and never shown.
 
 use std::fmt;
-use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use url::Url;
 
 use super::netrc::Netrc;
 
-/// The credentials of this user, read when first needed.
-#[derive(Default)]
+/// How much of netrc is read, in bytes.
+const LIMIT: u64 = 4 << 20;
+
+/// The credentials of this user.
 pub(super) struct Credentials {
-    netrc: OnceLock<Option<Netrc>>,
+    netrc: Netrc,
+    fault: Option<String>,
 }
 
 impl Credentials {
+    /// Reads `$NETRC`, else `~/.netrc`. One that cannot be read fails nothing, for most servers ask for nobody:
+    /// [`Credentials::fault`] tells it. Bytes that are not UTF-8 spoil only their own words.
+    pub(super) fn read() -> Self {
+        let named = std::env::var_os("NETRC").map(PathBuf::from);
+        let path = named.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".netrc")));
+        let Some(path) = path else { return Credentials { netrc: Netrc::default(), fault: None } };
+        match read_bounded(&path) {
+            Ok(text) => {
+                let netrc = Netrc::parse(&text);
+                let fault = netrc.fault().map(|fault| format!("{}: {fault}", path.display()));
+                Credentials { netrc, fault }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Credentials { netrc: Netrc::default(), fault: None }
+            }
+            Err(error) => {
+                let fault = format!("{} cannot be read, so it gives no credentials: {error}", path.display());
+                Credentials { netrc: Netrc::default(), fault: Some(fault) }
+            }
+        }
+    }
+
+    /// Why netrc may lack what somebody put there, if anything is wrong with it. It tells no secret.
+    pub(super) fn fault(&self) -> Option<&str> {
+        self.fault.as_deref()
+    }
+
     /// The user and password for `url`. If it names a user without a password, that may be in netrc.
     pub(super) fn of(&self, url: &Url) -> Option<(String, Option<String>)> {
         match in_url(url) {
@@ -25,7 +58,7 @@ impl Credentials {
     }
 
     fn in_netrc(&self, url: &Url, user: Option<&str>) -> Option<(String, Option<String>)> {
-        self.netrc.get_or_init(read).as_ref()?.of(url.host_str()?, user)
+        self.netrc.of(url.host_str()?, user)
     }
 }
 
@@ -52,10 +85,10 @@ fn in_url(url: &Url) -> Option<(String, Option<String>)> {
     known.then(|| (plain(url.username()), url.password().map(plain)))
 }
 
-/// `$NETRC`, else `~/.netrc`; a file that cannot be read holds nothing. Bytes that are not UTF-8 spoil only their own
-/// words.
-fn read() -> Option<Netrc> {
-    let named = std::env::var_os("NETRC").map(PathBuf::from);
-    let path = named.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".netrc")))?;
-    Some(Netrc::parse(&String::from_utf8_lossy(&std::fs::read(path).ok()?)))
+fn read_bounded(path: &Path) -> io::Result<String> {
+    // A pipe that nobody writes into is not waited for.
+    let file = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
+    let mut bytes = Vec::new();
+    file.take(LIMIT).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -149,6 +149,16 @@ pub(super) enum RetryDecision {
 }
 
 impl FetchError {
+    /// Where access is denied, tells what is wrong with netrc.
+    pub(super) fn with_netrc_fault(mut self, fault: Option<&str>) -> Self {
+        if let (FetchError::Status { info, .. }, Some(fault)) = (&mut self, fault)
+            && matches!(info.status, 401 | 403)
+        {
+            info.add_fact("netrc", fault);
+        }
+        self
+    }
+
     /// The only place that tells transient from fatal.
     pub(super) fn decision(&self) -> RetryDecision {
         match self {

@@ -1,15 +1,16 @@
 //! HTTP requests: the clients, the headers, the redirects.
 
-use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::header::{self, HeaderMap, HeaderValue};
-use reqwest::{Certificate, Client, ClientBuilder, Proxy, Response};
+use reqwest::{Client, ClientBuilder, Proxy, Response};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use url::Url;
 
+use super::cacert;
 use super::cache_bypass::CacheBypass;
+use super::certificate::Certificate;
 use super::credentials::{self, Credentials};
 use super::error::{FetchError, causes};
 use super::options::Options;
@@ -18,7 +19,8 @@ use super::redact;
 use super::response::HttpResponse;
 use super::throttle::Throttle;
 use super::tls::TlsProblem;
-use crate::error::{Error, IoContext, Result};
+use super::verifier::Verifier;
+use crate::error::{Error, Result};
 
 /// How many redirects are followed; browsers follow 20, curl 50, and no honest server needs ten.
 const REDIRECTS: usize = 10;
@@ -56,28 +58,35 @@ pub(super) struct Http {
     proxies: Proxies,
     throttle: Throttle,
     extra: Semaphore,
-    authorities: Vec<Certificate>,
+    given: Arc<Vec<Certificate>>,
+    verifier: OnceLock<Arc<Verifier>>,
 }
 
 impl Http {
     /// # Errors
     /// The `--cacert` file cannot be read or holds no certificate.
     pub(super) fn new(options: Options) -> Result<Self> {
-        let authorities = options.cacert.as_deref().map_or(Ok(Vec::new()), certificates)?;
+        let given = options.cacert.as_deref().map_or(Ok(Vec::new()), cacert::read)?;
         Ok(Http {
             throttle: Throttle::new(options.limit_rate),
             extra: Semaphore::new(options.extra_connections),
-            credentials: Credentials::default(),
+            credentials: Credentials::read(),
             proxies: Proxies::from_environment()?,
             shared: OnceLock::new(),
             separate: OnceLock::new(),
-            authorities,
+            given: Arc::new(given),
+            verifier: OnceLock::new(),
             options,
         })
     }
 
     pub(super) fn options(&self) -> &Options {
         &self.options
+    }
+
+    /// What is wrong with netrc, if anything is.
+    pub(super) fn netrc_fault(&self) -> Option<&str> {
+        self.credentials.fault()
     }
 
     /// Waits for a permit for one more connection besides the first of an artifact; never `None`.
@@ -100,12 +109,9 @@ impl Http {
                 _ => None,
             };
             let Some(location) = location else {
-                return HttpResponse::new(
-                    (&self.options, &self.throttle),
-                    response,
-                    here,
-                    request.range.map(|range| range.0),
-                );
+                let first = request.range.map(|range| range.0);
+                let read = HttpResponse::new((&self.options, &self.throttle), response, here, first);
+                return read.map_err(|error| error.with_netrc_fault(self.netrc_fault()));
             };
             let location = String::from_utf8_lossy(location.as_bytes());
             let next = here.join(&location).map_err(|_| refuse("it leads to a place that is not a URL".into()))?;
@@ -166,22 +172,19 @@ impl Http {
         if let Some(client) = place.get() {
             return Ok(client);
         }
-        let settings = || {
-            let proxies = self.proxies.clone();
-            let proxy = Proxy::custom(move |url| proxies.of(url).cloned());
-            let builder = builder(&self.options).no_proxy().proxy(proxy);
-            if link == Link::Separate { builder.http1_only() } else { builder }
-        };
-        // A bare host has no certificates at all. Plain HTTP must work there; HTTPS then fails on its own.
-        let client = settings()
-            .tls_certs_merge(self.authorities.clone())
-            .build()
-            .or_else(|_| settings().tls_certs_only(self.authorities.clone()).build());
-        let client = client.map_err(|error| {
+        let verifier = self.verifier.get_or_init(|| Arc::new(Verifier::new(self.given.clone())));
+        let protocols: &[&str] = if link == Link::Separate { &["http/1.1"] } else { &["h2", "http/1.1"] };
+        let unusable = |cause: String| {
             Error::failed("the network cannot be used")
-                .fact("cause", causes(&error))
+                .fact("cause", cause)
                 .hint("check the proxy variables (http_proxy, https_proxy, all_proxy) and the --cacert file")
-        })?;
+        };
+        let tls = verifier.config(protocols).map_err(|error| unusable(error.to_string()))?;
+        let proxies = self.proxies.clone();
+        let proxy = Proxy::custom(move |url| proxies.of(url).cloned());
+        let builder = builder(&self.options).no_proxy().proxy(proxy).tls_backend_preconfigured(tls);
+        let builder = if link == Link::Separate { builder.http1_only() } else { builder };
+        let client = builder.build().map_err(|error| unusable(causes(&error)))?;
         Ok(place.get_or_init(|| client))
     }
 }
@@ -204,22 +207,4 @@ fn builder(options: &Options) -> ClientBuilder {
         .http1_allow_spaces_after_header_name_in_responses(true)
         .http2_max_header_list_size(64 << 10)
         .http2_keep_alive_interval(Duration::from_secs(15))
-}
-
-fn certificates(path: &Path) -> Result<Vec<Certificate>> {
-    let text = std::fs::read(path).doing("read the certificates", path)?;
-    let has = |words: &str| text.windows(words.len()).any(|window| window == words.as_bytes());
-    let why = match Certificate::from_pem_bundle(&text) {
-        Ok(found) if !found.is_empty() => return Ok(found),
-        _ if has("-----BEGIN CERTIFICATE-----") => "a certificate in it is damaged",
-        _ if has("PRIVATE KEY-----") => "it is a private key: keep it secret, and give the certificate beside it",
-        _ if has("-----BEGIN CERTIFICATE REQUEST-----") => "it is a request for a certificate, which nobody signed yet",
-        _ if text.first() == Some(&0x30) => "it is in DER form: convert it with 'openssl x509 -inform der -out ca.pem'",
-        _ if text.is_empty() => "it is empty",
-        _ => "it has no line '-----BEGIN CERTIFICATE-----'",
-    };
-    Err(Error::usage("the file given with --cacert holds no certificate that can be used")
-        .fact("path", path.display())
-        .fact("reason", why)
-        .hint("give a PEM file: it has lines '-----BEGIN CERTIFICATE-----'"))
 }

@@ -7,7 +7,7 @@
 
 /// What is known about one host, or, without a host, about every other.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Entry {
+struct NetrcEntry {
     host: Option<String>,
     user: String,
     password: Option<String>,
@@ -15,32 +15,74 @@ struct Entry {
 
 /// A netrc file that was read.
 #[derive(Default)]
-pub(super) struct Netrc(Vec<Entry>);
+pub(super) struct Netrc {
+    entries: Vec<NetrcEntry>,
+    fault: Option<String>,
+}
 
 impl Netrc {
-    /// Reads a netrc file's text; words that mean nothing are passed over.
+    /// Reads a netrc file's text. Words that mean nothing are passed over, as curl does, and told by [`Netrc::fault`].
     pub(super) fn parse(text: &str) -> Self {
-        let mut entries: Vec<Entry> = Vec::new();
-        let mut words = Words { rest: text };
+        let mut entries: Vec<NetrcEntry> = Vec::new();
+        let mut fault: Option<String> = None;
+        let mut words = Words { rest: text, is_open: false };
+        let line = |words: &Words<'_>| text[..text.len() - words.rest.len()].matches('\n').count() + 1;
         while let Some(word) = words.next() {
-            match (word.as_str(), entries.last_mut()) {
-                ("machine", _) => entries.push(Entry { host: words.value(), ..Entry::default() }),
-                ("default", _) => entries.push(Entry::default()),
-                ("login", Some(entry)) => entry.user = words.value().unwrap_or_default(),
-                ("password", Some(entry)) => entry.password = words.value(),
-                ("account", _) => drop(words.value()),
-                ("macdef", _) => words.skip_macro(),
-                _ => {}
+            let at = line(&words);
+            // The word itself may be half a password: it is not repeated.
+            let wrong = match (word.as_str(), entries.last_mut()) {
+                ("machine", _) => {
+                    let host = words.value();
+                    let is_missing = host.is_none();
+                    entries.push(NetrcEntry { host, ..NetrcEntry::default() });
+                    is_missing.then_some("names no machine")
+                }
+                ("default", _) => {
+                    entries.push(NetrcEntry::default());
+                    None
+                }
+                ("login", Some(entry)) => {
+                    let user = words.value();
+                    let is_missing = user.is_none();
+                    entry.user = user.unwrap_or_default();
+                    is_missing.then_some("names no login")
+                }
+                ("password", Some(entry)) => {
+                    entry.password = words.value();
+                    entry.password.is_none().then_some("has no password")
+                }
+                ("login" | "password", None) => {
+                    words.value();
+                    Some("has a login or password before the first machine")
+                }
+                ("account", _) => {
+                    words.value();
+                    None
+                }
+                ("macdef", _) => {
+                    words.skip_macro();
+                    None
+                }
+                _ => Some("has a word that is none of machine, default, login, password, account, macdef"),
+            };
+            let wrong = if words.is_open { Some("begins a quoted word that does not end") } else { wrong };
+            if let Some(wrong) = wrong {
+                fault.get_or_insert_with(|| format!("line {at} {wrong}"));
             }
         }
-        Netrc(entries)
+        Netrc { entries, fault }
+    }
+
+    /// What is wrong with the file, with its line and without its words; the first only.
+    pub(super) fn fault(&self) -> Option<&str> {
+        self.fault.as_deref()
     }
 
     /// User and password for `host`: of the first entry that names it, else of `default`; of `user` only, where
     /// one is requested.
     pub(super) fn of(&self, host: &str, user: Option<&str>) -> Option<(String, Option<String>)> {
-        let mut entries = self.0.iter().filter(|entry| user.is_none_or(|user| user == entry.user));
-        let named = |entry: &&Entry| entry.host.as_deref().is_some_and(|known| known.eq_ignore_ascii_case(host));
+        let mut entries = self.entries.iter().filter(|entry| user.is_none_or(|user| user == entry.user));
+        let named = |entry: &&NetrcEntry| entry.host.as_deref().is_some_and(|known| known.eq_ignore_ascii_case(host));
         let entry = entries.clone().find(named).or_else(|| entries.find(|entry| entry.host.is_none()))?;
         Some((entry.user.clone(), entry.password.clone()))
     }
@@ -48,6 +90,8 @@ impl Netrc {
 
 struct Words<'a> {
     rest: &'a str,
+    /// Whether the last word was in quotes, and they did not end.
+    is_open: bool,
 }
 
 impl Words<'_> {
@@ -85,6 +129,7 @@ impl Words<'_> {
             }
         }
         self.rest = "";
+        self.is_open = true;
         Some(word)
     }
 
@@ -148,5 +193,26 @@ mod tests {
         assert_eq!(netrc.of("a", None), Some(("u".into(), Some("p".into()))));
         assert_eq!(netrc.of("c", None), None);
         assert_eq!(netrc.of("d", None), Some(("v".into(), Some("q".into()))));
+    }
+    #[test]
+    fn what_means_nothing_is_told_by_its_line() {
+        for (text, fault) in [
+            ("machine a login u password p\ndefault login v", None),
+            ("# s3cret\nmachine a\n\tlogin u\n\taccount x # s3cret\nmacdef m\ns3cret\n\nmachine b login v", None),
+            ("machine a\nlogin u\npasword s3cret\n", Some("line 3 has a word that is none of")),
+            ("machine a login u password two s3cret\n", Some("line 1 has a word that is none of")),
+            ("login u password p\n", Some("line 1 has a login or password before")),
+            ("\nmachine", Some("line 2 names no machine")),
+            ("machine a login", Some("line 1 names no login")),
+            ("machine a\nlogin u password ", Some("line 2 has no password")),
+            ("machine a\nlogin u password \"s3cret\nmachine b", Some("line 2 begins a quoted word")),
+        ] {
+            let netrc = Netrc::parse(text);
+            match fault {
+                None => assert_eq!(netrc.fault(), None, "{text}"),
+                Some(fault) => assert!(netrc.fault().is_some_and(|told| told.starts_with(fault)), "{text}"),
+            }
+            assert!(netrc.fault().is_none_or(|told| !told.contains("s3cret")), "{text}");
+        }
     }
 }

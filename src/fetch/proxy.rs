@@ -7,10 +7,11 @@
 //! | `all_proxy`, `ALL_PROXY` | both, where the one above is not set |
 //! | `no_proxy`, `NO_PROXY` | hosts that are reached directly |
 //!
-//! `no_proxy` is `*`, or a list of names, addresses and address ranges, separated by commas or blanks. A name stands for
+//! `no_proxy` is exactly `*`, or a list of names, addresses and address ranges, separated by commas or blanks. A name stands for
 //! itself and for all names below it. A proxy is a URL, without a scheme `http`; its port is 1080 unless it says so, as
 //! with curl.
 
+use std::ffi::OsString;
 use std::net::IpAddr;
 
 use url::{Host, Url};
@@ -22,6 +23,7 @@ use crate::error::{Error, Result};
 pub(super) struct Proxies {
     http: Option<Url>,
     https: Option<Url>,
+    all_direct: bool,
     direct: Vec<String>,
 }
 
@@ -31,19 +33,23 @@ impl Proxies {
     /// # Errors
     /// A variable's value is not a proxy. The error does not repeat it, for it may hold a password.
     pub(super) fn from_environment() -> Result<Self> {
-        Self::read(|name| std::env::var(name).ok())
+        Self::read(|name| std::env::var_os(name))
     }
 
-    fn read(variable: impl Fn(&'static str) -> Option<String>) -> Result<Self> {
-        let first = |names: &[&'static str]| {
-            names.iter().find_map(|&name| Some((name, variable(name).filter(|value| !value.is_empty())?)))
+    fn read(variable: impl Fn(&'static str) -> Option<OsString>) -> Result<Self> {
+        let first = |names: &[&'static str]| -> Result<Option<(&'static str, String)>> {
+            let set = |&name: &&'static str| Some((name, variable(name).filter(|value| !value.is_empty())?));
+            let Some((name, value)) = names.iter().find_map(set) else { return Ok(None) };
+            let text = value.into_string().map_err(|_| wrong(name, "it is not UTF-8 text".to_owned()))?;
+            Ok(Some((name, text)))
         };
-        let proxy = |names: &[&'static str]| first(names).map(|(name, value)| parse(name, &value)).transpose();
-        let direct = first(&["no_proxy", "NO_PROXY"]).map(|(_, list)| list).unwrap_or_default();
+        let proxy = |names: &[&'static str]| first(names)?.map(|(name, value)| parse(name, &value)).transpose();
+        let direct = first(&["no_proxy", "NO_PROXY"])?.map(|(_, list)| list).unwrap_or_default();
         let words = direct.split([',', ' ', '\t']).filter(|word| !word.is_empty());
         Ok(Proxies {
             http: proxy(&["http_proxy", "all_proxy", "ALL_PROXY"])?,
             https: proxy(&["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"])?,
+            all_direct: direct == "*",
             direct: words.map(str::to_ascii_lowercase).collect(),
         })
     }
@@ -55,7 +61,7 @@ impl Proxies {
     }
 
     fn is_direct(&self, url: &Url) -> bool {
-        if self.direct == ["*"] {
+        if self.all_direct {
             return true;
         }
         let (name, address) = match url.host() {
@@ -89,12 +95,18 @@ fn contains(word: &str, address: IpAddr) -> bool {
     width == other_width && length <= width && (length == 0 || differing >= length)
 }
 
-fn parse(variable: &'static str, value: &str) -> Result<Url> {
-    let wrong = |why: String| {
-        Error::usage(format_args!("the proxy in {variable} cannot be used"))
-            .fact("reason", why)
-            .hint(format_args!("set {variable} to a URL such as http://proxy.example:3128, or unset it"))
+fn wrong(variable: &'static str, why: String) -> Error {
+    let example = match variable {
+        "no_proxy" | "NO_PROXY" => "a list of hosts such as localhost,.internal.example,10.0.0.0/8",
+        _ => "a URL such as http://proxy.example:3128",
     };
+    Error::usage(format_args!("the proxy in {variable} cannot be used"))
+        .fact("reason", why)
+        .hint(format_args!("set {variable} to {example}, or unset it"))
+}
+
+fn parse(variable: &'static str, value: &str) -> Result<Url> {
+    let wrong = |why: String| wrong(variable, why);
     let text = if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
     let mut url = Url::parse(&text).map_err(|why| wrong(why.to_string()))?;
     match url.scheme() {
@@ -117,7 +129,7 @@ mod tests {
     use super::*;
 
     fn proxies(variables: &[(&str, &str)]) -> Result<Proxies> {
-        Proxies::read(|name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
+        Proxies::read(|name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value)))
     }
 
     fn of(variables: &[(&str, &str)], url: &str) -> Option<String> {
@@ -143,7 +155,7 @@ mod tests {
         for (list, url) in [
             ("*", "http://127.0.0.1/"),
             ("*", "https://a.example/"),
-            (" * ", "https://[::1]/"),
+            ("*", "https://[::1]/"),
             ("b.example a.example", "http://a.example/"),
             ("b.example,\ta.example", "http://a.example:8080/"),
             (".a.example", "http://a.example/"),
@@ -159,6 +171,8 @@ mod tests {
         }
         for (list, url) in [
             ("", "http://a.example/"),
+            (" * ", "http://127.0.0.1/"),
+            ("*,b.example", "http://a.example/"),
             ("a.example", "http://xa.example/"),
             ("a.example", "http://example/"),
             ("10.0.0.0/8", "http://11.0.0.1/"),

@@ -67,6 +67,11 @@ impl ResponseInfo {
         }
     }
 
+    /// Adds what its reader should know besides.
+    pub(super) fn add_fact(&mut self, name: &'static str, value: &str) {
+        self.facts.push((name, value.to_owned()));
+    }
+
     /// `404 Not Found`.
     pub(super) fn status_line(&self) -> String {
         let reason = reqwest::StatusCode::from_u16(self.status).ok().and_then(|status| status.canonical_reason());

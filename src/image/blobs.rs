@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 
 /// Where blobs can be read. Its methods are called from several threads at a time.
 pub trait BlobSource: Sync {
-    /// Opens the content of the blob with this digest. Whoever reads it compares it with the digest.
+    /// Opens the content of the blob with this digest. The reader compares it with the digest.
     ///
     /// # Errors
     /// There is no such blob, or it cannot be read.
@@ -58,9 +58,7 @@ impl BlobSource for AnalysedBlobs {
         }
         match self.get(digest) {
             Some(blob) => Ok(blob.open()?),
-            None => Err(Error::failed("a blob is in none of the archives")
-                .fact("blob", digest)
-                .hint("check the folder with: pack verify DIR")),
+            None => Err(Error::failed("a blob is in none of the archives").fact("blob", digest)),
         }
     }
 }
@@ -71,10 +69,7 @@ impl BlobSource for AnalysedBlobs {
 /// It cannot be read, or its digest is not the ID.
 pub(super) fn config_of(id: &Digest, blobs: &dyn BlobSource) -> Result<Vec<u8>> {
     let damaged = |actual: &dyn std::fmt::Display| {
-        Error::integrity("an image's config is not what its image ID says")
-            .fact("expected", id)
-            .fact("actual", actual)
-            .hint("check the bundle with: pack verify x.run")
+        Error::integrity("an image's config is not what its image ID says").fact("expected", id).fact("actual", actual)
     };
     let mut config = Vec::new();
     BoundedReader::new(blobs.open(id)?, ImageLimits::DEFAULT.json_bytes)

@@ -78,8 +78,7 @@ pub fn export_members(
                 Some(mismatch) => Error::integrity("a layer is not what its image's config says")
                     .fact("image", image_name(images, &layer.diff_id))
                     .fact("layer", layer.diff_id)
-                    .fact("reason", mismatch)
-                    .hint("check the bundle with: pack verify x.run"),
+                    .fact("reason", mismatch),
                 None => failed(cause),
             }
         })?;

@@ -51,7 +51,9 @@ impl ArchiveFault {
         };
         error
             .fact("reason", &self.reason)
-            .hint("save the image again: docker save IMAGE:TAG | gzip > NAME.tar.gz")
+            .hint(format_args!(
+                "save the image again, with 'docker save' and gzip, as {artifact}; then pin it: pack lock"
+            ))
             .caused_by(self)
     }
 }

@@ -22,10 +22,7 @@ pub fn rebuild(artifact: &str, recipe: &Recipe, blobs: &dyn BlobSource, out: &mu
 }
 
 fn not_the_original(artifact: &str, mismatch: Mismatch) -> Error {
-    Error::integrity("the rebuilt file is not the original")
-        .fact("artifact", artifact)
-        .fact("reason", mismatch)
-        .hint("check the bundle with: pack verify x.run")
+    Error::integrity("the rebuilt file is not the original").fact("artifact", artifact).fact("reason", mismatch)
 }
 
 /// Writes what the original file of `recipe` holds, without the gzip around it where there is any: the parts of its
@@ -52,11 +49,9 @@ pub(super) fn failed(title: &str, file: &str, cause: io::Error) -> Error {
         return not_the_original(file, *mismatch);
     }
     match cause.kind() {
-        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => Error::integrity(title)
-            .fact("artifact", file)
-            .fact("cause", &cause)
-            .hint("check the bundle with: pack verify x.run")
-            .caused_by(cause),
+        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
+            Error::integrity(title).fact("artifact", file).fact("cause", &cause).caused_by(cause)
+        }
         _ => Error::io("write", Path::new(file), cause),
     }
 }

@@ -20,28 +20,41 @@ pub(super) struct Known {
 }
 
 /// What the engine knows of `image`, a tag or an ID; `None` when it has no such image.
+///
+/// # Errors
+/// It does not answer: nobody can tell.
 pub(super) fn look_up(image: &str) -> Result<Option<Known>> {
     Ok(inspect(&[image])?.into_iter().next())
 }
 
-/// Every image the engine has. An engine that does not answer has none: loading will tell why.
-pub(super) fn all() -> Vec<Known> {
-    let ids = ids();
+/// Every image the engine has.
+///
+/// # Errors
+/// It does not answer.
+pub(super) fn all() -> Result<Vec<Known>> {
+    let ids = ids()?;
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-    ids.chunks(200).flat_map(|some| inspect(some).unwrap_or_default()).collect()
+    let known: Vec<Vec<Known>> = ids.chunks(200).map(inspect).collect::<Result<_>>()?;
+    Ok(known.into_iter().flatten().collect())
 }
 
 /// The IDs of every image the engine has, also of those that it can tell no more of.
-pub(super) fn ids() -> BTreeSet<String> {
-    let listed = ask(&["image", "ls", "--all", "--quiet", "--no-trunc"]);
-    listed.ok().flatten().unwrap_or_default().lines().map(str::to_owned).collect()
+///
+/// # Errors
+/// It does not answer.
+pub(super) fn ids() -> Result<BTreeSet<String>> {
+    let listed = ask(&["image", "ls", "--all", "--quiet", "--no-trunc"])?;
+    Ok(listed.unwrap_or_default().lines().map(str::to_owned).collect())
 }
 
 fn inspect(images: &[&str]) -> Result<Vec<Known>> {
     let mut words = vec!["image", "inspect", "--format", "{{.Id}} {{json .RootFS.Layers}}"];
     words.extend(images);
     // Of several images it tells what it can, and then that it cannot tell of one.
-    let (answer, _) = hear(&words)?;
+    let (answer, agreed) = hear(&words)?;
+    if !agreed {
+        expect_answers()?;
+    }
     let read = |line: &str| {
         let (id, layers) = line.split_once(' ')?;
         // An image without layers has `null` there.
@@ -52,15 +65,34 @@ fn inspect(images: &[&str]) -> Result<Vec<Known>> {
 }
 
 /// Whether the engine keeps its images in containerd, and so gives them other IDs.
-pub(super) fn keeps_images_in_containerd() -> bool {
-    matches!(ask(&["info", "--format", "{{json .DriverStatus}}"]), Ok(Some(status)) if status.contains("containerd.snapshotter"))
+///
+/// # Errors
+/// It does not answer.
+pub(super) fn keeps_images_in_containerd() -> Result<bool> {
+    let status = ask(&["info", "--format", "{{json .DriverStatus}}"])?;
+    Ok(status.is_some_and(|status| status.contains("containerd.snapshotter")))
 }
 
 /// Whether the engine can read the whole image, which compares every file with what was loaded.
+///
+/// # Errors
+/// It does not answer: that is no word about the image.
 pub(super) fn gives_back(id: &str) -> Result<bool> {
-    let mut command = Command::new("docker");
-    command.args(["save", id]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    Ok(command.status().map_err(|cause| not_started("save", cause))?.success())
+    let save = || -> Result<bool> {
+        let mut command = Command::new("docker");
+        command.args(["save", id]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Ok(command.status().map_err(|cause| not_started("save", cause))?.success())
+    };
+    if save()? {
+        return Ok(true);
+    }
+    // It may have been started anew meanwhile.
+    expect_answers()?;
+    let second = save()?;
+    if !second {
+        expect_answers()?;
+    }
+    Ok(second)
 }
 
 /// Removes an image under all its names; whether it is gone. One that a container has stays.
@@ -97,10 +129,48 @@ pub(super) fn remove_volumes(names: &[String]) {
     let _ = ask(&words);
 }
 
-/// What `docker` answers; `None` when it says no.
+/// What `docker` answers; `None` when the engine says no.
+///
+/// # Errors
+/// The engine does not answer at all.
 fn ask(words: &[&str]) -> Result<Option<String>> {
     let (answer, agreed) = hear(words)?;
+    if !agreed {
+        expect_answers()?;
+    }
     Ok(agreed.then_some(answer))
+}
+
+/// Checks that the engine answers: one that is not reached has not said that it lacks something.
+///
+/// # Errors
+/// It does not.
+fn expect_answers() -> Result<()> {
+    let mut version = Command::new("docker")
+        .arg("version")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|cause| not_started("version", cause))?;
+    let said = said_by(&mut version);
+    if version.wait().is_ok_and(|status| status.success()) {
+        return Ok(());
+    }
+    Err(Error::failed("the container engine does not answer")
+        .fact("command", "docker version")
+        .fact("engine", said.trim())
+        .hint("see that the engine runs with 'docker info', then run the same command again: what it has stays"))
+}
+
+/// What a command complains of; not more than it takes to know.
+fn said_by(child: &mut Child) -> String {
+    let mut said = String::new();
+    if let Some(stderr) = &mut child.stderr {
+        // Half of what it says is better than nothing.
+        let _ = stderr.take(4_096).read_to_string(&mut said);
+    }
+    said
 }
 
 /// What `docker` says, and whether it ends well.
@@ -161,11 +231,7 @@ impl Loading {
     /// Why the engine took no more: what it says itself.
     pub(super) fn refused(&mut self) -> Error {
         drop(self.child.stdin.take());
-        let mut said = String::new();
-        if let Some(stderr) = &mut self.child.stderr {
-            // Half of what it says is better than nothing.
-            let _ = stderr.take(4_096).read_to_string(&mut said);
-        }
+        let said = said_by(&mut self.child);
         let _ = self.child.wait();
         Error::failed("the container engine refused an image")
             .fact("image", &self.what)

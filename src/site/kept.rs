@@ -21,9 +21,7 @@ pub(super) fn as_it_is(images: &[Image], archive: impl BufRead + Send, out: &mut
     copy(images, archive, out).map_err(|cause| match cause.downcast::<Error>() {
         Ok(ours) => ours,
         Err(cause) if matches!(cause.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => {
-            Error::integrity("an image cannot be read")
-                .fact("cause", cause)
-                .hint("check the bundle with: pack verify x.run")
+            Error::integrity("an image cannot be read").fact("cause", cause)
         }
         Err(cause) => not_sent(cause),
     })
@@ -33,7 +31,7 @@ fn copy(images: &[Image], archive: impl BufRead + Send, out: &mut dyn Write) -> 
     let mut archive = Archive::new(without_compression(archive)?);
     let mut builder = Builder::new(out);
     let mut is_listed = false;
-    // What pax and GNU headers say of a member, its size above all, is read here and written anew in GNU's form.
+    // What pax and GNU headers say of a member, its size above all, is read here and written again in GNU's form.
     for member in archive.entries()? {
         let member = member?;
         let path = member.path()?.into_owned();

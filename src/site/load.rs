@@ -5,12 +5,13 @@
 
 use std::collections::HashSet;
 use std::io::{self, BufReader, Write};
+use std::path::Path;
 
 use super::engine::{self, Known, Loading, not_sent};
 use super::kept::as_it_is;
 use super::order::{self, Chain, Turn, already};
 use super::power_cut::Mark;
-use crate::bundle::{Bundle, BundleAccess, CarriedArtifact, PayloadEntry};
+use crate::bundle::{BundleAccess, CarriedArtifact, PayloadEntry};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::image::{
@@ -18,6 +19,7 @@ use crate::image::{
 };
 use crate::image_ref::ImageRef;
 use crate::manifest::{Kind, Pinned};
+use crate::path::shell_word;
 use crate::progress::{Meter, Progress};
 use crate::release::Folder;
 
@@ -35,15 +37,16 @@ pub fn load_from_bundle(access: &BundleAccess<'_>, names: &[String], progress: &
     let of_images = |artifact: &&CarriedArtifact| artifact.kind == Kind::Image;
     let artifacts: Vec<&CarriedArtifact> = bundle.index().artifacts.iter().filter(of_images).collect();
     let known = artifacts.iter().map(|artifact| artifact.name.as_str());
-    let chosen = choose(known, names, &format!("pack inspect {}", bundle.path().display()))?;
+    let chosen = choose(known, names, &format!("pack inspect {}", shell_word(bundle.path())))?;
     let mut jobs = Vec::new();
     for artifact in artifacts.into_iter().filter(|artifact| chosen.iter().any(|name| name == artifact.name.as_str())) {
         let name = artifact.name.as_str();
         let images = bundle.index().images_of(artifact);
         let whole = bundle.index().entry(name).filter(|_| artifact.carried.is_file());
-        jobs.push(Job { name: name.to_owned(), images, whole: whole.map(|entry| (entry, bundle)) });
+        access.check_covers(artifact)?;
+        jobs.push(Job { name: name.to_owned(), images, whole: whole.map(|entry| (entry, access)) });
     }
-    load(&jobs, bundle, progress)?;
+    load(&jobs, access, progress)?;
     Ok(chosen)
 }
 
@@ -62,23 +65,23 @@ pub fn load_from_folder(
 ) -> Result<Vec<String>> {
     let mut artifacts: Vec<_> = selection.iter().filter(|pinned| pinned.artifact.kind == Kind::Image).collect();
     let known = artifacts.iter().map(|pinned| pinned.name().as_str());
-    let chosen = choose(known, names, &format!("pack verify {}", folder.root().display()))?;
+    let chosen = choose(known, names, &format!("pack verify {}", shell_word(folder.root())))?;
     artifacts.retain(|pinned| chosen.iter().any(|name| name == pinned.name().as_str()));
     let mut jobs = Vec::new();
     let mut analyses = Vec::new();
     progress.plan(artifacts.len(), artifacts.iter().map(|pinned| pinned.pin.size).sum());
     for pinned in artifacts {
         let path = folder.path_of(pinned.name());
-        let platform = pinned.artifact.platform;
+        let platform = pinned.artifact.id.platform;
         let options = AnalysisOptions { platform, originals: false, ..AnalysisOptions::default() };
         let meter = progress.start(pinned.name().as_str(), pinned.pin.size);
         let analysis = analyse(&path, pinned.name().as_str(), true, &options, meter.as_ref())?;
-        if analysis.file.digest != pinned.pin.digest {
+        if pinned.pin.check(analysis.file).is_err() {
             return Err(Error::integrity("an image is not what the manifest pins: it was not loaded")
                 .fact("path", path.display())
                 .fact("expected", pinned.pin.digest)
                 .fact("actual", format_args!("{} ({} bytes)", analysis.file.digest, analysis.file.size))
-                .hint("get it again with: pack download"));
+                .hint(format_args!("get it again with: {}", folder.download_again())));
         }
         meter.done("read");
         jobs.push(Job { name: analysis.artifact.clone(), images: analysis.images.clone(), whole: None });
@@ -94,7 +97,7 @@ struct Job<'a> {
     name: String,
     images: Vec<Image>,
     /// The archive as it is, where the bundle carries it so.
-    whole: Option<(&'a PayloadEntry, &'a Bundle)>,
+    whole: Option<(&'a PayloadEntry, &'a BundleAccess<'a>)>,
 }
 
 impl Job<'_> {
@@ -124,7 +127,7 @@ fn load(jobs: &[Job<'_>], blobs: &dyn BlobSource, progress: &dyn Progress) -> Re
     }
     let mark = Mark::set(jobs.iter().flat_map(|job| &job.images).map(Into::into).collect())?;
     mark.remove_damaged(progress)?;
-    let there: Vec<Chain> = engine::all().into_iter().map(|known: Known| known.layers).collect();
+    let there: Vec<Chain> = engine::all()?.into_iter().map(|known: Known| known.layers).collect();
     let loads: Vec<order::Load> = jobs
         .iter()
         .map(|job| order::Load { chains: job.chains(), size: job.size(&already(&job.chains(), &there)) })
@@ -194,7 +197,7 @@ fn send(
         None => export_members(&job.images, blobs, skip, &mut out)
             .and_then(|()| wait())
             .and_then(|()| out.write_all(&END_OF_ARCHIVE).map_err(not_sent)),
-        Some((entry, bundle)) => as_it_is(&job.images, BufReader::new(bundle.stream(entry)), &mut out),
+        Some((entry, access)) => as_it_is(&job.images, BufReader::new(access.stream(entry)), &mut out),
     };
     let (refused, sent) = (out.refused, out.sent);
     let theirs = |error| Unsent { error, by_engine: true, sent };
@@ -217,16 +220,18 @@ fn compare(artifact: &str, image: &Image) -> Result<()> {
         if image.tags.is_empty() { vec![id.as_str()] } else { image.tags.iter().map(ImageRef::as_str).collect() };
     for name in names {
         let known = engine::look_up(name)?;
-        let same = known.as_ref().is_some_and(|known| {
-            same_id(&known.id, &id) || (known.layers == diff_ids(image) && engine::keeps_images_in_containerd())
-        });
+        let same = match &known {
+            Some(known) if same_id(&known.id, &id) => true,
+            Some(known) => known.layers == diff_ids(image) && engine::keeps_images_in_containerd()?,
+            None => false,
+        };
         if !same {
             return Err(Error::integrity("the container engine has another image than was loaded")
                 .fact("artifact", artifact)
                 .fact("image", name)
                 .fact("expected", image.id)
                 .fact("actual", known.map_or_else(|| "no such image".to_owned(), |known| known.id))
-                .hint(format_args!("see what it has: docker image inspect {name}")));
+                .hint(format_args!("see what it has: docker image inspect {}", shell_word(Path::new(name)))));
         }
     }
     Ok(())

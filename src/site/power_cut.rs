@@ -63,7 +63,7 @@ impl Mark {
     /// Sets the mark of a load of `images`. An engine that keeps no volumes loads without one.
     ///
     /// # Errors
-    /// There is no `docker` command.
+    /// There is no `docker` command, or the engine does not answer.
     pub(super) fn set(images: Vec<Loaded>) -> Result<Mark> {
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned();
         let mut mark = Mark { ours: images, cut_off: Vec::new(), volumes: Vec::new() };
@@ -92,13 +92,13 @@ impl Mark {
     /// whose files are not what their layers say, and the layers that no image has.
     ///
     /// # Errors
-    /// A damaged image is in use.
+    /// A damaged image is in use, or the engine does not answer.
     pub(super) fn remove_damaged(&self, progress: &dyn Progress) -> Result<()> {
         if self.cut_off.is_empty() {
             return Ok(());
         }
         progress.note("the power was cut during an earlier load: looking at what it left");
-        let ids = engine::ids();
+        let ids = engine::ids()?;
         for image in self.cut_off.iter().chain(self.ours.iter().filter(|image| !self.cut_off.contains(image))) {
             if ids.contains(&image.id) && !engine::gives_back(&image.id)? {
                 if !engine::remove_image(&image.id)? {
@@ -110,7 +110,7 @@ impl Mark {
                 progress.note(&format!("{} was damaged and is removed; it can be loaded again", image.name));
             }
         }
-        let there: Vec<Chain> = engine::all().into_iter().map(|known| known.layers).collect();
+        let there: Vec<Chain> = engine::all()?.into_iter().map(|known| known.layers).collect();
         self.cut_off.iter().chain(&self.ours).try_for_each(|image| remove_orphans(&image.layers, &there))
     }
 

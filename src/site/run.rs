@@ -2,49 +2,61 @@
 
 use std::ffi::OsString;
 use std::fs::{self, Permissions};
-use std::io::Read;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
 
 use super::Signals;
-use crate::bundle::{BundleAccess, CarriedArtifact, extract};
+use super::home::Home;
+use crate::bundle::{BundleAccess, CarriedArtifact, Index, Interpreter, extract};
 use crate::error::{Error, IoContext, Result};
 use crate::manifest::{FILE_NAME, Kind, SIGNATURE_NAME};
-use crate::path::RelPath;
+use crate::path::{RelPath, shell_word};
+use crate::platform::Platform;
 use crate::progress::Silent;
+use crate::signature::PublicKey;
 
-/// Unpacks everything but the large things, images and engines, into `home`, runs the product's script there
-/// with `args`, and gives its exit code: 128 and the signal's number when a signal ended it, as shells do.
+/// What is larger is not unpacked unasked, in bytes.
+pub const LARGEST_UNPACKED: u64 = 16 << 20;
+
+/// Unpacks the script and everything else that is neither an image nor an engine nor larger than
+/// [`LARGEST_UNPACKED`] into a private folder, runs the script there with `args`, and gives its exit code: 128 and the
+/// signal's number when a signal ended it, as shells do.
 ///
 /// The script finds `PACK` (the runtime's path), `PACK_BUNDLE`, `PACK_NAME`, `PACK_VERSION` and `PACK_PWD`
-/// (the caller's folder: paths in `args` are meant from there) in its environment, its artifacts beside it, the
-/// images with `"$PACK" load "$PACK_BUNDLE" NAME`, and an engine, which most sites have already, with
+/// (the caller's folder: paths in `args` are meant from there) in its environment, with a `key` also `PACK_PUBKEY`; its
+/// artifacts beside it, what is larger with `"$PACK" extract "$PACK_BUNDLE" DIR NAME`, the images with
+/// `"$PACK" load "$PACK_BUNDLE" NAME`, and an engine, which most sites have already, with
 /// `"$PACK" cat --decompress "$PACK_BUNDLE" NAME`.
 ///
 /// # Errors
-/// The bundle has no script, is damaged, or the script cannot be started.
-pub fn run(access: &BundleAccess<'_>, home: &Path, args: &[OsString], signals: Signals) -> Result<u8> {
+/// The bundle has no script, is damaged, there is no room for it, or the script cannot be started.
+pub fn run(access: &BundleAccess<'_>, key: Option<&PublicKey>, args: &[OsString], signals: Signals) -> Result<u8> {
     let bundle = access.bundle();
     let index = bundle.index();
     let Some(run) = &index.run else {
-        return Err(Error::failed("this bundle has nothing to run")
-            .fact("path", bundle.path().display())
-            .hint(format_args!("take its files out with: sh {} pack extract DIR", bundle.path().display())));
+        return Err(Error::failed("this bundle has nothing to run").fact("path", bundle.path().display()).hint(
+            format_args!("take its files out with: sh {} pack extract {}", shell_word(bundle.path()), index.name),
+        ));
     };
-    let files = home.join("files");
+    let unpacked = index.artifacts.iter().filter(|artifact| is_unpacked(index, artifact));
+    let own = [FILE_NAME, SIGNATURE_NAME].into_iter().filter_map(|name| index.entry(name));
+    let sizes = unpacked.map(|artifact| artifact.size).chain(own.map(|entry| entry.size));
+    let home = Home::with_room_for(sizes, bundle.path())?;
+    let files = home.path().join("files");
     fs::DirBuilder::new().mode(0o700).create(&files).doing("create the folder", &files)?;
-    let small = |path: &RelPath| index.artifact(path.as_str()).is_some_and(is_unpacked);
+    let small = |path: &RelPath| index.artifact(path.as_str()).is_some_and(|artifact| is_unpacked(index, artifact));
     extract(access, |path| small(path) || matches!(path.as_str(), FILE_NAME | SIGNATURE_NAME), &files, &Silent)?;
     let script = run.below(&files);
     fs::set_permissions(&script, Permissions::from_mode(0o700)).doing("set the mode of", &script)?;
-    let mut command = command(&script)?;
+    let mut command = command(&script, run, bundle.path())?;
     command
         .args(args)
         .current_dir(&files)
         .envs(std::env::current_dir().map(|here| ("PACK_PWD", here)))
-        .env("PACK", home.join("pack"))
+        .envs(key.map(|key| ("PACK_PUBKEY", key.to_string())))
+        .env("PACK", home.runtime())
         .env("PACK_BUNDLE", bundle.path())
         .env("PACK_NAME", &index.name)
         .env("PACK_VERSION", index.version.to_string());
@@ -55,18 +67,43 @@ pub fn run(access: &BundleAccess<'_>, home: &Path, args: &[OsString], signals: S
 }
 
 /// Whether [`run`] unpacks an artifact.
-pub fn is_unpacked(artifact: &CarriedArtifact) -> bool {
-    !matches!(artifact.kind, Kind::Image | Kind::Engine)
+pub fn is_unpacked(index: &Index, artifact: &CarriedArtifact) -> bool {
+    let is_small = !matches!(artifact.kind, Kind::Image | Kind::Engine) && artifact.size <= LARGEST_UNPACKED;
+    is_small || index.run.as_ref() == Some(&artifact.name)
 }
 
-/// The script by its own `#!` line; one without any is for `sh`, as a shell would have it.
-fn command(script: &Path) -> Result<Command> {
-    let mut head = [0; 2];
-    let read = fs::File::open(script).and_then(|mut file| file.read(&mut head)).doing("read the script", script)?;
-    if &head[..read] == b"#!" {
-        return Ok(Command::new(script));
+/// The command that starts the script by its own `#!` line; one without any is for `sh`, as a shell would have it.
+fn command(script: &Path, name: &RelPath, bundle: &Path) -> Result<Command> {
+    let interpreter = Interpreter::of(script).doing("read the script", script)?;
+    let cannot = |title: &str| {
+        Error::failed(title).fact("script", name).hint(format_args!(
+            "take the files out, which runs nothing, and see to it: sh {} pack extract DIR",
+            bundle.display()
+        ))
+    };
+    if let Some(missing) = interpreter.missing() {
+        return Err(cannot("the program that runs the product's script is not on this machine")
+            .fact("missing", &missing)
+            .hint(format_args!("install {missing}, then run the same command again")));
     }
+    // A shell closes the descriptor by which the launcher started this program: no child of the script is to keep it.
     let mut command = Command::new("sh");
-    command.arg(script);
+    command.args(["-c", "exec \"$@\" 9<&-", "sh"]);
+    match interpreter {
+        Interpreter::Executable { machine, .. }
+            if Platform::host().is_some_and(|host| host.elf_machine() != machine) =>
+        {
+            return Err(cannot("the product's script is a program for another kind of machine"));
+        }
+        Interpreter::WindowsLines { first } => {
+            let title = "the product's script has lines that end as on Windows (CRLF): it does not start on Linux";
+            return Err(cannot(title).fact("first line", first.escape_debug()));
+        }
+        Interpreter::Unknown => {
+            return Err(cannot("the product's script is neither text nor a program of Linux"));
+        }
+        Interpreter::Named { .. } | Interpreter::Executable { .. } => command.arg(script),
+        Interpreter::Unnamed | Interpreter::ByteOrderMark => command.arg("sh").arg(script),
+    };
     Ok(command)
 }

@@ -2,11 +2,13 @@
 
 use std::io;
 use std::process::{Child, Command, ExitStatus};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 
 use rustix::process::{Pid, Signal, kill_process};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
+use signal_hook::flag;
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::low_level::emulate_default_handler;
@@ -22,7 +24,8 @@ static SCRIPT: Mutex<Option<Pid>> = Mutex::new(None);
 #[derive(Debug, Clone, Copy)]
 pub struct Signals(());
 
-/// Watches for SIGHUP, SIGINT, SIGQUIT and SIGTERM from now on, as far as they are not ignored.
+/// Watches for SIGHUP, SIGINT, SIGQUIT and SIGTERM from now on, as far as they are not ignored. A write beyond
+/// `ulimit -f` fails as any other does, instead of ending the process by SIGXFSZ.
 ///
 /// # Errors
 /// The system refuses the handlers.
@@ -32,6 +35,10 @@ pub fn watch() -> Result<Signals> {
     let ignored = ignored();
     let watched = [SIGHUP, SIGINT, SIGQUIT, SIGTERM].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
     let mut signals = SignalsInfo::<WithOrigin>::new(watched).map_err(cannot)?;
+    // Caught and not ignored: what is ignored would stay so in the script.
+    if ignored >> (SIGXFSZ - 1) & 1 == 0 {
+        flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).map_err(cannot)?;
+    }
     thread::spawn(move || {
         for origin in &mut signals {
             handle(&origin);

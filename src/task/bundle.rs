@@ -7,12 +7,12 @@ use super::commands::manifest_of;
 use super::sign::sign_file;
 use super::signed::Signed;
 use super::trust::Trust;
-use super::{download, locate};
-use crate::bundle::{self, BundleSpec, Contents, Preset, Runtime, Written, check_stacks, write};
+use super::{bundle_room, download, locate};
+use crate::bundle::{self, BundleSpec, Contents, Preset, Runtime, Written, check_scripts, check_stacks, write};
 use crate::error::{Error, IoContext, Result};
 use crate::image;
 use crate::manifest::{FILE_NAME, Manifest};
-use crate::path::RelPath;
+use crate::path::{RelPath, shell_word};
 use crate::platform::Platform;
 use crate::progress::Progress;
 use crate::release::Folder;
@@ -21,7 +21,7 @@ use crate::workers;
 
 /// Where the content of a bundle comes from.
 #[derive(Debug, Clone)]
-pub enum Source {
+pub enum BundleSource {
     /// A folder that was downloaded before.
     Folder(Folder),
     /// Downloads first.
@@ -31,7 +31,7 @@ pub enum Source {
 /// What to bundle, and how.
 pub struct Options {
     /// The content.
-    pub source: Source,
+    pub source: BundleSource,
     /// The file to write, or a folder to write it into; `None` is `NAME-VERSION-ARCH.run` here, or beside the folder
     /// when that is here.
     pub output: Option<PathBuf>,
@@ -78,11 +78,11 @@ pub struct Report {
 /// before is then still there.
 pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
     match &options.source {
-        Source::Download(download) => {
+        BundleSource::Download(download) => {
             let downloaded = download::run(download, progress)?;
             pack(&downloaded.folder, options, progress)
         }
-        Source::Folder(folder) => {
+        BundleSource::Folder(folder) => {
             manifest_of(folder)?;
             let _held = folder.lock_for_reading()?;
             pack(folder, options, progress)
@@ -113,17 +113,12 @@ fn pack(folder: &Folder, options: &Options, progress: &dyn Progress) -> Result<R
     progress.phase("reading");
     let contents = Contents::read(folder, &manifest, &selection, &reading, progress)?;
     check_stacks(folder, &contents)?;
+    check_scripts(folder, &manifest, &contents, platform, progress)?;
+    let header = bundle::header(&manifest, platform, &runtime, gzip_level(options.preset))?;
+    bundle_room::check(folder, &contents, header.len() as u64, &path, progress)?;
     let Contents { files, artifacts, images } = contents;
-    let spec = BundleSpec {
-        manifest: &manifest,
-        platform,
-        header: bundle::header(&manifest, platform, &runtime, gzip_level(options.preset))?,
-        files,
-        artifacts,
-        images,
-        preset: options.preset,
-        cores,
-    };
+    let spec =
+        BundleSpec { manifest: &manifest, platform, header, files, artifacts, images, preset: options.preset, cores };
     progress.phase("packing");
     let written = write(spec, &path, progress)?;
     let signature = options.signer.as_ref().map(|key| sign(&written, key)).transpose()?;
@@ -161,7 +156,7 @@ fn output_path(folder: &Folder, asked: Option<&Path>, manifest: &Manifest, platf
     if !parent.is_dir() {
         return Err(Error::failed("the folder for the bundle is not there")
             .fact("output", path.display())
-            .hint(format_args!("make it: mkdir -p {}; or name another place with -o", parent.display())));
+            .hint(format_args!("make it: mkdir -p {}; or name another place with -o", shell_word(parent))));
     }
     let parent = parent.canonicalize().doing("find the folder", parent)?;
     let root = folder.root().canonicalize().doing("find the folder", folder.root())?;

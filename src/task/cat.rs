@@ -3,12 +3,14 @@
 use std::io::Write;
 use std::path::Path;
 
+use super::commands::checking_bundle;
 use super::trust::Trust;
 use crate::bundle::{self, Bundle, CarriedArtifact, Scope, Wanted};
 use crate::error::Result;
 use crate::progress::Progress;
 
 /// Writes the file `name` of the bundle at `path` to `out`; where `trust` has a key, only after the file was proved.
+/// A note says who signed, before the first byte is written.
 ///
 /// # Errors
 /// The bundle is damaged, has no such file, or the file is not what was signed; or `out` takes no more. What was written
@@ -23,6 +25,7 @@ pub fn run(
 ) -> Result<()> {
     let bundle = Bundle::open(path)?;
     let is_wanted = |artifact: &CarriedArtifact| artifact.name.as_str() == name;
-    let access = trust.access(&bundle, Scope::Artifacts(&is_wanted), progress)?;
-    bundle::cat(&access, name, wanted, out)
+    let (access, signed) = trust.access(&bundle, Scope::Artifacts(&is_wanted), progress)?;
+    progress.note(&signed.to_string());
+    checking_bundle(path, bundle::cat(&access, name, wanted, out))
 }

@@ -5,16 +5,19 @@
 //! version had and the new one has not goes after that, and the manifest is written last.
 
 use std::fs;
+use std::io;
 use std::path::PathBuf;
 
 use url::Url;
 
+use super::download_room;
 use super::locate;
 use super::signed::Signed;
 use super::trust::Trust;
 use super::trusted_manifest::TrustedManifest;
 use super::upgrade::check_upgrade;
-use crate::error::Result;
+use crate::cache::Cache;
+use crate::error::{IoContext, Result};
 use crate::fetch::{self, Fetcher, Outcome};
 use crate::manifest::{Artifact, Manifest, SIGNATURE_NAME};
 use crate::platform::Platform;
@@ -76,6 +79,8 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
     let platform = locate::platform_of(&folder, options.platform)?;
     let selection = manifest.select(platform)?;
     let folder = folder.lock()?;
+    let cache = options.network.cache.as_deref().map(Cache::at);
+    download_room::check(&folder, &selection, cache.as_ref(), &trusted.shown)?;
     folder.write_origin(&options.manifest)?;
     // Another run may have been here since the manifest was accepted.
     let old = check_upgrade(&folder, manifest, options.allow_downgrade)?;
@@ -86,7 +91,7 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
     }
     let signature = match (trusted.signature.clone(), &old) {
         (None, Some(old)) if old.text() == manifest.text() => {
-            let kept = kept_signature(&folder);
+            let kept = kept_signature(&folder)?;
             if kept.is_some() {
                 progress.note(
                     "the server has sent no signature; the one in the folder stays, for the manifest is the same",
@@ -109,10 +114,20 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
 }
 
 /// The signature in the folder, if a file there is one.
-fn kept_signature(folder: &LockedFolder) -> Option<String> {
+///
+/// # Errors
+/// There is one that cannot be read: it must not be taken for none, and removed.
+fn kept_signature(folder: &LockedFolder) -> Result<Option<String>> {
     let path = folder.root().join(SIGNATURE_NAME);
-    fs::symlink_metadata(&path).ok().filter(|found| found.is_file() && found.len() <= signature::LIMIT)?;
-    fs::read_to_string(&path).ok().filter(|text| signature::is_signature(text))
+    let found = match fs::symlink_metadata(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        found => found.doing("look at the signature", &path)?,
+    };
+    if !found.is_file() || found.len() > signature::LIMIT {
+        return Ok(None);
+    }
+    let text = fs::read(&path).doing("read the signature", &path)?;
+    Ok(String::from_utf8(text).ok().filter(|text| signature::is_signature(text)))
 }
 
 /// What would be fetched, to get it by other means.
@@ -146,7 +161,7 @@ pub fn list(options: &Options, credentials: bool, progress: &dyn Progress) -> Re
     let fetcher = Fetcher::new(options.network.clone())?;
     let trusted = TrustedManifest::fetch(&options.trust, &fetcher, &options.manifest, &|_| Ok(()), progress)?;
     let platform = locate::platform_of(&options.folder(&trusted.manifest), options.platform)?;
-    let wanted = trusted.manifest.artifacts().iter().filter(|artifact| artifact.is_for(platform));
+    let wanted = trusted.manifest.artifacts().iter().filter(|artifact| artifact.id.is_for(platform));
     let listed = |artifact: &Artifact| {
         let urls = fetcher.urls(artifact, &trusted.base, credentials)?;
         Ok(Listed { artifact: artifact.clone(), urls })

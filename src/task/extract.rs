@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::commands::checking_bundle;
+use super::signed::Signed;
 use super::trust::Trust;
 use crate::bundle::{Bundle, CarriedArtifact, Scope, extract_all, extract_some, no_such_file};
 use crate::error::Result;
@@ -27,8 +29,12 @@ pub struct Options {
 pub struct Report {
     /// The bundle.
     pub bundle: Bundle,
+    /// Who signed it.
+    pub signed: Signed,
     /// How many files of the folder came back.
     pub files: usize,
+    /// The size of the artifacts among them in bytes.
+    pub bytes: u64,
     /// Those that came back as plain docker archives, because the bundle was made without originals.
     pub plain: Vec<String>,
 }
@@ -46,15 +52,18 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
     }
     let is_wanted = |name: &str| options.names.is_empty() || options.names.iter().any(|wanted| wanted == name);
     let is_chosen = |artifact: &CarriedArtifact| is_wanted(artifact.name.as_str());
-    let access = options.trust.access(&bundle, Scope::Artifacts(&is_chosen), progress)?;
+    let (access, signed) = options.trust.access(&bundle, Scope::Artifacts(&is_chosen), progress)?;
     progress.phase("extracting");
-    if options.names.is_empty() {
-        extract_all(&access, &Folder::at(&options.dir), progress)?;
+    let extracted = if options.names.is_empty() {
+        extract_all(&access, &Folder::at(&options.dir), progress)
     } else {
-        extract_some(&access, |path| is_wanted(path.as_str()), &options.dir, progress)?;
-    }
+        extract_some(&access, |path| is_wanted(path.as_str()), &options.dir, progress)
+    };
+    checking_bundle(&options.bundle, extracted)?;
     let plain = index.artifacts.iter().filter(|artifact| artifact.carried.is_exported());
     let plain = plain.map(|artifact| artifact.name.to_string()).filter(|name| is_wanted(name)).collect();
     let files = if options.names.is_empty() { index.artifacts.len() } else { options.names.len() };
-    Ok(Report { bundle, files, plain })
+    let sizes = index.artifacts.iter().filter(|artifact| is_chosen(artifact)).map(|artifact| artifact.size);
+    let bytes = sizes.sum();
+    Ok(Report { bundle, signed, files, bytes, plain })
 }

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::commands::word;
 use crate::error::{Error, Result};
+use crate::path::shell_word;
 use crate::signature;
 use crate::staged_file::StagedFile;
 
@@ -34,7 +34,7 @@ pub fn run(name: &Path, password: impl FnOnce() -> Result<Option<String>>) -> Re
         if path.exists() {
             return Err(Error::failed("a key is there already: it is not overwritten")
                 .fact("path", path.display())
-                .hint(format_args!("choose another name: pack keygen {}", word(&with_ending("-2")))));
+                .hint(format_args!("choose another name: pack keygen {}", shell_word(&with_ending("-2")))));
         }
     }
     let (public, secret) = signature::generate(password()?)?;

@@ -18,7 +18,7 @@ pub fn platform(asked: Option<Platform>) -> Result<Platform> {
 
 /// The platform asked for, else the one the folder was made for, else this host's.
 pub fn platform_of(folder: &Folder, asked: Option<Platform>) -> Result<Platform> {
-    platform(asked.or_else(|| folder.platform()))
+    platform(asked.map_or_else(|| folder.platform(), |asked| Ok(Some(asked)))?)
 }
 
 /// The folder asked for; else `./NAME-portable` of the manifest here; else this one, when it has a

@@ -5,20 +5,19 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::commands::word;
 use super::manifest_url::{is_meant_as_url, manifest_url};
+use super::sign_again::sign_again;
 use super::signed::Signed;
 use super::trust::Trust;
-use crate::digest::Digest;
+use crate::digest::Descriptor;
 use crate::error::{Error, IoContext, Result};
 use crate::fetch::{self, Fetcher};
 use crate::manifest::edit::with_pins;
-use crate::manifest::{Artifact, Manifest};
-use crate::path::RelPath;
-use crate::platform::Platform;
+use crate::manifest::{Artifact, ArtifactId, Manifest};
+use crate::path::shell_word;
 use crate::progress::{Progress, Silent};
 use crate::release::read_manifest_text;
-use crate::signature::EXTENSION;
+use crate::signature::{EXTENSION, PublicKey};
 use crate::staged_file::StagedFile;
 
 /// What to pin.
@@ -30,6 +29,8 @@ pub struct Options {
     pub update: bool,
     /// How to fetch.
     pub network: fetch::Options,
+    /// The publisher's key: a signature beside the manifest must be this one's.
+    pub trust: Trust,
 }
 
 /// What was pinned.
@@ -44,14 +45,10 @@ pub struct Report {
 /// An artifact's new pin.
 #[derive(Debug)]
 pub struct NewPin {
-    /// The artifact's name.
-    pub name: RelPath,
-    /// The platform it is for; `None` for every platform.
-    pub platform: Option<Platform>,
-    /// Its size in bytes.
-    pub size: u64,
-    /// Its digest.
-    pub digest: Digest,
+    /// The artifact.
+    pub id: ArtifactId,
+    /// Its size and digest.
+    pub descriptor: Descriptor,
 }
 
 /// Fetches what is not pinned, and writes its size and digest into the manifest. Nothing else in the file changes.
@@ -61,28 +58,25 @@ pub struct NewPin {
 pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
     if options.manifest.to_str().is_some_and(is_meant_as_url) {
         return Err(Error::usage("a manifest is pinned in place, and a URL is no place to write to")
-            .hint("download the manifest, then: pack lock manifest.json"));
+            .hint("download the manifest, and pin it there: pack lock"));
     }
     // The file itself, not a link to it, is what gets new content.
     let path = options.manifest.canonicalize().doing("find the manifest", &options.manifest)?;
     let text = read_manifest_text(&path).doing("read the manifest", &path)?;
     let manifest = Manifest::parse(text, &options.manifest.display().to_string())?;
-    let open: Vec<(usize, Artifact)> = manifest
+    let open: Vec<Artifact> = manifest
         .artifacts()
         .iter()
-        .cloned()
-        .enumerate()
-        .filter(|(_, artifact)| options.update || artifact.pin.is_none_or(|pin| pin.size.is_none()))
+        .filter(|artifact| options.update || artifact.pin.is_none_or(|pin| pin.size.is_none()))
         // To update is to fetch as if there was no pin.
-        .map(|(place, artifact)| (place, Artifact { pin: artifact.pin.filter(|_| !options.update), ..artifact }))
+        .map(|artifact| Artifact { pin: artifact.pin.filter(|_| !options.update), ..artifact.clone() })
         .collect();
-    check_unsigned(&options.manifest, &path, &manifest, !open.is_empty())?;
+    check_unsigned(options, &path, &manifest, !open.is_empty())?;
     let (pins, failure) = if open.is_empty() {
         (Vec::new(), None)
     } else {
         let base = manifest_url(Some(path.as_os_str()))?;
         progress.phase("pinning");
-        let open: Vec<(usize, &Artifact)> = open.iter().map(|(place, artifact)| (*place, artifact)).collect();
         Fetcher::new(options.network.clone())?.pin(&open, &base, progress)
     };
     let text = with_pins(&manifest, &pins)?;
@@ -90,39 +84,48 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
     if changed {
         replace(&path, manifest.text(), &text)?;
     }
-    let new_pin = |(place, pin): &(usize, crate::digest::Descriptor)| {
-        let artifact = &manifest.artifacts()[*place];
-        NewPin { name: artifact.name.clone(), platform: artifact.platform, size: pin.size, digest: pin.digest }
-    };
-    let pinned: Vec<NewPin> = pins.iter().map(new_pin).collect();
+    let pinned: Vec<NewPin> = pins.into_iter().map(|(id, descriptor)| NewPin { id, descriptor }).collect();
     match failure {
         None => Ok(Report { changed, pinned }),
         Some(error) if pinned.is_empty() => Err(error),
         // What was pinned is right whatever became of the others, and stays.
         Some(error) => {
-            let names: Vec<&str> = pinned.iter().map(|pin| pin.name.as_str()).collect();
-            Err(error.fact("pinned all the same", names.join(", ")))
+            let ids: Vec<String> = pinned.iter().map(|pin| pin.id.to_string()).collect();
+            Err(error.fact("pinned all the same", ids.join(", ")))
         }
     }
 }
 
 /// Checks that no signature lies beside the manifest that is not of it, or would not be once it is pinned.
-fn check_unsigned(shown: &Path, path: &Path, manifest: &Manifest, changes: bool) -> Result<()> {
-    let signed = Trust::default().check_file(path, manifest, &Silent)?;
-    signed.check_fits(manifest, shown)?;
-    if signed == Signed::No || !changes {
+fn check_unsigned(options: &Options, path: &Path, manifest: &Manifest, changes: bool) -> Result<()> {
+    let shown = &options.manifest;
+    // A manifest that nobody has signed yet is no fault here, whatever key there is: signing comes next.
+    let claimed = Trust::default().check_file(path, manifest, &Silent)?;
+    if claimed == Signed::No {
         return Ok(());
     }
-    let mut beside = shown.as_os_str().to_owned();
-    beside.push(format!(".{EXTENSION}"));
-    let (manifest, signature) = (word(shown), word(Path::new(&beside)));
+    let mut signature = shown.as_os_str().to_owned();
+    signature.push(format!(".{EXTENSION}"));
+    let signature = Path::new(&signature);
+    let key = options.trust.key.as_ref().map(PublicKey::id);
+    let again = sign_again(shown, key.as_deref().or(claimed.key_id()));
+    // What is not pinned cannot be signed: then pinning comes first, and before that the old signature goes.
+    let hint = if changes {
+        let update = if options.update { " --update" } else { "" };
+        format!("rm {} && pack lock{update} {} && {again}", shell_word(signature), shell_word(shown))
+    } else {
+        again
+    };
+    let hint = format!("to sign it again: {hint}");
+    claimed.check_fits(manifest, shown).map_err(|error| error.hint(&hint))?;
+    options.trust.check_file(path, manifest, &Silent).map_err(|error| error.hint(&hint))?;
+    if !changes {
+        return Ok(());
+    }
     Err(Error::failed("the manifest is signed, and to pin it is to change what was signed")
         .fact("manifest", shown.display())
-        .fact("signature", Path::new(&beside).display())
-        .hint(format_args!(
-            "rm {signature}; pack lock {manifest}; then sign it again, with the key's own file: pack sign {manifest} --key \
-             pack.key"
-        )))
+        .fact("signature", signature.display())
+        .hint(hint))
 }
 
 /// Replaces the manifest at `path`, which must still have the text `old`: somebody may have edited it while
@@ -133,7 +136,7 @@ fn replace(path: &Path, old: &str, new: &str) -> Result<()> {
     if read_manifest_text(path).doing("read the manifest", path)? != old {
         return Err(Error::failed("the manifest has changed while its artifacts were fetched")
             .fact("manifest", path.display())
-            .hint("nothing was written: run 'pack lock' again"));
+            .hint(format_args!("nothing was written; run it again: pack lock {}", shell_word(path))));
     }
     let mode = fs::metadata(path).doing("look at the manifest", path)?.permissions().mode() & 0o777;
     whole.file().write_all(new.as_bytes()).doing("write", path)?;

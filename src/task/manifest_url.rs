@@ -1,6 +1,7 @@
 //! From what somebody types to the URL of a manifest.
 
 use std::ffi::OsStr;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use url::Url;
@@ -16,8 +17,13 @@ use crate::manifest::{FILE_NAME, builtin};
 /// repeated in the error.
 pub fn manifest_url(asked: Option<&OsStr>) -> Result<Url> {
     let Some(asked) = asked else {
-        if Path::new(FILE_NAME).is_file() {
-            return file_url(Path::new(FILE_NAME));
+        let here = Path::new(FILE_NAME);
+        match here.metadata() {
+            Ok(found) if found.is_file() => return file_url(here),
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(error).doing("look at the manifest", here);
+            }
+            _ => {}
         }
         let none = |cause| Error::failed("no manifest is built in").fact("cause", cause);
         return Url::parse(builtin::BASE)

@@ -3,8 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::signed::Signed;
 use crate::error::{Error, IoContext, Result};
 use crate::manifest::Manifest;
+use crate::path::shell_word;
 use crate::signature::{EXTENSION, SecretKey};
 use crate::staged_file::StagedFile;
 
@@ -13,7 +15,7 @@ use crate::staged_file::StagedFile;
 pub struct Report {
     /// Its file.
     pub signature: PathBuf,
-    /// Its trusted comment: the product's name and version.
+    /// Its trusted comment: the product's name and version, and the digest of what was signed.
     pub comment: String,
 }
 
@@ -27,10 +29,10 @@ pub fn run(path: &Path, key: impl FnOnce() -> Result<SecretKey>) -> Result<Repor
     if let Some(unpinned) = manifest.artifacts().iter().find(|artifact| artifact.pin.is_none()) {
         return Err(Error::failed("only a manifest that pins everything is worth a signature")
             .fact("manifest", path.display())
-            .fact("unpinned", &unpinned.name)
-            .hint(format_args!("pack lock {}", path.display())));
+            .fact("unpinned", &unpinned.id.name)
+            .hint(format_args!("pack lock {}", shell_word(path))));
     }
-    let comment = format!("{} {}", manifest.name(), manifest.version());
+    let comment = Signed::comment_for(&manifest);
     let signature = sign_file(path, manifest.text().as_bytes(), &key()?, &comment)?;
     Ok(Report { signature, comment })
 }

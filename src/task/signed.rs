@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::sign_again::sign_again;
+use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::manifest::{Manifest, ProductName};
 use crate::signature::SignatureClaim;
@@ -41,15 +43,24 @@ impl Signed {
         }
     }
 
-    /// What the signature says that it signs, where that is another product or version than `manifest`'s: then it was
-    /// left beside a manifest that has changed since.
+    /// What the signature says that it signs, where that is not `manifest`: then it was left beside a manifest that has
+    /// changed since. This finds mistakes; what a signature says of itself is proved by a key only.
     pub fn of_another(&self, manifest: &Manifest) -> Option<&str> {
         let Signed::NotChecked(claim) = self else { return None };
         // Other programs write other comments, which say nothing about the content.
-        let (name, version) = claim.comment.split_once(' ')?;
+        let mut words = claim.comment.split(' ');
+        let (name, version, digest) = (words.next()?, words.next()?, words.next());
         let is_ours = name.parse::<ProductName>().is_ok() && version.parse::<semver::Version>().is_ok();
-        let fits = name == manifest.name().as_str() && version == manifest.version().to_string();
+        let fits = name == manifest.name().as_str()
+            && version == manifest.version().to_string()
+            && digest.is_none_or(|digest| digest == Digest::of(manifest.text().as_bytes()).to_string());
         (is_ours && !fits).then_some(&claim.comment)
+    }
+
+    /// What [`Signed::of_another`] compares with: the trusted comment of a signature of `manifest`.
+    pub(super) fn comment_for(manifest: &Manifest) -> String {
+        let digest = Digest::of(manifest.text().as_bytes());
+        format!("{} {} {digest}", manifest.name(), manifest.version())
     }
 
     /// Checks that the signature beside the manifest file `path`, which `manifest` was read from, can be of it.
@@ -62,15 +73,10 @@ impl Signed {
             Some(other) => Err(Error::integrity("the signature beside the manifest is not of this manifest")
                 .fact("manifest", path.display())
                 .fact("signed", other)
-                .fact("manifest is", format_args!("{} {}", manifest.name(), manifest.version()))
-                .hint(sign_again(path))),
+                .fact("manifest is", Self::comment_for(manifest))
+                .hint(format_args!("to sign it again: {}", sign_again(path, self.key_id())))),
         }
     }
-}
-
-/// The command that signs a manifest again; its publisher types it.
-pub(super) fn sign_again(manifest: &std::path::Path) -> String {
-    format!("sign it again, with the key's own file: pack sign {} --key pack.key", super::commands::word(manifest))
 }
 
 impl fmt::Display for Signed {

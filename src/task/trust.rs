@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use super::commands::checking_bundle;
+use super::sign_again::sign_again;
 use super::signed::Signed;
 use crate::bundle::{Bundle, BundleAccess, Scope};
-use crate::error::{Error, IoContext, Result};
-use crate::manifest::{FILE_NAME, Manifest, SIGNATURE_NAME};
+use crate::error::{Error, Result};
+use crate::manifest::{FILE_NAME, Manifest};
 use crate::progress::Progress;
 use crate::release::Folder;
 use crate::signature::{EXTENSION, LIMIT, PublicKey, SignatureClaim};
@@ -43,17 +45,29 @@ impl Trust {
         beside.push(format!(".{EXTENSION}"));
         let beside = PathBuf::from(beside);
         let read = || -> io::Result<String> {
+            if !beside.metadata()?.is_file() {
+                return Err(io::Error::other("it is not a regular file")); // a pipe would be waited for
+            }
             let mut bytes = Vec::new();
             File::open(&beside)?.take(LIMIT).read_to_end(&mut bytes)?;
             Ok(String::from_utf8_lossy(&bytes).into_owned())
         };
-        let signature = match beside.is_file().then(read) {
-            // Without a key nothing depends on it: what cannot be read must not fail anything.
-            Some(Err(_)) if self.key.is_none() => None,
-            read => read.transpose().doing("read the signature", &beside)?,
+        let signature = match read() {
+            Ok(text) => Some(text),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => None,
+            // Without a key nothing depends on it, but it is not absent.
+            Err(error) if self.key.is_none() => {
+                progress.note(&format!("the signature {} cannot be read: {error}", beside.display()));
+                None
+            }
+            Err(error) => return Err(Error::io("read the signature", &beside, error)),
         };
         let signed =
-            self.check_signature(manifest.text().as_bytes(), signature.as_deref(), &path.display().to_string())?;
+            self.check_signature(manifest.text().as_bytes(), signature.as_deref(), &path.display().to_string());
+        let signed = signed.map_err(|error| {
+            let again = sign_again(path, self.key.as_ref().map(PublicKey::id).as_deref());
+            error.hint(format_args!("get both again from the publisher, who signs it anew with: {again}"))
+        })?;
         self.check_expiry(manifest, progress)?;
         Ok(signed)
     }
@@ -64,32 +78,34 @@ impl Trust {
     /// # Errors
     /// As [`Trust::check_folder`].
     pub fn check_bundle(&self, bundle: &Bundle, manifest: &Manifest, progress: &dyn Progress) -> Result<Signed> {
-        let signature = match bundle.index().entry(SIGNATURE_NAME) {
-            Some(entry) => Some(String::from_utf8_lossy(&bundle.content(entry, LIMIT)?).into_owned()),
-            None => None,
-        };
+        let signature = bundle.signature()?;
         let what = format!("{FILE_NAME} in {}", bundle.path().display());
         let signed = self.check_signature(manifest.text().as_bytes(), signature.as_deref(), &what)?;
         self.check_expiry(manifest, progress)?;
         Ok(signed)
     }
 
-    /// Gives access to a bundle: without a key to all of it, with one to `scope`, which is proved first.
+    /// Gives access to a bundle: without a key to all of it, with one to `scope`, which is proved first. Returns who
+    /// signed it, too.
     ///
     /// # Errors
-    /// Manifest and index do not say the same; or a key is given, and the bundle or `scope` of it is not what it signed,
+    /// Manifest and index do not say the same; or a key is given, and the bundle or `scope` of it is not what it signed;
     /// or the manifest has expired and `strict` is set.
     pub fn access<'a>(
         &self,
         bundle: &'a Bundle,
         scope: Scope<'_>,
         progress: &dyn Progress,
-    ) -> Result<BundleAccess<'a>> {
-        let Some(key) = &self.key else { return BundleAccess::unproved(bundle) };
+    ) -> Result<(BundleAccess<'a>, Signed)> {
+        let Some(key) = &self.key else {
+            let access = BundleAccess::unproved(bundle)?;
+            let signed = self.check_bundle(bundle, access.manifest(), progress)?;
+            return Ok((access, signed));
+        };
         progress.phase("proving");
-        let access = BundleAccess::proved(bundle, key, scope, progress)?;
+        let access = checking_bundle(bundle.path(), BundleAccess::proved(bundle, key, scope, progress))?;
         self.check_expiry(access.manifest(), progress)?;
-        Ok(access)
+        Ok((access, self.signed_by(key)))
     }
 
     /// Checks that `signature` (a `.minisig` file's text) signs `content`; `what` names the content in errors. Returns who
@@ -109,7 +125,7 @@ impl Trust {
     }
 
     /// That `key`, which is ours, signed something.
-    pub(super) fn signed_by(&self, key: &PublicKey) -> Signed {
+    fn signed_by(&self, key: &PublicKey) -> Signed {
         Signed::By { key_id: key.id(), key_file: self.key_file.clone() }
     }
 

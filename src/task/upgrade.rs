@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::manifest::{FILE_NAME, Manifest, upgrade};
+use crate::path::shell_word;
 use crate::release::Folder;
 
 /// Checks that `new` may take the place of what is in the folder. Returns the folder's manifest, where it has one.
@@ -13,9 +14,9 @@ pub fn check_upgrade(folder: &Folder, new: &Manifest, allow_downgrade: bool) -> 
     let old = folder.manifest().map_err(|error| {
         let path = folder.root().join(FILE_NAME);
         error.fact("folder", folder.root().display()).hint(format_args!(
-            "what the folder holds cannot be told: remove {} and run the same command again; artifacts that are \
+            "what the folder holds cannot be determined: remove {} and run the same command again; artifacts that are \
              right stay and are not fetched again",
-            path.display()
+            shell_word(&path)
         ))
     })?;
     let Some(old) = old else { return Ok(None) };

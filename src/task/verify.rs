@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::commands::{manifest_of, word};
+use super::commands::manifest_of;
 use super::locate;
 use super::signed::Signed;
 use super::trust::Trust;
@@ -10,6 +10,7 @@ use super::verify_signature::verify_signature;
 use crate::bundle::{self, Bundle, BundlePart, Damage};
 use crate::error::{IoContext, Result};
 use crate::manifest::{FILE_NAME, Manifest};
+use crate::path::shell_word;
 use crate::platform::Platform;
 use crate::progress::Progress;
 use crate::release::{self, Folder, Row, State, read_manifest_text};
@@ -64,8 +65,8 @@ pub fn folder(options: &FolderOptions, progress: &dyn Progress) -> Result<Folder
             let manifest = Manifest::parse(text, &path.display().to_string())?;
             let signed = trust.check_file(path, &manifest, progress)?;
             if !folder.root().join(FILE_NAME).exists() {
-                let own = word(&folder.root().join(FILE_NAME));
-                progress.note(&format!("to bundle this folder, it needs its manifest: cp {} {own}", word(path)));
+                let own = shell_word(&folder.root().join(FILE_NAME));
+                progress.note(&format!("to bundle this folder, it needs its manifest: cp {} {own}", shell_word(path)));
             }
             (manifest, signed)
         }

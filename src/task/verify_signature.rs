@@ -5,6 +5,7 @@ use super::trust::Trust;
 use crate::bundle::{Authenticity, Bundle, Scope};
 use crate::error::Result;
 use crate::progress::Progress;
+use crate::signature::EXTENSION;
 
 /// Checks what a key can tell about a bundle that has no damage: where the checksum beside the file is signed,
 /// that every byte of it is the publisher's; else that its manifest is, and all else what that pins.
@@ -12,16 +13,13 @@ use crate::progress::Progress;
 /// # Errors
 /// A key is given, and what it can tell is wrong or missing; or the manifest has expired and that is refused.
 pub fn verify_signature(trust: &Trust, bundle: &Bundle, progress: &dyn Progress) -> Result<Signed> {
-    let access = trust.access(bundle, Scope::Everything, progress)?;
-    let signed = match &trust.key {
-        Some(key) => trust.signed_by(key),
-        None => trust.check_bundle(bundle, access.manifest(), progress)?,
-    };
+    let (access, signed) = trust.access(bundle, Scope::Everything, progress)?;
     if access.authenticity() == Authenticity::Content {
-        progress.note(
+        let name = bundle.path().file_name().unwrap_or_default().display();
+        progress.note(&format!(
             "the manifest's signature covers the content, not launcher and runtime: do not run this file on a \
-             stranger's word; take the content out with a pack of your own, or ask for FILE.run.sha256.minisig",
-        );
+             stranger's word; take the content out with a pack of your own, or ask for {name}.sha256.{EXTENSION}",
+        ));
     }
     Ok(signed)
 }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::table::shortened;
+use super::shorten::shortened;
 use super::{counted, note, width_of};
 use crate::error::printable;
 use crate::progress::{Meter, Progress};
@@ -32,6 +32,7 @@ struct Bar {
     total: ProgressBar,
     /// Whether the plan did not know this item's size, so that the total learns of it here.
     unplanned: bool,
+    width: usize,
 }
 
 impl Bars {
@@ -95,8 +96,14 @@ impl Layout {
         Layout { name, bar, bytes, rate, time }
     }
 
-    fn template(self, indent: usize) -> String {
+    /// `known` is whether the bytes in all are; without, there is no per cent, and the time is that passed.
+    fn template(self, indent: usize, known: bool) -> String {
         let mut template = format!("{:indent$}{{prefix:{}}}", "", self.name.saturating_sub(indent));
+        if !known {
+            template.push_str(if self.bytes { " {decimal_bytes:>9}" } else { "" });
+            template.push_str(" {elapsed:>4}");
+            return template;
+        }
         if self.bar {
             template.push_str(" {bar:24}");
         }
@@ -112,11 +119,14 @@ impl Layout {
 }
 
 fn bar(length: Option<u64>, width: usize, indent: usize) -> ProgressBar {
+    ProgressBar::new(length.unwrap_or(0)).with_style(style(width, indent, length.is_some()))
+}
+
+fn style(width: usize, indent: usize, known: bool) -> ProgressStyle {
     let plain = ProgressStyle::default_bar();
     // The template is made of constants; a wrong one would show the plain style.
-    let template = Layout::of(width).template(indent);
-    let style = ProgressStyle::with_template(&template).unwrap_or(plain).progress_chars("=> ");
-    ProgressBar::new(length.unwrap_or(0)).with_style(style)
+    let template = Layout::of(width).template(indent, known);
+    ProgressStyle::with_template(&template).unwrap_or(plain).progress_chars("=> ")
 }
 
 impl Progress for Bars {
@@ -139,7 +149,7 @@ impl Progress for Bars {
         let bar = bar(bytes, self.width, INDENT);
         let bar = if total.is_hidden() { self.all.add(bar) } else { self.all.insert_before(&total, bar) };
         bar.set_prefix(shortened(&printable(name), Layout::of(self.width).name.saturating_sub(INDENT)));
-        Box::new(Bar { bar, total, unplanned: bytes.is_none() })
+        Box::new(Bar { bar, total, unplanned: bytes.is_none(), width: self.width })
     }
 
     fn note(&self, line: &str) {
@@ -168,6 +178,7 @@ impl Meter for Bar {
     fn expect(&self, bytes: u64) {
         self.bar.set_length(bytes);
         if self.unplanned {
+            self.bar.set_style(style(self.width, INDENT, true));
             self.total.inc_length(bytes);
         }
     }
@@ -255,10 +266,11 @@ mod tests {
 
     #[test]
     fn the_layouts_at_40_80_and_200_columns() {
-        let shown = |width| Layout::of(width).template(INDENT);
+        let shown = |width| Layout::of(width).template(INDENT, true);
         assert_eq!(shown(40), "  {prefix:32} {percent:>3}%");
         let all = "{decimal_bytes:>9}/{decimal_total_bytes:<9} {decimal_bytes_per_sec:>11} {eta:>4}";
         assert_eq!(shown(80), format!("  {{prefix:40}} {all}"));
+        assert_eq!(Layout::of(40).template(0, false), "{prefix:34} {elapsed:>4}", "no per cent of nobody knows what");
         assert_eq!(shown(200), format!("  {{prefix:135}} {{bar:24}} {all}"));
     }
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::support::craft::{forged_bundle, small_bundle, unbound_bundle, with_gap, with_index, with_stream};
+use crate::support::facts::Facts;
 use crate::support::{file, noise};
 use pack::bundle::{Bundle, BundleAccess, BundlePart, Scope, extract, prove, verify};
 use pack::error::{Class, Error};
@@ -213,6 +214,7 @@ fn another_content_under_true_digests_is_no_damage_and_never_comes_out() {
     let error = prove(&bundle, Scope::Everything, &Silent).expect_err("refused");
     assert_eq!((error.class(), error.fact_named("file")), (Class::Integrity, Some("noise")));
     let out = folder.path().join("out");
+    fs::create_dir(&out).expect("a folder");
     let access = BundleAccess::unproved(&bundle).expect("index and manifest agree");
     let error = extract(&access, |_| true, &out, &Silent).expect_err("refused");
     assert_eq!(error.class(), Class::Integrity);

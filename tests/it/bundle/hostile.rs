@@ -59,14 +59,15 @@ fn use_all(bytes: &[u8]) -> Result<()> {
         let index = bundle.index();
         for entry in &index.entries {
             assert!(!index.used_by(entry).is_empty());
-            if let Ok(content) = bundle.content(entry, 1 << 20) {
-                assert_eq!(Digest::of(&content), entry.digest, "{}", entry.path);
+            if let Ok(access) = &access {
+                let _ = std::io::copy(&mut access.stream(entry), &mut std::io::sink());
             }
-            let _ = std::io::copy(&mut bundle.stream(entry), &mut std::io::sink());
         }
         for artifact in &index.artifacts {
             let images = bundle.index().images_of(artifact);
-            let _ = export(&images, &bundle, &Default::default(), &mut std::io::sink());
+            if let Ok(access) = &access {
+                let _ = export(&images, access, &Default::default(), &mut std::io::sink());
+            }
         }
         if !damage?.is_empty() {
             return Err(Error::integrity("a digest in the index is wrong"));

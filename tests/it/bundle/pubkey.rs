@@ -71,6 +71,15 @@ fn nothing_of_a_forged_bundle_comes_out() {
 }
 
 #[test]
+fn without_a_key_a_content_that_is_not_the_pinned_files_does_not_come_out_either() {
+    for with_blob in [false, true] {
+        let folder = folder_with(&with_forged_recipe(with_blob));
+        let output = pack(folder.path()).args(["cat", "--decompress", "x.run", ENGINE]).output().expect("pack runs");
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(3), &b""[..]), "{:?}", texts(&output));
+    }
+}
+
+#[test]
 fn another_key_is_refused_by_every_command() {
     let (public, _) = pack::signature::generate(None).expect("keys");
     let public = public.lines().nth(1).expect("a key");

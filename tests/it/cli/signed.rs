@@ -1,9 +1,12 @@
 //! Who signed is shown wherever a manifest is shown, and a signature of something else is not carried on.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::process::Command;
 
-use crate::support::{expect, file, pack, texts, write_product};
+use crate::support::{PACK, expect, file, pack, shell, skip, texts, write_product};
 use serde_json::Value;
 
 fn product(folder: &Path, version: &str) {
@@ -38,10 +41,18 @@ fn who_signed_is_shown_everywhere() {
     }
     assert!(shown(&["inspect", "x.run"]).contains("signature not signed"));
     expect(0, folder, &["sign", source, "--key", "release.key"]);
-    for words in all {
+    let taken_out: [&[&str]; 2] = [&["extract", "x.run", "o"], &["load", "x.run"]];
+    for words in all.into_iter().chain(taken_out) {
         assert!(shown(words).contains("signed, NOT checked: no key"), "{words:?}");
         let by = shown(&[words, &["--pubkey", "release.pub"]].concat());
         assert!(by.contains(&format!("signed by {id} (release.pub)")), "{words:?}: {by}");
+    }
+    let noted = |words: &[&str]| expect(0, folder, &[&["cat", "x.run", "data"], words].concat());
+    assert_eq!(noted(&[]), ("data".to_owned(), "note: signed, NOT checked: no key\n".to_owned()));
+    assert!(noted(&["--pubkey", "release.pub"]).1.ends_with(&format!("note: signed by {id} (release.pub)\n")));
+    assert_eq!(noted(&["-q"]).1, "");
+    for words in taken_out {
+        assert_eq!(json(folder, words)["signature"]["state"], "notChecked", "{words:?}");
     }
     assert!(shown(&["inspect", "x.run"]).contains("signature signed, NOT checked: no key"));
     assert_eq!(json(folder, &["inspect", "x.run"])["signature"]["state"], "notChecked");
@@ -53,8 +64,18 @@ fn who_signed_is_shown_everywhere() {
     let output = with_key("release.pub", &["inspect", "x.run"]);
     assert!(texts(&output).0.contains(&format!("signature signed by {id} (release.pub)")), "{:?}", texts(&output));
     expect(0, folder, &["keygen", "other", "--no-password"]);
-    for words in [all[0], all[1], all[2], all[3], &["inspect", "x.run"]] {
+    let and_these: [&[&str]; 3] = [&["inspect", "x.run"], &["cat", "x.run", "data"], &["lock", source]];
+    for words in all.into_iter().chain(taken_out).chain(and_these) {
         assert_eq!(with_key("other.pub", words).status.code(), Some(3), "{words:?}");
+    }
+    // A key that cannot be read is told; it is never as if there was none.
+    let odd = OsStr::from_bytes(b"other\xff.pub");
+    let output = pack(folder).args(["verify", "x.run"]).env("PACK_PUBKEY", odd).output().expect("runs");
+    assert_eq!(output.status.code(), Some(2), "{:?}", texts(&output));
+    fs::rename(folder.join("other.pub"), folder.join(odd)).expect("renamed");
+    for (words, code) in [(&["verify", "x.run"][..], 3), (&["bundle", "probe-portable", "-o", "y.run"], 3)] {
+        let output = pack(folder).args(words).arg("--pubkey").arg(odd).output().expect("runs");
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {:?}", texts(&output));
     }
     assert_eq!(with_key("", &["verify", "x.run"]).status.code(), Some(0));
 }
@@ -71,13 +92,17 @@ fn a_signature_of_the_version_before_is_refused_with_the_command_that_signs_agai
     for words in [&["bundle", "probe-portable", "-o", "x.run"][..], &["lock", "probe-portable/manifest.json"]] {
         let (_, err) = expect(3, folder, words);
         assert!(
-            err.contains("probe 1.0.0") && err.contains("pack sign probe-portable/manifest.json"),
+            err.contains("signed: probe 1.0.0 sha256:")
+                && err.contains("hint: to sign it again: pack sign probe-portable/manifest.json --key release.key\n"),
             "{words:?}: {err}"
         );
     }
     assert!(!folder.join("x.run").exists());
     let (_, err) = expect(0, folder, &["download", "probe-portable/manifest.json", "--dir", "d"]);
-    assert!(err.contains("the signature beside it is of probe 1.0.0, not of probe 1.1.0"), "{err}");
+    assert!(
+        err.contains("the signature beside it is of probe 1.0.0 ") && err.contains(", not of probe 1.1.0 "),
+        "{err}"
+    );
     expect(0, folder, &["sign", "probe-portable/manifest.json", "--key", "release.key"]);
     expect(0, folder, &["bundle", "probe-portable", "-o", "x.run"]);
 }
@@ -95,11 +120,57 @@ fn what_is_signed_is_not_pinned_under_its_signature() {
     artifact.remove("size");
     artifact.remove("digest");
     fs::write(&path, manifest.to_string()).expect("written");
-    let (_, err) = expect(1, folder, &["lock", "probe-portable/manifest.json"]);
-    assert!(err.contains("rm probe-portable/manifest.json.minisig; pack lock probe-portable/manifest.json"), "{err}");
+    // What the hint says works as it stands.
+    let typed = |err: &str| {
+        let hint = err.split("to sign it again: ").nth(1).expect("a command").trim().to_owned();
+        assert!(hint.starts_with("rm probe-portable/manifest.json.minisig && pack lock"), "{err}");
+        hint.replace("pack ", &format!("{PACK} "))
+    };
+    let (_, err) = expect(3, folder, &["lock", "probe-portable/manifest.json"]);
     assert_eq!(fs::read(&path).expect("read"), manifest.to_string().into_bytes());
+    shell(folder, &typed(&err));
+    expect(0, folder, &["verify", "probe-portable", "--pubkey", "release.pub"]);
+    let (_, err) = expect(1, folder, &["lock", "--update", "probe-portable/manifest.json"]);
+    assert!(err.contains("the manifest is signed, and to pin it"), "{err}");
+    shell(folder, &typed(&err));
+    expect(0, folder, &["verify", "probe-portable", "--pubkey", "release.pub"]);
+}
+
+#[test]
+fn a_signature_of_the_same_version_with_other_content_is_refused_without_a_key_too() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder.path();
+    product(folder, "1.0.0");
+    expect(0, folder, &["keygen", "release", "--no-password"]);
+    let manifest = folder.join("probe-portable/manifest.json");
+    let change = || {
+        let text = fs::read_to_string(&manifest).expect("read");
+        fs::write(&manifest, text.replacen('{', "{ ", 1)).expect("written");
+    };
+    let words: [&[&str]; 2] = [&["bundle", "probe-portable", "-o", "x.run"], &["lock", "probe-portable/manifest.json"]];
+    expect(0, folder, &["sign", "probe-portable/manifest.json", "--key", "release.key"]);
+    words.iter().for_each(|words| drop(expect(0, folder, words)));
+    change();
+    for words in words {
+        assert!(expect(3, folder, words).1.contains("is not of this manifest"), "{words:?}");
+    }
+    // The stock program's comment says nothing about the content: that takes a key.
+    if Command::new("minisign").arg("-v").output().is_err() {
+        return skip("minisign is not installed");
+    }
+    shell(
+        folder,
+        "minisign -G -W -p stock.pub -s stock.key && minisign -S -s stock.key -m probe-portable/manifest.json",
+    );
+    change();
+    for words in words {
+        expect(0, folder, words);
+        let (_, err) = expect(3, folder, &[words, &["--pubkey", "stock.pub"]].concat());
+        assert!(err.contains("pack sign probe-portable/manifest.json --key stock.key"), "{words:?}: {err}");
+    }
+    // What nobody has signed yet is pinned all the same.
     fs::remove_file(folder.join("probe-portable/manifest.json.minisig")).expect("removed");
-    expect(0, folder, &["lock", "probe-portable/manifest.json"]);
+    expect(0, folder, &["lock", "probe-portable/manifest.json", "--pubkey", "stock.pub"]);
 }
 
 #[test]

@@ -159,3 +159,29 @@ fn a_url_that_cannot_be_read_is_not_repeated() {
         }
     }
 }
+
+#[test]
+fn a_netrc_that_cannot_be_read_is_told_with_its_line_and_without_its_words() {
+    let closed = serve(|_: &Request| Reply::new(401, ""));
+    let open = file_server();
+    let product = Product::of(&noise(1, SIZE), "URL");
+    let netrc = product.scratch.path().join(".netrc");
+    let ask = |url: &str, code: i32, told: &str| {
+        let output = command(&product, url, &[]);
+        assert_eq!(output.status.code(), Some(code), "{}", said(&output));
+        assert!(said(&output).contains(told) && !said(&output).contains("s3cret"), "{told}: {}", said(&output));
+    };
+    let all = |told: &str| {
+        ask(closed.url("a").as_str(), 1, told);
+        ask(open.url("a").as_str(), 0, told);
+        fs::remove_file(product.path("a")).expect("there");
+    };
+    fs::create_dir(&netrc).expect("a folder");
+    all(".netrc cannot be read, so it gives no credentials: Is a directory");
+    fs::remove_dir(&netrc).expect("removed");
+    std::os::unix::fs::symlink(&netrc, &netrc).expect("a link to itself");
+    all(".netrc cannot be read, so it gives no credentials");
+    fs::remove_file(&netrc).expect("removed");
+    fs::write(&netrc, "machine 127.0.0.1\nlogin me\npasword s3cret\n").expect("written");
+    all(".netrc: line 3 has a word that is none of machine, default, login, password, account, macdef");
+}

@@ -71,8 +71,6 @@ fn every_fault_of_a_certificate_has_its_own_words() {
         (&[LEAF, NAMED][..], past, "has expired, or this machine's clock is wrong", "date -u"),
         (&[LEAF, NAMED], future, "is not valid yet, or this machine's clock is wrong", "date -u"),
         (&[LEAF, "subjectAltName=DNS:other.example"], None, "is for another host", "subjectAltName"),
-        (&[LEAF], None, "is for another host", "subjectAltName"),
-        (&[NAMED], None, "cannot be a server's", "CA:FALSE"),
     ] {
         let Some(nginx) = server(extensions, dates) else { return };
         let error = refused(&nginx).expect("refused");

@@ -11,7 +11,19 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 /// The floors from the ground up. A module imports from lower floors, and from its own where no circle
 /// comes of it. `lib.rs`, `main.rs` and what is in `bin/` are the doors and stand outside.
 const FLOORS: [&[&str]; 6] = [
-    &["digest", "path", "platform", "image_ref", "progress", "error", "own_file", "staged_file", "scratch", "workers"],
+    &[
+        "digest",
+        "path",
+        "platform",
+        "image_ref",
+        "progress",
+        "error",
+        "own_file",
+        "staged_file",
+        "scratch",
+        "room",
+        "workers",
+    ],
     &["manifest", "signature", "stack"],
     &["release", "cache", "image", "bundle"],
     &["fetch", "site"],

@@ -1,7 +1,9 @@
-//! The house rules: of the sources, of the documents, of the example.
+//! The house rules: of the sources and what they use, of the documents, of the example.
 
+mod dependencies;
 mod documents;
 mod example;
 mod files;
 mod floors;
+mod hints;
 mod self_contained;

@@ -22,7 +22,7 @@ fn with_fake(folder: &Path, script: &str) -> Output {
     pack(folder).args(["load", BUNDLE]).env("PATH", path).output().expect("pack runs")
 }
 
-const KEEPS: &str = "[ \"$1\" = load ] && exec cat >loaded.tar\nexit 1";
+const KEEPS: &str = "[ \"$1\" = load ] && exec cat >loaded.tar\n[ \"$1\" = version ]";
 
 fn one() -> Made {
     image("probe/kept:1", vec![layer(1, 200_000), layer(2, 30_000)])
@@ -138,6 +138,25 @@ fn an_id_without_its_algorithm_is_the_same_id() {
         format!("case \"$*\" in load*) exec cat >loaded.tar ;; *inspect*) echo '{id} [{}]' ;; esac", layers.join(","));
     let output = with_fake(folder.path(), &script);
     assert_eq!(output.status.code(), Some(0), "{}", texts(&output).1);
+}
+
+/// It goes away at each moment of a load in turn, as in a restart of the daemon.
+#[test]
+fn an_engine_that_does_not_answer_lacks_nothing_and_has_nothing_else() {
+    let folder = bundled("a.tar", docker_legacy(&[one()]), &[]);
+    let gone = "echo 'Cannot connect to the Docker daemon' >&2; exit 1";
+    for from in ["volume*ls*", "volume*create*", "image*ls*", "image*inspect*"] {
+        let script = format!(
+            "[ -e gone ] && {{ {gone}; }}\ncase \"$*\" in\n{from}) : >gone; {gone} ;;\nload*) exec cat >/dev/null ;;\n\
+             esac"
+        );
+        let output = with_fake(folder.path(), &script);
+        let (_, err) = texts(&output);
+        assert_eq!(output.status.code(), Some(1), "{from}: {err}");
+        assert!(err.contains("the container engine does not answer"), "{from}: {err}");
+        assert!(err.contains("Cannot connect to the Docker daemon"), "{from}: {err}");
+        std::fs::remove_file(folder.path().join("gone")).expect("it was asked");
+    }
 }
 
 #[test]

@@ -1,5 +1,12 @@
 //! On site: the launcher, and images loaded into an engine.
 
+mod interrupted;
+mod keys;
 mod launcher;
 mod load;
+mod places;
 mod runtime;
+mod scripts;
+mod shells;
+mod stick;
+mod words;

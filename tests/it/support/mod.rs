@@ -7,10 +7,12 @@ pub mod blobs;
 pub mod bounded;
 pub mod craft;
 pub mod engine;
+pub mod facts;
 pub mod fault;
 pub mod images;
 pub mod mounts;
 pub mod nginx;
+pub mod tls_server;
 
 use std::ffi::OsStr;
 use std::fs;
@@ -61,7 +63,7 @@ pub fn staged(folder: &Path, name: &str) -> Vec<PathBuf> {
 /// started with SIGINT ignored, and what is ignored stays so.
 pub fn interruptible(program: &str) -> Command {
     let mut command = Command::new("env");
-    command.args(["--default-signal=HUP,INT,QUIT,TERM", program]);
+    command.args(["--default-signal=HUP,INT,QUIT,PIPE,TERM,XFSZ", program]);
     command
 }
 

@@ -1,0 +1,31 @@
+//! What to type next about a bundle, with its real name.
+
+use std::path::{Path, PathBuf};
+
+use crate::path::shell_word;
+
+/// The name of the checksum beside a bundle.
+pub(super) fn checksum_beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".sha256");
+    PathBuf::from(name)
+}
+
+/// How to find out where a bundle is damaged: by the checksum beside it, where there is one.
+pub fn compare_bundle(path: &Path) -> String {
+    let sums = checksum_beside(path);
+    let command = match (sums.is_file(), path.parent(), sums.file_name()) {
+        // The checksum has the bundle's bare name.
+        (true, Some(folder), Some(name)) if !folder.as_os_str().is_empty() => {
+            format!("cd {} && sha256sum -c {}", shell_word(folder), shell_word(Path::new(name)))
+        }
+        (true, ..) => format!("sha256sum -c {}", shell_word(&sums)),
+        (false, ..) => format!("sha256sum {}", shell_word(path)),
+    };
+    format!("copy it again from where it was made, and compare there and here: {command}")
+}
+
+/// How to check a bundle by the pack inside it, which knows its format.
+pub(super) fn verify_by_itself(path: &Path) -> String {
+    format!("use the pack inside the bundle: sh {} pack verify", shell_word(path))
+}

@@ -1,0 +1,73 @@
+//! Whether the scripts of a bundle can start: told to whoever makes it, not only on site.
+
+use std::path::Path;
+
+use super::contents::Contents;
+use super::interpreter::Interpreter;
+use crate::error::{Error, IoContext, Result};
+use crate::manifest::{Kind, Manifest};
+use crate::path::RelPath;
+use crate::platform::Platform;
+use crate::progress::Progress;
+use crate::release::Folder;
+
+/// Looks at the first line of every script in `contents`. What may be otherwise on site is noted.
+///
+/// # Errors
+/// The script that is run on site cannot start on any machine of `platform`.
+pub fn check_scripts(
+    folder: &Folder,
+    manifest: &Manifest,
+    contents: &Contents,
+    platform: Platform,
+    progress: &dyn Progress,
+) -> Result<()> {
+    for artifact in &contents.artifacts {
+        let is_run = manifest.run() == Some(&artifact.name);
+        if !is_run && artifact.kind != Kind::Script {
+            continue;
+        }
+        let path = folder.path_of(&artifact.name);
+        let interpreter = Interpreter::of(&path).doing("read the script", &path)?;
+        match broken(&interpreter, &artifact.name, &path, platform) {
+            Some(error) if is_run => return Err(error),
+            Some(error) => progress.note(&format!("{}: {}", artifact.name, error.title())),
+            None => {}
+        }
+        if let Some(missing) = interpreter.missing() {
+            progress.note(&format!(
+                "{} needs {missing}, which is not on this machine: without it on site, nothing runs there",
+                artifact.name
+            ));
+        }
+        if is_run && interpreter == Interpreter::Unnamed {
+            progress.note(&format!("{} has no '#!' line: on site it is run with sh", artifact.name));
+        }
+    }
+    Ok(())
+}
+
+/// Why a script can start nowhere, where it cannot.
+fn broken(interpreter: &Interpreter, name: &RelPath, path: &Path, platform: Platform) -> Option<Error> {
+    let error = |title: &str| Error::failed(title).fact("path", path.display());
+    let mend = |command: &str| format!("at its source: {command} {name}; then pin it anew: pack lock --update");
+    Some(match interpreter {
+        Interpreter::WindowsLines { first } => {
+            error("the script's lines end as on Windows (CRLF): it does not start on Linux")
+                .fact("first line", first.escape_debug())
+                .hint(mend("sed -i 's/\\r$//'"))
+        }
+        Interpreter::ByteOrderMark => error("the script begins with a byte order mark: it does not start on Linux")
+            .hint(mend("sed -i '1s/^\\xef\\xbb\\xbf//'")),
+        Interpreter::Executable { machine, .. } if *machine != platform.elf_machine() => {
+            let other = Platform::all().find(|known| known.elf_machine() == *machine);
+            error("the script is a program for another kind of machine")
+                .fact("expected", platform)
+                .fact("actual", other.map_or(format!("ELF machine {machine}"), |other| other.to_string()))
+                .hint(format_args!("list one built for {platform} in the manifest, with \"platform\": \"{platform}\""))
+        }
+        Interpreter::Unknown => error("the script is neither text nor a program of Linux")
+            .hint(format_args!("see what it is: file {}", path.display())),
+        _ => return None,
+    })
+}

@@ -1,0 +1,74 @@
+//! How much room a file system has, to be asked before the first byte is written.
+
+use std::path::{Path, PathBuf};
+
+use rustix::fs::statvfs;
+
+use crate::error::{Error, Result};
+
+/// The bytes that this user may still write at `path`, which need not exist yet; `None` where the file system does not
+/// tell.
+pub fn free(path: &Path) -> Option<u64> {
+    let there = existing(path)?;
+    let system = statvfs(&there).ok()?;
+    // Some file systems behind a network or FUSE answer with zeros.
+    if system.f_blocks == 0 {
+        return None;
+    }
+    // What is kept back for root.
+    let blocks = if rustix::process::geteuid().is_root() { system.f_bfree } else { system.f_bavail };
+    Some(blocks.saturating_mul(system.f_frsize))
+}
+
+/// Checks that `needed` bytes can be written at `path`; `way_out` is what to type where they cannot.
+///
+/// # Errors
+/// There is less room.
+pub fn check(needed: u64, path: &Path, way_out: impl std::fmt::Display) -> Result<()> {
+    match free(path).filter(|&free| free < needed) {
+        None => Ok(()),
+        Some(free) => Err(Error::failed("there is not enough room on the disk")
+            .fact("path", path.display())
+            .fact("needed", shown(needed))
+            .fact("free", shown(free))
+            .hint(way_out)),
+    }
+}
+
+/// A number of bytes, exactly and as people read it.
+pub fn shown(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
+    let (mut scaled, mut unit) = (bytes as f64 / 1_000.0, 0);
+    while scaled >= 1_000.0 && unit + 1 < UNITS.len() {
+        (scaled, unit) = (scaled / 1_000.0, unit + 1);
+    }
+    format!("{scaled:.1} {} ({bytes} bytes)", UNITS[unit])
+}
+
+/// `path`, or the nearest folder above it that is there.
+fn existing(path: &Path) -> Option<PathBuf> {
+    let absolute = std::path::absolute(path).ok()?;
+    absolute.ancestors().find(|path| path.exists()).map(Path::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fits_passes_and_one_byte_more_is_told_with_both_numbers() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("not/there/yet");
+        check(1, &path, "").expect("there is room");
+        let error = check(u64::MAX, &path, "type this").expect_err("too much");
+        let fact = |name| error.facts().iter().find(|(known, _)| *known == name).map(|(_, text)| text);
+        assert!(fact("needed").is_some_and(|needed| needed.contains(&u64::MAX.to_string())), "{error}");
+        assert!(fact("free").is_some_and(|free| free.ends_with(" bytes)")), "{error}");
+        assert_eq!(error.hint_text(), Some("type this"));
+    }
+
+    #[test]
+    fn bytes_are_shown_as_people_read_them() {
+        assert_eq!([shown(999), shown(16_777_216)], ["1.0 kB (999 bytes)", "16.8 MB (16777216 bytes)"]);
+    }
+}

@@ -1,0 +1,80 @@
+//! A disk that is too small: told before the first byte, with what is needed, what is free, and what to type.
+
+use std::fs;
+use std::path::Path;
+
+use crate::support::mounts::Tmpfs;
+use crate::support::{BUNDLE, expect, file, noise, portable, write_product};
+
+const SIZE: usize = 3_000_000;
+
+/// A folder with a small disk mounted as `small` in it.
+fn with_disk(size: usize) -> Option<(tempfile::TempDir, Tmpfs)> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let small = Tmpfs::mount(&folder.path().join("small"), &format!("size={size}"))?;
+    Some((folder, small))
+}
+
+#[track_caller]
+fn told(err: &str, needed: usize, hint: &str) {
+    for said in ["not enough room", &format!("({needed} bytes)"), "free: ", hint] {
+        assert!(err.contains(said), "{said}: {err}");
+    }
+}
+
+/// Every file below `folder` that is not empty.
+fn written(folder: &Path) -> Vec<String> {
+    let files = walkdir::WalkDir::new(folder).into_iter().map(|entry| entry.expect("listed"));
+    let full = files.filter(|entry| entry.metadata().is_ok_and(|found| found.is_file() && found.len() > 0));
+    full.map(|entry| entry.path().display().to_string()).collect()
+}
+
+#[test]
+fn a_download_says_beforehand_what_it_needs() {
+    let Some((folder, small)) = with_disk(2 << 20) else { return };
+    let source = folder.path().join("source");
+    fs::create_dir(&source).expect("a folder");
+    write_product(&source, "1.0.0", &[file("a", "file", noise(1, SIZE)), file("b", "file", noise(2, 500_000))]);
+    let words = ["download", "--no-cache", "--dir", "small/p", "source/manifest.json"];
+    let (_, err) = expect(1, folder.path(), &words);
+    told(&err, SIZE + 500_000, "pack download --dir DIR ");
+    assert_eq!(written(small.path()), [""; 0]);
+    // What is there already is not needed again.
+    small.remount("size=5m");
+    expect(0, folder.path(), &words);
+    fs::remove_file(small.path().join("p/b")).expect("removed");
+    small.remount(&format!("size={}", SIZE + (1 << 20)));
+    expect(0, folder.path(), &words);
+}
+
+#[test]
+fn extracting_says_beforehand_what_it_needs() {
+    let Some((folder, small)) = with_disk(2 << 20) else { return };
+    portable(folder.path(), &[file("a", "file", noise(1, SIZE)), file("b", "file", noise(2, 500_000))]);
+    expect(0, folder.path(), &["bundle"]);
+    let manifest = fs::metadata(folder.path().join("probe-portable/manifest.json")).expect("there").len() as usize;
+    let (_, err) = expect(1, folder.path(), &["extract", BUNDLE, "small/out"]);
+    told(&err, SIZE + 500_000 + manifest, &format!("pack extract {BUNDLE} DIR"));
+    assert_eq!(written(small.path()), [""; 0]);
+    let (_, err) = expect(1, folder.path(), &["extract", BUNDLE, "small/out", "a"]);
+    told(&err, SIZE, "pack extract");
+    expect(0, folder.path(), &["extract", BUNDLE, "small/out", "b"]);
+}
+
+#[test]
+fn bundling_says_beforehand_what_it_needs_at_least() {
+    let Some((folder, small)) = with_disk(1 << 20) else { return };
+    portable(folder.path(), &[file("a", "file", noise(1, SIZE))]);
+    let (_, err) = expect(1, folder.path(), &["bundle", "-o", "small/"]);
+    for said in ["not enough room", "needed: ", "free: ", "pack bundle -o /other/folder/"] {
+        assert!(err.contains(said), "{said}: {err}");
+    }
+    assert_eq!(written(small.path()), [""; 0]);
+    // What may fit and may not is tried, with a note.
+    let bundle = folder.path().join(BUNDLE);
+    expect(0, folder.path(), &["bundle"]);
+    let size = fs::metadata(&bundle).expect("there").len();
+    small.remount(&format!("size={}", size + (64 << 10)));
+    portable(folder.path(), &[file("a", "file", noise(1, SIZE)), file("b", "file", vec![b'x'; 100])]);
+    expect(0, folder.path(), &["bundle", "-o", "small/"]);
+}

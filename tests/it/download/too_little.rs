@@ -1,0 +1,143 @@
+//! A system that gives less than usual: few descriptors, no more threads, little memory, files that may not grow. Each
+//! command says so. None panics, hangs or is ended by a signal, and what it leaves is good enough for the next run.
+
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use crate::support::alone::said;
+use crate::support::fault::product::Product;
+use crate::support::fault::{Reply, Request, serve};
+use crate::support::{PACK, expect, noise};
+
+const ARTIFACTS: usize = 12;
+const SIZE: usize = 2 << 20;
+
+/// A folder with what the commands need, and a server's manifest.
+struct Place {
+    scratch: tempfile::TempDir,
+    manifest: String,
+    _server: crate::support::fault::Server,
+}
+
+fn place() -> Place {
+    let server = serve(|request: &Request| {
+        let name = request.path.trim_start_matches('/').parse().unwrap_or(0);
+        Reply::file(request, &noise(name, SIZE))
+    });
+    let product = (1..=ARTIFACTS).fold(Product::new(), |product, n| {
+        let url = server.url(&n.to_string()).to_string();
+        product.with(&n.to_string(), &noise(n as u64, SIZE), &[&url])
+    });
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(scratch.path().join("manifest.json"), product.text()).expect("written");
+    Place { scratch, manifest: "manifest.json".to_owned(), _server: server }
+}
+
+/// Runs `pack` under a limit of a real shell's.
+fn under(folder: &Path, limit: &str, words: &[&str]) -> Output {
+    // Two minutes are far more than any of this takes; `timeout` ends what hangs with 124.
+    Command::new("sh")
+        .args(["-c", &format!("ulimit {limit} && exec timeout 120 \"$@\""), "sh", PACK])
+        .args(words)
+        .current_dir(folder)
+        .output()
+        .expect("sh runs")
+}
+
+/// It did what it was asked, or said why not.
+fn assert_told(output: &Output, limit: &str, words: &[&str]) {
+    let text = said(output);
+    assert_eq!(output.status.signal(), None, "ulimit {limit}: {words:?}: {text}");
+    let code = output.status.code().expect("no signal");
+    assert!(code <= 3, "ulimit {limit}: {words:?}: exit {code}: {text}");
+    assert!(!text.contains("panicked"), "ulimit {limit}: {words:?}: {text}");
+    assert!(code == 0 || text.contains("error:"), "ulimit {limit}: {words:?}: exit {code}: {text}");
+    assert!(code != 3, "nothing is wrong with the bytes: ulimit {limit}: {words:?}: {text}");
+}
+
+const LIMITS: &[&str] = &[
+    "-n 10",
+    "-n 16",
+    "-n 24",
+    "-n 32",
+    "-n 40",
+    "-n 64",
+    "-v 60000",
+    "-v 150000",
+    "-v 400000",
+    "-f 1",
+    "-f 1000",
+    "-f 3000",
+];
+
+#[test]
+fn a_download_with_too_little_of_anything_says_so_and_the_next_completes() {
+    let place = place();
+    let folder = place.scratch.path();
+    for limit in LIMITS {
+        let words = ["download", "--no-cache", "--retries", "1", "--dir", "out", &place.manifest];
+        assert_told(&under(folder, limit, &words), limit, &words);
+        expect(0, folder, &words);
+        expect(0, folder, &["verify", "out"]);
+        std::fs::remove_dir_all(folder.join("out")).expect("removed");
+    }
+}
+
+#[test]
+fn the_commands_of_a_site_with_too_little_of_anything_say_so() {
+    let place = place();
+    let folder = place.scratch.path();
+    expect(0, folder, &["download", "--no-cache", "--dir", "out", &place.manifest]);
+    expect(0, folder, &["bundle", "out", "-o", "whole.run"]);
+    for limit in LIMITS {
+        for words in [
+            &["verify", "out"][..],
+            &["verify", "whole.run"],
+            &["inspect", "whole.run"],
+            &["extract", "whole.run", "back"],
+            &["bundle", "out", "-o", "other.run"],
+            &["lock", "--update", "manifest.json"],
+        ] {
+            assert_told(&under(folder, limit, words), limit, words);
+        }
+        expect(0, folder, &["bundle", "out", "-o", "other.run"]);
+        expect(0, folder, &["verify", "other.run"]);
+        expect(0, folder, &["extract", "whole.run", "back"]);
+        expect(0, folder, &["verify", "back"]);
+    }
+}
+
+/// The limit of processes is the user's, and root has none: another user asks.
+#[test]
+fn without_more_threads_every_command_says_so() {
+    if !rustix::process::geteuid().is_root() {
+        return crate::support::skip("to be a user of one's own takes root");
+    }
+    let place = place();
+    let folder = place.scratch.path();
+    expect(0, folder, &["download", "--no-cache", "--dir", "out", &place.manifest]);
+    expect(0, folder, &["bundle", "out", "-o", "whole.run"]);
+    let owned = Command::new("chown").args(["-R", "54321"]).arg(folder).status().expect("chown runs");
+    assert!(owned.success());
+    for limit in [1, 2, 3, 4, 6, 9] {
+        for words in [
+            &["download", "--no-cache", "--retries", "1", "--dir", "more", "manifest.json"][..],
+            &["verify", "out"],
+            &["verify", "whole.run"],
+            &["extract", "whole.run", "back"],
+            &["bundle", "out", "-o", "other.run"],
+        ] {
+            let output = Command::new("timeout")
+                .args(["120", "setpriv", "--reuid=54321", "--clear-groups", "prlimit"])
+                .arg(format!("--nproc={limit}"))
+                .arg(PACK)
+                .args(words)
+                .current_dir(folder)
+                .env("HOME", folder)
+                .output()
+                .expect("timeout runs");
+            assert_told(&output, &format!("-u {limit}"), words);
+        }
+    }
+}
