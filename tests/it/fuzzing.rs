@@ -114,5 +114,5 @@ fn libraries() -> (Vec<String>, Vec<String>) {
 fn the_lock_file_of_the_targets_has_the_libraries_that_the_program_asks_for() {
     let (asked, locked) = libraries();
     assert!(asked.len() > 20, "{asked:?}");
-    assert_eq!(asked, locked, "after a library came or went: cargo fuzz build");
+    assert_eq!(asked, locked, "after a library came or went: cargo metadata --manifest-path fuzz/Cargo.toml");
 }
