@@ -1,5 +1,6 @@
 //! Which manifest may replace another: never an older version, never other content under the same version.
 
+use crate::support::facts::Facts;
 use pack::error::Result;
 use pack::manifest::Manifest;
 use pack::manifest::upgrade::check_upgrade;

@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::support::craft::{small_bundle, with_index};
+use crate::support::facts::Facts;
 use crate::support::file;
 use pack::bundle::Bundle;
 use pack::digest::Digest;

@@ -233,6 +233,13 @@ fn another_content_is_refused_by_the_proof_of_that_artifact_alone() {
     assert_eq!(error.class(), Class::Integrity, "{error}");
     judged(&bytes, Scope::Artifacts(&only("one.tar.gz"))).expect("another artifact is what it was");
     refused("another content", &bytes);
+    // No artifact is made of this file: only the comparison of the whole stream finds it.
+    let layout = with_stream(&PRODUCT.bundle, |stream| {
+        let key = b"imageLayoutVersion";
+        let at = stream.windows(key.len()).position(|window| window == key).expect("the layout");
+        stream[at] = b'x';
+    });
+    refused("another layout", &layout);
 }
 
 /// A recipe of one gzip file: content that is told, and the original file as it is.

@@ -47,5 +47,5 @@ fn an_extracted_folder_knows_its_platform() {
     let place = tempfile::tempdir().expect("a temporary folder");
     bundle(place.path());
     expect(0, place.path(), &["extract", "x.run", "out"]);
-    assert_eq!(Folder::at(place.path().join("out")).platform(), Some(Platform::AMD64));
+    assert_eq!(Folder::at(place.path().join("out")).platform().expect("read"), Some(Platform::AMD64));
 }
