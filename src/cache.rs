@@ -7,10 +7,10 @@
 //!   used/<digest>      an empty file; its time of change says when the bytes were last used
 //! ```
 //!
-//! Nothing in it is trusted: whoever takes bytes out hashes them again, and an entry whose bytes are not
-//! what its name says is thrown away. Where the file system allows, an entry shares its blocks with the
-//! folder's file, so keeping an artifact costs no space and no time.
+//! Nothing in it is trusted: bytes that are taken out are hashed again, and an entry whose bytes are not
+//! what its name says is thrown away. Large entries are not on the disk twice, here and in a folder; how, [`share`] tells.
 
+mod share;
 mod unpinned;
 
 use std::fs::{self, File};
@@ -18,12 +18,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+pub use share::may_have_several_names;
 pub use unpinned::{Edition, Incoming};
 
 use crate::digest::Digest;
 use crate::error::{IoContext, Result};
+use crate::manifest::Kind;
 use crate::own_file;
-use crate::staged_file::StagedFile;
 
 /// The cache at one place; its folders are made when something is kept.
 #[derive(Debug, Clone)]
@@ -33,7 +34,7 @@ pub struct Cache {
 
 /// One kept artifact.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct CacheEntry {
     /// What its bytes should hash to.
     pub digest: Digest,
     /// Its size in bytes.
@@ -55,7 +56,7 @@ pub struct Stray {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Pruned {
     /// What was kept until now.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<CacheEntry>,
     /// What was of no use anyway.
     pub strays: Vec<Stray>,
 }
@@ -82,47 +83,57 @@ impl Cache {
         &self.root
     }
 
-    /// The kept bytes for `digest`, unchecked; `None` when there are none that can be read.
-    pub fn open(&self, digest: &Digest) -> Option<File> {
-        let file = File::open(self.path_of(digest)).ok()?;
-        self.touch(digest);
-        Some(file)
-    }
-
-    /// Keeps the file at `path`, whose bytes the caller has just checked against `digest`.
+    /// The kept bytes for `digest`, unchecked.
     ///
     /// # Errors
-    /// The disk refuses.
-    pub fn keep(&self, digest: &Digest, path: &Path) -> Result<()> {
+    /// `NotFound` where there are none; else what has the entry's name cannot be read, or is not a file of this user's.
+    pub fn open(&self, digest: &Digest) -> io::Result<File> {
+        let file = own_file::open_shared(&self.path_of(digest))?;
+        self.touch(digest);
+        Ok(file)
+    }
+
+    /// Gives the entry for `digest` the new name `to`, where it is a file that may have several; returns it, open and
+    /// unchecked. See [`share`].
+    ///
+    /// # Errors
+    /// There is no entry, it may be written to, or `to` is on another file system or taken.
+    pub fn link(&self, digest: &Digest, to: &Path) -> io::Result<File> {
+        let file = share::link(&self.path_of(digest), to)?;
+        self.touch(digest);
+        Ok(file)
+    }
+
+    /// Keeps the file at `path`, an artifact of that kind, whose bytes the caller has just checked against `digest`.
+    /// Where the file system cannot share blocks, a large one is read-only after that: see [`share`].
+    ///
+    /// # Errors
+    /// The file cannot be read, or the cache not be written.
+    pub fn keep(&self, digest: &Digest, path: &Path, kind: Kind) -> Result<()> {
         let entry = self.path_of(digest);
-        if !entry.exists() {
-            let shelf = self.shelf();
-            fs::create_dir_all(&shelf).doing("create the folder", &shelf)?;
-            // A link to a symbolic link would share where that leads, not the bytes.
-            let is_file = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
-            let linked = if is_file { fs::hard_link(path, &entry) } else { Err(io::ErrorKind::Unsupported.into()) };
-            match linked {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && entry.exists() => {}
-                // Another file system, or one without links: a copy.
-                Err(_) => copy(path, &entry)?,
+        if let Err(error) = own_file::open_shared(&entry) {
+            let blobs = self.blobs_dir();
+            fs::create_dir_all(&blobs).doing("create the folder", &blobs)?;
+            if error.kind() != io::ErrorKind::NotFound {
+                remove(&entry)?;
             }
+            share::put(path, kind, &entry)?;
         }
         self.touch(digest);
         Ok(())
     }
 
-    /// What came so far of the file at the URL with this digest, which nobody has pinned yet.
+    /// The unpinned partial download of the URL with this digest.
     ///
     /// # Errors
     /// The disk refuses, or another run is fetching it.
     pub fn incoming(&self, url: &Digest) -> Result<Incoming> {
-        let shelf = self.shelf();
-        fs::create_dir_all(&shelf).doing("create the folder", &shelf)?;
+        let blobs = self.blobs_dir();
+        fs::create_dir_all(&blobs).doing("create the folder", &blobs)?;
         Incoming::at(self.incoming_path(url))
     }
 
-    /// Removes what came so far of the file at that URL, unless another run is fetching it.
+    /// Removes the partial download of that URL, unless another run is fetching it.
     pub fn forget_incoming(&self, url: &Digest) {
         let path = self.incoming_path(url);
         if path.exists()
@@ -132,12 +143,12 @@ impl Cache {
         }
     }
 
-    /// Keeps what came under the digest that it has.
+    /// Keeps the received file under the digest that it has.
     ///
     /// # Errors
     /// The disk refuses.
     pub fn take(&self, incoming: Incoming) -> Result<()> {
-        let digest = incoming.digest();
+        let digest = incoming.descriptor().digest;
         if incoming.place(&self.path_of(&digest))? {
             self.touch(&digest);
         }
@@ -159,13 +170,13 @@ impl Cache {
     ///
     /// # Errors
     /// The cache's folder cannot be read; one that does not exist holds nothing.
-    pub fn list(&self) -> Result<Vec<Entry>> {
+    pub fn list(&self) -> Result<Vec<CacheEntry>> {
         let mut entries = Vec::new();
         for item in self.items()? {
             let Some(digest) = digest_of(&item) else { continue };
             let metadata = item.metadata().doing("look at", &item.path())?;
             let used = fs::metadata(self.use_of(&digest)).or(Ok(metadata.clone())).and_then(|time| time.modified());
-            entries.push(Entry { digest, size: metadata.len(), used: used.unwrap_or(SystemTime::UNIX_EPOCH) });
+            entries.push(CacheEntry { digest, size: metadata.len(), used: used.unwrap_or(SystemTime::UNIX_EPOCH) });
         }
         entries.sort_by_key(|entry| (entry.used, entry.digest));
         Ok(entries)
@@ -215,26 +226,26 @@ impl Cache {
         Ok(Pruned { entries: gone, strays })
     }
 
-    /// Everything on the shelf, whatever it is called.
+    /// Everything among the blobs, whatever it is called.
     fn items(&self) -> Result<Vec<fs::DirEntry>> {
-        let shelf = self.shelf();
-        match fs::read_dir(&shelf) {
+        let blobs = self.blobs_dir();
+        match fs::read_dir(&blobs) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            other => other.and_then(Iterator::collect).doing("list", &shelf),
+            other => other.and_then(Iterator::collect).doing("list", &blobs),
         }
     }
 
-    fn shelf(&self) -> PathBuf {
+    fn blobs_dir(&self) -> PathBuf {
         self.root.join("sha256")
     }
 
     /// Where the bytes with this digest are, if they are kept.
     pub fn path_of(&self, digest: &Digest) -> PathBuf {
-        self.shelf().join(digest.hex())
+        self.blobs_dir().join(digest.hex())
     }
 
     fn incoming_path(&self, url: &Digest) -> PathBuf {
-        self.shelf().join(format!(".incoming-{}", url.hex()))
+        self.blobs_dir().join(format!(".incoming-{}", url.hex()))
     }
 
     fn use_of(&self, digest: &Digest) -> PathBuf {
@@ -264,14 +275,6 @@ fn remove(path: &Path) -> Result<()> {
     }
 }
 
-/// A copy that is whole or not there.
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    let mut source = File::open(from).doing("read", from)?;
-    let mut staged = StagedFile::create(to)?;
-    io::copy(&mut source, &mut staged).doing("write", to)?;
-    staged.place(0o644)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -286,8 +289,8 @@ mod tests {
         incoming.restart(Some(edition)).expect("begun");
         incoming.append(b"half").expect("written");
         drop(incoming);
-        let half = cache.shelf().join(format!(".incoming-{}", url.hex()));
-        let copy = cache.shelf().join(format!(".{}.partial", Digest::of(b"x").hex()));
+        let half = cache.blobs_dir().join(format!(".incoming-{}", url.hex()));
+        let copy = cache.blobs_dir().join(format!(".{}.partial", Digest::of(b"x").hex()));
         fs::write(&copy, "more").expect("written");
         assert_eq!(cache.strays().expect("listed"), [], "somebody may be working on them");
         let day = Duration::from_secs(25 * 60 * 60);
@@ -297,7 +300,7 @@ mod tests {
         }
         let entry = folder.path().join("entry");
         fs::write(&entry, "x").expect("written");
-        cache.keep(&Digest::of(b"x"), &entry).expect("kept");
+        cache.keep(&Digest::of(b"x"), &entry, Kind::Image).expect("kept");
         assert_eq!(cache.strays().expect("listed").len(), 3);
         let pruned = cache.prune(None, None).expect("pruned");
         assert_eq!((pruned.entries.len(), pruned.strays.len()), (0, 3));
@@ -315,7 +318,7 @@ mod tests {
         for (age, digest) in (0..4).rev().zip(&digests) {
             let file = folder.path().join(digest.hex());
             fs::write(&file, [age; 100]).expect("written");
-            cache.keep(digest, &file).expect("kept");
+            cache.keep(digest, &file, Kind::Image).expect("kept");
             let used = now - Duration::from_secs(1_000 * u64::from(age));
             File::open(cache.use_of(digest)).and_then(|mark| mark.set_modified(used)).expect("marked");
         }

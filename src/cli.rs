@@ -131,9 +131,10 @@ pub fn site_main() -> ExitCode {
 }
 
 /// Runs a command line; its exit code.
-type Run = fn(Vec<OsString>, Signals) -> u8;
+type CommandLine = fn(Vec<OsString>, Signals) -> u8;
 
-fn start(run: Run) -> ExitCode {
+fn start(run: CommandLine) -> ExitCode {
+    crate::image::silence_caught_panics();
     match crate::site::watch() {
         Ok(signals) => ExitCode::from(run(std::env::args_os().collect(), signals)),
         Err(error) => {

@@ -4,7 +4,9 @@ mod copy;
 #[cfg(test)]
 pub(crate) mod interrupting;
 mod io;
+mod prefix;
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::io::Read;
 use std::str::FromStr;
@@ -13,6 +15,7 @@ pub use copy::{CopyError, copy};
 pub use io::{
     BoundedReader, BoundedWriter, Found, HashingReader, HashingWriter, Mismatch, VerifyingReader, VerifyingWriter,
 };
+pub use prefix::PrefixHasher;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest as _, Sha256};
@@ -125,6 +128,21 @@ impl Descriptor {
         Descriptor { digest: Digest::of(bytes), size: bytes.len() as u64 }
     }
 
+    /// Compares what was found, this, with what was promised. For bytes that no [`VerifyingReader`] or
+    /// [`VerifyingWriter`] saw pass, because what they must be was not known then.
+    ///
+    /// # Errors
+    /// The size or the digest differs.
+    pub fn check(self, expected: Descriptor) -> Result<(), Mismatch> {
+        let found = match self.size.cmp(&expected.size) {
+            Ordering::Less => Found::Shorter(self.size),
+            Ordering::Greater => Found::Longer,
+            Ordering::Equal if self.digest != expected.digest => Found::Different(self.digest),
+            Ordering::Equal => return Ok(()),
+        };
+        Err(Mismatch { expected, found })
+    }
+
     /// Reads `reader` to its end and returns the descriptor of what was read.
     ///
     /// # Errors
@@ -138,7 +156,7 @@ impl Descriptor {
     /// # Errors
     /// What the reader fails with, `Interrupted` excepted.
     pub fn of_reader_watched(mut reader: impl Read, mut watch: impl FnMut(u64)) -> std::io::Result<Self> {
-        let mut hasher = Hasher::new();
+        let mut hasher = Hasher::default();
         let mut buffer = vec![0; PIECE];
         loop {
             match reader.read(&mut buffer) {
@@ -154,38 +172,28 @@ impl Descriptor {
     }
 }
 
-/// Computes a digest piece by piece and counts the bytes.
+/// Computes a digest piece by piece and counts the bytes. Outside of this module the adapters do that.
 #[derive(Debug, Clone, Default)]
-pub struct Hasher {
+struct Hasher {
     state: Sha256,
     length: u64,
 }
 
 impl Hasher {
-    /// A hasher that has seen nothing yet.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// Takes in the next bytes.
-    pub fn update(&mut self, bytes: &[u8]) {
+    fn update(&mut self, bytes: &[u8]) {
         self.state.update(bytes);
         self.length += bytes.len() as u64;
     }
 
     /// How many bytes went in so far.
-    pub fn length(&self) -> u64 {
+    fn length(&self) -> u64 {
         self.length
     }
 
     /// The digest and number of all bytes that went in.
-    pub fn descriptor(self) -> Descriptor {
-        Descriptor { size: self.length, digest: self.finish() }
-    }
-
-    /// The digest of everything that went in.
-    pub fn finish(self) -> Digest {
-        Digest(self.state.finalize().into())
+    fn descriptor(self) -> Descriptor {
+        Descriptor { size: self.length, digest: Digest(self.state.finalize().into()) }
     }
 }
 

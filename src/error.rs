@@ -151,11 +151,6 @@ impl Error {
         &self.0.facts
     }
 
-    /// The value of the first fact of that name.
-    pub fn fact_named(&self, name: &str) -> Option<&str> {
-        self.0.facts.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
-    }
-
     /// The next command to type, where there is one.
     pub fn hint_text(&self) -> Option<&str> {
         self.0.hint.as_deref()
@@ -220,7 +215,7 @@ mod tests {
     fn text_from_outside_cannot_move_the_cursor() {
         let error = Error::failed("a\x1b[2Jb").fact("url", "x\r\ny\u{202e}z").hint("h\u{7}");
         assert_eq!(error.title(), "a\u{fffd}[2Jb");
-        assert_eq!(error.fact_named("url"), Some("x\u{fffd}\u{fffd}y\u{fffd}z"));
+        assert_eq!(error.facts(), [("url", "x\u{fffd}\u{fffd}y\u{fffd}z".to_owned())]);
         assert_eq!(error.hint_text(), Some("h\u{fffd}"));
     }
 

@@ -79,7 +79,7 @@ use run::{DownloadRun, Run};
 use crate::cache::Cache;
 use crate::digest::{Descriptor, Digest};
 use crate::error::{Error, Result};
-use crate::manifest::{Artifact, Pinned, builtin};
+use crate::manifest::{Artifact, ArtifactId, Pinned, builtin};
 use crate::progress::Progress;
 use crate::release::LockedFolder;
 use crate::workers;
@@ -218,21 +218,21 @@ impl Fetcher {
         Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
     }
 
-    /// Fetches `artifacts`, each with its place in the manifest, and returns their sizes and digests. The error beside
-    /// the pins is of those without one: they cannot be fetched, or do not have the digest that is pinned already.
+    /// Fetches `artifacts` and returns their sizes and digests, in that order. The error beside the pins is of those
+    /// without one: they cannot be fetched, or do not have the digest that is pinned already.
     pub fn pin(
         &self,
-        artifacts: &[(usize, &Artifact)],
+        artifacts: &[Artifact],
         base: &Url,
         progress: &dyn Progress,
-    ) -> (Vec<(usize, Descriptor)>, Option<Error>) {
+    ) -> (Vec<(ArtifactId, Descriptor)>, Option<Error>) {
         progress.plan(artifacts.len(), None);
         let run = self.run(base, progress);
         let (pins, failed) = self.at_once(&vec![0; artifacts.len()], |at| {
-            let (place, artifact) = artifacts[at];
-            Ok((place, run.pin(artifact)?))
+            let artifact = &artifacts[at];
+            Ok((artifact.id.clone(), run.pin(artifact)?))
         });
-        (pins, all_in_one(failed, |at| artifacts[at].1.name.to_string()))
+        (pins, all_in_one(failed, |at| artifacts[at].id.to_string()))
     }
 
     fn run<'a>(&'a self, base: &'a Url, progress: &'a dyn Progress) -> Run<'a> {

@@ -11,6 +11,9 @@
 //! * [`layout()`] puts the images of several artifacts into one OCI image layout.
 //! * [`rebuild()`] writes the original artifact, [`write_content()`] its decompressed content, [`export()`] an archive
 //!   for `docker load`.
+//!
+//! How some gzip streams were made is guessed by a library that may panic over it. That is caught, and means that the guess
+//! was wrong; a program that wants to see no message of it calls [`silence_caught_panics`] once.
 
 mod analyse;
 mod archive;
@@ -43,6 +46,7 @@ pub use analyse::{Analysis, Representation, analyse};
 pub use blob::Blob;
 pub use blobs::{AnalysedBlobs, BlobSource};
 pub use content::{Codec, content_of, without_compression};
+pub use deflate::silence_caught_panics;
 pub use export::{END_OF_ARCHIVE, export, export_members};
 pub use images_in::images_in;
 pub use layout::{

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use limits::Limits;
 
-use crate::digest::Digest;
+use crate::digest::{Descriptor, Digest, Mismatch};
 use crate::error::{Error, Result};
 use crate::path::RelPath;
 use crate::platform::Platform;
@@ -101,9 +101,9 @@ impl Manifest {
     /// # Errors
     /// An artifact is unpinned, or the artifact to run is not for this platform.
     pub fn select(&self, platform: Platform) -> Result<Vec<Pinned<'_>>> {
-        let chosen: Vec<&Artifact> = self.artifacts.iter().filter(|artifact| artifact.is_for(platform)).collect();
+        let chosen: Vec<&Artifact> = self.artifacts.iter().filter(|artifact| artifact.id.is_for(platform)).collect();
         let unpinned: Vec<&str> =
-            chosen.iter().filter(|artifact| artifact.pin.is_none()).map(|artifact| artifact.name.as_str()).collect();
+            chosen.iter().filter(|artifact| artifact.pin.is_none()).map(|artifact| artifact.id.name.as_str()).collect();
         if !unpinned.is_empty() {
             return Err(Error::failed("the manifest does not pin every artifact")
                 .fact("product", format_args!("{} {}", self.name, self.version))
@@ -113,7 +113,7 @@ impl Manifest {
                 ));
         }
         if let Some(run) = &self.run
-            && !chosen.iter().any(|artifact| artifact.name == *run)
+            && !chosen.iter().any(|artifact| artifact.id.name == *run)
         {
             return Err(Error::failed("the manifest's run script is not for this platform")
                 .fact("run", run)
@@ -208,31 +208,39 @@ pub struct ArtifactId {
     pub platform: Option<Platform>,
 }
 
-/// One file of the product.
-#[derive(Debug, Clone)]
-pub struct Artifact {
-    /// Where it lies in the folder.
-    pub name: RelPath,
-    /// What it is.
-    pub kind: Kind,
-    /// The platform it is for; `None` for every platform.
-    pub platform: Option<Platform>,
-    /// Where to get it, best first: `http`, `https` or `file` URLs, or relative to the manifest.
-    pub urls: Vec<String>,
-    /// What its bytes are; `None` until `pack lock` has pinned it.
-    pub pin: Option<Pin>,
-}
-
-impl Artifact {
-    /// What identifies it.
-    pub fn id(&self) -> ArtifactId {
-        ArtifactId { name: self.name.clone(), platform: self.platform }
-    }
-
+impl ArtifactId {
     /// Whether a host of `platform` needs it.
     pub fn is_for(&self, platform: Platform) -> bool {
         self.platform.is_none_or(|only| only == platform)
     }
+
+    /// Whether a folder of some platform would have both in one place.
+    pub fn shares_place(&self, other: &ArtifactId) -> bool {
+        let both = self.platform.is_none() || other.platform.is_none() || self.platform == other.platform;
+        both && self.name == other.name
+    }
+}
+
+impl fmt::Display for ArtifactId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.platform {
+            None => write!(f, "{}", self.name),
+            Some(platform) => write!(f, "{} ({platform})", self.name),
+        }
+    }
+}
+
+/// One file of the product.
+#[derive(Debug, Clone)]
+pub struct Artifact {
+    /// What identifies it.
+    pub id: ArtifactId,
+    /// What it is.
+    pub kind: Kind,
+    /// Where to get it, best first: `http`, `https` or `file` URLs, or relative to the manifest.
+    pub urls: Vec<String>,
+    /// What its bytes are; `None` until `pack lock` has pinned it.
+    pub pin: Option<Pin>,
 }
 
 /// What an artifact's bytes must be.
@@ -242,6 +250,21 @@ pub struct Pin {
     pub size: Option<u64>,
     /// The SHA-256 digest of the whole file.
     pub digest: Digest,
+}
+
+impl Pin {
+    /// The descriptor of the pinned bytes, if there are `size` of them; where the size is pinned, it is that one.
+    pub fn for_size(&self, size: u64) -> Descriptor {
+        Descriptor { digest: self.digest, size: self.size.unwrap_or(size) }
+    }
+
+    /// Compares what was found with the pin.
+    ///
+    /// # Errors
+    /// The digest differs, or the size where it is pinned.
+    pub fn check(&self, found: Descriptor) -> Result<(), Mismatch> {
+        found.check(self.for_size(found.size))
+    }
 }
 
 /// An artifact together with its pin.
@@ -256,6 +279,6 @@ pub struct Pinned<'a> {
 impl Pinned<'_> {
     /// Where it lies in the folder.
     pub fn name(&self) -> &RelPath {
-        &self.artifact.name
+        &self.artifact.id.name
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A file that an earlier run left (a partial, a journal, a cache entry, a lock) is used only where it can be that run's:
 //! reached without following a link, regular, under no other name, and our user's. Whatever else has the name is refused,
-//! or [removed and made anew](open_or_create), never written to.
+//! or [removed and made again](open_or_create), never written to.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -20,15 +20,22 @@ fn options() -> OpenOptions {
     options
 }
 
-/// Whether an open file is a regular one of our user's, with no other name.
-fn is_own(file: &File) -> io::Result<bool> {
-    let metadata = file.metadata()?;
-    let own = metadata.uid() == rustix::process::geteuid().as_raw();
-    Ok(metadata.is_file() && metadata.nlink() == 1 && own)
+/// How many names a file may have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Names {
+    One,
+    Several,
 }
 
-fn checked(file: File) -> io::Result<File> {
-    if is_own(&file)? { Ok(file) } else { Err(io::Error::other("it is not a file that this user's pack made")) }
+/// The open file, if it is a regular one of our user's with as many names.
+fn checked(file: File, names: Names) -> io::Result<File> {
+    let metadata = file.metadata()?;
+    let own = metadata.uid() == rustix::process::geteuid().as_raw();
+    if metadata.is_file() && own && (names == Names::Several || metadata.nlink() == 1) {
+        Ok(file)
+    } else {
+        Err(io::Error::other("it is not a file that this user's pack made"))
+    }
 }
 
 /// Opens the file of an earlier run for reading.
@@ -36,7 +43,15 @@ fn checked(file: File) -> io::Result<File> {
 /// # Errors
 /// There is none, or what has the name is a link, not regular, linked elsewhere too, or another user's.
 pub fn open(path: &Path) -> io::Result<File> {
-    checked(options().open(path)?)
+    checked(options().open(path)?, Names::One)
+}
+
+/// As [`open`], for a file that may have other names too: a read-only one that the cache shares with folders.
+///
+/// # Errors
+/// There is none, or what has the name is a link, not regular, or another user's.
+pub fn open_shared(path: &Path) -> io::Result<File> {
+    checked(options().open(path)?, Names::Several)
 }
 
 /// Opens the file of an earlier run for reading and writing; where there is none, or something else has its name, makes a
@@ -45,7 +60,7 @@ pub fn open(path: &Path) -> io::Result<File> {
 /// # Errors
 /// What has the name cannot be removed, or the file cannot be made.
 pub fn open_or_create(path: &Path) -> io::Result<File> {
-    match options().write(true).open(path).and_then(checked) {
+    match options().write(true).open(path).and_then(|file| checked(file, Names::One)) {
         Ok(file) => Ok(file),
         Err(error) => {
             if error.kind() != io::ErrorKind::NotFound {
@@ -128,7 +143,8 @@ mod tests {
         rustix::fs::mknodat(rustix::fs::CWD, place("pipe"), rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("made");
         for name in ["link", "hard", "pipe"] {
             assert!(open(&place(name)).is_err(), "{name}");
-            let mut file = open_or_create(&place(name)).expect("made anew");
+            assert_eq!(open_shared(&place(name)).is_ok(), name == "hard", "{name}");
+            let mut file = open_or_create(&place(name)).expect("made again");
             file.write_all(b"ours").expect("written");
             assert!(open(&place(name)).is_ok(), "{name}");
         }

@@ -7,19 +7,21 @@
 //!   .pack/lock               held by the one run that may write here
 //!   .pack/platform           which platform's artifacts these are
 //!   .pack/origin             where its manifest came from
-//!   .pack/partial/<digest>   what came so far of an artifact
+//!   .pack/partial/<digest>   a partially downloaded artifact
 //!   .pack/partial/<digest>.journal   which of its bytes are there
+//!   .pack/partial/<digest>.link      a file of the cache that is being verified
 //! ```
 
 mod background_sync;
 mod conflicts;
 mod extents;
 mod journal;
+mod linked;
 mod partial;
 mod verify;
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
@@ -28,12 +30,12 @@ use url::Url;
 pub use background_sync::BackgroundSync;
 pub use extents::Extents;
 pub use journal::Origin;
-pub use partial::{Mismatch, Partial, Verified};
+pub use partial::{Partial, Verified};
 pub use verify::{Row, State, check, verify};
 
-use crate::digest::{Descriptor, Digest};
+use crate::digest::{BoundedReader, Digest, VerifyingReader};
 use crate::error::{Error, IoContext, Result, printable};
-use crate::manifest::{FILE_NAME, Limits, Manifest, Pinned, SIGNATURE_NAME};
+use crate::manifest::{FILE_NAME, Limits, Manifest, Pin, Pinned, SIGNATURE_NAME};
 use crate::own_file;
 use crate::path::RelPath;
 use crate::platform::Platform;
@@ -45,7 +47,7 @@ const OWN: &str = ".pack";
 /// The file in it that says where the manifest came from.
 const ORIGIN: &str = "origin";
 
-/// The most of that file that is read, in bytes.
+/// The most that this file can have, in bytes.
 const LONGEST_ORIGIN: u64 = 16 << 10;
 
 /// The lock's file in it.
@@ -84,7 +86,7 @@ impl Deref for LockedFolder {
 #[derive(Debug)]
 pub struct ReadLock {
     held: Option<File>,
-    /// The folder's own sub-folder, where it was made for this lock: whoever only reads leaves no trace.
+    /// The folder's own sub-folder, where it was made for this lock: a reader leaves no trace.
     made: Option<PathBuf>,
 }
 
@@ -187,7 +189,7 @@ impl Folder {
         let mut text = String::new();
         let path = self.root.join(OWN).join(ORIGIN);
         let file = File::open(&path).ok().filter(|_| path.is_file())?;
-        io::Read::read_to_string(&mut io::Read::take(file, LONGEST_ORIGIN), &mut text).ok()?;
+        BoundedReader::new(file, LONGEST_ORIGIN).read_to_string(&mut text).ok()?;
         let origin = text.trim();
         (!origin.is_empty() && !origin.contains(char::is_whitespace)).then(|| printable(origin))
     }
@@ -197,7 +199,7 @@ impl Folder {
         self.root.join(OWN).join(ORIGIN).is_file() || self.partials().is_dir()
     }
 
-    /// Where files lie that have not their final names yet; whoever holds the write lock may write there.
+    /// Where files lie that have not their final names yet; the holder of the write lock may write there.
     pub fn partials(&self) -> PathBuf {
         self.root.join(OWN).join("partial")
     }
@@ -233,15 +235,14 @@ impl LockedFolder {
     pub fn remove_left_over(&self, old: &Manifest, selection: &[Pinned<'_>]) -> Result<Vec<RelPath>> {
         let mut removed = Vec::new();
         for artifact in old.artifacts() {
-            let stays = selection.iter().any(|pinned| *pinned.name() == artifact.name);
-            let path = self.path_of(&artifact.name);
+            let stays = selection.iter().any(|pinned| *pinned.name() == artifact.id.name);
+            let path = self.path_of(&artifact.id.name);
             if stays || !path.is_file() {
                 continue;
             }
-            let found = File::open(&path).and_then(Descriptor::of_reader).doing("read", &path)?;
-            if artifact.pin.is_some_and(|pin| pin.digest == found.digest) {
+            if still_is(&path, artifact.pin)? {
                 fs::remove_file(&path).doing("remove", &path)?;
-                removed.push(artifact.name.clone());
+                removed.push(artifact.id.name.clone());
             }
         }
         Ok(removed)
@@ -281,7 +282,7 @@ impl LockedFolder {
         for entry in fs::read_dir(&partials).doing("list", &partials)? {
             let entry = entry.doing("list", &partials)?;
             let name = entry.file_name();
-            // A folder is none of ours, whoever made it.
+            // A folder is not a file of ours, no matter who made it.
             let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
             if !is_folder && !wanted.iter().any(|digest| name.to_string_lossy().starts_with(digest.as_str())) {
                 fs::remove_file(entry.path()).doing("remove", &entry.path())?;
@@ -289,6 +290,16 @@ impl LockedFolder {
         }
         Ok(())
     }
+}
+
+/// Whether the file at `path` is exactly what was pinned; nothing is what was not.
+fn still_is(path: &Path, pin: Option<Pin>) -> Result<bool> {
+    let Some(pin) = pin else { return Ok(false) };
+    let matches = |file: File| {
+        let expected = pin.for_size(file.metadata()?.len());
+        VerifyingReader::new(file, expected).matches()
+    };
+    File::open(path).and_then(matches).doing("read", path)
 }
 
 /// Whether a file could not be made for reasons that keep everybody like us from making one.
@@ -310,6 +321,7 @@ fn is_own(relative: &Path) -> bool {
 /// The file cannot be read or is no UTF-8.
 pub fn read_manifest_text(path: &Path) -> io::Result<String> {
     let mut text = String::new();
-    io::Read::read_to_string(&mut io::Read::take(File::open(path)?, Limits::DEFAULT.manifest_bytes + 1), &mut text)?;
+    // One byte more, so that the manifest's own limit refuses it.
+    File::open(path)?.take(Limits::DEFAULT.manifest_bytes + 1).read_to_string(&mut text)?;
     Ok(text)
 }

@@ -1,22 +1,35 @@
 //! Signatures in minisign's format (jedisct1's minisign, Ed25519): the stock program verifies ours, which are
 //! prehashed, and we verify its, of the legacy format too.
 
+mod secret_key;
+
 use std::fs;
-use std::io::{Cursor, Read};
+use std::io::{self, Read};
 use std::path::Path;
 
-use minisign::{ErrorKind, KeyPair, PublicKeyBox, SecretKeyBox, SignatureBox};
+use minisign_verify::Signature;
 
+pub use secret_key::{SecretKey, generate};
+
+use crate::digest::BoundedReader;
 use crate::error::{Error, IoContext, Result};
 
 /// What is appended to a file's name for its signature.
 pub const EXTENSION: &str = "minisig";
 /// The most that a signature's text can have, in bytes.
 pub const LIMIT: u64 = 64 << 10;
+/// How a signature's text begins.
+const COMMENT_PREFIX: &str = "untrusted comment: ";
 
-/// Whether `text` has the form of a signature, whoever made it.
+/// Whether `text` has the form of a signature, by any key.
 pub fn is_signature(text: &str) -> bool {
-    SignatureBox::from_string(text).is_ok()
+    decode(text).is_some()
+}
+
+/// Reads a `.minisig` file's text.
+fn decode(text: &str) -> Option<Signature> {
+    let has_form = text.starts_with(COMMENT_PREFIX);
+    has_form.then(|| Signature::decode(text).ok()).flatten()
 }
 
 /// What a signature says of itself; nothing of it is proved.
@@ -31,14 +44,30 @@ pub struct SignatureClaim {
 impl SignatureClaim {
     /// Reads a `.minisig` file's text; `None` where it does not have the form of one.
     pub fn read(text: &str) -> Option<Self> {
-        let signature = SignatureBox::from_string(text).ok()?;
-        Some(SignatureClaim { key_id: hex_id(signature.keynum()), comment: signature.trusted_comment().ok()? })
+        let signature = decode(text)?;
+        let key_id = key_id(text.lines().nth(1)?)?;
+        Some(SignatureClaim { key_id, comment: signature.trusted_comment().to_owned() })
     }
 }
 
-/// A key's ID as minisign prints it: its bytes are a little-endian number.
-fn hex_id(number: &[u8]) -> String {
-    number.iter().rev().map(|byte| format!("{byte:02X}")).collect()
+/// The ID in the base64 of a key or signature, as minisign prints it. After two bytes that tell the algorithm come the
+/// eight of the ID, a little-endian number.
+fn key_id(base64: &str) -> Option<String> {
+    let mut bits = 0u128;
+    // Sixteen letters are twelve bytes.
+    for letter in base64.as_bytes().get(..16)? {
+        let value = match letter {
+            b'A'..=b'Z' => letter - b'A',
+            b'a'..=b'z' => letter - b'a' + 26,
+            b'0'..=b'9' => letter - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        };
+        bits = bits << 6 | u128::from(value);
+    }
+    let id = (bits >> 16) as u64;
+    Some(format!("{:016X}", id.swap_bytes()))
 }
 
 /// Whether `text` can only be meant as the name of a file: base64 has no dot, and a key's text lines or spaces.
@@ -48,7 +77,18 @@ fn is_file_name(text: &str) -> bool {
 
 /// A publisher's public key.
 #[derive(Debug, Clone)]
-pub struct PublicKey(minisign::PublicKey);
+pub struct PublicKey {
+    key: minisign_verify::PublicKey,
+    /// As minisign prints it.
+    text: String,
+}
+
+/// As minisign prints it.
+impl std::fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
 
 impl PublicKey {
     /// Reads `text`: a key as minisign prints it (`RW…`), else the path of a `.pub` file.
@@ -56,8 +96,8 @@ impl PublicKey {
     /// # Errors
     /// It is neither.
     pub fn parse(text: &str) -> Result<Self> {
-        if let Ok(key) = minisign::PublicKey::from_base64(text) {
-            return Ok(PublicKey(key));
+        if let Some(key) = Self::from_base64(text) {
+            return Ok(key);
         }
         let path = Path::new(text);
         let no_key = || {
@@ -71,14 +111,22 @@ impl PublicKey {
         }
         // It may be a pipe, as in `--pubkey <(command)`, or a device that never ends.
         let mut content = String::new();
-        let read = fs::File::open(path).and_then(|file| file.take(LIMIT).read_to_string(&mut content));
-        read.doing("read the public key", path)?;
-        PublicKeyBox::from_string(&content).and_then(PublicKeyBox::into_public_key).map(PublicKey).map_err(|_| no_key())
+        let read = fs::File::open(path).and_then(|file| BoundedReader::new(file, LIMIT).read_to_string(&mut content));
+        match read {
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => return Err(no_key()),
+            other => other.doing("read the public key", path)?,
+        };
+        content.lines().nth(1).and_then(Self::from_base64).ok_or_else(no_key)
+    }
+
+    fn from_base64(text: &str) -> Option<Self> {
+        let key = minisign_verify::PublicKey::from_base64(text).ok()?;
+        Some(PublicKey { key, text: text.to_owned() })
     }
 
     /// Its ID, as minisign prints it: 16 hexadecimal digits.
     pub fn id(&self) -> String {
-        hex_id(self.0.keynum())
+        key_id(&self.text).unwrap_or_default()
     }
 
     /// Checks that `signature` (a `.minisig` file's text) is this key's for `content`; its trusted comment.
@@ -90,100 +138,68 @@ impl PublicKey {
         let wrong = |why: &str| {
             Error::integrity("the signature is not right")
                 .fact("signed", what)
-                .fact("key", self.0.to_base64())
+                .fact("key", &self.text)
                 .fact("reason", why)
                 .hint("do not use it: ask the publisher which key signs, and get the file again")
         };
-        let signature = SignatureBox::from_string(signature).map_err(|_| wrong("it is no minisign signature"))?;
-        if signature.keynum() != self.0.keynum() {
-            return Err(wrong("it was made with another key"));
-        }
+        let signature = decode(signature).ok_or_else(|| wrong("it is no minisign signature"))?;
         // Signatures of the format before minisign 0.8, or made with its -l, count as with the stock program.
-        minisign::verify(&self.0, &signature, Cursor::new(content), true, false, true)
-            .map_err(|_| wrong("the content is not what was signed"))?;
-        signature.trusted_comment().map_err(|_| wrong("it has no trusted comment"))
+        self.key.verify(content, &signature, true).map_err(|cause| match cause {
+            minisign_verify::Error::UnexpectedKeyId => wrong("it was made with another key"),
+            _ => wrong("the content is not what was signed"),
+        })?;
+        Ok(signature.trusted_comment().to_owned())
     }
 
     /// The error for `what` when a key was given and there is no signature at all.
     pub fn unsigned(&self, what: &str) -> Error {
         Error::integrity("this is not signed, and a key was given")
             .fact("unsigned", what)
-            .fact("key", self.0.to_base64())
+            .fact("key", &self.text)
             .hint("ask the publisher for the signature: it is made with 'pack sign manifest.json'")
     }
 }
 
-/// As minisign prints it.
-impl std::fmt::Display for PublicKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0.to_base64())
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// A publisher's secret key. Nothing prints it.
-pub struct SecretKey(minisign::SecretKey);
+    /// A key, and its signature of the content `test`, from minisign's documentation.
+    const KEY: &str = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
+    const SIGNATURE: &str = "untrusted comment: signature from minisign secret key
+RUQf6LRCGA9i559r3g7V1qNyJDApGip8MfqcadIgT9CuhV3EMhHoN1mGTkUidF/z7SrlQgXdy8ofjb7bNJJylDOocrCo8KLzZwo=
+trusted comment: timestamp:1633700835\tfile:test\tprehashed
+wLMDjy9FLAuxZ3q4NlEvkgtyhrr0gtTu6KC4KBJdITbbOeAi1zBIYo0v4iTgt8jJpIidRJnp94ABQkJAgAooBQ==
+";
 
-impl SecretKey {
-    /// Reads a key file; `password` is asked for one only when the key has one.
-    ///
-    /// # Errors
-    /// The file cannot be read, is no secret key, or the password is wrong.
-    pub fn read(path: &Path, password: impl FnOnce() -> Result<String>) -> Result<Self> {
-        let content = fs::read_to_string(path).doing("read the secret key", path)?;
-        let parse = || {
-            SecretKeyBox::from_string(&content).map_err(|_| {
-                Error::failed("this is no secret key")
-                    .fact("path", path.display())
-                    .hint("name the .key file that 'pack keygen' or minisign wrote")
-            })
+    #[test]
+    fn a_signature_that_is_not_this_keys_says_why() {
+        let key = PublicKey::parse(KEY).expect("a key");
+        let comment = "timestamp:1633700835\tfile:test\tprehashed";
+        assert_eq!(key.verify(b"test", SIGNATURE, "x").expect("right"), comment);
+        let reason = |content: &[u8], signature: &str| {
+            let error = key.verify(content, signature, "x").expect_err("wrong");
+            let reason = error.facts().iter().find(|(name, _)| *name == "reason").expect("a reason");
+            reason.1.clone()
         };
-        match parse()?.into_unencrypted_secret_key() {
-            Ok(key) => return Ok(SecretKey(key)),
-            Err(error) if matches!(error.kind(), ErrorKind::Verify) => {
-                return Err(Error::failed("this secret key without a password cannot be checked, and is not used")
-                    .fact("path", path.display())
-                    .fact("reason", "its checksum is missing or wrong; minisign -W writes none")
-                    .hint("make a key with 'pack keygen --no-password', or one with a password"));
-            }
-            Err(_) => {}
+        assert_eq!(reason(b"tent", SIGNATURE), "the content is not what was signed");
+        assert_eq!(reason(b"test", &SIGNATURE.replace("file:test", "file:tent")), "the content is not what was signed");
+        assert_eq!(reason(b"test", &SIGNATURE.replace("RUQf", "RUQg")), "it was made with another key");
+        for broken in ["", &SIGNATURE[1..], &SIGNATURE[..150], &SIGNATURE.replace("trusted comment: t", "t")] {
+            assert_eq!(reason(b"test", broken), "it is no minisign signature");
+            assert!(!is_signature(broken) && SignatureClaim::read(broken).is_none());
         }
-        parse()?.into_secret_key(Some(password()?)).map(SecretKey).map_err(|_| {
-            Error::failed("the secret key cannot be opened: the password is wrong")
-                .fact("path", path.display())
-                .hint("try again with the right password")
-        })
+        // Four letters less: too short for a signature of the comment.
+        assert_eq!(reason(b"test", &SIGNATURE.replace("AgAooBQ==", "AgA==")), "it is no minisign signature");
     }
 
-    /// Signs `content`; `comment` is signed too. The text of a `.minisig` file.
-    ///
-    /// # Errors
-    /// The key cannot sign.
-    pub fn sign(&self, content: &[u8], comment: &str) -> Result<String> {
-        minisign::sign(None, &self.0, Cursor::new(content), Some(comment), Some("signature made by pack"))
-            .map(SignatureBox::into_string)
-            .map_err(|cause| {
-                let error = Error::failed("cannot sign").fact("cause", cause);
-                error.hint("see whether the key signs with the stock program, or make another: pack keygen")
-            })
+    #[test]
+    fn a_key_and_its_signatures_show_one_id() {
+        let id = "E7620F1842B4E81F";
+        assert_eq!(PublicKey::parse(KEY).expect("a key").id(), id);
+        assert_eq!(SignatureClaim::read(SIGNATURE).expect("a signature").key_id, id);
+        let (public, _) = generate(None).expect("a pair");
+        let key = PublicKey::parse(public.lines().nth(1).expect("the key")).expect("a key");
+        assert!(public.lines().next().is_some_and(|comment| comment.ends_with(&key.id())), "{public}");
     }
-}
-
-/// A new pair of keys: the texts of a `.pub` and of a `.key` file, the latter under `password` if any.
-///
-/// # Errors
-/// The system has no randomness to give.
-pub fn generate(password: Option<String>) -> Result<(String, String)> {
-    let pair = match password {
-        Some(password) => KeyPair::generate_encrypted_keypair(Some(password)),
-        None => KeyPair::generate_unencrypted_keypair(),
-    };
-    let texts = pair.and_then(|pair| {
-        let public = pair.pk.to_box()?.into_string();
-        let secret = pair.sk.to_box(Some("pack secret key: keep it to yourself"))?.into_string();
-        Ok((public, secret))
-    });
-    texts.map_err(|cause| {
-        let error = Error::failed("cannot make a key pair").fact("cause", cause);
-        error.hint("try again; where the system has no randomness yet, wait until it has")
-    })
 }

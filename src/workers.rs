@@ -53,7 +53,7 @@ pub fn ordered<T: Send, R: Send>(
                         Err(_) => return,
                     };
                     let Ok((number, item)) = job else { return };
-                    // Without this, whoever waits for the item's number would wait forever.
+                    // Without this, a thread that waits for the item's number would wait forever.
                     let result = catch_unwind(AssertUnwindSafe(|| work(item)))
                         .unwrap_or_else(|_| Err(Error::failed("this is a mistake in pack").hint("please report it")));
                     if report.send((number, result)).is_err() {

@@ -1,48 +1,57 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # work, transcript, pack ... are of ci/drill and its other parts
-# The power goes in the middle of an installation: at three moments, each on a bare machine of its own. Sourced by
-# ci/drill.
+# The power goes in the middle of an installation: at three moments, each of which leaves a machine that finds its own way
+# to the end. Sourced by ci/drill.
+
+mini_services='mysql redis server worker beat'
 
 phase_powercut() {
     # The first two somewhere in the first and the second third of an installation, which is a quarter shorter than that of
     # the whole product; the third when there are passwords to lose.
-    local cut moment third=$((${install_seconds:-200} / 4))
+    local cut third=$((${install_seconds:-200} / 4))
     RANDOM=${DRILL_SEED:=$((RANDOM % 32768))}
     note "DRILL_SEED=$DRILL_SEED"
     installed_at /usr/local/dataflux-func 8088
+    new_site powercut
+    vm_run 60 <<SCRIPT || die 'the installation does not start'
+        setsid sh /media/stick/$first --mini --mqtt >/root/install.log 2>&1 </dev/null &
+SCRIPT
+    # What is on the disk at a moment is what a power cut at that moment leaves; so one installation serves for three.
+    come_to 1 "seconds $((RANDOM % third + 1))"
+    vm_copy_disk "$work/cut-1.raw"
+    come_to 2 "seconds $((third + RANDOM % third + 1))"
+    vm_copy_disk "$work/cut-2.raw"
+    come_to 3 "passwords_and $((RANDOM % 30))"
+    vm_cut
+    mv -- "$vm_dir/disk.raw" "$work/cut-3.raw"
     for cut in 1 2 3; do
-        case $cut in
-            1 | 2) moment=$((third * (cut - 1) + RANDOM % third + 1)) ;;
-            3) moment=$((RANDOM % 30)) ;;
-        esac
-        new_site "powercut-$cut"
-        cut_while_installing "$cut" "$moment"
+        vm_new "powercut-$cut" "$work/cut-$cut.raw"
+        rm -f -- "$work/cut-$cut.raw"
         recovers "$cut"
         vm_leave
     done
 }
 
-# cut_while_installing NUMBER SECONDS: an installation, and no power any more after so long; of the third, after so
-# long since its passwords were written.
-cut_while_installing() {
-    local begun=$SECONDS
-    vm_run 900 <<SCRIPT || die "the installation did not come to where it is to be cut"
+# come_to NUMBER MOMENT: waits until so many seconds after the installation began, or after its passwords were written, and
+# no longer than to its end.
+come_to() {
+    vm_run 900 <<SCRIPT || die 'the installation did not come to where it is to be cut'
         log=/root/install.log
-        setsid sh /media/stick/$first --mini --mqtt >\$log 2>&1 </dev/null &
-        [[ $1 != 3 ]] || until grep -q 'user-config.yaml (' \$log; do sleep 0.5; done
-        for ((second = 0; second < $2; second++)); do
-            sleep 1
-            ! grep -q '^  every service runs' \$log || break # an installation that has ended cannot be cut
-        done
+        began=\$(stat -c %W \$log)
+        seconds() { until ((EPOCHSECONDS - began >= \$1)) || grep -q '^  every service runs' \$log; do sleep 1; done; }
+        passwords_and() {
+            until grep -q 'user-config.yaml (' \$log; do sleep 1; done
+            seconds \$((EPOCHSECONDS - began + \$1))
+        }
+        $2
+        echo "cut $1 after \$((EPOCHSECONDS - began)) s, at: \$(tail -n 1 \$log)"
 SCRIPT
-    vm_cut
-    note "cut after $((SECONDS - begun)) s"
+    note "$vm_output"
 }
 
 # recovers NUMBER: the machine starts, and the same command typed again ends well; what there was of passwords is kept.
 recovers() {
     local before now
-    vm_boot
     sticks_mount
     vm_run 60 <<'SCRIPT' || true
         tail -n 3 /root/install.log

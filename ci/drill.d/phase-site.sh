@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # work, transcript, pack ... are of ci/drill and its other parts
-# The first installation, its update and its next start. Sourced by ci/drill.
+# The first installation, its update, its next start and its end. Sourced by ci/drill.
 
 # What the scripts in the machine go by: where the product is, and on which port.
 # shellcheck disable=SC2034 # of vm.sh
@@ -11,23 +11,6 @@ new_site() {
     base_provide
     vm_new "$1"
     sticks_mount
-}
-
-# bare_site NAME: the machine that a phase before has left, without what it installed there, data and all; else a new one.
-bare_site() {
-    if ! vm_is_up; then
-        new_site "$1"
-        return
-    fi
-    sticks_mount
-    ! installed || purge
-}
-
-# Whether the product is on the machine, where it was last said to be.
-installed() {
-    vm_run 60 <<'SCRIPT'
-        [[ -e $DIR/receipt.json ]]
-SCRIPT
 }
 
 sticks_mount() {
@@ -45,7 +28,7 @@ all_services='mysql redis server worker-0 worker-1-6 worker-7 worker-8-9 beat'
 phase_site() {
     local begun
     installed_at /usr/local/dataflux-func 8088
-    bare_site site
+    if vm_is_up; then sticks_mount; else new_site site; fi # the machine that the phase hello has left as bare as it was
     holds 60 'a bare machine: no network card, no Docker, no curl, no python' <<'SCRIPT'
         set -e
         [[ $(ls /sys/class/net | paste -s -d ' ') == 'eth0 lo' ]]
@@ -159,7 +142,7 @@ SCRIPT
         [[ ${PIPESTATUS[0]} == 0 ]] && ! grep -i error: /run/logrotate && grep -q "$DIR/data/logs/dataflux-func.log" /run/logrotate
 SCRIPT
     holds 60 'no file is left in /tmp' <<<'nothing_left /tmp /var/tmp /dev/shm'
-    [[ -z ${DRILL_DIR-} ]] || vm_copy_disk "$work/site.raw"
+    [[ -z ${DRILL_DIR-} ]] || { vm_run 120 <<<'sync' && vm_copy_disk "$work/site.raw"; }
 }
 
 # The machine as phase_site left it in an earlier drill, switched on again.
@@ -226,4 +209,23 @@ phase_reboot() {
         services $all_services mosquitto && http /client-app
 SCRIPT
     row_stands
+}
+
+phase_purge() {
+    holds 600 'uninstall --purge: no container, volume, network, secret, file or unit of the product remains' <<'SCRIPT'
+        set -e
+        bash "$DIR/run-portable.sh" uninstall --purge --yes
+        failed=0
+        gone() { [[ -z $2 ]] || { printf 'still there, %s:\n%s\n' "$1" "$2"; failed=1; }; }
+        gone containers "$(docker ps -aq)"
+        gone volumes "$(docker volume ls -q)"
+        gone networks "$(docker network ls --format '{{.Name}}' | grep dataflux || true)"
+        gone services "$(docker service ls -q)"
+        gone secrets "$(docker secret ls -q; docker config ls -q)"
+        gone files "$(ls -d "$DIR" 2>/dev/null || true; find / -xdev -name '*dataflux*' ! -path '/proc/*' ! -path '/var/lib/docker/*' ! -path '/media/*' 2>/dev/null)"
+        gone units "$(systemctl list-unit-files --no-legend | grep -i dataflux || true; systemctl list-timers --all --no-legend | grep -i dataflux || true)"
+        nothing_left /tmp /var/tmp /dev/shm || failed=1
+        exit $failed
+SCRIPT
+    vm_leave
 }

@@ -30,7 +30,7 @@ pub enum Authenticity {
 }
 
 /// A bundle of which files may be taken out. There is no other way to [`super::extract()`], [`super::cat()`] and
-/// `pack load` than through this, so that whoever gives a key gets nothing that was not proved.
+/// `pack load` than through this, so that with a key nothing unproved is returned.
 #[derive(Debug)]
 pub struct BundleAccess<'a> {
     bundle: &'a Bundle,

@@ -9,7 +9,7 @@ use crate::path::RelPath;
 
 /// An artifact as the bundle carries it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(into = "Record", try_from = "Record")]
+#[serde(into = "ArtifactRecord", try_from = "ArtifactRecord")]
 pub struct CarriedArtifact {
     /// Its name in the folder. With the index's platform it is the artifact's identity.
     pub name: RelPath,
@@ -101,7 +101,7 @@ impl Form {
 
 /// The artifact as format 1 writes it: docs/format.md, "Index".
 #[derive(Serialize, Deserialize)]
-struct Record {
+struct ArtifactRecord {
     name: RelPath,
     kind: Kind,
     size: u64,
@@ -119,7 +119,7 @@ struct Record {
     blobs: Vec<Digest>,
 }
 
-impl From<CarriedArtifact> for Record {
+impl From<CarriedArtifact> for ArtifactRecord {
     fn from(artifact: CarriedArtifact) -> Self {
         let CarriedArtifact { name, kind, size, mode, digest, carried, images, tags } = artifact;
         let (form, kept, blobs) = match carried {
@@ -127,15 +127,15 @@ impl From<CarriedArtifact> for Record {
             Carried::Rebuilt { blobs } => (Form::Rebuilt, None, blobs),
             Carried::Exported => (Form::Exported, None, Vec::new()),
         };
-        Record { name, kind, size, mode, digest, form, kept, images, tags, blobs }
+        ArtifactRecord { name, kind, size, mode, digest, form, kept, images, tags, blobs }
     }
 }
 
-impl TryFrom<Record> for CarriedArtifact {
+impl TryFrom<ArtifactRecord> for CarriedArtifact {
     type Error = String;
 
-    fn try_from(record: Record) -> Result<Self, String> {
-        let Record { name, kind, size, mode, digest, form, kept, images, tags, blobs } = record;
+    fn try_from(record: ArtifactRecord) -> Result<Self, String> {
+        let ArtifactRecord { name, kind, size, mode, digest, form, kept, images, tags, blobs } = record;
         let carried = match (form, kept, blobs) {
             (Form::File, reason, blobs) if blobs.is_empty() => Carried::File { reason },
             (Form::Rebuilt, None, blobs) => Carried::Rebuilt { blobs },

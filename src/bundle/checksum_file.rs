@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::read::Bundle;
 use super::small_file::read_if_there;
+use crate::digest::Descriptor;
 use crate::error::{Error, IoContext, Result};
 use crate::progress::Progress;
 use crate::signature::{EXTENSION, LIMIT, PublicKey};
@@ -43,5 +44,9 @@ pub(super) fn is_signed_as_a_whole(bundle: &Bundle, key: &PublicKey, progress: &
     let meter = progress.start("bundle", Some(length));
     let actual = bundle.stored(0, length, |count| meter.add(count)).doing("read the bundle", path)?;
     meter.done("read");
-    if actual.digest.hex() == digest { Ok(true) } else { Err(wrong(digest, &actual.digest.hex())) }
+    let expected = format!("sha256:{digest}").parse().map(|digest| Descriptor { digest, size: length });
+    match expected.map(|expected| actual.check(expected)) {
+        Ok(Ok(())) => Ok(true),
+        _ => Err(wrong(digest, &actual.digest.hex())),
+    }
 }

@@ -21,7 +21,7 @@ use crate::signature::LIMIT;
 pub struct Contents {
     /// The files of the payload, in its order.
     pub files: Vec<PayloadFile>,
-    /// The artifacts that the payload's files give back.
+    /// The artifacts that are rebuilt from the payload's files.
     pub artifacts: Vec<CarriedArtifact>,
     /// The container images in them, each once.
     pub images: Vec<Image>,
@@ -54,7 +54,7 @@ impl Contents {
             let path = folder.path_of(&artifact.name);
             let holds_images = artifact.kind == Kind::Image;
             let analysis = analyse(&path, artifact.name.as_str(), holds_images, options, meter.as_ref())?;
-            if analysis.file.digest != artifact.digest {
+            if analysis.file.check(artifact.descriptor()).is_err() {
                 return Err(Error::integrity("an artifact in the folder is not what the manifest pins")
                     .fact("path", path.display())
                     .fact("expected", artifact.digest)

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::carried::CarriedArtifact;
 use super::layout::{Frame, PayloadEntry};
-use super::lookup::Lookup;
+use super::lookup::IndexMaps;
 use crate::digest::Digest;
 use crate::image::Image;
 use crate::path::RelPath;
@@ -49,7 +49,7 @@ pub struct Index {
     pub images: Vec<Image>,
     /// Made by [`Index::read`]; empty in an index that is being written.
     #[serde(skip)]
-    pub(super) lookup: Lookup,
+    pub(super) lookup: IndexMaps,
 }
 
 impl Index {

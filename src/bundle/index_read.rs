@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::carried::{Carried, CarriedArtifact};
 use super::index::{IMAGES, Index};
-use super::lookup::Lookup;
+use super::lookup::IndexMaps;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::image::{self, Image, Layer};
@@ -92,7 +92,7 @@ impl Index {
                 .hint("use the pack inside the bundle: sh FILE.run pack verify"));
         }
         let mut index: Index = serde_json::from_slice(json).map_err(wrong)?;
-        index.lookup = Lookup::new(&index.frames, &index.entries, &index.artifacts, &index.images);
+        index.lookup = IndexMaps::new(&index.frames, &index.entries, &index.artifacts, &index.images);
         index.name.parse::<ProductName>().map_err(wrong)?;
         check_frames(&index, index_offset)?;
         check_entries(&index)?;

@@ -10,7 +10,7 @@ use crate::image::{self, Image};
 
 /// Numbers of an index's items by what identifies them. Where two items have one identity, the first one counts.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Lookup {
+pub(super) struct IndexMaps {
     /// Entries by path.
     pub(super) entries: HashMap<String, usize>,
     /// Artifacts by name.
@@ -29,7 +29,7 @@ pub(super) struct Lookup {
     pub(super) made_of_entry: HashMap<usize, Vec<usize>>,
 }
 
-impl Lookup {
+impl IndexMaps {
     /// The maps over these items.
     pub(super) fn new(
         frames: &[Frame],
@@ -37,7 +37,7 @@ impl Lookup {
         artifacts: &[CarriedArtifact],
         images: &[Image],
     ) -> Self {
-        let mut lookup = Lookup::default();
+        let mut lookup = IndexMaps::default();
         for (number, entry) in entries.iter().enumerate() {
             lookup.entries.entry(entry.path.to_string()).or_insert(number);
         }

@@ -28,7 +28,7 @@ impl Preset {
     }
 
     /// A frame's content in bytes, a power of two: the window in which repetitions are found is as large.
-    /// FrameCache are independent, so nothing is found twice across them; a reader holds a few in memory. The
+    /// Frames are independent, so nothing is found twice across them; a reader holds a few in memory. The
     /// table that decided it is in `docs/format.md`.
     pub(super) fn frame_bytes(self) -> usize {
         match self {

@@ -8,7 +8,7 @@ use super::carried::CarriedArtifact;
 use super::format::{TRAILER_LENGTH, Trailer, index_frame};
 use super::index::{IMAGES, Index};
 use super::layout::Frame;
-use super::lookup::Lookup;
+use super::lookup::IndexMaps;
 use super::payload::{self, PayloadFile};
 use super::preset::Preset;
 use super::proved_frame::ProvedFrame;
@@ -32,7 +32,7 @@ pub struct BundleSpec<'a> {
     pub header: Vec<u8>,
     /// The files of the payload, in its order.
     pub files: Vec<PayloadFile>,
-    /// The artifacts that the payload's files give back.
+    /// The artifacts that are rebuilt from the payload's files.
     pub artifacts: Vec<CarriedArtifact>,
     /// The container images in them, each once.
     pub images: Vec<Image>,
@@ -107,7 +107,7 @@ pub fn write(spec: BundleSpec<'_>, target: &Path, progress: &dyn Progress) -> Re
         entries,
         artifacts: spec.artifacts,
         images: spec.images,
-        lookup: Lookup::default(),
+        lookup: IndexMaps::default(),
     };
     let index_offset = out.position();
     let json = serde_json::to_vec(&index)

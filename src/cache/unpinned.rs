@@ -1,9 +1,9 @@
 //! Bytes that nobody has pinned yet, and how a later run goes on from them.
 //!
 //! No digest at the end tells whether they are right, so what an earlier run left is believed only as far
-//! as it can be shown to be what came then: every so many bytes the journal writes down their digest, and the
+//! as it can be shown to be what was received then: at regular intervals the journal records their digest, and the
 //! file is hashed again from its beginning. Bytes that a power cut took with it, or a disk changed, are found
-//! so, and everything from there on is fetched anew. Each line is a fact that stays true; a torn one ends the
+//! so, and everything from there on is fetched again. Each line is a fact that stays true; a torn one ends the
 //! reading.
 //!
 //! ```text
@@ -14,15 +14,16 @@
 //! ```
 
 use std::fs::{self, File};
-use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use crate::digest::{Digest, Hasher};
+use super::share;
+use crate::digest::{Descriptor, Digest, PrefixHasher};
 use crate::error::{IoContext, Result};
 use crate::own_file;
 use crate::scratch::Scratch;
 
-/// The journal is written each time so many bytes came: what a kill costs at most.
+/// The journal is written each time this many bytes were received: what a kill costs at most.
 const STEP: u64 = 256 << 10;
 
 /// Which state of which file bytes are a part of.
@@ -30,7 +31,7 @@ const STEP: u64 = 256 << 10;
 pub struct Edition {
     /// The digest of the URL that answered (a URL may carry a secret).
     pub place: Digest,
-    /// The whole file's size in bytes, where the server told it.
+    /// The whole file's size in bytes, where the server announced it.
     pub size: Option<u64>,
     /// The server's word for this state and no other: what to send as `If-Range`. One line.
     pub validator: String,
@@ -49,7 +50,7 @@ impl Edition {
 ///
 /// Dropped with an edition, what is on the disk stays for a later run; without one it goes.
 pub struct Incoming {
-    hasher: Hasher,
+    prefix: PrefixHasher,
     edition: Option<Edition>,
     shelf: Option<Shelf>,
 }
@@ -68,7 +69,7 @@ struct Shelf {
 impl Incoming {
     /// Only hashes: there is no place for the bytes.
     pub fn nowhere() -> Self {
-        Incoming { hasher: Hasher::new(), edition: None, shelf: None }
+        Incoming { prefix: PrefixHasher::new(), edition: None, shelf: None }
     }
 
     /// Opens what an earlier run left at `path`, as far as it can be believed, or begins it.
@@ -76,24 +77,24 @@ impl Incoming {
     /// # Errors
     /// The disk refuses, or another run is at work on this very file.
     pub(super) fn at(path: PathBuf) -> Result<Self> {
-        let mut file = lock(&path)?;
+        let file = lock(&path)?;
         let journal_path = path.with_extension("journal");
-        let (hasher, edition) = believed(&mut file, &journal_path);
+        let (prefix, edition) = believed(&file, &journal_path);
         let journal = own_file::open_or_create(&journal_path).doing("create", &journal_path)?;
         let shelf = Shelf { file, path, journal, journal_path, written_down: 0, scratch: None };
-        let mut incoming = Incoming { hasher, edition, shelf: Some(shelf) };
+        let mut incoming = Incoming { prefix, edition, shelf: Some(shelf) };
         incoming.begin_journal()?;
         Ok(incoming)
     }
 
     /// How many bytes are there.
     pub fn length(&self) -> u64 {
-        self.hasher.length()
+        self.prefix.length()
     }
 
-    /// The digest of the bytes so far.
-    pub fn digest(&self) -> Digest {
-        self.hasher.clone().finish()
+    /// The descriptor of the bytes so far.
+    pub fn descriptor(&self) -> Descriptor {
+        self.prefix.descriptor()
     }
 
     /// What they are a part of; `None` when nobody can go on from them.
@@ -106,7 +107,7 @@ impl Incoming {
     /// # Errors
     /// The disk refuses.
     pub fn restart(&mut self, edition: Option<Edition>) -> Result<()> {
-        self.hasher = Hasher::new();
+        self.prefix = PrefixHasher::new();
         self.edition = edition;
         self.begin_journal()
     }
@@ -119,22 +120,23 @@ impl Incoming {
         if let Some(shelf) = &mut self.shelf {
             shelf.file.write_all(bytes).doing("write", &shelf.path)?;
         }
-        self.hasher.update(bytes);
+        self.prefix.wrote(self.prefix.length(), bytes);
         match &mut self.shelf {
-            Some(shelf) if self.edition.is_some() && self.hasher.length() - shelf.written_down >= STEP => {
-                shelf.write_down(&self.hasher)
+            Some(shelf) if self.edition.is_some() && self.prefix.length() - shelf.written_down >= STEP => {
+                shelf.write_down(&self.prefix)
             }
             _ => Ok(()),
         }
     }
 
-    /// Gives the bytes the name `entry`, unless something has it; `false` when they are nowhere.
+    /// Gives the bytes the name `entry`, unless it is an entry already; `false` when they are nowhere.
     ///
     /// # Errors
     /// The disk refuses.
     pub(super) fn place(mut self, entry: &Path) -> Result<bool> {
         let Some(shelf) = &self.shelf else { return Ok(false) };
-        if !entry.exists() {
+        if own_file::open_shared(entry).is_err() {
+            share::make_read_only(&shelf.file).doing("set the mode of", &shelf.path)?;
             fs::rename(&shelf.path, entry).doing("put in place", entry)?;
         }
         self.discard();
@@ -152,7 +154,7 @@ impl Incoming {
     /// Makes both files say what is known now.
     fn begin_journal(&mut self) -> Result<()> {
         let Some(shelf) = &mut self.shelf else { return Ok(()) };
-        let length = self.hasher.length();
+        let length = self.prefix.length();
         shelf.journal.set_len(0).and_then(|()| shelf.journal.rewind()).doing("empty", &shelf.journal_path)?;
         shelf.file.set_len(length).doing("cut", &shelf.path)?;
         shelf.file.seek(SeekFrom::Start(length)).doing("write", &shelf.path)?;
@@ -167,7 +169,7 @@ impl Incoming {
         let size = edition.size.map_or_else(|| "?".to_owned(), |size| size.to_string());
         let line = format!("from {} {size} {}\n", edition.place.hex(), edition.validator);
         shelf.journal.write_all(line.as_bytes()).doing("write", &shelf.journal_path)?;
-        shelf.write_down(&self.hasher)
+        shelf.write_down(&self.prefix)
     }
 }
 
@@ -175,20 +177,20 @@ impl Drop for Incoming {
     fn drop(&mut self) {
         match (&mut self.shelf, &self.edition) {
             // What cannot be written down is fetched again, and no more than that.
-            (Some(shelf), Some(_)) => drop(shelf.write_down(&self.hasher)),
+            (Some(shelf), Some(_)) => drop(shelf.write_down(&self.prefix)),
             _ => self.discard(),
         }
     }
 }
 
 impl Shelf {
-    fn write_down(&mut self, so_far: &Hasher) -> Result<()> {
-        let length = so_far.length();
-        if length == self.written_down {
+    fn write_down(&mut self, prefix: &PrefixHasher) -> Result<()> {
+        if prefix.length() == self.written_down {
             return Ok(());
         }
-        let line = format!("held {length} {}\n", so_far.clone().finish().hex());
-        self.written_down = length;
+        let Descriptor { digest, size } = prefix.descriptor();
+        let line = format!("held {size} {}\n", digest.hex());
+        self.written_down = size;
         self.journal.write_all(line.as_bytes()).doing("write", &self.journal_path)
     }
 
@@ -209,38 +211,23 @@ fn scratch(path: &Path, journal: &Path) -> [Scratch; 2] {
 }
 
 /// What the journal says of the bytes in `file` that is true of them.
-fn believed(file: &mut File, journal: &Path) -> (Hasher, Option<Edition>) {
-    let mut hasher = Hasher::new();
-    let Ok(mut lines) = own_file::open(journal).map(io::BufReader::new) else { return (hasher, None) };
-    let Some(edition) = line(&mut lines).as_deref().and_then(edition_of) else { return (hasher, None) };
-    while let Some((length, digest)) = line(&mut lines).as_deref().and_then(held_of) {
+fn believed(file: &File, journal: &Path) -> (PrefixHasher, Option<Edition>) {
+    let mut prefix = PrefixHasher::new();
+    let Ok(mut lines) = own_file::open(journal).map(io::BufReader::new) else { return (prefix, None) };
+    let Some(edition) = line(&mut lines).as_deref().and_then(edition_of) else { return (prefix, None) };
+    while let Some(held) = line(&mut lines).as_deref().and_then(held_of) {
         // A file that is all there has nothing left to ask for, and an answer is wanted that says it is the same.
-        if length <= hasher.length() || edition.size.is_some_and(|size| length >= size) {
+        if held.size <= prefix.length() || edition.size.is_some_and(|size| held.size >= size) {
             break;
         }
-        let mut longer = hasher.clone();
-        if !take_in(file, length, &mut longer) || longer.clone().finish() != digest {
+        let mut longer = prefix.clone();
+        if longer.catch_up(file, held.size).is_err() || longer.descriptor().check(held).is_err() {
             break;
         }
-        hasher = longer;
+        prefix = longer;
     }
-    let edition = Some(edition).filter(|_| hasher.length() > 0);
-    (hasher, edition)
-}
-
-/// Hashes `file` up to `length`; whether so many bytes are there.
-fn take_in(file: &mut File, length: u64, hasher: &mut Hasher) -> bool {
-    let mut buffer = vec![0; STEP as usize];
-    while hasher.length() < length {
-        let wanted = buffer.len().min((length - hasher.length()) as usize);
-        match file.read(&mut buffer[..wanted]) {
-            Ok(0) => return false,
-            Ok(n) => hasher.update(&buffer[..n]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => return false,
-        }
-    }
-    true
+    let edition = Some(edition).filter(|_| prefix.length() > 0);
+    (prefix, edition)
 }
 
 /// The next line that is whole.
@@ -257,9 +244,9 @@ fn edition_of(line: &str) -> Option<Edition> {
     Some(Edition { place: format!("sha256:{place}").parse().ok()?, size, validator: validator.to_owned() })
 }
 
-fn held_of(line: &str) -> Option<(u64, Digest)> {
-    let (length, digest) = line.strip_prefix("held ")?.split_once(' ')?;
-    Some((length.parse().ok()?, format!("sha256:{digest}").parse().ok()?))
+fn held_of(line: &str) -> Option<Descriptor> {
+    let (size, digest) = line.strip_prefix("held ")?.split_once(' ')?;
+    Some(Descriptor { size: size.parse().ok()?, digest: format!("sha256:{digest}").parse().ok()? })
 }
 
 #[cfg(test)]
@@ -295,7 +282,7 @@ mod tests {
         let came = incoming.length();
         assert!(came > 9 * STEP && came <= 10 * STEP, "{came}");
         assert_eq!(incoming.edition(), Some(&edition(11 * STEP)));
-        assert_eq!(incoming.digest(), Digest::of(&bytes[..came as usize]));
+        assert_eq!(incoming.descriptor(), Descriptor::of(&bytes[..came as usize]));
         assert!(Incoming::at(path.clone()).is_err(), "one run at a time");
         drop(incoming);
         assert_eq!(length(&path), came, "opened again, nothing is lost");

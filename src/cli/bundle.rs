@@ -15,7 +15,7 @@ use crate::bundle::Preset;
 use crate::error::Result;
 use crate::platform::Platform;
 use crate::signature::SecretKey;
-use crate::task::bundle::{self, Options, Report, Source};
+use crate::task::bundle::{self, BundleSource, Options, Report};
 use crate::task::download;
 use crate::task::locate;
 use crate::task::manifest_url::manifest_url;
@@ -100,10 +100,10 @@ impl From<CompressionArg> for Preset {
 
 pub(super) fn run(args: &BundleArgs, terminal: &Terminal) -> Result<u8> {
     let trust = args.key.read()?;
-    // Packing may take long: a wrong key or password is told before.
+    // Packing may take long: a wrong key or password fails before that.
     let signer = args.sign.as_deref().map(|key| SecretKey::read(key, password::ask)).transpose()?;
     let source = match &args.manifest {
-        Some(manifest) => Source::Download(Box::new(download::Options {
+        Some(manifest) => BundleSource::Download(Box::new(download::Options {
             manifest: manifest_url(Some(manifest))?,
             dir: args.dir.clone(),
             platform: args.platform,
@@ -111,7 +111,7 @@ pub(super) fn run(args: &BundleArgs, terminal: &Terminal) -> Result<u8> {
             trust: trust.clone(),
             network: args.network.options()?,
         })),
-        None => Source::Folder(locate::folder(args.dir.as_deref())?),
+        None => BundleSource::Folder(locate::folder(args.dir.as_deref())?),
     };
     let options = Options {
         source,

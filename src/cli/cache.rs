@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::terminal::{Column, Terminal, bytes, counted, quantity, shown};
-use crate::cache::Entry;
+use crate::cache::CacheEntry;
 use crate::error::Result;
 use crate::task::cache::{self, Bounds, Report};
 
@@ -79,12 +79,12 @@ fn show(word: &str, Report { root, entries, strays }: &Report, terminal: &Termin
     terminal.text(&line)
 }
 
-fn document(entry: &Entry) -> Value {
+fn document(entry: &CacheEntry) -> Value {
     json!({ "digest": entry.digest, "size": entry.size, "used": used(entry) })
 }
 
 /// The time of last use, to the second, in RFC 3339.
-fn used(entry: &Entry) -> String {
+fn used(entry: &CacheEntry) -> String {
     Timestamp::try_from(entry.used)
         .map_or_else(|_| "?".to_owned(), |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }

@@ -18,7 +18,7 @@ Examples:
   sh dataflux-func-1.0.0-x86_64.run pack cat docker-stack.example.yaml
   pack cat --decompress dataflux-func-1.0.0-x86_64.run docker-18.06.3-ce.tgz | tar -t
 
-When it fails, what came before is not the whole file: look at the exit code (in bash: set -o pipefail).")]
+When it fails, the output is not the whole file: look at the exit code (in bash: set -o pipefail).")]
 pub(super) struct CatArgs {
     /// Without the gzip, zstd or xz around it; faster, for nothing is compressed only to be decompressed
     #[arg(long)]

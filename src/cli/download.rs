@@ -29,7 +29,7 @@ Examples:
   pack download --list --show-credentials          with URLs that work as they are, secrets and all
   pack download --mirror https://mirror.example.com/files/
 
-Run it again after an interruption: what came so far is not fetched twice. Proxies come from http_proxy,
+Run it again after an interruption: nothing is fetched twice. Proxies come from http_proxy,
 https_proxy, all_proxy (SOCKS too) and no_proxy.")]
 pub(super) struct DownloadArgs {
     /// The manifest, or its URL [default: ./manifest.json, else the one built in]
@@ -62,7 +62,7 @@ pub(super) struct DownloadArgs {
 
 pub(super) fn run(args: &DownloadArgs, terminal: &Terminal) -> Result<u8> {
     let options = Options {
-        // A wrong key is told before anything is fetched.
+        // A wrong key fails before anything is fetched.
         trust: args.key.read()?,
         network: args.network.options()?,
         manifest: manifest_url(args.manifest.as_deref())?,
@@ -140,7 +140,7 @@ fn show_listing(listing: &Listing, terminal: &Terminal) -> Result<()> {
         "platform": listing.platform,
         "manifest": { "name": FILE_NAME, "url": listing.url, "size": text.len(), "digest": digest },
         "artifacts": listing.artifacts.iter().map(|Listed { artifact, urls }| json!({
-            "name": artifact.name,
+            "name": artifact.id.name,
             "kind": artifact.kind,
             "urls": urls,
             "size": artifact.pin.and_then(|pin| pin.size),
@@ -153,7 +153,7 @@ fn show_listing(listing: &Listing, terminal: &Terminal) -> Result<()> {
         let digest = artifact.pin.map_or("unpinned".to_owned(), |pin| pin.digest.to_string());
         for (number, url) in urls.iter().enumerate() {
             rows.push(if number == 0 {
-                vec![artifact.name.to_string(), size.clone(), digest.clone(), url.clone()]
+                vec![artifact.id.name.to_string(), size.clone(), digest.clone(), url.clone()]
             } else {
                 vec![String::new(), String::new(), String::new(), url.clone()]
             });
@@ -166,10 +166,10 @@ fn show_listing(listing: &Listing, terminal: &Terminal) -> Result<()> {
 /// The manifest and every artifact that is pinned, as `sha256sum -c` reads them in the folder.
 fn show_sums(listing: &Listing, terminal: &Terminal) -> Result<()> {
     let own = (Digest::of(listing.manifest.text().as_bytes()), FILE_NAME);
-    let pinned = |Listed { artifact, .. }: &Listed| artifact.pin.map(|pin| (pin.digest, artifact.name.to_string()));
+    let pinned = |Listed { artifact, .. }: &Listed| artifact.pin.map(|pin| (pin.digest, artifact.id.name.to_string()));
     let unpinned = listing.artifacts.iter().filter(|listed| listed.artifact.pin.is_none());
     for Listed { artifact, .. } in unpinned {
-        terminal.note(&format!("{} has no digest: it is not pinned", artifact.name));
+        terminal.note(&format!("{} has no digest: it is not pinned", artifact.id.name));
     }
     let rest: Vec<(Digest, String)> = listing.artifacts.iter().filter_map(pinned).collect();
     let all = [own].into_iter().chain(rest.iter().map(|(digest, name)| (*digest, name.as_str())));

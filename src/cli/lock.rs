@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::network::NetworkArgs;
 use super::terminal::{Column, Terminal, shown};
+use crate::digest::Descriptor;
 use crate::error::Result;
 use crate::manifest::FILE_NAME;
 use crate::task::lock::{self, NewPin, Options};
@@ -17,7 +18,7 @@ use crate::task::lock::{self, NewPin, Options};
 Examples:
   pack lock                    ./manifest.json
   pack lock release.json
-  pack lock --update           pin everything anew, for a new version
+  pack lock --update           pin everything again, for a new version
 
 The publisher's step, and the only one that trusts a first answer. Everything else in the file stays as
 it is; run twice, it changes nothing. Run it again after an interruption: it goes on where it was.")]
@@ -39,13 +40,19 @@ pub(super) fn run(args: &LockArgs, terminal: &Terminal) -> Result<u8> {
         "manifest": shown::path(&args.manifest),
         "changed": report.changed,
         "pinned": report.pinned.iter().map(|pin| json!({
-            "name": pin.name, "platform": pin.platform, "size": pin.size, "digest": pin.digest,
+            "name": pin.id.name,
+            "platform": pin.id.platform,
+            "size": pin.descriptor.size,
+            "digest": pin.descriptor.digest,
         })).collect::<Vec<_>>(),
     }))?;
     if report.pinned.is_empty() {
         terminal.text(&format!("{}: every artifact is pinned already", args.manifest.display()))?;
     } else {
-        let cells = |pin: &NewPin| vec![pin.name.to_string(), pin.size.to_string(), pin.digest.to_string()];
+        let cells = |pin: &NewPin| {
+            let Descriptor { digest, size } = pin.descriptor;
+            vec![pin.id.name.to_string(), size.to_string(), digest.to_string()]
+        };
         let columns = [Column::Shortened("NAME"), Column::Whole("BYTES"), Column::Whole("DIGEST")];
         terminal.table(&columns, &report.pinned.iter().map(cells).collect::<Vec<_>>())?;
     }

@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[derive(Parser)]
-    struct Command {
+    struct NetworkCommand {
         #[command(flatten)]
         network: NetworkArgs,
     }
@@ -126,7 +126,8 @@ mod tests {
     fn one_artifact_gets_the_connections_asked_for() {
         let extra = |words: &[&str]| {
             let words = [&["pack"], words].concat();
-            let options = Command::try_parse_from(words).expect("right words").network.options().expect("usable");
+            let options =
+                NetworkCommand::try_parse_from(words).expect("right words").network.options().expect("usable");
             (options.connections, options.extra_connections)
         };
         assert_eq!(extra(&[]), (8, 16));

@@ -22,11 +22,11 @@ pub(super) struct OnSite {
     #[command(flatten)]
     output: OutputArgs,
     #[command(subcommand)]
-    command: Command,
+    command: SiteCommand,
 }
 
 #[derive(Subcommand)]
-enum Command {
+enum SiteCommand {
     Verify(verify::VerifyArgs),
     Inspect(inspect::InspectArgs),
     Extract(extract::ExtractArgs),
@@ -43,12 +43,12 @@ impl Program for OnSite {
 
     fn dispatch(self, terminal: &Terminal, signals: Signals) -> Result<u8> {
         match self.command {
-            Command::Verify(args) => verify::run(&args, terminal),
-            Command::Inspect(args) => inspect::run(&args, terminal),
-            Command::Extract(args) => extract::run(&args, terminal),
-            Command::Cat(args) => cat::run(&args, terminal),
-            Command::Load(args) => load::run_bundle(&args, terminal),
-            Command::Site(args) => site::run(args, terminal, signals, run::<OnSite>),
+            SiteCommand::Verify(args) => verify::run(&args, terminal),
+            SiteCommand::Inspect(args) => inspect::run(&args, terminal),
+            SiteCommand::Extract(args) => extract::run(&args, terminal),
+            SiteCommand::Cat(args) => cat::run(&args, terminal),
+            SiteCommand::Load(args) => load::run_bundle(&args, terminal),
+            SiteCommand::Site(args) => site::run(args, terminal, signals, run::<OnSite>),
         }
     }
 }

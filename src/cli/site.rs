@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::Run;
+use super::CommandLine;
 use super::terminal::Terminal;
 use super::trust::KeyArgs;
 use crate::bundle::Bundle;
@@ -44,7 +44,7 @@ pub(super) struct SiteArgs {
 }
 
 /// Does what the launcher asks for; `pack` runs what was typed after that word.
-pub(super) fn run(mut args: SiteArgs, terminal: &Terminal, signals: Signals, pack: Run) -> Result<u8> {
+pub(super) fn run(mut args: SiteArgs, terminal: &Terminal, signals: Signals, pack: CommandLine) -> Result<u8> {
     let mut words = std::mem::take(&mut args.words);
     take_key(&mut words, &mut args.key)?;
     let first = words.first().and_then(|word| word.to_str()).unwrap_or_default();

@@ -94,7 +94,7 @@ impl Terminal {
     pub(super) fn stream(&self, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
         let mut stdout = io::stdout().lock();
         match write(&mut stdout).and_then(|()| stdout.flush().map_err(not_printed)) {
-            // Whoever read this has seen enough: the exit code still says how the command ended.
+            // The reader has closed the pipe and seen enough: the exit code still says how the command ended.
             Err(error) if error.io_kind() == Some(io::ErrorKind::BrokenPipe) => Ok(()),
             outcome => outcome,
         }
@@ -166,7 +166,7 @@ impl Terminal {
         self.error_document(error);
     }
 
-    /// An error as people read it, which the result has told too where that is a document.
+    /// An error as people read it, which the result contains too where that is a document.
     pub(super) fn problem(&self, error: &Error) {
         let mut text = format!("{}: {}", style("error").for_stderr().red().bold(), error.title());
         for (name, value) in error.facts() {

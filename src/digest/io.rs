@@ -8,6 +8,8 @@
 //! | [`HashingReader`], [`HashingWriter`] | the descriptor of bytes nobody has promised anything about |
 //! | [`VerifyingReader`], [`VerifyingWriter`] | bytes that must be those of a [`Descriptor`] |
 //! | [`BoundedReader`], [`BoundedWriter`] | bytes of unknown size that must not exceed a limit |
+//! | [`super::PrefixHasher`] | a file whose bytes come in any order |
+//! | [`Descriptor::check`] | bytes that were hashed before it was known what they must be |
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -60,18 +62,6 @@ impl From<Mismatch> for io::Error {
     }
 }
 
-/// Compares what a hasher has seen at the end of its input with what was expected.
-fn check(hasher: Hasher, expected: Descriptor) -> Result<(), Mismatch> {
-    let actual = hasher.descriptor();
-    let found = match actual.size.cmp(&expected.size) {
-        std::cmp::Ordering::Less => Found::Shorter(actual.size),
-        std::cmp::Ordering::Greater => Found::Longer,
-        std::cmp::Ordering::Equal if actual.digest != expected.digest => Found::Different(actual.digest),
-        std::cmp::Ordering::Equal => return Ok(()),
-    };
-    Err(Mismatch { expected, found })
-}
-
 /// Hashes what is read through it.
 #[derive(Debug)]
 pub struct HashingReader<R> {
@@ -82,7 +72,7 @@ pub struct HashingReader<R> {
 impl<R> HashingReader<R> {
     /// Hashes from the next byte of `inner` on.
     pub fn new(inner: R) -> Self {
-        HashingReader { inner, hasher: Hasher::new() }
+        HashingReader { inner, hasher: Hasher::default() }
     }
 
     /// The number of bytes read so far.
@@ -115,7 +105,7 @@ impl<W> HashingWriter<W> {
     /// Hashes everything written from now on and passes it to `inner` ([`io::sink`] where only the descriptor is
     /// wanted).
     pub fn new(inner: W) -> Self {
-        HashingWriter { inner, hasher: Hasher::new() }
+        HashingWriter { inner, hasher: Hasher::default() }
     }
 
     /// The number of bytes written so far.
@@ -157,7 +147,7 @@ pub struct VerifyingReader<R> {
 impl<R: Read> VerifyingReader<R> {
     /// Expects the bytes of `expected`, and then the end, from `inner`.
     pub fn new(inner: R, expected: Descriptor) -> Self {
-        VerifyingReader { inner, expected, hasher: Some(Hasher::new()) }
+        VerifyingReader { inner, expected, hasher: Some(Hasher::default()) }
     }
 
     /// Reads what is left, throws it away, and returns the reader when everything was as expected.
@@ -167,6 +157,17 @@ impl<R: Read> VerifyingReader<R> {
     pub fn finish(mut self) -> io::Result<R> {
         io::copy(&mut self, &mut io::sink())?;
         Ok(self.inner)
+    }
+
+    /// Reads what is left, throws it away, and returns whether everything was as expected.
+    ///
+    /// # Errors
+    /// What the reader fails with, `Interrupted` excepted.
+    pub fn matches(self) -> io::Result<bool> {
+        match self.finish() {
+            Err(error) if Mismatch::behind(&error).is_some() => Ok(false),
+            outcome => outcome.map(|_| true),
+        }
     }
 }
 
@@ -184,7 +185,7 @@ impl<R: Read> Read for VerifyingReader<R> {
         if count == 0
             && let Some(hasher) = self.hasher.take()
         {
-            check(hasher, self.expected)?;
+            hasher.descriptor().check(self.expected)?;
         }
         Ok(count)
     }
@@ -204,7 +205,7 @@ pub struct VerifyingWriter<W> {
 impl<W> VerifyingWriter<W> {
     /// Expects the bytes of `expected` and passes them to `inner`.
     pub fn new(inner: W, expected: Descriptor) -> Self {
-        VerifyingWriter { inner, expected, hasher: Hasher::new() }
+        VerifyingWriter { inner, expected, hasher: Hasher::default() }
     }
 
     /// Returns the writer when exactly the expected bytes were written.
@@ -212,7 +213,7 @@ impl<W> VerifyingWriter<W> {
     /// # Errors
     /// Fewer bytes, or others, were written.
     pub fn finish(self) -> Result<W, Mismatch> {
-        check(self.hasher, self.expected)?;
+        self.hasher.descriptor().check(self.expected)?;
         Ok(self.inner)
     }
 }
@@ -251,7 +252,7 @@ impl<R: Read> BoundedReader<R> {
 
 impl<R: Read> Read for BoundedReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // One byte more than is left, so that the end and too much can be told apart.
+        // One byte more than is left, so that the end and too much can be distinguished.
         let most = usize::try_from(self.left.saturating_add(1)).unwrap_or(usize::MAX).min(buffer.len());
         let count = self.inner.read(&mut buffer[..most])?;
         match self.left.checked_sub(count as u64) {
@@ -326,6 +327,8 @@ mod tests {
         assert_eq!(verified(b"", Descriptor::of(b"")).expect("right"), b"");
         assert!(VerifyingReader::new(&b"abc"[..], expected).finish().is_ok());
         assert!(VerifyingReader::new(&b"abx"[..], expected).finish().is_err());
+        let matches = |bytes| VerifyingReader::new(Interrupting::new(bytes), expected).matches().expect("read");
+        assert!(matches(b"abc") && !matches(b"abx") && !matches(b"ab") && !matches(b"abcd"));
     }
 
     #[test]

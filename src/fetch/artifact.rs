@@ -1,23 +1,24 @@
 //! How one artifact gets into the folder: present already, else from the cache, else from a source.
 
 use std::fs::File;
-use std::io::Seek;
+use std::io::{self, Seek};
 use std::path::Path;
 
 use super::counting::Counting;
-use super::local::{CopyError, copy};
+use super::local::{LocalCopyError, copy};
 use super::pinned::PinnedTarget;
 use super::run::DownloadRun;
 use super::schedule::SourceQueue;
 use super::{How, Outcome, diagnose, sources};
-use crate::digest::Descriptor;
+use crate::cache;
+use crate::digest::VerifyingReader;
 use crate::error::Result;
 use crate::manifest::Pinned;
 use crate::progress::Meter;
 use crate::release::{self, Partial, State, Verified};
 
 /// Where verified bytes came from.
-struct Origin {
+struct BytesOrigin {
     from_cache: bool,
     wire: u64,
     url: Option<String>,
@@ -32,7 +33,7 @@ impl DownloadRun<'_> {
         let meter = self.run.progress.start(pinned.name().as_str(), pinned.pin.size);
         let meter = Counting::new(meter.as_ref());
         let row = release::check(self.folder, pinned, &meter);
-        let outcome = |how, size, origin: Origin| {
+        let outcome = |how, size, origin: BytesOrigin| {
             meter.done(match (how, origin.from_cache) {
                 (How::Kept, _) => "kept",
                 (How::Fetched, false) => "fetched",
@@ -53,16 +54,16 @@ impl DownloadRun<'_> {
             // It may have been put there by hand after a part was downloaded.
             self.folder.drop_partial(&pinned.pin.digest);
             self.keep(pinned);
-            let origin = Origin { from_cache: false, wire: 0, url: None };
+            let origin = BytesOrigin { from_cache: false, wire: 0, url: None };
             return Ok(outcome(How::Kept, row.actual_size.unwrap_or_default(), origin));
         }
         meter.retract_all();
         let how = if row.state == State::Missing { How::Fetched } else { How::Replaced };
-        let here = Origin { from_cache: false, wire: 0, url: None };
+        let here = BytesOrigin { from_cache: false, wire: 0, url: None };
         let (verified, origin) = if let Some(verified) = self.copy_of_twin(pinned, twin, &meter)? {
             (verified, here)
         } else if let Some(verified) = self.copy_from_cache(pinned, &meter)? {
-            (verified, Origin { from_cache: true, ..here })
+            (verified, BytesOrigin { from_cache: true, ..here })
         } else {
             self.run.runtime.block_on(self.fetch(pinned, &meter)).map_err(|error| {
                 let error = error.fact("artifact", pinned.name());
@@ -73,8 +74,10 @@ impl DownloadRun<'_> {
                 .fact("expected digest", pinned.pin.digest)
             })?
         };
-        let size = verified.size();
+        let size = verified.descriptor().size;
         verified.place(self.folder, pinned.name(), pinned.artifact.kind.mode())?;
+        // What was received before is of no use beside a file of the cache.
+        self.folder.drop_partial(&pinned.pin.digest);
         if !origin.from_cache {
             self.keep(pinned);
         }
@@ -84,23 +87,42 @@ impl DownloadRun<'_> {
     /// Puts the artifact into the cache. A cache that is full or broken is noted and is not a failure.
     fn keep(&self, pinned: &Pinned<'_>) {
         if let Some(cache) = self.run.cache
-            && let Err(error) = cache.keep(&pinned.pin.digest, &self.folder.path_of(pinned.name()))
+            && let Err(error) =
+                cache.keep(&pinned.pin.digest, &self.folder.path_of(pinned.name()), pinned.artifact.kind)
         {
             self.note(pinned, format!("not kept in the cache: {error}"));
         }
     }
 
     fn copy_of_twin(&self, pinned: &Pinned<'_>, twin: Option<&Path>, meter: &dyn Meter) -> Result<Option<Verified>> {
-        match twin.and_then(|twin| File::open(twin).ok()) {
-            Some(file) => self.verified_copy(pinned, file, meter),
-            None => Ok(None),
+        let Some(file) = twin.and_then(|twin| File::open(twin).ok()) else { return Ok(None) };
+        match self.shared_blocks(pinned, &file, meter)? {
+            None => self.verified_copy(pinned, file, meter),
+            verified => Ok(verified),
         }
     }
 
     fn copy_from_cache(&self, pinned: &Pinned<'_>, meter: &dyn Meter) -> Result<Option<Verified>> {
         let Some(cache) = self.run.cache else { return Ok(None) };
-        let Some(entry) = cache.open(&pinned.pin.digest) else { return Ok(None) };
-        let copy = self.verified_copy(pinned, entry, meter)?;
+        let digest = pinned.pin.digest;
+        let entry = match cache.open(&digest) {
+            Ok(entry) => entry,
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(None);
+            }
+            Err(error) => {
+                self.note(pinned, format!("its entry in the cache cannot be used, and is fetched again: {error}"));
+                return Ok(None);
+            }
+        };
+        let mut copy = self.shared_blocks(pinned, &entry, meter)?;
+        let size = entry.metadata().map_or(0, |metadata| metadata.len());
+        if copy.is_none() && cache::may_have_several_names(pinned.artifact.kind, size) {
+            copy = self.folder.verify_linked(pinned.pin, |path| cache.link(&digest, path), meter)?;
+        }
+        if copy.is_none() {
+            copy = self.verified_copy(pinned, entry, meter)?;
+        }
         if copy.is_none() {
             let what = match cache.discard(&pinned.pin.digest) {
                 Ok(()) => "removed, and fetched again".to_owned(),
@@ -111,21 +133,38 @@ impl DownloadRun<'_> {
         Ok(copy)
     }
 
+    /// `file` with the digest of `pinned`, sharing its blocks; `None` if the file system has no such thing, `file` has
+    /// another digest, or there are bytes already, which are not given up for it.
+    fn shared_blocks(&self, pinned: &Pinned<'_>, file: &File, meter: &dyn Meter) -> Result<Option<Verified>> {
+        let mut partial = Partial::open(self.folder, pinned.pin)?;
+        if partial.length() > 0 || !partial.share_blocks(file)? {
+            return Ok(None);
+        }
+        let size = partial.length();
+        meter.add(size);
+        let verified = partial.finish()?.ok();
+        if verified.is_none() {
+            meter.retract(size);
+        }
+        Ok(verified)
+    }
+
     /// A copy of `file` with the digest of `pinned`; `None` if `file` has another one.
     fn verified_copy(&self, pinned: &Pinned<'_>, mut file: File, meter: &dyn Meter) -> Result<Option<Verified>> {
         let mut partial = Partial::open(self.folder, pinned.pin)?;
         if partial.length() > 0 {
             // The bytes received before are given up only for a file that is certainly right.
-            let digest = Descriptor::of_reader(&file).ok().map(|found| found.digest);
-            if digest != Some(pinned.pin.digest) || file.rewind().is_err() {
+            let size = file.metadata().map_or(0, |metadata| metadata.len());
+            let matches = VerifyingReader::new(&file, pinned.pin.for_size(size)).matches();
+            if !matches.is_ok_and(|matches| matches) || file.rewind().is_err() {
                 return Ok(None);
             }
             partial.restart()?;
         }
         let fits = match copy(file, &mut partial, meter) {
             Ok(fits) => fits,
-            Err(CopyError::Read(_)) => false,
-            Err(CopyError::Write(error)) => return Err(error),
+            Err(LocalCopyError::Read(_)) => false,
+            Err(LocalCopyError::Write(error)) => return Err(error),
         };
         let received = partial.length();
         match partial.finish()? {
@@ -137,7 +176,7 @@ impl DownloadRun<'_> {
         }
     }
 
-    async fn fetch(&self, pinned: &Pinned<'_>, meter: &Counting<'_>) -> Result<(Verified, Origin)> {
+    async fn fetch(&self, pinned: &Pinned<'_>, meter: &Counting<'_>) -> Result<(Verified, BytesOrigin)> {
         let options = self.run.http.options();
         let list = sources::sources(pinned.artifact, self.run.base, &options.mirrors)?;
         let partial = Partial::open(self.folder, pinned.pin)?;
@@ -151,12 +190,12 @@ impl DownloadRun<'_> {
             && target.partial()?.is_pinned()?
             && let Ok(verified) = target.finish()?
         {
-            return Ok((verified, Origin { from_cache: false, wire: 0, url: None }));
+            return Ok((verified, BytesOrigin { from_cache: false, wire: 0, url: None }));
         }
         let mut queue = SourceQueue::new(list, &self.run.hosts, options, kept);
         let note = |line| self.note(pinned, line);
         if let Some((verified, url)) = queue.drive(&mut target, &note).await? {
-            return Ok((verified, Origin { from_cache: false, wire: target.wire, url: Some(url) }));
+            return Ok((verified, BytesOrigin { from_cache: false, wire: target.wire, url: Some(url) }));
         }
         if let (Some((url, size)), Some(expected)) = (queue.unread(), pinned.pin.size)
             && diagnose::is_worth(size, expected)

@@ -30,7 +30,7 @@ impl CacheBypass {
         }
     }
 
-    /// Whether caches are told not to answer.
+    /// Whether the request says `no-cache`.
     pub(super) fn is_active(self) -> bool {
         self != CacheBypass::None
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::progress::Meter;
 
-/// Passes on what it is told and counts it.
+/// Passes on what it is given and counts it.
 pub(super) struct Counting<'a> {
     meter: &'a dyn Meter,
     added: AtomicU64,

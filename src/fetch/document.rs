@@ -23,7 +23,7 @@ pub struct DocumentRequest<'a> {
     pub url: &'a Url,
     /// The most bytes that it may have.
     pub limit: u64,
-    /// How to get past caches. They are told not to answer in any case, for no digest tells yesterday's document.
+    /// How to get past caches. Requests always say `no-cache`, for no digest tells yesterday's document.
     pub bypass: CacheBypass,
     /// Gets a line for each try that failed.
     pub notes: &'a (dyn Fn(String) + Sync),
@@ -38,7 +38,7 @@ pub struct Document {
     pub source: DocumentSource,
 }
 
-/// What came of a request for a document that need not exist.
+/// The result of a request for a document that need not exist.
 #[derive(Debug)]
 pub enum Lookup {
     /// It exists.

@@ -1,13 +1,13 @@
 //! Sources on this machine: local files and what is built in.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use url::Url;
 
 use super::error::{ActualSize, FetchError};
-use crate::digest::{BoundedReader, Descriptor, Digest};
+use crate::digest::{self, BoundedReader, Descriptor, Digest};
 use crate::error::Error;
 use crate::manifest::builtin;
 use crate::progress::Meter;
@@ -89,7 +89,7 @@ pub(super) fn other_bytes(url: &str, size: ActualSize, digest: Option<Digest>) -
 }
 
 /// Which side of a copy failed.
-pub(super) enum CopyError {
+pub(super) enum LocalCopyError {
     /// The source cannot be read.
     Read(io::Error),
     /// The partial cannot be written.
@@ -97,18 +97,32 @@ pub(super) enum CopyError {
 }
 
 /// Appends all of `reader` to `partial`; `false` if it has more bytes than the artifact may have.
-pub(super) fn copy(mut reader: impl Read, partial: &mut Partial, meter: &dyn Meter) -> Result<bool, CopyError> {
-    let mut buffer = vec![0; 256 << 10];
-    loop {
-        let n = match reader.read(&mut buffer) {
-            Ok(0) => return Ok(true),
-            Ok(n) => n,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(CopyError::Read(error)),
-        };
-        if !partial.append(&buffer[..n]).map_err(CopyError::Write)? {
-            return Ok(false);
-        }
-        meter.add(n as u64);
+pub(super) fn copy(mut reader: impl Read, partial: &mut Partial, meter: &dyn Meter) -> Result<bool, LocalCopyError> {
+    match digest::copy(&mut reader, &mut Metered { partial, meter }) {
+        Ok(_) => Ok(true),
+        Err(digest::CopyError::Read(cause)) => Err(LocalCopyError::Read(cause)),
+        Err(digest::CopyError::Write(cause)) => match cause.downcast() {
+            Ok(error) => Err(LocalCopyError::Write(error)),
+            // The one error that a partial has of its own.
+            Err(_too_large) => Ok(false),
+        },
+    }
+}
+
+/// Appends to a partial and tells the meter.
+struct Metered<'a> {
+    partial: &'a mut Partial,
+    meter: &'a dyn Meter,
+}
+
+impl Write for Metered<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.partial.write(bytes)?;
+        self.meter.add(count as u64);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! Fetching artifacts that are not pinned yet: the one step that trusts a first response, so it is strict.
 //!
-//! Caches are told not to answer. A response is refused if its end is uncertain, if it is in a coding that was not
+//! Requests say `no-cache`. A response is refused if its end is uncertain, if it is in a coding that was not
 //! requested, if a proxy changed it, or if it is a web page in place of the file (a login page, an error with a status of
 //! success): then the next source is tried. The file is kept in the cache, and so is a part of it: a later run continues
 //! from there, but only from the same place, and only if the server says that it is the same version. No digest would find
@@ -45,11 +45,11 @@ impl Run<'_> {
     /// # Errors
     /// It cannot be fetched, or it has a digest already and the bytes have another.
     pub(super) fn pin(&self, artifact: &Artifact) -> Result<Descriptor> {
-        let meter = self.progress.start(artifact.name.as_str(), artifact.pin.and_then(|pin| pin.size));
+        let meter = self.progress.start(artifact.id.name.as_str(), artifact.pin.and_then(|pin| pin.size));
         let list = sources::sources(artifact, self.base, &self.http.options().mirrors)?;
         let urls: Vec<Url> = list.iter().map(|source| source.url.clone()).collect();
         let mut queue = SourceQueue::new(list, &self.hosts, self.http.options(), 0).past_caches();
-        let note = |line| self.progress.note(&format!("{}: {line}", artifact.name));
+        let note = |line| self.progress.note(&format!("{}: {line}", artifact.id.name));
         let mut target = UnpinnedTarget { run: self, artifact, meter: meter.as_ref(), received: None };
         let pinned = match self.runtime.block_on(queue.drive(&mut target, &note)) {
             Ok(Some(pin)) => Ok(pin),
@@ -66,7 +66,7 @@ impl Run<'_> {
     fn incoming(&self, artifact: &Artifact, url: &Url) -> Incoming {
         let opened = self.cache.map(|cache| cache.incoming(&digest_of(url))).transpose();
         let incoming = opened.unwrap_or_else(|error| {
-            self.progress.note(&format!("{}: not kept in the cache: {error}", artifact.name));
+            self.progress.note(&format!("{}: not kept in the cache: {error}", artifact.id.name));
             None
         });
         incoming.unwrap_or_else(Incoming::nowhere)
@@ -77,10 +77,10 @@ impl Run<'_> {
     fn keep(&self, artifact: &Artifact, received: Option<Received>, pin: Descriptor, urls: &[Url]) {
         let Some(cache) = self.cache else { return };
         if let Some(Received { mut incoming, .. }) = received {
-            if (incoming.length(), incoming.digest()) != (pin.size, pin.digest) {
+            if incoming.descriptor().check(pin).is_err() {
                 incoming.discard();
             } else if let Err(error) = cache.take(incoming) {
-                self.progress.note(&format!("{}: not kept in the cache: {error}", artifact.name));
+                self.progress.note(&format!("{}: not kept in the cache: {error}", artifact.id.name));
             }
         }
         for url in urls {
@@ -91,7 +91,7 @@ impl Run<'_> {
 }
 
 fn named(artifact: &Artifact, error: Error) -> Error {
-    let error = error.fact("artifact", &artifact.name);
+    let error = error.fact("artifact", &artifact.id.name);
     match artifact.pin {
         Some(known) if error.class() == Class::Integrity => error.fact("expected digest", known.digest).hint(
             "the server's copy is stale or another version: ask its operator to purge it; if these bytes are meant, pin \
@@ -189,7 +189,7 @@ impl UnpinnedTarget<'_> {
         }
         let size = received.length();
         if response.end_is_certain() && response.total.is_none_or(|total| total == size) {
-            let pin = Descriptor { size, digest: received.digest() };
+            let pin = received.descriptor();
             let assembly = if response.received() == size { Assembly::OneVersion } else { Assembly::Mixed };
             return Ok(Whole { pin, info: Some(response.info), assembly });
         }
@@ -214,7 +214,7 @@ fn request(known: Option<&Edition>, present: u64) -> Request {
 fn judge(artifact: &Artifact, this: &Try, whole: Whole) -> Result<Descriptor, FetchError> {
     let Whole { pin, info, .. } = whole;
     let Some(known) = artifact.pin else { return Ok(pin) };
-    if known.digest == pin.digest && known.size.is_none_or(|size| size == pin.size) {
+    if known.check(pin).is_ok() {
         return Ok(pin);
     }
     let (size, digest) = (ActualSize::Exactly(pin.size), Some(pin.digest));
@@ -241,7 +241,7 @@ fn digest_of(url: &Url) -> Digest {
 /// Why this response's body cannot be the file that the publisher means.
 fn unusable(artifact: &Artifact, response: &HttpResponse<'_>) -> Option<Error> {
     let kind = response.info.media_type.as_deref().unwrap_or_default();
-    let name = artifact.name.as_str().to_ascii_lowercase();
+    let name = artifact.id.name.as_str().to_ascii_lowercase();
     let is_page = matches!(kind, "text/html" | "application/xhtml+xml");
     let (error, hint) = if is_page && !name.ends_with(".html") && !name.ends_with(".htm") {
         let title = "the server sent a web page in place of the file";
@@ -265,8 +265,8 @@ fn unusable(artifact: &Artifact, response: &HttpResponse<'_>) -> Option<Error> {
 
 fn hash_local(local: &Local, artifact: &Artifact, this: &Try, meter: &dyn Meter) -> Result<Whole, FetchError> {
     let most = artifact.pin.and_then(|pin| pin.size).unwrap_or(Limits::DEFAULT.artifact_bytes);
-    let Descriptor { size, digest } = local.descriptor(&redact::shown(&this.url), most)?;
-    meter.expect(size);
-    meter.add(size);
-    Ok(Whole { pin: Descriptor { size, digest }, info: None, assembly: Assembly::OneVersion })
+    let pin = local.descriptor(&redact::shown(&this.url), most)?;
+    meter.expect(pin.size);
+    meter.add(pin.size);
+    Ok(Whole { pin, info: None, assembly: Assembly::OneVersion })
 }

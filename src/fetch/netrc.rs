@@ -7,7 +7,7 @@
 
 /// What is known about one host, or, without a host, about every other.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Entry {
+struct NetrcEntry {
     host: Option<String>,
     user: String,
     password: Option<String>,
@@ -15,17 +15,17 @@ struct Entry {
 
 /// A netrc file that was read.
 #[derive(Default)]
-pub(super) struct Netrc(Vec<Entry>);
+pub(super) struct Netrc(Vec<NetrcEntry>);
 
 impl Netrc {
     /// Reads a netrc file's text; words that mean nothing are passed over.
     pub(super) fn parse(text: &str) -> Self {
-        let mut entries: Vec<Entry> = Vec::new();
+        let mut entries: Vec<NetrcEntry> = Vec::new();
         let mut words = Words { rest: text };
         while let Some(word) = words.next() {
             match (word.as_str(), entries.last_mut()) {
-                ("machine", _) => entries.push(Entry { host: words.value(), ..Entry::default() }),
-                ("default", _) => entries.push(Entry::default()),
+                ("machine", _) => entries.push(NetrcEntry { host: words.value(), ..NetrcEntry::default() }),
+                ("default", _) => entries.push(NetrcEntry::default()),
                 ("login", Some(entry)) => entry.user = words.value().unwrap_or_default(),
                 ("password", Some(entry)) => entry.password = words.value(),
                 ("account", _) => drop(words.value()),
@@ -40,7 +40,7 @@ impl Netrc {
     /// one is requested.
     pub(super) fn of(&self, host: &str, user: Option<&str>) -> Option<(String, Option<String>)> {
         let mut entries = self.0.iter().filter(|entry| user.is_none_or(|user| user == entry.user));
-        let named = |entry: &&Entry| entry.host.as_deref().is_some_and(|known| known.eq_ignore_ascii_case(host));
+        let named = |entry: &&NetrcEntry| entry.host.as_deref().is_some_and(|known| known.eq_ignore_ascii_case(host));
         let entry = entries.clone().find(named).or_else(|| entries.find(|entry| entry.host.is_none()))?;
         Some((entry.user.clone(), entry.password.clone()))
     }

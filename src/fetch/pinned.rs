@@ -2,7 +2,7 @@
 
 use super::counting::Counting;
 use super::error::{ActualSize, FetchError};
-use super::local::{self, CopyError, Local};
+use super::local::{self, Local, LocalCopyError};
 use super::redact;
 use super::response_head::ResponseInfo;
 use super::run::DownloadRun;
@@ -12,7 +12,7 @@ use crate::digest::Descriptor;
 use crate::error::{Error, Result};
 use crate::manifest::Pin;
 use crate::progress::Meter;
-use crate::release::{Mismatch, Partial, Verified};
+use crate::release::{Partial, Verified};
 
 /// An artifact under way.
 pub(super) struct PinnedTarget<'a> {
@@ -61,7 +61,7 @@ impl PinnedTarget<'_> {
     ///
     /// # Errors
     /// An I/O error.
-    pub(super) fn finish(&mut self) -> Result<std::result::Result<Verified, Mismatch>> {
+    pub(super) fn finish(&mut self) -> Result<std::result::Result<Verified, Descriptor>> {
         self.partial()?;
         match self.partial.take() {
             Some(partial) => partial.finish(),
@@ -115,11 +115,11 @@ impl PinnedTarget<'_> {
         let received = self.kept();
         match self.finish()? {
             Ok(verified) => Ok((verified, redact::shown(&this.url))),
-            Err(mismatch) => {
+            Err(actual) => {
                 self.meter.retract(received);
-                let size = ActualSize::Exactly(mismatch.size);
+                let size = ActualSize::Exactly(actual.size);
                 Err(match head {
-                    Some(head) => FetchError::wrong_content(head, size, Some(mismatch.digest)),
+                    Some(head) => FetchError::wrong_content(head, size, Some(actual.digest)),
                     // There was no request, and yet no byte is missing.
                     None => FetchError::Unusable(impossible_pin(size)),
                 })
@@ -139,10 +139,10 @@ impl PinnedTarget<'_> {
         let (kept, limit) = (self.kept(), self.partial()?.limit());
         if kept > 0 && matches!(local, Local::File(_)) {
             // The bytes received before are given up only for a file that is certainly right.
-            let Descriptor { size, digest } = local.descriptor(&url, limit)?;
-            if digest != self.pin.digest {
-                let size = ActualSize::Exactly(size);
-                return Err(FetchError::Local(local::other_bytes(&url, size, Some(digest))));
+            let found = local.descriptor(&url, limit)?;
+            if self.pin.check(found).is_err() {
+                let size = ActualSize::Exactly(found.size);
+                return Err(FetchError::Local(local::other_bytes(&url, size, Some(found.digest))));
             }
         }
         let reader = local.open(&url)?;
@@ -150,14 +150,14 @@ impl PinnedTarget<'_> {
         let meter = self.meter;
         let is_whole = match local::copy(reader, self.partial()?, meter) {
             Ok(is_whole) => is_whole,
-            Err(CopyError::Write(error)) => return Err(FetchError::Own(error)),
-            Err(CopyError::Read(cause)) => return Err(FetchError::Local(local.unreadable(&url, cause))),
+            Err(LocalCopyError::Write(error)) => return Err(FetchError::Own(error)),
+            Err(LocalCopyError::Read(cause)) => return Err(FetchError::Local(local.unreadable(&url, cause))),
         };
         let partial = self.partial()?;
         if is_whole && partial.is_pinned()? {
             return Ok(());
         }
-        let (size, digest) = (partial.length(), partial.digest()?);
+        let (size, digest) = (partial.length(), partial.descriptor()?.digest);
         // No other source may continue after bytes of another file.
         self.restart()?;
         let actual = if is_whole { ActualSize::Exactly(size) } else { ActualSize::MoreThan(limit) };

@@ -23,12 +23,12 @@ pub(super) struct Source {
 pub(super) fn sources(artifact: &Artifact, base: &Url, mirrors: &[Url]) -> Result<Vec<Source>> {
     let mut sources = Vec::with_capacity(artifact.urls.len() + mirrors.len());
     for text in &artifact.urls {
-        let url = resolve(text, base, &artifact.name)?;
+        let url = resolve(text, base, &artifact.id.name)?;
         let host = url.origin().ascii_serialization();
         sources.push(Source { url, host });
     }
     for mirror in mirrors {
-        sources.push(Source { url: below(mirror, &artifact.name)?, host: redact::shown(mirror) });
+        sources.push(Source { url: below(mirror, &artifact.id.name)?, host: redact::shown(mirror) });
     }
     Ok(sources)
 }
@@ -79,12 +79,12 @@ fn below(mirror: &Url, name: &RelPath) -> Result<Url> {
 mod tests {
     use super::*;
     use crate::fetch::local::{self, Local};
-    use crate::manifest::{Kind, builtin};
+    use crate::manifest::{ArtifactId, Kind, builtin};
 
     fn artifact(urls: &[&str]) -> Artifact {
         let name = "d e/a.tar".parse().expect("a name");
         let urls = urls.iter().map(|url| (*url).to_owned()).collect();
-        Artifact { name, kind: Kind::File, platform: None, urls, pin: None }
+        Artifact { id: ArtifactId { name, platform: None }, kind: Kind::File, urls, pin: None }
     }
 
     fn planned(urls: &[&str], base: &str, mirrors: &[&str]) -> Result<Vec<String>> {

@@ -9,7 +9,7 @@
 //! What a server says about versions (`ETag`) stops nothing: several servers behind one name have several tags for the
 //! same bytes. No request is conditional, and the pinned digest decides. Only a connection that joins is turned away if
 //! its tag differs, for the first one can fetch the rest. If the digest is wrong and the bytes are of several responses
-//! that may be of different versions, the file is fetched once more over one connection.
+//! that may be of different versions, the file is fetched again over one connection.
 
 mod state;
 

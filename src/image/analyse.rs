@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Image;
-use super::archive::{ArchiveReader, Members};
+use super::archive::{ArchiveMembers, ArchiveReader};
 use super::blob::{Blob, BlobLocation, add};
 use super::content::{ArtifactContent, Codec};
 use super::fault::ArchiveFault;
@@ -89,7 +89,7 @@ struct Task<'a> {
     codec: Option<Codec>,
     options: &'a AnalysisOptions,
     meter: &'a dyn Meter,
-    /// What the meter was told.
+    /// What the meter was last given.
     read: AtomicU64,
 }
 
@@ -176,15 +176,17 @@ impl Task<'_> {
 
     fn images(&self) -> Result<Analysis> {
         let mut archive = ArchiveReader::new(self.options.limits);
-        let told = |fault: ArchiveFault| fault.error(self.artifact);
-        let pass = self.pass(&mut |content| archive.feed(content).map_err(told)).map_err(|error| {
-            // What is wrong with the compression is told with the member it is in.
+        let explain = |fault: ArchiveFault| fault.error(self.artifact);
+        let pass = self.pass(&mut |content| archive.feed(content).map_err(explain)).map_err(|error| {
+            // What is wrong with the compression is reported with the member it is in.
             match ArchiveFault::behind(&error) {
-                Some(fault) if fault.member.is_none() => told(ArchiveFault { member: archive.at(), ..fault.clone() }),
+                Some(fault) if fault.member.is_none() => {
+                    explain(ArchiveFault { member: archive.at(), ..fault.clone() })
+                }
                 _ => error,
             }
         })?;
-        let (members, mut parts) = archive.finish().map_err(told)?;
+        let (members, mut parts) = archive.finish().map_err(explain)?;
         let limits = self.options.limits;
         let resolver = Resolver { artifact: self.artifact, members: &members, platform: self.options.platform, limits };
         let (mut images, configs) = resolver.images()?;
@@ -288,7 +290,7 @@ fn unproved(why: &str) -> Representation {
 }
 
 /// The blobs of an archive: its parts', and the layers that are so small that they lie with the framing.
-fn blobs_of(parts: &[Part], images: &[Image], members: &Members, content: &Arc<ArtifactContent>) -> Vec<Blob> {
+fn blobs_of(parts: &[Part], images: &[Image], members: &ArchiveMembers, content: &Arc<ArtifactContent>) -> Vec<Blob> {
     let mut blobs = Vec::new();
     let mut found = |descriptor, offset| {
         add(&mut blobs, Blob { descriptor, location: BlobLocation { content: content.clone(), offset, packed: None } });

@@ -1,6 +1,7 @@
 //! One pass over an image archive: which members it has, what their digests are, and what lies between.
 
 use std::collections::BTreeMap;
+use std::io::{self, Sink, Write};
 
 use super::fault::ArchiveFault;
 use super::limits::ImageLimits;
@@ -8,7 +9,7 @@ use super::recipe::Part;
 use super::sniff::{HEAD, sniff};
 use super::tar::{Member, MemberKind, TarReader, Visitor};
 use super::unpacker::{Decompressed, Unpacker};
-use crate::digest::{Descriptor, Digest, Hasher};
+use crate::digest::{Descriptor, Digest, HashingWriter};
 use crate::path::RelPath;
 
 /// A member up to this size is kept with the framing, in memory.
@@ -38,11 +39,11 @@ enum ArchiveEntry {
 
 /// The members of an archive.
 #[derive(Debug, Default)]
-pub(super) struct Members {
+pub(super) struct ArchiveMembers {
     entries: BTreeMap<RelPath, ArchiveEntry>,
 }
 
-impl Members {
+impl ArchiveMembers {
     /// Whether there is a member of that name.
     pub(super) fn has(&self, path: &str) -> bool {
         path.parse().is_ok_and(|path: RelPath| self.entries.contains_key(&path))
@@ -96,7 +97,7 @@ impl ArchiveReader {
     pub(super) fn new(limits: ImageLimits) -> Self {
         let found = Finder {
             limits,
-            members: Members::default(),
+            members: ArchiveMembers::default(),
             parts: Vec::new(),
             literal: Vec::new(),
             framing: 0,
@@ -143,7 +144,7 @@ impl ArchiveReader {
     }
 
     /// The members, and the parts the tar stream is made of.
-    pub(super) fn finish(mut self) -> Result<(Members, Vec<Part>), ArchiveFault> {
+    pub(super) fn finish(mut self) -> Result<(ArchiveMembers, Vec<Part>), ArchiveFault> {
         self.tar.finish().map_err(|reason| self.fault(reason))?;
         self.found.flush();
         Ok((self.found.members, self.found.parts))
@@ -153,7 +154,7 @@ impl ArchiveReader {
 /// Collects what a tar reader hands out.
 struct Finder {
     limits: ImageLimits,
-    members: Members,
+    members: ArchiveMembers,
     parts: Vec<Part>,
     literal: Vec<u8>,
     framing: u64,
@@ -167,7 +168,7 @@ struct Finder {
 struct Current {
     path: RelPath,
     member: Member,
-    hasher: Hasher,
+    hashed: HashingWriter<Sink>,
     bytes: Option<Vec<u8>>,
     compression: MemberCompression,
 }
@@ -275,7 +276,8 @@ impl Visitor for Finder {
             MemberKind::File => {
                 let bytes = (member.size <= SMALL).then(Vec::new);
                 let compression = MemberCompression::Undecided(Vec::new());
-                self.current = Some(Current { path, member, hasher: Hasher::new(), bytes, compression });
+                self.current =
+                    Some(Current { path, member, hashed: HashingWriter::new(io::sink()), bytes, compression });
                 Ok(())
             }
         }
@@ -283,7 +285,7 @@ impl Visitor for Finder {
 
     fn content(&mut self, bytes: &[u8]) -> Result<(), String> {
         let Some(current) = &mut self.current else { return Ok(()) };
-        if current.hasher.length() == 0 {
+        if current.hashed.position() == 0 {
             let may_be_json = bytes.first().is_some_and(|first| matches!(first, b'{' | b'[' | b' ' | b'\n'));
             if may_be_json && current.bytes.is_none() && current.member.size <= self.limits.json_bytes {
                 self.json += current.member.size;
@@ -293,19 +295,19 @@ impl Visitor for Finder {
                 current.bytes = Some(Vec::new());
             }
         }
-        current.hasher.update(bytes);
+        current.hashed.write_all(bytes).map_err(|cause| cause.to_string())?;
         if let Some(kept) = &mut current.bytes {
             kept.extend_from_slice(bytes);
         }
-        let is_whole = current.hasher.length() == current.member.size;
+        let is_whole = current.hashed.position() == current.member.size;
         current.compression.feed(bytes, is_whole, &self.limits);
         if current.member.size <= SMALL { self.framing(bytes) } else { Ok(()) }
     }
 
     fn end(&mut self) -> Result<(), String> {
         let Some(current) = self.current.take() else { return Ok(()) };
-        let Current { path, member, hasher, bytes, compression } = current;
-        let descriptor = hasher.descriptor();
+        let Current { path, member, hashed, bytes, compression } = current;
+        let (_, descriptor) = hashed.finish();
         let decompressed = compression.finish();
         if member.size > SMALL {
             self.flush();

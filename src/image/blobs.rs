@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 
 /// Where blobs can be read. Its methods are called from several threads at a time.
 pub trait BlobSource: Sync {
-    /// Opens the content of the blob with this digest. Whoever reads it compares it with the digest.
+    /// Opens the content of the blob with this digest. The reader compares it with the digest.
     ///
     /// # Errors
     /// There is no such blob, or it cannot be read.

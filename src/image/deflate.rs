@@ -29,6 +29,7 @@ mod bit_reader;
 mod bit_writer;
 mod block_end;
 mod block_writer;
+mod caught_panic;
 mod chunk;
 mod code_header;
 mod decode_table;
@@ -42,6 +43,7 @@ mod reconstruction;
 mod symbols;
 
 pub(crate) use bit_reader::truncated;
+pub use caught_panic::silence_caught_panics;
 pub(crate) use chunk::{Chunk, Context, LOOKAHEAD, MAX_CHUNK, WINDOW};
 pub(crate) use encoder::{Encoder, EncoderState};
 pub(crate) use inflate::Inflater;

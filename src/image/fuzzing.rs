@@ -71,7 +71,7 @@ pub fn recipe(data: &[u8]) {
     let again = Recipe::from_bytes(&recipe.to_bytes(), &LIMITS).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(again, recipe);
     let mut out = FullSoon(Vec::new());
-    if rebuild("fuzz", &recipe, &Endless, &mut out).is_ok() {
+    if rebuild("fuzz", &recipe, &EndlessZeros, &mut out).is_ok() {
         assert_eq!(Descriptor::of(&out.0), recipe.original);
     }
 }
@@ -122,12 +122,12 @@ pub fn inflate(data: &[u8]) {
 
 /// What comes out of a tar stream.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Seen {
+struct StreamContent {
     all: Vec<u8>,
     members: Vec<(Member, u64)>,
 }
 
-impl Visitor for Seen {
+impl Visitor for StreamContent {
     fn framing(&mut self, bytes: &[u8]) -> Result<(), String> {
         self.all.extend_from_slice(bytes);
         Ok(())
@@ -154,8 +154,8 @@ impl Visitor for Seen {
 }
 
 /// Reads a tar stream, `size` bytes at a time.
-fn read_tar(stream: &[u8], size: usize) -> (Seen, Result<(), String>) {
-    let mut seen = Seen::default();
+fn read_tar(stream: &[u8], size: usize) -> (StreamContent, Result<(), String>) {
+    let mut seen = StreamContent::default();
     let mut reader = TarReader::new(LIMITS.members, LIMITS.extension_bytes);
     let fed = stream.chunks(size).try_for_each(|bytes| reader.feed(bytes, &mut seen));
     let read = fed.and_then(|()| reader.finish());
@@ -203,9 +203,9 @@ fn by_zlib(stream: &[u8]) -> Zlib {
 }
 
 /// Has every blob, without an end.
-struct Endless;
+struct EndlessZeros;
 
-impl BlobSource for Endless {
+impl BlobSource for EndlessZeros {
     fn open(&self, _: &Digest) -> Result<Box<dyn Read + Send + '_>> {
         Ok(Box::new(io::repeat(b'x')))
     }

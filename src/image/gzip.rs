@@ -43,11 +43,11 @@ pub(super) struct Scan {
 pub(super) enum Records {
     /// The content alone is wanted.
     NotWanted,
-    /// At most so many bytes; looking stops there.
+    /// At most this many bytes; looking stops there.
     AtMost(u64),
 }
 
-enum Item {
+enum GzipPart {
     Verbatim(Vec<u8>),
     Trailer(Vec<u8>),
     /// A chunk, and whether it is the file's first.
@@ -85,7 +85,7 @@ pub(super) fn scan(
         |emit| produce(source, fault, emit),
         |item| {
             let found = match &item {
-                Item::Chunk(chunk, is_first) if most > 0 && spent.load(Ordering::Relaxed) <= most => {
+                GzipPart::Chunk(chunk, is_first) if most > 0 && spent.load(Ordering::Relaxed) <= most => {
                     let found = Reconstruction::of(chunk, *is_first, &guess);
                     spent.fetch_add(found.size(), Ordering::Relaxed);
                     Some(found)
@@ -96,7 +96,7 @@ pub(super) fn scan(
         },
         |(item, found)| {
             match item {
-                Item::Verbatim(bytes) => {
+                GzipPart::Verbatim(bytes) => {
                     // A file may be nothing but headers of members; only the first is in every file.
                     if !points.is_empty() && !bytes.is_empty() {
                         spent.fetch_add(bytes.len() as u64 + 16, Ordering::Relaxed);
@@ -104,7 +104,7 @@ pub(super) fn scan(
                     joined.verbatim(&bytes).map_err(fault)?;
                     records.push(Record::Verbatim(bytes));
                 }
-                Item::Trailer(bytes) => {
+                GzipPart::Trailer(bytes) => {
                     let expected: Vec<u8> =
                         crc.sum().to_le_bytes().into_iter().chain(crc.amount().to_le_bytes()).collect();
                     if bytes != expected {
@@ -117,7 +117,7 @@ pub(super) fn scan(
                     joined.verbatim(&bytes).map_err(fault)?;
                     records.push(Record::Verbatim(bytes));
                 }
-                Item::Chunk(chunk, _) => {
+                GzipPart::Chunk(chunk, _) => {
                     if points.last().is_none_or(|last| content >= last.content + distance) && chunk.is_whole {
                         if points.len() == MOST_POINTS {
                             let mut number = 0;
@@ -143,8 +143,8 @@ pub(super) fn scan(
                         }
                     }
                 }
-                Item::Rest(rest) => drop(on_content(&rest)),
-                Item::End(file) => end = Some(file),
+                GzipPart::Rest(rest) => drop(on_content(&rest)),
+                GzipPart::End(file) => end = Some(file),
             }
             Ok(())
         },
@@ -163,12 +163,12 @@ pub(super) fn scan(
 fn produce(
     source: impl Read,
     fault: &(dyn Fn(io::Error) -> Error + Sync),
-    emit: &mut dyn FnMut(Item) -> Result<()>,
+    emit: &mut dyn FnMut(GzipPart) -> Result<()>,
 ) -> Result<()> {
     let mut source = HashingReader::new(source);
     let mut inflater = Inflater::new(&mut source);
     let header = header(&mut inflater).and_then(Header::expect).map_err(fault)?;
-    emit(Item::Verbatim(header))?;
+    emit(GzipPart::Verbatim(header))?;
     let mut is_first = true;
     loop {
         inflater.begin_stream();
@@ -179,28 +179,28 @@ fn produce(
                 if let Ok(Some(next)) = &next {
                     chunk.look_ahead(next);
                 }
-                emit(Item::Chunk(chunk, std::mem::take(&mut is_first)))?;
+                emit(GzipPart::Chunk(chunk, std::mem::take(&mut is_first)))?;
             }
             match next {
                 Ok(None) => break,
                 Ok(next) => last = next,
                 Err(error) => {
-                    emit(Item::Rest(inflater.rest().to_vec()))?;
+                    emit(GzipPart::Rest(inflater.rest().to_vec()))?;
                     return Err(fault(error));
                 }
             }
         }
-        emit(Item::Trailer(trailer(&mut inflater).map_err(fault)?))?;
+        emit(GzipPart::Trailer(trailer(&mut inflater).map_err(fault)?))?;
         match self::header(&mut inflater).map_err(fault)? {
-            Header::Of(header) => emit(Item::Verbatim(header))?,
+            Header::Of(header) => emit(GzipPart::Verbatim(header))?,
             Header::Padding(padding) => {
-                emit(Item::Verbatim(padding))?;
+                emit(GzipPart::Verbatim(padding))?;
                 break;
             }
         }
     }
     drop(inflater);
-    emit(Item::End(source.finish().1))
+    emit(GzipPart::End(source.finish().1))
 }
 
 fn point(chunk: &Chunk, content: u64) -> Point {

@@ -18,7 +18,7 @@ pub(super) fn write(
     out: &mut dyn Write,
     fault: &(dyn Fn(io::Error) -> Error + Sync),
 ) -> Result<()> {
-    enum Job<'a> {
+    enum WriteJob<'a> {
         Verbatim(&'a [u8]),
         Chunk { reconstruction: &'a Reconstruction, context: Context },
     }
@@ -32,7 +32,7 @@ pub(super) fn write(
                 let reconstruction = match record {
                     Record::Verbatim(bytes) => {
                         (at_hand, history, offset) = (Vec::new(), 0, 0);
-                        emit(Job::Verbatim(bytes))?;
+                        emit(WriteJob::Verbatim(bytes))?;
                         continue;
                     }
                     Record::Chunk(reconstruction) => reconstruction,
@@ -50,11 +50,11 @@ pub(super) fn write(
                 }
                 let from = (history + own).saturating_sub(WINDOW);
                 let kept = at_hand[from..].to_vec();
-                emit(Job::Chunk { reconstruction, context: Context { content: at_hand, history, own, offset } })?;
+                emit(WriteJob::Chunk { reconstruction, context: Context { content: at_hand, history, own, offset } })?;
                 (at_hand, history) = (kept, history + own - from);
                 offset += own as u64;
             }
-            // Content that no record uses is not in the file, whoever reads it elsewhere.
+            // Content that no record uses is not in the file, even if it is read elsewhere.
             match (&mut content).take(1).read_to_end(&mut Vec::new()).map_err(fault)? {
                 0 => Ok(()),
                 _ => {
@@ -63,8 +63,8 @@ pub(super) fn write(
             }
         },
         |job| match job {
-            Job::Verbatim(bytes) => Ok((bytes.to_vec(), None)),
-            Job::Chunk { reconstruction, context } => {
+            WriteJob::Verbatim(bytes) => Ok((bytes.to_vec(), None)),
+            WriteJob::Chunk { reconstruction, context } => {
                 let bytes = reconstruction.write(&context).ok_or_else(|| {
                     fault(io::Error::new(io::ErrorKind::InvalidData, "the corrections do not fit the content"))
                 })?;

@@ -20,7 +20,7 @@ use crate::platform::Platform;
 /// for another platform.
 pub fn images_in(content: &mut dyn Read, artifact: &str, platform: Platform) -> Result<Vec<Image>> {
     let limits = ImageLimits::DEFAULT;
-    let mut archive = Feed { archive: ArchiveReader::new(limits), artifact };
+    let mut archive = ArchiveFeed { archive: ArchiveReader::new(limits), artifact };
     copy(content, &mut archive).map_err(|error| match error {
         CopyError::Read(cause) | CopyError::Write(cause) => match cause.downcast::<Error>() {
             Ok(ours) => ours,
@@ -30,18 +30,18 @@ pub fn images_in(content: &mut dyn Read, artifact: &str, platform: Platform) -> 
                 .hint("check the bundle with: pack verify x.run"),
         },
     })?;
-    let told = |fault: ArchiveFault| fault.error(artifact);
-    let (members, _) = archive.archive.finish().map_err(told)?;
+    let explain = |fault: ArchiveFault| fault.error(artifact);
+    let (members, _) = archive.archive.finish().map_err(explain)?;
     Resolver { artifact, members: &members, platform: Some(platform), limits }.images().map(|(images, _)| images)
 }
 
 /// Feeds what is written to it to an archive's reader.
-struct Feed<'a> {
+struct ArchiveFeed<'a> {
     archive: ArchiveReader,
     artifact: &'a str,
 }
 
-impl Write for Feed<'_> {
+impl Write for ArchiveFeed<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.archive.feed(bytes).map_err(|fault| io::Error::other(fault.error(self.artifact)))?;
         Ok(bytes.len())

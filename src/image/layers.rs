@@ -13,7 +13,7 @@ use super::{Image, Layer};
 use crate::digest::{Digest, HashingWriter};
 use crate::error::{Error, Result};
 
-/// Corrections may take one byte for so many of the stream they are for: with more, nothing is gained.
+/// Corrections may take one byte for this many of the stream they are for: with more, nothing is gained.
 pub(super) const AT_MOST_PART: u64 = 50;
 
 /// Carries layers without their compression where that can be put on again exactly, or where that is not asked for.

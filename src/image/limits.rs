@@ -4,7 +4,7 @@
 /// would hurt the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImageLimits {
-    /// Members of an archive.
+    /// ArchiveMembers of an archive.
     pub members: usize,
     /// A long name or a pax header, in bytes.
     pub extension_bytes: u64,

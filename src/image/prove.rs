@@ -3,7 +3,7 @@
 //! A gzip's records were proved when it was scanned: every piece was written again from its content, and the whole
 //! compared by digest. What is left is proved here, without predicting anything a second time: the recipe's
 //! bytes read back as the recipe, and its parts, put one after the other, are the content of the file. For that
-//! the content is read once more, and each part compared with what is in its place.
+//! the content is read again, and each part compared with what is in its place.
 
 use std::collections::HashMap;
 use std::io::{self, Read};
@@ -59,7 +59,7 @@ mod tests {
     use super::super::recipe::Record;
     use super::*;
 
-    /// Records that use so many bytes of content.
+    /// Records that use this many bytes of content.
     fn records(content: usize) -> Vec<Record> {
         let method = Method::Verbatim(Vec::new());
         vec![Record::Chunk(Reconstruction { content_size: content as u64, first_bit: 0, bits: 0, method })]

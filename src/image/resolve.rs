@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde::de::DeserializeOwned;
 
-use super::archive::{ArchiveFile, Members};
+use super::archive::{ArchiveFile, ArchiveMembers};
 use super::fault::ArchiveFault;
 use super::limits::ImageLimits;
 use super::oci::{Described, DescribedPlatform, DockerImage, ImageConfig, ImageIndex, ImageManifest, blob_member};
@@ -29,13 +29,13 @@ const OTHER_PLATFORM: &str =
 /// Finds the images in the members of an archive.
 pub(super) struct Resolver<'a> {
     pub(super) artifact: &'a str,
-    pub(super) members: &'a Members,
+    pub(super) members: &'a ArchiveMembers,
     pub(super) platform: Option<Platform>,
     pub(super) limits: ImageLimits,
 }
 
 /// An image as an archive lists it, before it is checked.
-struct Listed {
+struct ListedImage {
     tags: Vec<ImageRef>,
     config: String,
     layers: Vec<String>,
@@ -44,7 +44,7 @@ struct Listed {
 /// What was found in the indexes of an OCI layout.
 #[derive(Default)]
 struct Walk {
-    listed: Vec<Listed>,
+    listed: Vec<ListedImage>,
     /// How many descriptors were looked at.
     visited: usize,
     /// What else was found: media types, or words for it.
@@ -107,17 +107,17 @@ impl Resolver<'_> {
             .map_err(|error| self.bad(ArchiveFault::new(path, format!("its JSON is not as it must be: {error}"))))
     }
 
-    fn docker(&self) -> Result<Vec<Listed>> {
+    fn docker(&self) -> Result<Vec<ListedImage>> {
         let images: Vec<DockerImage> = self.read("manifest.json")?;
         let listed = |image: DockerImage| {
             let tags = image.repo_tags.iter().map(|tag| ImageRef::tagged(tag)).collect::<Result<_, _>>();
             let tags = tags.map_err(|why| self.bad(ArchiveFault::new("manifest.json", why.to_string())))?;
-            Ok(Listed { tags, config: image.config, layers: image.layers })
+            Ok(ListedImage { tags, config: image.config, layers: image.layers })
         };
         images.into_iter().map(listed).collect()
     }
 
-    fn oci(&self) -> Result<Vec<Listed>> {
+    fn oci(&self) -> Result<Vec<ListedImage>> {
         let mut walk = Walk::default();
         let index: ImageIndex = self.read("index.json")?;
         self.index("index.json", index, &[], 0, &mut walk)?;
@@ -175,7 +175,11 @@ impl Resolver<'_> {
             let own = self.name_of(member, &described)?;
             let config = self.blob(&path, &manifest.config)?;
             let layers = manifest.layers.iter().map(|layer| self.blob(&path, layer)).collect::<Result<_>>()?;
-            walk.listed.push(Listed { tags: own.as_ref().map_or(tags, std::slice::from_ref).to_vec(), config, layers });
+            walk.listed.push(ListedImage {
+                tags: own.as_ref().map_or(tags, std::slice::from_ref).to_vec(),
+                config,
+                layers,
+            });
         }
         Ok(())
     }
@@ -187,7 +191,7 @@ impl Resolver<'_> {
     }
 
     /// Of images under the same names, those for the wanted platform, if there is one among them.
-    fn chosen(&self, listed: Vec<Listed>) -> Result<Vec<Listed>> {
+    fn chosen(&self, listed: Vec<ListedImage>) -> Result<Vec<ListedImage>> {
         let Some(wanted) = self.platform else { return Ok(listed) };
         let mut fits = Vec::new();
         for one in &listed {
@@ -228,7 +232,7 @@ impl Resolver<'_> {
         self.members.file(path).map_err(|fault| self.bad(fault))
     }
 
-    fn image(&self, listed: Listed) -> Result<(Image, Vec<u8>)> {
+    fn image(&self, listed: ListedImage) -> Result<(Image, Vec<u8>)> {
         let config: ImageConfig = self.read(&listed.config)?;
         let file = self.file(&listed.config)?;
         let bytes = file.bytes.clone().unwrap_or_default();

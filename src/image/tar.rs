@@ -44,7 +44,7 @@ pub(super) trait Visitor {
 }
 
 /// What comes next in the stream.
-enum State {
+enum TarState {
     Header,
     Extension { kind: EntryType, left: u64, padding: u64 },
     Content { left: u64, padding: u64 },
@@ -54,8 +54,8 @@ enum State {
 
 /// The state of reading a tar stream.
 pub(super) struct TarReader {
-    state: State,
-    /// What came of a header block or an extension so far.
+    state: TarState,
+    /// The received part of a header block or an extension.
     held: Vec<u8>,
     position: u64,
     zeros: u32,
@@ -68,10 +68,10 @@ pub(super) struct TarReader {
 }
 
 impl TarReader {
-    /// A reader that accepts so many members and so many bytes in one extension header.
+    /// A reader that accepts this many members and this many bytes in one extension header.
     pub(super) fn new(most_members: usize, most_extension: u64) -> Self {
         TarReader {
-            state: State::Header,
+            state: TarState::Header,
             held: Vec::new(),
             position: 0,
             zeros: 0,
@@ -91,11 +91,11 @@ impl TarReader {
     pub(super) fn feed(&mut self, mut bytes: &[u8], visitor: &mut dyn Visitor) -> Result<(), String> {
         while !bytes.is_empty() {
             let wanted = match &self.state {
-                State::Header => (BLOCK - self.held.len()) as u64,
-                State::Extension { left, padding, .. } => left + padding,
-                State::Content { left, .. } => *left,
-                State::Padding { left } => *left,
-                State::End => u64::MAX,
+                TarState::Header => (BLOCK - self.held.len()) as u64,
+                TarState::Extension { left, padding, .. } => left + padding,
+                TarState::Content { left, .. } => *left,
+                TarState::Padding { left } => *left,
+                TarState::End => u64::MAX,
             };
             let (now, rest) = bytes.split_at(wanted.min(bytes.len() as u64) as usize);
             bytes = rest;
@@ -107,14 +107,14 @@ impl TarReader {
 
     fn step(&mut self, now: &[u8], visitor: &mut dyn Visitor) -> Result<(), String> {
         match &mut self.state {
-            State::Header => {
+            TarState::Header => {
                 visitor.framing(now)?;
                 self.held.extend_from_slice(now);
                 if self.held.len() == BLOCK {
                     self.header(visitor)?;
                 }
             }
-            State::Extension { kind, left, padding } => {
+            TarState::Extension { kind, left, padding } => {
                 visitor.framing(now)?;
                 let content = now.len().min(*left as usize);
                 self.held.extend_from_slice(&now[..content]);
@@ -125,7 +125,7 @@ impl TarReader {
                     self.extension(kind)?;
                 }
             }
-            State::Content { left, padding } => {
+            TarState::Content { left, padding } => {
                 visitor.content(now)?;
                 *left -= now.len() as u64;
                 if *left == 0 {
@@ -134,14 +134,14 @@ impl TarReader {
                     visitor.end()?;
                 }
             }
-            State::Padding { left } => {
+            TarState::Padding { left } => {
                 visitor.framing(now)?;
                 *left -= now.len() as u64;
                 if *left == 0 {
-                    self.state = State::Header;
+                    self.state = TarState::Header;
                 }
             }
-            State::End => {
+            TarState::End => {
                 if now.iter().any(|&byte| byte != 0) {
                     return Err("bytes follow the end of the archive".into());
                 }
@@ -156,7 +156,7 @@ impl TarReader {
         if block.iter().all(|&byte| byte == 0) {
             self.zeros += 1;
             if self.zeros == 2 {
-                self.state = State::End;
+                self.state = TarState::End;
             }
             return Ok(());
         }
@@ -178,7 +178,7 @@ impl TarReader {
             if declared > self.most_extension {
                 return Err(format!("an extended header has {declared} bytes; the limit is {}", self.most_extension));
             }
-            self.state = State::Extension { kind, left: declared, padding: padding_of(declared) };
+            self.state = TarState::Extension { kind, left: declared, padding: padding_of(declared) };
             if declared == 0 {
                 self.extension(kind)?;
             }
@@ -207,17 +207,17 @@ impl TarReader {
         let size = if kind == MemberKind::File { size } else { 0 };
         visitor.begin(Member { path, kind, size, offset: self.position })?;
         if size == 0 {
-            self.state = State::Header;
+            self.state = TarState::Header;
             visitor.end()
         } else {
-            self.state = State::Content { left: size, padding: padding_of(size) };
+            self.state = TarState::Content { left: size, padding: padding_of(size) };
             Ok(())
         }
     }
 
     fn extension(&mut self, kind: EntryType) -> Result<(), String> {
         let held = std::mem::take(&mut self.held);
-        self.state = State::Header;
+        self.state = TarState::Header;
         let text = |bytes: &[u8]| {
             let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
             String::from_utf8(bytes[..end].to_vec()).map_err(|_| "a long name is no UTF-8".to_owned())
@@ -250,9 +250,9 @@ impl TarReader {
     /// The archive is not whole.
     pub(super) fn finish(&self) -> Result<(), String> {
         match self.state {
-            State::End => Ok(()),
+            TarState::End => Ok(()),
             // GNU tar warns and goes on when only one of the two empty blocks is there; Docker too.
-            State::Header if self.held.is_empty() && self.members > 0 && self.long_path.is_none() => Ok(()),
+            TarState::Header if self.held.is_empty() && self.members > 0 && self.long_path.is_none() => Ok(()),
             _ => Err(format!("it ends too early, after {} bytes", self.position)),
         }
     }
@@ -299,8 +299,8 @@ fn padding_of(size: u64) -> u64 {
     size.wrapping_neg() % BLOCK as u64
 }
 
-fn after_content(padding: u64) -> State {
-    if padding == 0 { State::Header } else { State::Padding { left: padding } }
+fn after_content(padding: u64) -> TarState {
+    if padding == 0 { TarState::Header } else { TarState::Padding { left: padding } }
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ pub(super) struct Decompressed {
     pub(super) codec: Codec,
     /// Digest and size of the content.
     pub(super) content: Descriptor,
-    /// How the content is compressed once more; `None` where it is not.
+    /// The codec of a second compression inside; `None` where there is none.
     pub(super) inner: Option<Codec>,
 }
 

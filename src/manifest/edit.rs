@@ -1,31 +1,33 @@
 //! Writing sizes and digests into a manifest's text, touching nothing else in it.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{Manifest, Pin};
+use super::{ArtifactId, Manifest, Pin};
 use crate::digest::Descriptor;
 use crate::error::{Error, Result};
 
-/// Returns the manifest's text with `pins` in it: pairs of an artifact's place in [`Manifest::artifacts`] and its
-/// content's descriptor. Order, blanks and line ends of everything else stay as they were; pins that are there
+/// Returns the manifest's text with `pins` in it, the descriptors of artifacts. Order, blanks and line ends of everything else stay as they were; pins that are there
 /// already change nothing.
 ///
 /// # Errors
 /// The result would not be the intended manifest. No text that [`Manifest::parse`] accepts makes this happen; it is
 /// checked all the same, because the publisher's file is overwritten with the result.
-pub fn with_pins(manifest: &Manifest, pins: &[(usize, Descriptor)]) -> Result<String> {
+pub fn with_pins(manifest: &Manifest, pins: &[(ArtifactId, Descriptor)]) -> Result<String> {
     let text = manifest.text();
     let members = members(text)?;
     let list = members.iter().find(|member| member.key == "artifacts").ok_or_else(unreadable)?;
     let objects: Vec<&RawValue> = serde_json::from_str(list.value.get()).map_err(|_| unreadable())?;
     let mut edits: Vec<(Range<usize>, String)> = Vec::new();
-    for (place, pin) in pins {
-        let object = objects.get(*place).ok_or_else(unreadable)?;
+    let places: HashMap<&ArtifactId, usize> =
+        manifest.artifacts().iter().enumerate().map(|(place, artifact)| (&artifact.id, place)).collect();
+    for (id, pin) in pins {
+        let object = places.get(id).and_then(|&place| objects.get(place)).ok_or_else(unreadable)?;
         edits.extend(edits_of(text, object.get(), pin)?);
     }
     edits.sort_by_key(|(range, _)| std::cmp::Reverse(range.start));
@@ -34,12 +36,10 @@ pub fn with_pins(manifest: &Manifest, pins: &[(usize, Descriptor)]) -> Result<St
         edited.replace_range(range, &new);
     }
     let read_back = Manifest::parse(edited.clone(), "the manifest with its pins")?;
-    let as_intended = pins.iter().all(|(place, pin)| {
-        read_back
-            .artifacts()
-            .get(*place)
-            .is_some_and(|artifact| artifact.pin == Some(Pin { size: Some(pin.size), digest: pin.digest }))
-    });
+    let found: HashMap<&ArtifactId, Option<Pin>> =
+        read_back.artifacts().iter().map(|artifact| (&artifact.id, artifact.pin)).collect();
+    let intended = |pin: &Descriptor| Some(Pin { size: Some(pin.size), digest: pin.digest });
+    let as_intended = pins.iter().all(|(id, pin)| found.get(id) == Some(&intended(pin)));
     if as_intended { Ok(edited) } else { Err(unreadable()) }
 }
 
@@ -49,36 +49,36 @@ fn unreadable() -> Error {
 }
 
 /// One member of a JSON object: its key, and its value's place in the text.
-struct Member<'a> {
+struct ObjectMember<'a> {
     key: Cow<'a, str>,
     value: &'a RawValue,
 }
 
 /// The members of an object in the order of the text.
-struct Members<'a>(Vec<Member<'a>>);
+struct ObjectMembers<'a>(Vec<ObjectMember<'a>>);
 
-impl<'de> Deserialize<'de> for Members<'de> {
+impl<'de> Deserialize<'de> for ObjectMembers<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         struct InOrder;
         impl<'de> Visitor<'de> for InOrder {
-            type Value = Members<'de>;
+            type Value = ObjectMembers<'de>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Self::Value, A::Error> {
                 let mut members = Vec::new();
                 while let Some((key, value)) = map.next_entry::<String, &'de RawValue>()? {
-                    members.push(Member { key: key.into(), value });
+                    members.push(ObjectMember { key: key.into(), value });
                 }
-                Ok(Members(members))
+                Ok(ObjectMembers(members))
             }
         }
         deserializer.deserialize_map(InOrder)
     }
 }
 
-fn members(object: &str) -> Result<Vec<Member<'_>>> {
-    serde_json::from_str::<Members<'_>>(object).map(|members| members.0).map_err(|_| unreadable())
+fn members(object: &str) -> Result<Vec<ObjectMember<'_>>> {
+    serde_json::from_str::<ObjectMembers<'_>>(object).map(|members| members.0).map_err(|_| unreadable())
 }
 
 /// Where `part`, a slice of `text`, lies in it.
@@ -126,18 +126,39 @@ mod tests {
         Descriptor { size, digest: Digest::of(b"") }
     }
 
+    fn id(name: &str) -> ArtifactId {
+        ArtifactId { name: name.parse().expect("a path"), platform: None }
+    }
+
     #[test]
     fn pins_go_in_and_everything_else_stays() {
         let manifest = Manifest::parse(TEXT.to_owned(), "test").expect("valid");
-        let once = with_pins(&manifest, &[(0, pin(1)), (1, pin(2))]).expect("pinned");
+        let once = with_pins(&manifest, &[(id("a"), pin(1)), (id("b"), pin(2))]).expect("pinned");
         let digest = Digest::of(b"");
         let expected = TEXT
             .replace("[\"a\"] }", &format!("[\"a\"],\n      \"size\": 1,\n      \"digest\": \"{digest}\" }}"))
             .replace("\"file\"}", &format!("\"file\",\"size\": 2,\"digest\": \"{digest}\"}}"));
         assert_eq!(once, expected);
         let manifest = Manifest::parse(once.clone(), "test").expect("valid");
-        assert_eq!(with_pins(&manifest, &[(0, pin(1)), (1, pin(2))]).expect("pinned"), once);
-        let third = with_pins(&manifest, &[(0, pin(30))]).expect("pinned");
+        assert_eq!(with_pins(&manifest, &[(id("b"), pin(2)), (id("a"), pin(1))]).expect("pinned"), once);
+        let third = with_pins(&manifest, &[(id("a"), pin(30))]).expect("pinned");
         assert_eq!(third, once.replace("\"size\": 1,", "\"size\": 30,"));
+        assert!(with_pins(&manifest, &[(id("c"), pin(1))]).is_err(), "there is no such artifact");
+    }
+
+    #[test]
+    fn one_name_on_two_platforms_is_two_artifacts() {
+        let artifact = |platform: &str| {
+            format!(r#"{{ "name": "a", "kind": "file", "platform": "{platform}", "urls": ["{platform}"] }}"#)
+        };
+        let (amd64, arm64) = (artifact("linux/amd64"), artifact("linux/arm64"));
+        let text =
+            format!(r#"{{"schemaVersion": 1, "name": "x", "version": "1.0.0", "artifacts": [{amd64}, {arm64}]}}"#);
+        let manifest = Manifest::parse(text.clone(), "test").expect("valid");
+        let second = manifest.artifacts()[1].id.clone();
+        assert_eq!(second.to_string(), "a (linux/arm64)");
+        let pinned = with_pins(&manifest, &[(second, pin(7))]).expect("pinned");
+        let expected = arm64.replace("\"] }", &format!("\"], \"size\": 7, \"digest\": \"{}\" }}", Digest::of(b"")));
+        assert_eq!(pinned, text.replace(&arm64, &expected));
     }
 }

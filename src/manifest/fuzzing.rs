@@ -1,7 +1,7 @@
 //! What holds for any manifest, however it was made: the body of the fuzz target `manifest`.
 
 use super::edit::with_pins;
-use super::{Manifest, Pin};
+use super::{ArtifactId, Manifest, Pin};
 use crate::digest::Descriptor;
 
 /// Reads `data` as a manifest.
@@ -13,11 +13,14 @@ pub fn manifest(data: &[u8]) {
     assert_eq!(manifest.text().as_bytes(), data);
     assert!(serde_json::from_slice::<serde_json::Value>(data).is_ok(), "accepted, and yet not JSON");
     let pin = Descriptor::of(data);
-    let pins: Vec<(usize, Descriptor)> = (0..manifest.artifacts().len()).map(|place| (place, pin)).collect();
+    let pins: Vec<(ArtifactId, Descriptor)> = ids(&manifest).into_iter().map(|id| (id, pin)).collect();
     let pinned = with_pins(&manifest, &pins).unwrap_or_else(|error| panic!("{error}"));
     let pinned = Manifest::parse(pinned, "fuzz").unwrap_or_else(|error| panic!("{error}"));
-    let names = |manifest: &Manifest| manifest.artifacts().iter().map(|one| one.name.clone()).collect::<Vec<_>>();
-    assert_eq!(names(&pinned), names(&manifest));
+    assert_eq!(ids(&pinned), ids(&manifest));
     let expected = Some(Pin { size: Some(pin.size), digest: pin.digest });
     assert!(pinned.artifacts().iter().all(|artifact| artifact.pin == expected));
+}
+
+fn ids(manifest: &Manifest) -> Vec<ArtifactId> {
+    manifest.artifacts().iter().map(|artifact| artifact.id.clone()).collect()
 }

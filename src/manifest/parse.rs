@@ -12,7 +12,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use url::Url;
 
-use super::{Artifact, FILE_NAME, Kind, Limits, Manifest, Pin, ProductName, SCHEMA_VERSION, SIGNATURE_NAME};
+use super::{
+    Artifact, ArtifactId, FILE_NAME, Kind, Limits, Manifest, Pin, ProductName, SCHEMA_VERSION, SIGNATURE_NAME,
+};
 use crate::digest::Digest;
 use crate::error::{Error, Result, is_bidi_control};
 use crate::path::RelPath;
@@ -29,7 +31,7 @@ struct Schema<'a> {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Document<'a> {
+struct ManifestKeys<'a> {
     #[serde(borrow, rename = "schemaVersion")]
     _schema_version: &'a RawValue,
     #[serde(borrow)]
@@ -62,12 +64,12 @@ struct RawArtifact<'a> {
 }
 
 /// The text and what to call it in an error.
-struct Source<'a> {
+struct ManifestText<'a> {
     text: &'a str,
     origin: &'a str,
 }
 
-impl<'a> Source<'a> {
+impl<'a> ManifestText<'a> {
     /// The line on which `part`, a slice of the text, begins; counted from 1.
     fn line_of(&self, part: &str) -> usize {
         let offset = (part.as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize);
@@ -115,7 +117,7 @@ pub(super) fn manifest(text: String, origin: &str) -> Result<Manifest> {
             .fact("limit", limits.manifest_bytes)
             .hint("check that this is a manifest: it lists artifacts, it does not hold them"));
     }
-    let source = Source { text: &text, origin };
+    let source = ManifestText { text: &text, origin };
     if let Some((what, hint)) = not_json(&text) {
         return Err(Error::failed("this is not a manifest").fact("manifest", origin).fact("reason", what).hint(hint));
     }
@@ -126,7 +128,7 @@ pub(super) fn manifest(text: String, origin: &str) -> Result<Manifest> {
             .at(schema.version, format_args!("schemaVersion is {found}; this pack reads {SCHEMA_VERSION}"))
             .hint("get a pack that reads this schema, or correct schemaVersion"));
     }
-    let document: Document = source.read(&text)?;
+    let document: ManifestKeys = source.read(&text)?;
     let name: ProductName = source.parse("name", document.name)?;
     let version: Version = source.parse("version", document.version)?;
     let run: Option<RelPath> = document.run.map(|run| source.parse("run", run)).transpose()?;
@@ -139,7 +141,7 @@ pub(super) fn manifest(text: String, origin: &str) -> Result<Manifest> {
     let artifacts = raw.iter().map(|raw| artifact(&source, raw)).collect::<Result<Vec<_>>>()?;
     check_names(&source, &artifacts, &raw)?;
     if let (Some(run), Some(raw)) = (&run, document.run) {
-        let named: Vec<_> = artifacts.iter().filter(|artifact| artifact.name == *run).collect();
+        let named: Vec<_> = artifacts.iter().filter(|artifact| artifact.id.name == *run).collect();
         if named.is_empty() {
             return Err(source.at(raw, format_args!("run names no artifact: '{run}'")));
         }
@@ -150,7 +152,7 @@ pub(super) fn manifest(text: String, origin: &str) -> Result<Manifest> {
     Ok(Manifest { name, version, run, expires, artifacts, text })
 }
 
-/// What `text` is instead of JSON, where that can be told, and what to do.
+/// What `text` is instead of JSON, where that can be recognised, and what to do.
 fn not_json(text: &str) -> Option<(&'static str, &'static str)> {
     if text.starts_with('\u{feff}') {
         let hint = "save the file as UTF-8 without a byte order mark; if it is signed, sign it again";
@@ -166,9 +168,9 @@ fn not_json(text: &str) -> Option<(&'static str, &'static str)> {
     }
 }
 
-fn artifact(source: &Source<'_>, raw: &RawValue) -> Result<Artifact> {
+fn artifact(source: &ManifestText<'_>, raw: &RawValue) -> Result<Artifact> {
     // Two lifetimes meet here: the value's text is a part of the source's.
-    let part = Source { text: source.text, origin: source.origin };
+    let part = ManifestText { text: source.text, origin: source.origin };
     let shape: RawArtifact = part.read(raw.get())?;
     let name: RelPath = part.parse("name", shape.name)?;
     let first = name.parts().next().unwrap_or_default().to_lowercase();
@@ -198,30 +200,29 @@ fn artifact(source: &Source<'_>, raw: &RawValue) -> Result<Artifact> {
         return Err(part.at(raw, "a size of 0 bytes with the digest of something else: nothing can be both"));
     }
     Ok(Artifact {
-        name,
+        id: ArtifactId {
+            name,
+            platform: shape.platform.map(|platform| part.parse::<Platform>("platform", platform)).transpose()?,
+        },
         kind: part.read(shape.kind.get())?,
-        platform: shape.platform.map(|platform| part.parse::<Platform>("platform", platform)).transpose()?,
         urls,
         pin: digest.map(|digest| Pin { size, digest }),
     })
 }
 
 /// No two artifacts may claim one place in a folder, also where the file system folds case (a USB stick).
-fn check_names(source: &Source<'_>, artifacts: &[Artifact], raw: &[&RawValue]) -> Result<()> {
+fn check_names(source: &ManifestText<'_>, artifacts: &[Artifact], raw: &[&RawValue]) -> Result<()> {
     let mut files: HashMap<String, Vec<&Artifact>> = HashMap::new();
     let mut sorted: Vec<(String, usize)> = Vec::new();
     for (artifact, raw) in artifacts.iter().zip(raw) {
-        let folded = artifact.name.as_str().to_lowercase();
+        let folded = artifact.id.name.as_str().to_lowercase();
         let others = files.entry(folded.clone()).or_default();
-        if let Some(other) = others.iter().find(|other| other.name != artifact.name) {
-            let why = format!("the names '{}' and '{}' differ only in case", other.name, artifact.name);
+        if let Some(other) = others.iter().find(|other| other.id.name != artifact.id.name) {
+            let why = format!("the names '{}' and '{}' differ only in case", other.id.name, artifact.id.name);
             return Err(source.at(raw, why));
         }
-        let both = |other: &&Artifact| {
-            other.platform.is_none() || artifact.platform.is_none() || other.platform == artifact.platform
-        };
-        if others.iter().copied().any(|other| both(&other)) {
-            return Err(source.at(raw, format_args!("the name '{}' is given twice for one platform", artifact.name)));
+        if others.iter().any(|other| other.id.shares_place(&artifact.id)) {
+            return Err(source.at(raw, format_args!("the name '{}' is given twice for one platform", artifact.id.name)));
         }
         others.push(artifact);
         sorted.push((folded, sorted.len()));
@@ -231,7 +232,7 @@ fn check_names(source: &Source<'_>, artifacts: &[Artifact], raw: &[&RawValue]) -
     for pair in sorted.windows(2) {
         let [(outer, file), (inner, below)] = pair else { continue };
         if inner.strip_prefix(outer.as_str()).is_some_and(|rest| rest.starts_with('/')) {
-            let (file, inner, raw) = (&artifacts[*file].name, &artifacts[*below].name, raw[*file]);
+            let (file, inner, raw) = (&artifacts[*file].id.name, &artifacts[*below].id.name, raw[*file]);
             return Err(source.at(raw, format_args!("'{file}' is a file, yet '{inner}' lies in a folder of that name")));
         }
     }

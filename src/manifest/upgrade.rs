@@ -44,28 +44,28 @@ pub fn check_product(old: &Manifest, new: &Manifest) -> Result<()> {
 
 /// What differs between the content of two versions, in a sentence each. URLs and new pins do not count.
 fn differences(old: &Manifest, new: &Manifest) -> Vec<String> {
-    let by_id = |manifest: &'_ Manifest| -> BTreeMap<ArtifactId, Artifact> {
-        manifest.artifacts().iter().map(|artifact| (artifact.id(), artifact.clone())).collect()
-    };
+    fn by_id(manifest: &Manifest) -> BTreeMap<&ArtifactId, &Artifact> {
+        manifest.artifacts().iter().map(|artifact| (&artifact.id, artifact)).collect()
+    }
     let (before, after) = (by_id(old), by_id(new));
     let mut found = Vec::new();
     for (id, artifact) in &before {
         match after.get(id) {
-            None => found.push(format!("'{}' is not in it any more", artifact.name)),
+            None => found.push(format!("'{}' is not in it any more", artifact.id.name)),
             Some(other) => {
                 if let (Some(old), Some(new)) = (artifact.pin, other.pin)
                     && old.digest != new.digest
                 {
-                    found.push(format!("'{}' was {}, now {}", artifact.name, old.digest, new.digest));
+                    found.push(format!("'{}' was {}, now {}", artifact.id.name, old.digest, new.digest));
                 }
                 if artifact.kind != other.kind {
-                    found.push(format!("'{}' was of kind {}, now {}", artifact.name, artifact.kind, other.kind));
+                    found.push(format!("'{}' was of kind {}, now {}", artifact.id.name, artifact.kind, other.kind));
                 }
             }
         }
     }
     found.extend(
-        after.iter().filter(|(id, _)| !before.contains_key(id)).map(|(_, new)| format!("'{}' is new", new.name)),
+        after.iter().filter(|(id, _)| !before.contains_key(*id)).map(|(_, new)| format!("'{}' is new", new.id.name)),
     );
     if old.run() != new.run() {
         found.push("another script is run".to_owned());

@@ -4,8 +4,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-use super::{LockedFolder, Partial};
-use crate::digest::{Descriptor, Digest};
+use super::{LockedFolder, Partial, still_is};
+use crate::digest::Digest;
 use crate::error::{IoContext, Result};
 use crate::manifest::{Manifest, Pin, Pinned};
 use crate::path::RelPath;
@@ -20,28 +20,28 @@ impl LockedFolder {
     pub fn remove_conflicting(&self, old: &Manifest, selection: &[Pinned<'_>]) -> Result<Vec<RelPath>> {
         let above = |name: &RelPath| selection.iter().find(|pinned| is_above(pinned.name(), name));
         let below = |name: &RelPath| selection.iter().any(|pinned| is_above(name, pinned.name()));
-        let in_the_way = || old.artifacts().iter().filter(|it| above(&it.name).is_some() || below(&it.name));
+        let in_the_way = || old.artifacts().iter().filter(|it| above(&it.id.name).is_some() || below(&it.id.name));
         let mut removed = Vec::new();
         for artifact in in_the_way() {
-            let path = self.path_of(&artifact.name);
+            let path = self.path_of(&artifact.id.name);
             if !path.is_file() {
                 continue;
             }
-            let Descriptor { digest, .. } = File::open(&path).and_then(Descriptor::of_reader).doing("read", &path)?;
-            if artifact.pin.is_none_or(|pin| pin.digest != digest) {
+            if !still_is(&path, artifact.pin)? {
                 continue;
             }
-            if let Some(wanted) = selection.iter().find(|pinned| pinned.pin.digest == digest) {
+            let wanted = |pinned: &&Pinned<'_>| artifact.pin.is_some_and(|pin| pin.digest == pinned.pin.digest);
+            if let Some(wanted) = selection.iter().find(wanted) {
                 self.preserve_as_partial(&path, wanted.pin)?;
             }
             fs::remove_file(&path).doing("remove", &path)?;
-            removed.push(artifact.name.clone());
+            removed.push(artifact.id.name.clone());
         }
         // Also where the files were removed by a run that was killed before it came to the folders.
         for artifact in in_the_way() {
-            let Some(file) = above(&artifact.name) else { continue };
+            let Some(file) = above(&artifact.id.name) else { continue };
             let top = self.path_of(file.name());
-            let path = self.path_of(&artifact.name);
+            let path = self.path_of(&artifact.id.name);
             for folder in path.ancestors().skip(1).take_while(|folder| folder.starts_with(&top)) {
                 // What is not empty stays, and then says so when the file cannot be put there.
                 let _ = fs::remove_dir(folder);
@@ -65,11 +65,13 @@ impl LockedFolder {
         }
     }
 
-    /// Removes what came of the artifact with that digest, which is not needed any more. What cannot be removed
+    /// Removes the partial download of the artifact with that digest, which is not needed any more. What cannot be removed
     /// does no harm.
     pub fn drop_partial(&self, digest: &Digest) {
         let path = self.partial_path(digest);
-        let _ = fs::remove_file(path.with_extension("journal"));
+        for beside in ["journal", "link"] {
+            let _ = fs::remove_file(path.with_extension(beside));
+        }
         let _ = fs::remove_file(path);
     }
 }

@@ -21,7 +21,7 @@ use crate::error::{IoContext, Result};
 use crate::own_file;
 use crate::staged_file::StagedFile;
 
-/// A stream of bytes is written down each time so many of it came: what a kill costs at most.
+/// A stream is recorded each time this many bytes were received: what a kill costs at most.
 const STEP: u64 = 256 << 10;
 
 /// Where bytes came from: the URL's digest (a URL may carry a secret) and the server's validator, an
@@ -43,7 +43,7 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Reads the journal at `path` and begins it anew with what it said.
+    /// Reads the journal at `path` and starts a new one with what it said.
     pub(super) fn open(path: PathBuf, file_length: u64) -> Result<(Self, Extents, Option<Origin>)> {
         let (mut held, origin) = read(&path);
         held.clip(file_length);

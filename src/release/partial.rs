@@ -10,14 +10,14 @@ use super::LockedFolder;
 use super::background_sync::BackgroundSync;
 use super::extents::Extents;
 use super::journal::{Journal, Origin};
-use crate::digest::{Digest, Hasher, PIECE};
+use crate::digest::{Descriptor, PrefixHasher};
 use crate::error::{Error, IoContext, Result};
 use crate::manifest::{Limits, Pin};
 use crate::own_file;
 use crate::path::RelPath;
 use crate::staged_file::sync_folder_of;
 
-/// How much of what came out of order one write reads back to hash it.
+/// How many bytes that arrived out of order one write reads back to hash them.
 const CATCH_UP: u64 = 1 << 20;
 
 /// An artifact's bytes so far, in a file named by the digest they must come to.
@@ -31,9 +31,8 @@ pub struct Partial {
     journal: Journal,
     held: Extents,
     origin: Option<Origin>,
-    hasher: Hasher,
+    prefix: PrefixHasher,
     pin: Pin,
-    buffer: Vec<u8>,
     background_sync: BackgroundSync,
 }
 
@@ -41,19 +40,16 @@ pub struct Partial {
 pub struct Verified {
     file: File,
     path: PathBuf,
-    /// Removed only after the rename: a kill before that costs nothing but the rename.
-    journal: Journal,
-    size: u64,
-    digest: Digest,
+    rest: Rest,
+    descriptor: Descriptor,
 }
 
-/// What came is complete, and is not what was pinned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mismatch {
-    /// How many bytes came.
-    pub size: u64,
-    /// Their digest.
-    pub digest: Digest,
+/// What a verified file has besides its bytes.
+enum Rest {
+    /// The partial's journal. Removed only after the rename: a kill before that costs nothing but the rename.
+    Journal(Journal),
+    /// Other names, with which it shares its mode.
+    OtherNames,
 }
 
 impl Partial {
@@ -73,9 +69,8 @@ impl Partial {
             journal,
             held,
             origin,
-            hasher: Hasher::new(),
+            prefix: PrefixHasher::new(),
             pin,
-            buffer: Vec::new(),
             background_sync: BackgroundSync::default(),
         })
     }
@@ -125,8 +120,24 @@ impl Partial {
         self.journal.clear()?;
         self.held = Extents::default();
         self.origin = None;
-        self.hasher = Hasher::new();
+        self.prefix = PrefixHasher::new();
         self.file.set_len(0).doing("empty", &self.path)
+    }
+
+    /// Takes over all blocks of `source` in place of what is there; `false`, and nothing changed, where the file system cannot, or they are too many.
+    /// They are not hashed yet.
+    ///
+    /// # Errors
+    /// An I/O error.
+    pub fn share_blocks(&mut self, source: &File) -> Result<bool> {
+        let size = source.metadata().doing("look at", &self.path)?.len();
+        if size > self.limit() || rustix::fs::ioctl_ficlone(&self.file, source).is_err() {
+            return Ok(false);
+        }
+        self.held = Extents::default();
+        self.held.insert(0..size);
+        self.journal.held(0..size)?;
+        Ok(true)
     }
 
     /// Writes the bytes that follow the first run of what is there; `false`, and nothing written, when
@@ -151,9 +162,7 @@ impl Partial {
         self.background_sync.wrote(&self.file, bytes.len() as u64).doing("write", &self.path)?;
         self.held.insert(offset..end);
         self.journal.held(offset..end)?;
-        if offset == self.hasher.length() {
-            self.hasher.update(bytes);
-        }
+        self.prefix.wrote(offset, bytes);
         self.catch_up(CATCH_UP)?;
         Ok(true)
     }
@@ -171,52 +180,43 @@ impl Partial {
     /// # Errors
     /// The disk refuses.
     pub fn is_pinned(&mut self) -> Result<bool> {
-        let digest = self.digest()?;
-        let whole = self.held.end() == self.hasher.length();
-        let sized = self.pin.size.is_none_or(|pinned| pinned == self.hasher.length());
-        Ok(whole && sized && digest == self.pin.digest)
+        let found = self.descriptor()?;
+        Ok(self.held.end() == found.size && self.pin.check(found).is_ok())
     }
 
-    /// The digest of the first run of what is there.
+    /// The descriptor of the first run of what is there.
     ///
     /// # Errors
     /// The disk refuses.
-    pub fn digest(&mut self) -> Result<Digest> {
+    pub fn descriptor(&mut self) -> Result<Descriptor> {
         self.catch_up(u64::MAX)?;
-        Ok(self.hasher.clone().finish())
+        Ok(self.prefix.descriptor())
     }
 
     /// Hashes at most `most` bytes that are there and whose turn has come.
     fn catch_up(&mut self, most: u64) -> Result<()> {
-        let until = self.held.head().min(self.hasher.length().saturating_add(most));
-        while self.hasher.length() < until {
-            self.buffer.resize(PIECE, 0);
-            let wanted = self.buffer.len().min((until - self.hasher.length()) as usize);
-            let piece = &mut self.buffer[..wanted];
-            self.file.read_exact_at(piece, self.hasher.length()).doing("read", &self.path)?;
-            self.hasher.update(piece);
-        }
-        Ok(())
+        let end = self.held.head().min(self.prefix.length().saturating_add(most));
+        self.prefix.catch_up(&self.file, end).doing("read", &self.path)
     }
 
     /// Says that no byte follows. With the pinned size and digest it becomes [`Verified`] and is on the
-    /// disk; with other ones, or holes, it is thrown away and the mismatch told.
+    /// disk; with other ones, or holes, it is thrown away, and the descriptor of its first run is returned.
     ///
     /// # Errors
     /// The disk refuses.
-    pub fn finish(mut self) -> Result<std::result::Result<Verified, Mismatch>> {
+    pub fn finish(mut self) -> Result<std::result::Result<Verified, Descriptor>> {
         let pinned = self.is_pinned()?;
-        let (size, digest) = (self.hasher.length(), self.hasher.finish());
+        let descriptor = self.prefix.descriptor();
         if !pinned {
             self.journal.remove()?;
             fs::remove_file(&self.path).doing("remove", &self.path)?;
-            return Ok(Err(Mismatch { size, digest }));
+            return Ok(Err(descriptor));
         }
         self.journal.flush()?;
         // Bytes of an earlier, longer attempt may lie behind.
-        self.file.set_len(size).doing("cut", &self.path)?;
+        self.file.set_len(descriptor.size).doing("cut", &self.path)?;
         self.background_sync.finish().and_then(|()| self.file.sync_all()).doing("write", &self.path)?;
-        Ok(Ok(Verified { file: self.file, path: self.path, journal: self.journal, size, digest }))
+        Ok(Ok(Verified { file: self.file, path: self.path, rest: Rest::Journal(self.journal), descriptor }))
     }
 }
 
@@ -236,17 +236,18 @@ impl io::Write for Partial {
 }
 
 impl Verified {
-    /// The size in bytes.
-    pub fn size(&self) -> u64 {
-        self.size
+    /// The file at `path`, which has other names too, and was found to be `descriptor`.
+    pub(super) fn linked(file: File, path: PathBuf, descriptor: Descriptor) -> Self {
+        Verified { file, path, rest: Rest::OtherNames, descriptor }
     }
 
-    /// The digest.
-    pub fn digest(&self) -> Digest {
-        self.digest
+    /// Its size and digest.
+    pub fn descriptor(&self) -> Descriptor {
+        self.descriptor
     }
 
-    /// Gives the file its final name in `folder`, replacing what has that name.
+    /// Gives the file its final name in `folder`, replacing what has that name, and the mode unless it shares that with
+    /// other names.
     ///
     /// # Errors
     /// The disk refuses; the final name then still has its old content.
@@ -254,14 +255,18 @@ impl Verified {
         let target = folder.path_of(name);
         let parent = target.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(parent).doing("create the folder", parent)?;
-        self.file.set_permissions(Permissions::from_mode(mode)).doing("set the mode of", &self.path)?;
+        if let Rest::Journal(_) = self.rest {
+            self.file.set_permissions(Permissions::from_mode(mode)).doing("set the mode of", &self.path)?;
+        }
         if target.is_dir() {
             return Err(Error::failed("a folder lies where an artifact belongs")
                 .fact("path", target.display())
                 .hint("move it away with what is in it, then run the same command again"));
         }
         fs::rename(&self.path, &target).doing("put in place", &target)?;
-        self.journal.remove()?;
+        if let Rest::Journal(journal) = self.rest {
+            journal.remove()?;
+        }
         sync_folder_of(&target)
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use walkdir::WalkDir;
 
 use super::{Folder, is_own};
-use crate::digest::{Descriptor, Digest};
+use crate::digest::{Descriptor, Digest, Found, Mismatch, VerifyingReader};
 use crate::error::{Error, Result, printable};
 use crate::manifest::Pinned;
 use crate::progress::{Meter, Progress};
@@ -129,10 +129,26 @@ fn examine(path: &Path, pinned: &Pinned<'_>, meter: &dyn Meter, row: &mut Row) -
         Some(size) if metadata.len() > size => return Ok(State::Mismatch),
         _ => {}
     }
-    let Descriptor { size, digest } = Descriptor::of_reader_watched(File::open(path)?, |bytes| meter.add(bytes))?;
-    row.actual_size = Some(size);
-    row.actual_digest = Some(digest);
-    Ok(if digest == pinned.pin.digest { State::Ok } else { State::Mismatch })
+    let reader = VerifyingReader::new(File::open(path)?, pinned.pin.for_size(metadata.len()));
+    match Descriptor::of_reader_watched(reader, |bytes| meter.add(bytes)) {
+        Ok(descriptor) => {
+            row.actual_digest = Some(descriptor.digest);
+            Ok(State::Ok)
+        }
+        Err(error) => match Mismatch::behind(&error).map(|mismatch| mismatch.found) {
+            None => Err(error),
+            Some(Found::Different(digest)) => {
+                row.actual_digest = Some(digest);
+                Ok(State::Mismatch)
+            }
+            // Somebody writes to it meanwhile.
+            Some(Found::Shorter(size)) => {
+                row.actual_size = Some(size);
+                Ok(State::Truncated)
+            }
+            Some(Found::Longer) => Ok(State::Mismatch),
+        },
+    }
 }
 
 fn unexpected(folder: &Folder, selection: &[Pinned<'_>]) -> Result<Vec<Row>> {

@@ -33,7 +33,7 @@ fn copy(images: &[Image], archive: impl BufRead + Send, out: &mut dyn Write) -> 
     let mut archive = Archive::new(without_compression(archive)?);
     let mut builder = Builder::new(out);
     let mut is_listed = false;
-    // What pax and GNU headers say of a member, its size above all, is read here and written anew in GNU's form.
+    // What pax and GNU headers say of a member, its size above all, is read here and written again in GNU's form.
     for member in archive.entries()? {
         let member = member?;
         let path = member.path()?.into_owned();

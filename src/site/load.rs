@@ -70,11 +70,11 @@ pub fn load_from_folder(
     progress.plan(artifacts.len(), artifacts.iter().map(|pinned| pinned.pin.size).sum());
     for pinned in artifacts {
         let path = folder.path_of(pinned.name());
-        let platform = pinned.artifact.platform;
+        let platform = pinned.artifact.id.platform;
         let options = AnalysisOptions { platform, originals: false, ..AnalysisOptions::default() };
         let meter = progress.start(pinned.name().as_str(), pinned.pin.size);
         let analysis = analyse(&path, pinned.name().as_str(), true, &options, meter.as_ref())?;
-        if analysis.file.digest != pinned.pin.digest {
+        if pinned.pin.check(analysis.file).is_err() {
             return Err(Error::integrity("an image is not what the manifest pins: it was not loaded")
                 .fact("path", path.display())
                 .fact("expected", pinned.pin.digest)

@@ -41,7 +41,7 @@ pub(super) fn known(chain: &Chain, there: &[Chain]) -> usize {
     there.iter().map(|other| common(chain, other)).max().unwrap_or(0)
 }
 
-struct State {
+struct ScheduleState {
     waiting: Vec<usize>,
     running: Vec<usize>,
     there: Vec<Chain>,
@@ -52,7 +52,7 @@ struct State {
 /// What is shared by those who load.
 struct Board<'a> {
     loads: &'a [Load],
-    state: Mutex<State>,
+    state: Mutex<ScheduleState>,
     changed: Condvar,
 }
 
@@ -72,13 +72,13 @@ impl Turn<'_> {
 
     /// Waits until the engine has them. False: something failed, and it never will.
     pub(super) fn wait(&self) -> bool {
-        let bringing = |state: &mut State| self.bringing.iter().any(|load| state.running.contains(load));
+        let bringing = |state: &mut ScheduleState| self.bringing.iter().any(|load| state.running.contains(load));
         let state = self.board.changed.wait_while(self.board.lock(), bringing);
         state.unwrap_or_else(PoisonError::into_inner).failure.is_none()
     }
 }
 
-/// Does `work` for every load, up to `at_a_time` at once; it is told the load's number and its turn. What several
+/// Does `work` for every load, up to `at_a_time` at once; it gets the load's number and its turn. What several
 /// loads share comes with the smallest of them, first; then the largest goes first, so that it is not the one
 /// that all wait for at the end.
 ///
@@ -90,7 +90,7 @@ pub(super) fn run(
     at_a_time: usize,
     work: impl Fn(usize, &Turn<'_>) -> Result<()> + Sync,
 ) -> Result<()> {
-    let state = State { waiting: (0..loads.len()).collect(), running: Vec::new(), there, failure: None };
+    let state = ScheduleState { waiting: (0..loads.len()).collect(), running: Vec::new(), there, failure: None };
     let board = Board { loads, state: Mutex::new(state), changed: Condvar::new() };
     let lane = || {
         while let Some((load, turn)) = board.take() {
@@ -109,7 +109,7 @@ pub(super) fn run(
 }
 
 impl Board<'_> {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ScheduleState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -129,7 +129,7 @@ impl Board<'_> {
         Some((load, Turn { board: self, there, bringing }))
     }
 
-    fn next(&self, state: &State) -> Option<usize> {
+    fn next(&self, state: &ScheduleState) -> Option<usize> {
         let brought = state.running.iter().flat_map(|&running| &self.loads[running].chains);
         let there: Vec<Chain> = state.there.iter().chain(brought).cloned().collect();
         let shares = |one: usize, other: usize| one != other && self.loads[one].shares_with(&self.loads[other], &there);

@@ -21,7 +21,7 @@ use crate::workers;
 
 /// Where the content of a bundle comes from.
 #[derive(Debug, Clone)]
-pub enum Source {
+pub enum BundleSource {
     /// A folder that was downloaded before.
     Folder(Folder),
     /// Downloads first.
@@ -31,7 +31,7 @@ pub enum Source {
 /// What to bundle, and how.
 pub struct Options {
     /// The content.
-    pub source: Source,
+    pub source: BundleSource,
     /// The file to write, or a folder to write it into; `None` is `NAME-VERSION-ARCH.run` here, or beside the folder
     /// when that is here.
     pub output: Option<PathBuf>,
@@ -78,11 +78,11 @@ pub struct Report {
 /// before is then still there.
 pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
     match &options.source {
-        Source::Download(download) => {
+        BundleSource::Download(download) => {
             let downloaded = download::run(download, progress)?;
             pack(&downloaded.folder, options, progress)
         }
-        Source::Folder(folder) => {
+        BundleSource::Folder(folder) => {
             manifest_of(folder)?;
             let _held = folder.lock_for_reading()?;
             pack(folder, options, progress)

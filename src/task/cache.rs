@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use crate::cache::{Cache, Entry, Pruned, Stray};
+use crate::cache::{Cache, CacheEntry, Pruned, Stray};
 use crate::error::{Error, Result};
 
 /// What to throw away; what interrupted runs left more than a day ago goes always. Without a bound, everything.
@@ -21,7 +21,7 @@ pub struct Report {
     /// Where the cache lies.
     pub root: PathBuf,
     /// Whole artifacts, the one that was used longest ago first.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<CacheEntry>,
     /// What interrupted runs left.
     pub strays: Vec<Stray>,
 }

@@ -150,7 +150,7 @@ pub fn list(options: &Options, credentials: bool, progress: &dyn Progress) -> Re
     let fetcher = Fetcher::new(options.network.clone())?;
     let trusted = TrustedManifest::fetch(&options.trust, &fetcher, &options.manifest, &|_| Ok(()), progress)?;
     let platform = locate::platform_of(&options.folder(&trusted.manifest), options.platform)?;
-    let wanted = trusted.manifest.artifacts().iter().filter(|artifact| artifact.is_for(platform));
+    let wanted = trusted.manifest.artifacts().iter().filter(|artifact| artifact.id.is_for(platform));
     let listed = |artifact: &Artifact| {
         let urls = fetcher.urls(artifact, &trusted.base, credentials)?;
         Ok(Listed { artifact: artifact.clone(), urls })

@@ -9,13 +9,11 @@ use super::commands::word;
 use super::manifest_url::{is_meant_as_url, manifest_url};
 use super::signed::Signed;
 use super::trust::Trust;
-use crate::digest::Digest;
+use crate::digest::Descriptor;
 use crate::error::{Error, IoContext, Result};
 use crate::fetch::{self, Fetcher};
 use crate::manifest::edit::with_pins;
-use crate::manifest::{Artifact, Manifest};
-use crate::path::RelPath;
-use crate::platform::Platform;
+use crate::manifest::{Artifact, ArtifactId, Manifest};
 use crate::progress::{Progress, Silent};
 use crate::release::read_manifest_text;
 use crate::signature::EXTENSION;
@@ -44,14 +42,10 @@ pub struct Report {
 /// An artifact's new pin.
 #[derive(Debug)]
 pub struct NewPin {
-    /// The artifact's name.
-    pub name: RelPath,
-    /// The platform it is for; `None` for every platform.
-    pub platform: Option<Platform>,
-    /// Its size in bytes.
-    pub size: u64,
-    /// Its digest.
-    pub digest: Digest,
+    /// The artifact.
+    pub id: ArtifactId,
+    /// Its size and digest.
+    pub descriptor: Descriptor,
 }
 
 /// Fetches what is not pinned, and writes its size and digest into the manifest. Nothing else in the file changes.
@@ -67,14 +61,12 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
     let path = options.manifest.canonicalize().doing("find the manifest", &options.manifest)?;
     let text = read_manifest_text(&path).doing("read the manifest", &path)?;
     let manifest = Manifest::parse(text, &options.manifest.display().to_string())?;
-    let open: Vec<(usize, Artifact)> = manifest
+    let open: Vec<Artifact> = manifest
         .artifacts()
         .iter()
-        .cloned()
-        .enumerate()
-        .filter(|(_, artifact)| options.update || artifact.pin.is_none_or(|pin| pin.size.is_none()))
+        .filter(|artifact| options.update || artifact.pin.is_none_or(|pin| pin.size.is_none()))
         // To update is to fetch as if there was no pin.
-        .map(|(place, artifact)| (place, Artifact { pin: artifact.pin.filter(|_| !options.update), ..artifact }))
+        .map(|artifact| Artifact { pin: artifact.pin.filter(|_| !options.update), ..artifact.clone() })
         .collect();
     check_unsigned(&options.manifest, &path, &manifest, !open.is_empty())?;
     let (pins, failure) = if open.is_empty() {
@@ -82,7 +74,6 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
     } else {
         let base = manifest_url(Some(path.as_os_str()))?;
         progress.phase("pinning");
-        let open: Vec<(usize, &Artifact)> = open.iter().map(|(place, artifact)| (*place, artifact)).collect();
         Fetcher::new(options.network.clone())?.pin(&open, &base, progress)
     };
     let text = with_pins(&manifest, &pins)?;
@@ -90,18 +81,14 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
     if changed {
         replace(&path, manifest.text(), &text)?;
     }
-    let new_pin = |(place, pin): &(usize, crate::digest::Descriptor)| {
-        let artifact = &manifest.artifacts()[*place];
-        NewPin { name: artifact.name.clone(), platform: artifact.platform, size: pin.size, digest: pin.digest }
-    };
-    let pinned: Vec<NewPin> = pins.iter().map(new_pin).collect();
+    let pinned: Vec<NewPin> = pins.into_iter().map(|(id, descriptor)| NewPin { id, descriptor }).collect();
     match failure {
         None => Ok(Report { changed, pinned }),
         Some(error) if pinned.is_empty() => Err(error),
         // What was pinned is right whatever became of the others, and stays.
         Some(error) => {
-            let names: Vec<&str> = pinned.iter().map(|pin| pin.name.as_str()).collect();
-            Err(error.fact("pinned all the same", names.join(", ")))
+            let ids: Vec<String> = pinned.iter().map(|pin| pin.id.to_string()).collect();
+            Err(error.fact("pinned all the same", ids.join(", ")))
         }
     }
 }

@@ -27,7 +27,7 @@ pub fn run(path: &Path, key: impl FnOnce() -> Result<SecretKey>) -> Result<Repor
     if let Some(unpinned) = manifest.artifacts().iter().find(|artifact| artifact.pin.is_none()) {
         return Err(Error::failed("only a manifest that pins everything is worth a signature")
             .fact("manifest", path.display())
-            .fact("unpinned", &unpinned.name)
+            .fact("unpinned", &unpinned.id.name)
             .hint(format_args!("pack lock {}", path.display())));
     }
     let comment = format!("{} {}", manifest.name(), manifest.version());

@@ -1,7 +1,7 @@
 //! A manifest fetched from a URL, with its signature: nothing in it counts before every check has passed.
 //!
-//! A manifest that is refused may be an old one, held back by a cache that ignores what it is told. Then it is asked
-//! for once more, under URLs that no cache knows.
+//! A manifest that is refused may be an old one, held back by a cache that ignores `no-cache`. Then it is requested
+//! again, under URLs that no cache knows.
 
 use url::Url;
 
@@ -92,7 +92,7 @@ impl Fetching<'_> {
             return Ok(again.trusted(judged));
         }
         // The first refusal is the one to report: to a query that it does not know a server may answer anything.
-        Err(had.told(refused.error))
+        Err(had.explain(refused.error))
     }
 
     fn note(&self, line: &str) {
@@ -186,7 +186,7 @@ impl Had {
     }
 
     /// Adds to an error who answered with the two.
-    fn told(&self, error: Error) -> Error {
+    fn explain(&self, error: Error) -> Error {
         let signature = self.signature.as_ref().map(|(_, document)| document);
         let documents = [&self.manifest].into_iter().chain(signature);
         documents.fold(error, |error, document| document.source.add_to(error))

@@ -13,7 +13,7 @@ pub fn check_upgrade(folder: &Folder, new: &Manifest, allow_downgrade: bool) -> 
     let old = folder.manifest().map_err(|error| {
         let path = folder.root().join(FILE_NAME);
         error.fact("folder", folder.root().display()).hint(format_args!(
-            "what the folder holds cannot be told: remove {} and run the same command again; artifacts that are \
+            "what the folder holds cannot be determined: remove {} and run the same command again; artifacts that are \
              right stay and are not fetched again",
             path.display()
         ))

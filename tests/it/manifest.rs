@@ -1,5 +1,6 @@
 //! Bad manifests: each is refused with the line that is wrong.
 
+use crate::support::facts::Facts;
 use pack::manifest::{Limits, Manifest};
 use pack::platform::Platform;
 use serde_json::{Value, json};
@@ -46,7 +47,7 @@ fn the_repositorys_own_is_taken_and_its_pins_are_true() {
             (pin.size, pin.digest),
             (Some(content.len() as u64), pack::digest::Digest::of(content)),
             "{}",
-            artifact.name
+            artifact.id.name
         );
     }
     let unpinned = manifest.select(Platform::AMD64).expect_err("the images are unpinned");

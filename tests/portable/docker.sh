@@ -12,8 +12,11 @@ test_first_install() {
     install "$OLD" --port "$PORT" --mini
     [[ $(services) == 'dataflux-func_beat 1/1 dataflux-func_mysql 1/1 dataflux-func_redis 1/1 dataflux-func_server 1/1 dataflux-func_worker 1/1' ]] || fail "$(services)"
     [[ $(curl -sS -o /dev/null -w '%{http_code} %{redirect_url}' "http://127.0.0.1:$PORT/") == "302 http://127.0.0.1:$PORT/client-app" ]] || fail redirect
+    ! curl -sS --max-time 3 http://127.0.0.1:8088/ || fail 'it answers on the port that was not asked for'
+    [[ ! -e /usr/local/dataflux-func ]] || fail 'there is something where it was not asked for'
     eventually True app setUp
     [[ $(app version) == 1.0.0 ]] || fail version
+    eventually 1 sql 'SELECT id FROM func_task WHERE id = 1' # Func's own first row
     sql "INSERT INTO func_task (queue, worker) VALUES (99, 'mine')" # the row that every later test looks for
     verb status | tee "$T/status"
     for text in 'DataFlux Func 1.0.0, deployed 20' dataflux-func_server 1/1 ":$PORT" "$INSTALL/data/user-config.yaml" "$INSTALL/data/sqldump/" 'HTTP/1.1 302\|HTTP/1.0 302'; do
@@ -62,16 +65,22 @@ test_second_run_with_other_options() {
 }
 
 test_backup_and_restore() {
-    local dump
+    local dump row='SELECT id, queue, worker, done FROM func_task WHERE id = 1'
     verb backup
     dump=$(find "$INSTALL/data/sqldump" -name "*.sql" | sort | tail -n 1)
     [[ $dump =~ /dataflux-func-sqldump-[0-9]{8}-[0-9]{6}\.sql$ ]] || fail "the name $dump"
     [[ $(mode "$dump") == 600 ]] || fail 'the dump can be read by others'
+    # shellcheck disable=SC2016 # SQL's quotes
+    grep -q 'INSERT INTO `func_task`' "$dump" || fail 'the rows are not in it'
+    sql "$row" >"$T/row"
     sql 'DELETE FROM func_task WHERE queue = 99; CREATE TABLE later (id INT)'
     refused 1 'add --yes' verb restore "$dump"
     verb restore "$dump" --yes
     [[ $(sql "SELECT COUNT(*) FROM func_task WHERE queue = 99") == 1 ]] || fail 'the row did not come back'
     [[ -z $(sql "SHOW TABLES LIKE 'later'") ]] || fail 'a later table is still there'
+    sql 'DROP TABLE func_task'
+    verb restore "$dump" --yes
+    [[ -s $T/row && $(sql "$row") == "$(cat "$T/row")" ]] || fail 'a table that was lost did not come back as it was'
     # A dump that breaks off, and one that MySQL does not take: the database stays as it is, Func runs again.
     head -n 20 "$dump" >"$T/half.sql"
     refused 1 'not a complete dump' verb restore "$T/half.sql" --yes
@@ -98,10 +107,14 @@ test_backup_and_restore() {
 }
 
 test_set_restart_stop_logs() {
-    local before
-    before=$(container mysql)
+    local before all password
+    before=$(container mysql) all=$(services)
+    password=$(grep '^MYSQL_PASSWORD' "$INSTALL/data/user-config.yaml")
     verb set LOG_LEVEL=WARNING "NOTE=it's: #1"
     [[ $(container mysql) == "$before" ]] || fail 'set restarted the database'
+    [[ $(grep '^MYSQL_PASSWORD' "$INSTALL/data/user-config.yaml") == "$password" ]] || fail 'another password is there'
+    [[ $(stat -c '%a %U' "$INSTALL/data/user-config.yaml") == '600 root' ]] || fail 'others can read the configuration'
+    [[ $all != *' 0/'* && $(services) == "$all" ]] || fail "not everything runs again: $(services)"
     docker exec "$(container server)" /usr/bin/python3 -c 'import yaml; c = yaml.safe_load(open("/data/user-config.yaml")); assert c["LOG_LEVEL"] == "WARNING" and c["NOTE"] == "it'\''s: #1", c'
     refused 1 'lock Func out' verb set MYSQL_PASSWORD=other
     refused 2 'not KEY=VALUE' verb set nonsense
@@ -133,6 +146,11 @@ test_what_keeps_functions_from_answering_is_found() {
     docker service scale dataflux-func_redis=0
     refused 1 'BAD   Redis answers' verb doctor
     docker service scale dataflux-func_redis=1
+    docker service scale --detach dataflux-func_beat=0
+    eventually '' container beat
+    refused 1 'BAD   services' verb doctor | tee "$T/doctor"
+    grep -q 'beat 0/0' "$T/doctor" || fail 'it is not named'
+    docker service scale dataflux-func_beat=1
     eventually True app setUp
     verb doctor
     # At a terminal, where an operator types it.

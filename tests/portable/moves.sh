@@ -193,3 +193,33 @@ EOF
     eventually True app setUp
     verb uninstall --purge --yes
 }
+
+test_without_databases_it_waits_for_its_set_up() {
+    local name
+    folder 1.0.0
+    install "$OLD" --port "$PORT" --no-mysql --no-redis | tee "$T/output"
+    for name in MYSQL_HOST REDIS_HOST; do
+        grep -q "$name" "$T/output" || fail "it does not say what to set: $name"
+    done
+    [[ $(services) == 'dataflux-func_beat 1/1 dataflux-func_server 1/1 dataflux-func_worker-0 1/1 dataflux-func_worker-1-6 1/1 dataflux-func_worker-7 1/1 dataflux-func_worker-8-9 1/1' ]] || fail "$(services)"
+    [[ $(curl -sS -o /dev/null -w '%{http_code} %{redirect_url}' "http://127.0.0.1:$PORT/") == "302 http://127.0.0.1:$PORT/client-app" ]] || fail redirect
+    eventually False app setUp
+    ! grep -s '^MYSQL_PASSWORD' "$INSTALL/data/user-config.yaml" || fail 'a password for no database'
+}
+
+test_of_a_purged_installation_only_the_engine_remains() {
+    local left
+    docker rm -fv dff-test-mysql dff-test-redis 2>/dev/null || true # those of a test above
+    verb uninstall --purge --yes
+    left=$(
+        docker ps --all --format 'container {{.Names}}'
+        docker volume ls --format 'volume {{.Name}}'
+        docker network ls --format 'network {{.Name}}' | grep dataflux || true
+        docker service ls --format 'service {{.Name}}'
+        docker secret ls --format 'secret {{.Name}}'
+        docker config ls --format 'config {{.Name}}'
+        find /etc /usr/local -xdev -name '*dataflux*'
+    )
+    [[ -z $left && ! -e $INSTALL ]] || fail "left: $left"
+    docker info >/dev/null
+}

@@ -23,7 +23,7 @@ pub(super) struct BlockEnd {
 
 /// What a block has so far.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Progress {
+pub(super) struct BlockContent {
     /// How many tokens.
     pub(super) tokens: usize,
     /// How many of them are matches.
@@ -42,14 +42,14 @@ impl BlockEnd {
     /// Returns whether the block ends here. `distance_bits` gives the bits that its distances take with fixed codes, extra
     /// bits included; it is called seldom.
     #[inline(always)]
-    pub(super) fn is_reached(self, block: Progress, distance_bits: impl FnOnce() -> usize) -> bool {
+    pub(super) fn is_reached(self, block: BlockContent, distance_bits: impl FnOnce() -> usize) -> bool {
         block.tokens == self.max_tokens
             || self.check_every.is_some_and(|tokens| block.tokens.is_multiple_of(tokens))
                 && block.compresses_well(distance_bits())
     }
 }
 
-impl Progress {
+impl BlockContent {
     fn compresses_well(self, distance_bits: usize) -> bool {
         let upper_bound = self.tokens + distance_bits / 8;
         self.matches < self.tokens / 2 && upper_bound < self.content / 2

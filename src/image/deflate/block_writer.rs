@@ -7,7 +7,7 @@
 use std::sync::LazyLock;
 
 use super::bit_writer::BitWriter;
-use super::block_end::{BlockEnd, Progress};
+use super::block_end::{BlockContent, BlockEnd};
 use super::code_header::OwnCodes;
 use super::huffman_tree::{Codeword, codewords};
 use super::symbols::{
@@ -73,7 +73,7 @@ impl BlockWriter {
         self.literals[END_OF_BLOCK] = 1;
     }
 
-    /// Adds a literal and returns whether the block ends here; `content` is [`Progress::content`].
+    /// Adds a literal and returns whether the block ends here; `content` is [`BlockContent::content`].
     #[inline(always)]
     pub(super) fn add_literal(&mut self, byte: u8, content: usize) -> bool {
         self.tokens.push(Token::literal(byte));
@@ -81,7 +81,7 @@ impl BlockWriter {
         self.is_at_end(content)
     }
 
-    /// Adds a match of 3 to 258 bytes and returns whether the block ends here; `content` is [`Progress::content`].
+    /// Adds a match of 3 to 258 bytes and returns whether the block ends here; `content` is [`BlockContent::content`].
     #[inline(always)]
     pub(super) fn add_match(&mut self, length: usize, distance: usize, content: usize) -> bool {
         let (above_min, distance) = ((length - MIN_MATCH) as u8, distance as u32);
@@ -94,7 +94,7 @@ impl BlockWriter {
 
     #[inline(always)]
     fn is_at_end(&self, content: usize) -> bool {
-        let progress = Progress { tokens: self.tokens.len(), matches: self.matches, content };
+        let progress = BlockContent { tokens: self.tokens.len(), matches: self.matches, content };
         self.end.is_reached(progress, || self.fixed_distance_bits())
     }
 

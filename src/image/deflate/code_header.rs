@@ -22,7 +22,7 @@ pub(super) struct OwnCodes {
     pub(super) literals: HuffmanTree,
     pub(super) distances: HuffmanTree,
     /// The lengths of both, as symbols of the code-length code.
-    runs: Vec<Run>,
+    runs: Vec<CodeLengthSymbol>,
     /// The code-length code.
     lengths: HuffmanTree,
     /// How many of its lengths are written, in [`CODE_LENGTH_ORDER`].
@@ -31,7 +31,7 @@ pub(super) struct OwnCodes {
 
 /// A symbol of the code-length code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Run {
+struct CodeLengthSymbol {
     symbol: u8,
     /// The value of its extra bits.
     extra: u8,
@@ -76,7 +76,7 @@ impl OwnCodes {
 }
 
 /// Cuts code lengths into runs.
-fn runs(lengths: &[u8]) -> Vec<Run> {
+fn runs(lengths: &[u8]) -> Vec<CodeLengthSymbol> {
     let mut runs = Vec::new();
     let (mut rest, mut previous) = (lengths, None);
     while let Some(&length) = rest.first() {
@@ -88,12 +88,14 @@ fn runs(lengths: &[u8]) -> Vec<Run> {
             _ => 1 + 6,
         };
         let count = rest.iter().take(longest).take_while(|other| **other == length).count();
-        let once = Run { symbol: length, extra: 0 };
+        let once = CodeLengthSymbol { symbol: length, extra: 0 };
         match (length, count) {
-            (0, 11..) => runs.push(Run { symbol: MANY_ZEROS, extra: count as u8 - 11 }),
-            (0, 3..) => runs.push(Run { symbol: FEW_ZEROS, extra: count as u8 - 3 }),
-            (1.., 3..) if is_repeated => runs.push(Run { symbol: REPEAT, extra: count as u8 - 3 }),
-            (1.., 4..) if !is_repeated => runs.extend([once, Run { symbol: REPEAT, extra: count as u8 - 1 - 3 }]),
+            (0, 11..) => runs.push(CodeLengthSymbol { symbol: MANY_ZEROS, extra: count as u8 - 11 }),
+            (0, 3..) => runs.push(CodeLengthSymbol { symbol: FEW_ZEROS, extra: count as u8 - 3 }),
+            (1.., 3..) if is_repeated => runs.push(CodeLengthSymbol { symbol: REPEAT, extra: count as u8 - 3 }),
+            (1.., 4..) if !is_repeated => {
+                runs.extend([once, CodeLengthSymbol { symbol: REPEAT, extra: count as u8 - 1 - 3 }])
+            }
             _ => runs.extend(std::iter::repeat_n(once, count)),
         }
         previous = Some(length);

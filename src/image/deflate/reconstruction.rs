@@ -6,13 +6,12 @@
 //! blocks from a byte boundary on, the last of them marked final. A stored block's content starts at a byte boundary in
 //! both streams, so the length of the padding before it differs between them.
 
-use std::cell::Cell;
-use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Once, OnceLock};
+use std::sync::OnceLock;
 
 use preflate_rs::{PreflateConfig, preflate_whole_deflate_stream, recreate_whole_deflate_stream};
 
 use super::bit_writer::BitWriter;
+use super::caught_panic::caught;
 use super::chunk::{Chunk, Context, WINDOW};
 use super::encoder::{Encoder, EncoderState};
 
@@ -63,7 +62,7 @@ impl EncoderGuess {
         };
         let by_any = || Encoder::all().find_map(|encoder| by(encoder, false));
         if is_first {
-            let found = quietly(by_any).flatten();
+            let found = caught(by_any).flatten();
             self.0.get_or_init(|| found.map(|(encoder, _)| encoder));
             return found;
         }
@@ -122,7 +121,7 @@ impl Reconstruction {
             }
             Method::Predicted { corrections, unmark, paddings } => (corrections, unmark, paddings),
         };
-        let stream = quietly(|| recreate_whole_deflate_stream(context.up_to_end(), corrections))?.ok()?;
+        let stream = caught(|| recreate_whole_deflate_stream(context.up_to_end(), corrections))?.ok()?;
         let mut stream = stream.get(stored_size(context.history)..)?.to_vec();
         if let Some(bit) = unmark {
             *stream.get_mut(usize::try_from(bit / 8).ok()?)? &= !(1 << (bit % 8));
@@ -151,29 +150,6 @@ impl Reconstruction {
             Method::Encoded(..) => 16,
         }
     }
-}
-
-thread_local! {
-    /// Whether a panic on this thread is caught and only means that a prediction failed.
-    static CAUGHT: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Runs `work` and returns `None` if it panics, without the message that a panic prints: preflate asserts where its input
-/// makes no sense, which here is just another failed prediction.
-fn quietly<T>(work: impl FnOnce() -> T) -> Option<T> {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let others = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            if !CAUGHT.get() {
-                others(info);
-            }
-        }));
-    });
-    CAUGHT.set(true);
-    let outcome = panic::catch_unwind(AssertUnwindSafe(work));
-    CAUGHT.set(false);
-    outcome.ok()
 }
 
 /// The size in bytes of a stored block of `history` bytes, and of none for 0.
@@ -217,7 +193,7 @@ fn predict(chunk: &Chunk) -> Option<Method> {
         verify_compression: false,
         ..Default::default()
     };
-    let (found, _) = quietly(|| preflate_whole_deflate_stream(&stream, &config))?.ok()?;
+    let (found, _) = caught(|| preflate_whole_deflate_stream(&stream, &config))?.ok()?;
     let unmark = (!chunk.is_final).then_some(mark);
     Some(Method::Predicted { corrections: found.corrections, unmark, paddings })
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::support::craft::{forged_bundle, small_bundle, unbound_bundle, with_gap, with_index, with_stream};
+use crate::support::facts::Facts;
 use crate::support::{file, noise};
 use pack::bundle::{Bundle, BundleAccess, BundlePart, Scope, extract, prove, verify};
 use pack::error::{Class, Error};

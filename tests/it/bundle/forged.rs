@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use crate::support::craft::{bundle_of_folder, with_index_text, with_stream};
+use crate::support::facts::Facts;
 use crate::support::images::{Layers, docker_legacy, gzip, image, layer, oci};
 use crate::support::{file, noise, write_product};
 use pack::bundle::{Bundle, BundleAccess, Carried, CarriedArtifact, Contents, FileContent, Scope, verify};

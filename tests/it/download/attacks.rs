@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::support::facts::Facts;
 use crate::support::fault::product::Product;
 use crate::support::fault::{Reply, serve};
 use crate::support::{noise, top};

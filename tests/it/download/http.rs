@@ -198,11 +198,11 @@ fn pinning_reads_every_kind_of_source() {
     let manifest = pack::manifest::Manifest::parse(text.to_string(), "test").expect("valid");
     let fetcher = Fetcher::new(Product::hurried()).expect("a fetcher");
     let base = "file:///nowhere/manifest.json".parse().expect("a URL");
-    let artifacts: Vec<_> = manifest.artifacts().iter().enumerate().collect();
-    let (pins, failure) = fetcher.pin(&artifacts, &base, &pack::progress::Silent);
+    let (pins, failure) = fetcher.pin(manifest.artifacts(), &base, &pack::progress::Silent);
     assert!(failure.is_none(), "{failure:?}");
     let expected = pack::digest::Descriptor { size: bytes.len() as u64, digest: pack::digest::Digest::of(&bytes) };
-    assert_eq!(pins, [(0, expected), (1, expected)]);
+    let id = |place: usize| manifest.artifacts()[place].id.clone();
+    assert_eq!(pins, [(id(0), expected), (id(1), expected)]);
     assert!(server.requests().iter().all(|request| request.header("cache-control") == Some("no-cache")));
 }
 

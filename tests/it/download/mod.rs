@@ -10,6 +10,7 @@ mod mirrors;
 mod partial;
 mod quirks;
 mod ranges;
+mod shared;
 mod signature_faults;
 mod soak;
 mod stale_proxy;

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::support::facts::Facts;
 use crate::support::fault::product::Product;
 use crate::support::fault::{Reply, Request, serve};
 use crate::support::noise;

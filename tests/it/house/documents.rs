@@ -98,7 +98,7 @@ fn the_readmes_show_the_same_commands_and_the_example_as_it_is() {
     let manifest = Manifest::parse(read("examples/hello/manifest.json"), "the example").expect("valid");
     for artifact in manifest.artifacts() {
         let pin = artifact.pin.expect("pinned");
-        let row = format!("  {:<12}  {:>8} bytes  {}", artifact.name.as_str(), pin.size.expect("sized"), pin.digest);
+        let row = format!("  {:<12}  {:>8} bytes  {}", artifact.id.name.as_str(), pin.size.expect("sized"), pin.digest);
         for text in [&english, &chinese] {
             assert!(text.contains(&row), "a README does not show: {row}");
         }

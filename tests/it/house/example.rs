@@ -45,9 +45,9 @@ fn its_pins_are_true() {
     for artifact in manifest().artifacts() {
         let pin = artifact.pin.expect("pinned");
         let Descriptor { size, digest } =
-            Descriptor::of_reader(File::open(artifact.name.below(&example())).expect("there")).expect("readable");
+            Descriptor::of_reader(File::open(artifact.id.name.below(&example())).expect("there")).expect("readable");
         let hint = "after a change, run: pack lock --update examples/hello/manifest.json";
-        assert_eq!((Some(size), digest), (pin.size, pin.digest), "{}: {hint}", artifact.name);
+        assert_eq!((Some(size), digest), (pin.size, pin.digest), "{}: {hint}", artifact.id.name);
     }
 }
 

@@ -1,5 +1,6 @@
-//! The house rules: of the sources, of the documents, of the example.
+//! The house rules: of the sources and what they use, of the documents, of the example.
 
+mod dependencies;
 mod documents;
 mod example;
 mod files;

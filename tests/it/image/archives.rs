@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::support::blobs::assert_comes_back;
+use crate::support::facts::Facts;
 use crate::support::images::{
     Layers, Made, Member, docker_archive, docker_legacy, gzip, image, image_for, layer, oci, tar, zstd,
 };

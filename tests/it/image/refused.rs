@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::fs;
 
+use crate::support::facts::Facts;
 use crate::support::images::{Layers, Member, docker_archive, docker_legacy, gzip, image, layer, oci, tar, zstd};
 use crate::support::{expect, file, noise, portable, skip, tree};
 use pack::digest::Digest;

@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use crate::support::facts::Facts;
 use crate::support::images::{Layers, Member, docker_archive, gzip, image, image_for, layer, oci, tar};
 use pack::digest::Digest;
 use pack::error::{Class, Error, Result};

@@ -7,6 +7,7 @@ pub mod blobs;
 pub mod bounded;
 pub mod craft;
 pub mod engine;
+pub mod facts;
 pub mod fault;
 pub mod images;
 pub mod mounts;

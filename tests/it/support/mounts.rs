@@ -38,3 +38,36 @@ impl Drop for Tmpfs {
         let _ = Command::new("umount").arg("-l").arg(&self.path).status();
     }
 }
+
+/// An XFS with reflinks in a file, unmounted when dropped.
+pub struct Xfs {
+    path: PathBuf,
+}
+
+impl Xfs {
+    /// Makes one below `scratch` and mounts it; `None`, and a line that says so, where this user may not.
+    pub fn mount(scratch: &Path) -> Option<Self> {
+        let (image, path) = (scratch.join("xfs.img"), scratch.join("xfs"));
+        std::fs::create_dir_all(&path).expect("a mount point");
+        // The smallest that mkfs.xfs makes; hardly any of it is ever written.
+        std::fs::File::create(&image).and_then(|file| file.set_len(320 << 20)).expect("a sparse file");
+        let ran = |command: &mut Command| command.status().is_ok_and(|status| status.success());
+        if ran(Command::new("mkfs.xfs").arg("-q").args(["-m", "reflink=1"]).arg(&image))
+            && ran(Command::new("mount").args(["-o", "loop"]).args([&image, &path]))
+        {
+            return Some(Xfs { path });
+        }
+        super::skip("a file system with reflinks needs root and mkfs.xfs");
+        None
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Xfs {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.path).status();
+    }
+}

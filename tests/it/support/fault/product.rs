@@ -1,10 +1,11 @@
 //! A product to download: bytes that look like nothing else, their manifest, and a folder for them.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
+use crate::support::facts::Facts;
 use pack::digest::Digest;
 use pack::error::{Error, Result};
 use pack::fetch::{Fetcher, Options, Outcome};
@@ -19,16 +20,28 @@ use url::Url;
 pub struct Product {
     pub scratch: TempDir,
     artifacts: Vec<(String, Vec<String>, Digest, Option<u64>)>,
+    kind: &'static str,
 }
 
 impl Product {
     pub fn new() -> Self {
-        Product { scratch: tempfile::tempdir().expect("a temporary folder"), artifacts: Vec::new() }
+        Self::below(&std::env::temp_dir())
+    }
+
+    /// Its folder is below `place`.
+    pub fn below(place: &Path) -> Self {
+        let scratch = tempfile::tempdir_in(place).expect("a temporary folder");
+        Product { scratch, artifacts: Vec::new(), kind: "file" }
     }
 
     /// One artifact called `a` with these bytes at this URL.
     pub fn of(bytes: &[u8], url: &str) -> Self {
         Self::new().with("a", bytes, &[url])
+    }
+
+    /// All its artifacts are of that kind.
+    pub fn of_kind(self, kind: &'static str) -> Self {
+        Product { kind, ..self }
     }
 
     pub fn with(self, name: &str, bytes: &[u8], urls: &[&str]) -> Self {
@@ -46,8 +59,8 @@ impl Product {
             .artifacts
             .iter()
             .map(|(name, urls, digest, size)| match size {
-                Some(size) => serde_json::json!({"name": name, "kind": "file", "urls": urls, "size": size, "digest": digest.to_string()}),
-                None => serde_json::json!({"name": name, "kind": "file", "urls": urls, "digest": digest.to_string()}),
+                Some(size) => serde_json::json!({"name": name, "kind": self.kind, "urls": urls, "size": size, "digest": digest.to_string()}),
+                None => serde_json::json!({"name": name, "kind": self.kind, "urls": urls, "digest": digest.to_string()}),
             })
             .collect();
         serde_json::json!({"schemaVersion": 1, "name": "test", "version": "1.0.0", "artifacts": artifacts}).to_string()

@@ -1,0 +1,77 @@
+//! A publisher's secret key: made, read from a file, and signing. The only part that takes the whole of minisign.
+
+use std::fs;
+use std::io::Cursor;
+use std::path::Path;
+
+use minisign::{ErrorKind, KeyPair, SecretKeyBox, SignatureBox};
+
+use crate::error::{Error, IoContext, Result};
+
+/// A publisher's secret key. Nothing prints it.
+pub struct SecretKey(minisign::SecretKey);
+
+impl SecretKey {
+    /// Reads a key file; `password` is asked for one only when the key has one.
+    ///
+    /// # Errors
+    /// The file cannot be read, is no secret key, or the password is wrong.
+    pub fn read(path: &Path, password: impl FnOnce() -> Result<String>) -> Result<Self> {
+        let content = fs::read_to_string(path).doing("read the secret key", path)?;
+        let parse = || {
+            SecretKeyBox::from_string(&content).map_err(|_| {
+                Error::failed("this is no secret key")
+                    .fact("path", path.display())
+                    .hint("name the .key file that 'pack keygen' or minisign wrote")
+            })
+        };
+        match parse()?.into_unencrypted_secret_key() {
+            Ok(key) => return Ok(SecretKey(key)),
+            Err(error) if matches!(error.kind(), ErrorKind::Verify) => {
+                return Err(Error::failed("this secret key without a password cannot be checked, and is not used")
+                    .fact("path", path.display())
+                    .fact("reason", "its checksum is missing or wrong; minisign -W writes none")
+                    .hint("make a key with 'pack keygen --no-password', or one with a password"));
+            }
+            Err(_) => {}
+        }
+        parse()?.into_secret_key(Some(password()?)).map(SecretKey).map_err(|_| {
+            Error::failed("the secret key cannot be opened: the password is wrong")
+                .fact("path", path.display())
+                .hint("try again with the right password")
+        })
+    }
+
+    /// Signs `content`; `comment` is signed too. The text of a `.minisig` file.
+    ///
+    /// # Errors
+    /// The key cannot sign.
+    pub fn sign(&self, content: &[u8], comment: &str) -> Result<String> {
+        minisign::sign(None, &self.0, Cursor::new(content), Some(comment), Some("signature made by pack"))
+            .map(SignatureBox::into_string)
+            .map_err(|cause| {
+                let error = Error::failed("cannot sign").fact("cause", cause);
+                error.hint("see whether the key signs with the stock program, or make another: pack keygen")
+            })
+    }
+}
+
+/// A new pair of keys: the texts of a `.pub` and of a `.key` file, the latter under `password` if any.
+///
+/// # Errors
+/// The system has no randomness to give.
+pub fn generate(password: Option<String>) -> Result<(String, String)> {
+    let pair = match password {
+        Some(password) => KeyPair::generate_encrypted_keypair(Some(password)),
+        None => KeyPair::generate_unencrypted_keypair(),
+    };
+    let texts = pair.and_then(|pair| {
+        let public = pair.pk.to_box()?.into_string();
+        let secret = pair.sk.to_box(Some("pack secret key: keep it to yourself"))?.into_string();
+        Ok((public, secret))
+    });
+    texts.map_err(|cause| {
+        let error = Error::failed("cannot make a key pair").fact("cause", cause);
+        error.hint("try again; where the system has no randomness yet, wait until it has")
+    })
+}
