@@ -15,13 +15,7 @@ use crate::site::{self, Signals};
 ///
 /// # Errors
 /// The bundle is damaged or not what was signed, then nothing was run; or it has no script, or that cannot be started.
-pub fn run(
-    path: &Path,
-    args: &[OsString],
-    trust: &Trust,
-    signals: Signals,
-    progress: Box<dyn Progress>,
-) -> Result<u8> {
+pub fn run(path: &Path, args: &[OsString], trust: &Trust, signals: Signals, progress: Box<dyn Progress>) -> Result<u8> {
     let bundle = Bundle::open(path)?;
     progress.phase("verifying");
     let damage = bundle::verify(&bundle, progress.as_ref())?;
