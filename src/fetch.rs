@@ -278,7 +278,7 @@ impl Fetcher {
         std::thread::scope(|scope| {
             for _ in 1..self.http.options().jobs.clamp(1, sizes.len().max(1)) {
                 // With fewer threads than asked for it only takes longer.
-                if std::thread::Builder::new().spawn_scoped(scope, &one_after_another).is_err() {
+                if std::thread::Builder::new().spawn_scoped(scope, one_after_another).is_err() {
                     break;
                 }
             }

@@ -33,7 +33,7 @@ impl Proxies {
     /// # Errors
     /// A variable's value is not a proxy. The error does not repeat it, for it may hold a password.
     pub(super) fn from_environment() -> Result<Self> {
-        Self::read(|name| std::env::var_os(name))
+        Self::read(std::env::var_os)
     }
 
     fn read(variable: impl Fn(&'static str) -> Option<OsString>) -> Result<Self> {
