@@ -84,6 +84,13 @@ pub struct PublicKey {
     text: String,
 }
 
+/// As minisign prints it.
+impl std::fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
 impl PublicKey {
     /// Reads `text`: a key as minisign prints it (`RW…`), else the path of a `.pub` file.
     ///
@@ -153,13 +160,6 @@ impl PublicKey {
             .fact("unsigned", what)
             .fact("key", &self.text)
             .hint("ask the publisher for the signature: it is made with 'pack sign manifest.json'")
-    }
-}
-
-/// As minisign prints it.
-impl std::fmt::Display for PublicKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.text)
     }
 }
 

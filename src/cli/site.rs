@@ -61,8 +61,7 @@ pub(super) fn run(mut args: SiteArgs, terminal: &Terminal, signals: Signals, pac
         }
         _ => refuse_what_is_not_for_the_product(&args.bundle, first)?,
     }
-    let (trust, progress) = (args.key.read()?, terminal.progress());
-    run_on_site::run(&args.bundle, &words, &trust, signals, progress.as_ref())
+    run_on_site::run(&args.bundle, &words, &args.key.read()?, signals, terminal.progress())
 }
 
 /// Takes `--pubkey KEY` off the beginning: there it is for `pack`, not for the product.

@@ -11,13 +11,14 @@ use crate::progress::Progress;
 use crate::site::{self, Signals};
 
 /// Checks every byte of the bundle at `path`, then runs its script with `args` and returns the script's exit code.
+/// `progress` ends before the script starts, which speaks for itself.
 ///
 /// # Errors
 /// The bundle is damaged or not what was signed, then nothing was run; or it has no script, or that cannot be started.
-pub fn run(path: &Path, args: &[OsString], trust: &Trust, signals: Signals, progress: &dyn Progress) -> Result<u8> {
+pub fn run(path: &Path, args: &[OsString], trust: &Trust, signals: Signals, progress: Box<dyn Progress>) -> Result<u8> {
     let bundle = Bundle::open(path)?;
     progress.phase("verifying");
-    let damage = bundle::verify(&bundle, progress)?;
+    let damage = bundle::verify(&bundle, progress.as_ref())?;
     if let Some(first) = damage.first() {
         return Err(Error::integrity("the bundle is damaged: nothing was run")
             .fact("path", path.display())
@@ -26,6 +27,7 @@ pub fn run(path: &Path, args: &[OsString], trust: &Trust, signals: Signals, prog
             .hint(compare_bundle(path)));
     }
     let is_unpacked = |artifact: &CarriedArtifact| site::is_unpacked(bundle.index(), artifact);
-    let (access, _) = trust.access(&bundle, Scope::Artifacts(&is_unpacked), progress)?;
+    let (access, _) = trust.access(&bundle, Scope::Artifacts(&is_unpacked), progress.as_ref())?;
+    drop(progress);
     checking_bundle(path, site::run(&access, trust.key.as_ref(), args, signals))
 }

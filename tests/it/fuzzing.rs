@@ -89,3 +89,30 @@ fn every_target_is_tested_here() {
         assert!(text.contains(&format!("pack::fuzzing::{name}(data)")), "{} calls something else", path.display());
     }
 }
+
+/// The names under `[dependencies]` of the program, and those that the lock file of `fuzz/` gives it.
+fn libraries() -> (Vec<String>, Vec<String>) {
+    let read = |path: &str| fs::read_to_string(top().join(path)).expect("readable");
+    let (program, lock) = (read("Cargo.toml"), read("fuzz/Cargo.lock"));
+    let (_, section) = program.split_once("[dependencies]\n").expect("a section");
+    let section = section.split("\n[").next().unwrap_or_default();
+    let mut asked: Vec<String> =
+        section.lines().filter_map(|line| Some(line.split_once(" = ")?.0.to_owned())).collect();
+    let (_, package) = lock.split_once("name = \"pack\"\n").expect("the program in the lock file");
+    let package = package.split("]\n").next().unwrap_or_default();
+    let mut locked: Vec<String> = package
+        .lines()
+        .filter_map(|line| Some(line.trim().strip_prefix('"')?.split(['"', ' ']).next()?.to_owned()))
+        .collect();
+    asked.sort();
+    locked.sort();
+    (asked, locked)
+}
+
+/// Else `cargo fuzz` would change the file, or with `--locked` not build.
+#[test]
+fn the_lock_file_of_the_targets_has_the_libraries_that_the_program_asks_for() {
+    let (asked, locked) = libraries();
+    assert!(asked.len() > 20, "{asked:?}");
+    assert_eq!(asked, locked, "after a library came or went: cargo metadata --manifest-path fuzz/Cargo.toml");
+}

@@ -16,3 +16,4 @@ mod manifest;
 mod signatures;
 mod site;
 mod support;
+mod upgrade;

@@ -220,6 +220,28 @@ fn exchanged_images_are_refused_also_by_what_only_loads() {
     }
 }
 
+/// Every digest is right for what is there but that which the manifest pins.
+#[test]
+fn another_content_is_refused_by_the_proof_of_that_artifact_alone() {
+    let only = |name: &'static str| move |artifact: &CarriedArtifact| artifact.name.as_str() == name;
+    let text = b"exit\n";
+    let bytes = with_stream(&PRODUCT.bundle, |stream| {
+        let at = stream.windows(text.len()).position(|window| window == text).expect("the script");
+        stream[at] = b'E';
+    });
+    let error = judged(&bytes, Scope::Artifacts(&only("run.sh"))).expect_err("another content");
+    assert_eq!(error.class(), Class::Integrity, "{error}");
+    judged(&bytes, Scope::Artifacts(&only("one.tar.gz"))).expect("another artifact is what it was");
+    refused("another content", &bytes);
+    // No artifact is made of this file: only the comparison of the whole stream finds it.
+    let layout = with_stream(&PRODUCT.bundle, |stream| {
+        let key = b"imageLayoutVersion";
+        let at = stream.windows(key.len()).position(|window| window == key).expect("the layout");
+        stream[at] = b'x';
+    });
+    refused("another layout", &layout);
+}
+
 /// A recipe of one gzip file: content that is told, and the original file as it is.
 fn recipe(original: &[u8], content: &[u8], blob: Option<Descriptor>) -> Vec<u8> {
     let number = |mut value: u64| {

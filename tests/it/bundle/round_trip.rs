@@ -5,11 +5,16 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
+use crate::support::craft::bundle_of_folder;
+use crate::support::images::{Made, docker_legacy, image, layer};
 use crate::support::mounts::Tmpfs;
 use crate::support::{
     BUNDLE, PACK, PACK_SITE, expect, file, interruptible, noise, payload_at, portable, run, shell, small_product,
     staged, texts, tree, write_product,
 };
+use pack::bundle::{Bundle, Scope, prove};
+use pack::image::AnalysisOptions;
+use pack::progress::Silent;
 use serde_json::Value;
 
 fn folder() -> tempfile::TempDir {
@@ -274,4 +279,34 @@ fn inspecting_a_folder_says_what_to_do_with_it() {
     let folder = folder();
     let (_, err) = expect(1, folder.path(), &["inspect", "probe-portable"]);
     assert!(err.contains("pack verify probe-portable") && err.contains("pack bundle probe-portable"), "{err}");
+}
+
+#[test]
+fn an_image_that_two_archives_name_differently_has_both_names_and_is_proved() {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let one = || image("a:1", vec![layer(1, 2_000)]);
+    let renamed = Made { tag: "b:1".to_owned(), ..one() };
+    let archives =
+        [file("one.tar", "image", docker_legacy(&[one()])), file("two.tar", "image", docker_legacy(&[renamed]))];
+    write_product(place.path(), "1.0.0", &archives);
+    let path = place.path().join("x.run");
+    fs::write(&path, bundle_of_folder(place.path(), &AnalysisOptions::default(), |_| ())).expect("written");
+    let bundle = Bundle::open(&path).expect("a bundle");
+    let tags: Vec<String> =
+        bundle.index().images.iter().flat_map(|image| &image.tags).map(ToString::to_string).collect();
+    assert_eq!(bundle.index().images.len(), 1);
+    assert_eq!(tags.len(), 2, "{tags:?}");
+    prove(&bundle, Scope::Everything, &Silent).expect("proved");
+}
+
+#[test]
+fn an_image_that_is_carried_as_it_is_is_proved() {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let archive = zstd::bulk::compress(&docker_legacy(&[image("a:1", vec![layer(1, 2_000)])]), 3).expect("memory");
+    write_product(place.path(), "1.0.0", &[file("one.tar.zst", "image", archive)]);
+    let path = place.path().join("x.run");
+    fs::write(&path, bundle_of_folder(place.path(), &AnalysisOptions::default(), |_| ())).expect("written");
+    let bundle = Bundle::open(&path).expect("a bundle");
+    assert!(bundle.index().artifacts[0].carried.is_file());
+    prove(&bundle, Scope::Everything, &Silent).expect("proved");
 }

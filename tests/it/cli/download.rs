@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use crate::support::fault::{Reply, Request, Server, serve};
-use crate::support::{File, expect, file, manifest, noise, tree};
+use crate::support::{File, expect, file, json_of_output, manifest, noise, tree};
 use serde_json::{Value, json};
 
 type Files = Arc<Mutex<BTreeMap<String, Vec<u8>>>>;
@@ -75,7 +75,9 @@ fn a_new_version_transfers_only_what_changed_and_removes_what_is_gone() {
     expect(0, folder.path(), &["download", &url]);
     fs::write(folder.path().join("probe-portable/mine"), "not pack's").expect("written");
     publish(&files, "1.0.1", &product(3));
-    let update = json_of(folder.path(), &["download", &url]);
+    let (out, err) = expect(0, folder.path(), &["download", &url, "--json"]);
+    assert!(err.contains("removed gone: version 1.0.1 does not have it"), "{err}");
+    let update = json_of_output(&out);
     assert_eq!(update["wireBytes"], 300_000);
     let hows: Vec<_> = update["artifacts"].as_array().expect("a list").iter().map(|a| a["how"].clone()).collect();
     assert_eq!(hows, ["kept", "kept", "replaced"]);
@@ -337,6 +339,7 @@ fn what_was_a_file_may_become_a_folder_and_what_was_a_folder_a_file() {
     fs::write(product.join("conf/mine"), "mine").expect("written");
     publish(&files, "1.0.3", &new());
     let (_, err) = expect(1, folder.path(), &words);
+    assert!(err.contains("removed tool: it is in the way of version 1.0.3"), "{err}");
     assert!(err.contains("a folder lies where an artifact belongs") && err.contains("hint: move it away"), "{err}");
     assert_eq!(fs::read(product.join("conf/mine")).expect("kept"), b"mine");
     fs::remove_file(product.join("conf/mine")).expect("removed");

@@ -172,3 +172,48 @@ fn a_signature_of_the_same_version_with_other_content_is_refused_without_a_key_t
     fs::remove_file(folder.join("probe-portable/manifest.json.minisig")).expect("removed");
     expect(0, folder, &["lock", "probe-portable/manifest.json", "--pubkey", "stock.pub"]);
 }
+
+#[test]
+fn what_has_expired_is_told_or_refused_wherever_it_is_used() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder.path();
+    product(folder, "1.0.0");
+    let path = folder.join("probe-portable/manifest.json");
+    let text = fs::read_to_string(&path).expect("read");
+    fs::write(&path, text.replacen('{', "{ \"expires\": \"2001-01-01T00:00:00Z\",", 1)).expect("written");
+    expect(0, folder, &["keygen", "release", "--no-password"]);
+    expect(0, folder, &["sign", "probe-portable/manifest.json", "--key", "release.key"]);
+    expect(0, folder, &["bundle", "probe-portable", "-o", "x.run"]);
+    let with_key = ["--pubkey", "release.pub"];
+    for (words, key) in [
+        (&["verify", "probe-portable"][..], &[][..]),
+        (&["verify", "probe-portable"], &with_key),
+        (&["verify", "x.run"], &[]),
+        (&["verify", "x.run"], &with_key),
+        (&["bundle", "probe-portable", "-o", "y.run"], &with_key),
+        (&["cat", "x.run", "run.sh"], &with_key),
+        (&["extract", "x.run", "out"], &with_key),
+        (&["load", "probe-portable"], &with_key),
+        (&["load", "x.run"], &with_key),
+    ] {
+        let words = [words, key].concat();
+        let (_, err) = expect(3, folder, &[&words[..], &["--strict"]].concat());
+        assert!(err.contains("the manifest has expired"), "{words:?}: {err}");
+        let (_, err) = expect(0, folder, &words);
+        assert!(err.contains("expired at 2001-01-01T00:00:00Z"), "{words:?}: {err}");
+    }
+}
+
+#[test]
+fn images_of_a_folder_that_another_signed_are_not_loaded() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder.path();
+    product(folder, "1.0.0");
+    expect(0, folder, &["keygen", "release", "--no-password"]);
+    expect(0, folder, &["keygen", "other", "--no-password"]);
+    let load = |code, key| expect(code, folder, &["load", "probe-portable", "--pubkey", key]);
+    assert!(load(3, "release.pub").1.contains("this is not signed, and a key was given"));
+    expect(0, folder, &["sign", "probe-portable/manifest.json", "--key", "release.key"]);
+    load(0, "release.pub");
+    assert!(load(3, "other.pub").1.contains("it was made with another key"));
+}

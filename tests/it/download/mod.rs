@@ -5,6 +5,7 @@ mod cache;
 mod credentials;
 mod faults;
 mod http;
+mod kept;
 mod manners;
 mod mirrors;
 mod not_absent;
