@@ -6,7 +6,7 @@ use super::contents::Contents;
 use super::interpreter::Interpreter;
 use crate::error::{Error, IoContext, Result};
 use crate::manifest::{Kind, Manifest};
-use crate::path::RelPath;
+use crate::path::{RelPath, shell_word};
 use crate::platform::Platform;
 use crate::progress::Progress;
 use crate::release::Folder;
@@ -67,7 +67,7 @@ fn broken(interpreter: &Interpreter, name: &RelPath, path: &Path, platform: Plat
                 .hint(format_args!("list one built for {platform} in the manifest, with \"platform\": \"{platform}\""))
         }
         Interpreter::Unknown => error("the script is neither text nor a program of Linux")
-            .hint(format_args!("see what it is: file {}", path.display())),
+            .hint(format_args!("see what it is: file {}", shell_word(path))),
         _ => return None,
     })
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{StatVfsMountFlags, statvfs};
 
 use crate::error::{Error, Result};
+use crate::path::shell_word;
 use crate::room;
 use crate::scratch::Scratch;
 
@@ -42,8 +43,10 @@ impl Home {
         let error = Error::failed("there is no place where the product's files could be unpacked and run")
             .fact("needed", room::shown(needed));
         let error = refused.into_iter().fold(error, |error, why| error.fact("tried", why));
-        Err(error
-            .hint(format_args!("name a folder with that much room: PACK_TMPDIR=/some/folder sh {}", bundle.display())))
+        Err(error.hint(format_args!(
+            "name a folder with that much room: PACK_TMPDIR=/some/folder sh {}",
+            shell_word(bundle)
+        )))
     }
 
     fn make_in(place: &Path, needed: u64, own: &Path) -> Result<Self, String> {

@@ -77,8 +77,8 @@ fn command(script: &Path, name: &RelPath, bundle: &Path) -> Result<Command> {
     let interpreter = Interpreter::of(script).doing("read the script", script)?;
     let cannot = |title: &str| {
         Error::failed(title).fact("script", name).hint(format_args!(
-            "take the files out, which runs nothing, and see to it: sh {} pack extract DIR",
-            bundle.display()
+            "take the files out, which runs nothing, and see to it: sh {} pack extract files",
+            shell_word(bundle)
         ))
     };
     if let Some(missing) = interpreter.missing() {

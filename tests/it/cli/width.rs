@@ -18,8 +18,11 @@ const NAMES: [&str; 5] = [
 
 fn product(folder: &Path) {
     let files = NAMES.iter().zip(1..).map(|(name, seed)| {
-        let kind = if *name == "run.sh" { "script" } else { "file" };
-        file(name, kind, noise(seed, 1_000 * seed as usize))
+        let size = 1_000 * seed as usize;
+        match *name {
+            "run.sh" => file(name, "script", format!("#!/bin/sh\n{}\n", "#".repeat(size - 11)).into_bytes()),
+            _ => file(name, "file", noise(seed, size)),
+        }
     });
     portable(folder, &files.collect::<Vec<_>>());
 }
@@ -96,7 +99,7 @@ NAME                 BYTES  DIGEST
 …-redis-5.0.7-x86_…  2000   14e232f8d5ff
 …-redix-5.0.7-x86_…  3000   eead55bc49a1
 数据/说明文件.txt    4000   9f43ec0c5ab5
-run.sh               5000   71484dc7a57c
+run.sh               5000   990f274e0fa2
 ";
 
 const PINNED_AT_80: &str = "\
@@ -105,7 +108,7 @@ images/dataflux-func-mysql-5.7.26-x86_64.tar.gz  1000   6790374e3554
 images/dataflux-func-redis-5.0.7-x86_64.tar.gz   2000   14e232f8d5ff
 images/dataflux-func-redix-5.0.7-x86_64.tar.gz   3000   eead55bc49a1
 数据/说明文件.txt                                4000   9f43ec0c5ab5
-run.sh                                           5000   71484dc7a57c
+run.sh                                           5000   990f274e0fa2
 ";
 
 const PINNED_AT_200: &str = "\
@@ -114,7 +117,7 @@ images/dataflux-func-mysql-5.7.26-x86_64.tar.gz  1000   sha256:6790374e3554c449a
 images/dataflux-func-redis-5.0.7-x86_64.tar.gz   2000   sha256:14e232f8d5ff595c070ef9e08b05ced27abdc938aa281068c44807676360f975
 images/dataflux-func-redix-5.0.7-x86_64.tar.gz   3000   sha256:eead55bc49a1960579324d633e53479ef3a3056d2e81c3fa194402a34ac9b433
 数据/说明文件.txt                                4000   sha256:9f43ec0c5ab5c9654a79183760ddf02539dbe495e8774aac679ce7ee617d2826
-run.sh                                           5000   sha256:71484dc7a57cf823adb3f3950831895f3450740f8a7410c9b349eb3b29f38c58
+run.sh                                           5000   sha256:990f274e0fa219c3e2479f6c87e1cfa3bd34a058acdb4694faa3900a1a67f24e
 ";
 
 #[test]

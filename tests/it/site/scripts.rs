@@ -100,7 +100,7 @@ fn on_site(script: &[u8]) -> String {
 fn on_site_a_script_that_cannot_start_is_told_for_what_it_is() {
     let err = on_site(b"#!/bin/sh\r\nexit\r\n");
     assert!(
-        err.contains("CRLF") && err.contains("first line: #!/bin/sh\\r") && err.contains("pack extract DIR"),
+        err.contains("CRLF") && err.contains("first line: #!/bin/sh\\r") && err.contains("pack extract files"),
         "{err}"
     );
     let other = fs::read(PACK_SITE).map(|mut bytes| {
