@@ -18,7 +18,7 @@
 # Whatever options and functions the shell was started with. In POSIX mode bash takes 'unset' for what it is.
 posix=${POSIXLY_CORRECT-no}
 POSIXLY_CORRECT=1
-unset -f '[' cd cksum command exec exit grep gzip head id ls mkdir mktemp printf pwd return rm set sha256sum shift tail \
+unset -f '[' cd cksum command dd exec exit grep gzip head id ls mkdir mktemp printf pwd return rm set sha256sum shift tail \
     trap umask uname unset
 if [ "$posix" = no ]; then unset POSIXLY_CORRECT; else POSIXLY_CORRECT=$posix; fi
 set +aef -u
@@ -58,13 +58,12 @@ machine=$(uname -m)
 [ "$machine" = '@MACHINE@' ] || fail 1 'this bundle is for another kind of machine' \
     'expected: @MACHINE@' "actual: $machine" 'hint: use the bundle made for this machine'
 
-for tool in "$sum" grep gzip head id ls mkdir mktemp rm tail; do
+for tool in "$sum" dd grep gzip head id ls mkdir mktemp rm tail; do
     command -v "$tool" >/dev/null 2>&1 || fail 1 "the program '$tool' is not on this machine" "hint: install it, then try again"
 done
 
 # head ends first: tail has nothing worth saying about that, also where SIGPIPE is ignored.
 runtime() { tail -c "+$runtime_at" "$self" 2>/dev/null | head -c "$runtime_size"; }
-unpack() { (unset GZIP && exec gzip -dc 2>/dev/null); }
 
 actual=$(runtime | "$sum")
 [ "$actual" = "$packed_sum" ] || fail 3 'the bundle is damaged: its runtime is not what was packed' \
@@ -78,13 +77,17 @@ remove() {
     [ -z "$home" ] || rm -rf "$home"
     home=
 }
+# A signal is only noted where it comes; none of what runs meanwhile takes long. From here on no pipeline carries more than
+# fits into a pipe: between its two programs bash may run a trap, and waits then for the first, which waits for the second.
+caught=
 trap remove EXIT
-trap 'remove; exit 129' HUP
-trap 'remove; exit 130' INT
-trap 'remove; exit 131' QUIT
-trap 'remove; exit 141' PIPE
-trap 'remove; exit 143' TERM
-trap 'remove; exit 153' XFSZ
+trap 'caught=129' HUP
+trap 'caught=130' INT
+trap 'caught=131' QUIT
+trap 'caught=141' PIPE
+trap 'caught=143' TERM
+trap 'caught=153' XFSZ
+stop_if_caught() { [ -z "$caught" ] || exit "$caught"; }
 
 # shellcheck disable=SC2012,SC2046 # words without blanks, in the order that POSIX gives them
 owner() { set -- $(ls -ldn "$1") && printf '%s\n' "$3"; }
@@ -123,7 +126,13 @@ open_runtime() {
     # shellcheck disable=SC2010 # its name is not looked at
     ls -ldn "$home" | grep "^drwx--[-S]---[^ ]* *[0-9]* *$me " >/dev/null || return 1
     why='it is full, or mounted noexec'
-    runtime | unpack >"$home/pack" && chmod 700 "$home/pack" || return 1
+    # gzip ends where no gzip follows, and says that something else does.
+    {
+        dd bs=$((runtime_at - 1)) count=1 of=/dev/null 2>/dev/null
+        (unset GZIP && exec gzip -dc 2>/dev/null)
+    } <"$self" >"$home/pack"
+    stop_if_caught
+    chmod 700 "$home/pack" || return 1
     exec 9<"$home/pack"
     rm -rf "$home" || return 1
     home=
@@ -140,8 +149,10 @@ for place in "${PACK_TMPDIR:-}" "${TMPDIR:-}" /tmp /var/tmp /run /dev/shm "${HOM
     if real=$(cd -P "$asked" 2>/dev/null && pwd -P) && open_runtime "$real"; then
         umask "$mask"
         trap - EXIT HUP INT QUIT PIPE TERM XFSZ
+        stop_if_caught
         exec /proc/self/fd/9 site --bundle "$self" -- "$@"
     fi
+    stop_if_caught
     [ -z "$home" ] || rm -rf "$home"
     home=
     [ "$place" != "${PACK_TMPDIR:-}" ] || printf 'note: PACK_TMPDIR is passed over, %s: %s\n' "$place" "$why" >&2
