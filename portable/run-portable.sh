@@ -1877,9 +1877,10 @@ verb_stop() {
 remove_stack() {
     local deadline=$((SECONDS + 180)) label="label=com.docker.stack.namespace=$STACK" left
     step "Removing the stack $STACK"
-    left=$(d service ls --quiet --filter "$label") || docker_gone "no data was deleted"
-    [[ -z $left ]] || timeout 180 docker stack rm "$STACK" >/dev/null || docker_gone "no data was deleted"
     while :; do
+        left=$(d service ls --quiet --filter "$label" && d network ls --quiet --filter "$label") || docker_gone "no data was deleted"
+        # It fails while a task still has the network, and says so to nobody's use.
+        [[ -z $left ]] || timeout 60 docker stack rm "$STACK" >/dev/null 2>&1 || true
         left=$(d ps --all --quiet --filter "$label" && d network ls --quiet --filter "$label") || docker_gone "no data was deleted"
         [[ -n $left ]] || break
         ((SECONDS < deadline)) || die "containers or networks of the stack are still there after 180 s" \

@@ -61,7 +61,7 @@ impl Drop for Scratch {
     }
 }
 
-/// Removes every scratch path of this process. For the moment before an interrupted exit: whoever makes another one
+/// Removes every scratch path of this process. For the moment before an interrupted exit: a thread that makes another one
 /// from now on waits for that exit.
 pub fn remove_all() {
     let mut all = all();

@@ -32,7 +32,7 @@ SCRIPT
     done
 }
 
-# come_to NUMBER MOMENT: waits until so many seconds after the installation began, or after its passwords were written, and
+# come_to NUMBER MOMENT: waits until that many seconds after the installation began, or after its passwords were written, and
 # no longer than to its end.
 come_to() {
     vm_run 900 <<SCRIPT || die 'the installation did not come to where it is to be cut'

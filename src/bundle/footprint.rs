@@ -1,6 +1,6 @@
 //! What each artifact adds to a bundle, and which images have a layer in common.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::carried::CarriedArtifact;
 use super::index::Index;
@@ -27,11 +27,19 @@ impl Index {
         }
     }
 
-    /// The images that have a layer in the bundle's layout. What an archive that is carried as it is has of it is
-    /// shared with nobody.
-    pub fn sharers<'a>(&'a self, diff_id: &'a Digest) -> impl Iterator<Item = &'a Image> {
-        let images = self.lookup.images_by_layer.get(diff_id).into_iter().flatten();
-        images.map(|&image| &self.images[image]).filter(|image| !self.users(&image.id).is_empty())
+    /// Which images have each layer of the bundle's layout. What an archive that is carried as it is has of it is shared
+    /// with nobody. All are looked up at once: asked one by one, a layer that every image has would take the square of
+    /// their number.
+    pub fn sharers(&self) -> HashMap<&Digest, Vec<&Image>> {
+        let images = |places: &[usize]| {
+            places.iter().map(|&image| &self.images[image]).filter(|image| self.is_in_layout(image)).collect()
+        };
+        self.lookup.images_by_layer.iter().map(|(diff_id, places)| (diff_id, images(places))).collect()
+    }
+
+    /// Whether an artifact is made of the image, and does not only carry an archive that has it too.
+    pub fn is_in_layout(&self, image: &Image) -> bool {
+        !self.users(&image.id).is_empty()
     }
 
     /// The entries that no other artifact needs.

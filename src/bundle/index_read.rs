@@ -223,7 +223,7 @@ fn is_whole(index: &Index, image: &Image) -> bool {
     index.entry(&image::blob_path(&image.id)).is_some() && image.layers.iter().all(has)
 }
 
-/// The error for an index that cannot be right; whoever knows the bundle's name says what to do.
+/// The error for an index that cannot be right; the caller, who knows the bundle's name, adds the hint.
 fn wrong(why: impl Display) -> Error {
     Error::integrity("the bundle's index contradicts itself").fact("reason", why)
 }

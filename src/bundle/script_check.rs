@@ -1,4 +1,4 @@
-//! Whether the scripts of a bundle can start: told to whoever makes it, not only on site.
+//! Whether the scripts of a bundle can start: reported while bundling, not only on site.
 
 use std::path::Path;
 
@@ -50,15 +50,15 @@ pub fn check_scripts(
 /// Why a script can start nowhere, where it cannot.
 fn broken(interpreter: &Interpreter, name: &RelPath, path: &Path, platform: Platform) -> Option<Error> {
     let error = |title: &str| Error::failed(title).fact("path", path.display());
-    let mend = |command: &str| format!("at its source: {command} {name}; then pin it anew: pack lock --update");
+    let correct = |command: &str| format!("at its source: {command} {name}; then pin it again: pack lock --update");
     Some(match interpreter {
         Interpreter::WindowsLines { first } => {
             error("the script's lines end as on Windows (CRLF): it does not start on Linux")
                 .fact("first line", first.escape_debug())
-                .hint(mend("sed -i 's/\\r$//'"))
+                .hint(correct("sed -i 's/\\r$//'"))
         }
         Interpreter::ByteOrderMark => error("the script begins with a byte order mark: it does not start on Linux")
-            .hint(mend("sed -i '1s/^\\xef\\xbb\\xbf//'")),
+            .hint(correct("sed -i '1s/^\\xef\\xbb\\xbf//'")),
         Interpreter::Executable { machine, .. } if *machine != platform.elf_machine() => {
             let other = Platform::all().find(|known| known.elf_machine() == *machine);
             error("the script is a program for another kind of machine")

@@ -14,6 +14,9 @@ use crate::image::Image;
 use crate::image_ref::ImageRef;
 use crate::task::inspect;
 
+/// How many images that share a layer are listed with it: all of them, with each of them, would be the square.
+const MOST_LISTED: usize = 64;
+
 /// Show what is inside a bundle
 #[derive(Args)]
 #[command(after_help = "\
@@ -107,6 +110,8 @@ fn images(index: &Index, terminal: &Terminal) -> Result<()> {
     if index.images.is_empty() {
         return Ok(());
     }
+    let name_of = |image: &Image| image.tags.first().map_or("(no tag)", ImageRef::as_str).to_owned();
+    let sharers = index.sharers();
     let mut rows = Vec::new();
     for image in &index.images {
         let shown = |digest: &Digest| if terminal.verbose() { digest.to_string() } else { digest.short() };
@@ -118,18 +123,16 @@ fn images(index: &Index, terminal: &Terminal) -> Result<()> {
         let size = image.layers.iter().map(|layer| layer.size).sum();
         rows.push(vec![name, bytes(size), counted(image.layers.len() as u64, "layer"), shown(&image.id)]);
         for layer in &image.layers {
-            let sharers: Vec<&Image> = index.sharers(&layer.diff_id).collect();
-            let is_carried = sharers.iter().any(|sharer| sharer.id == image.id);
-            let others: Vec<&str> = sharers
-                .into_iter()
-                .filter(|other| is_carried && other.id != image.id)
-                .map(|other| other.tags.first().map_or("(no tag)", ImageRef::as_str))
-                .collect();
-            let shared = match &others[..] {
-                [] => None,
-                [one] => Some(format!("shared with {one}")),
-                all if terminal.verbose() => Some(format!("shared with {}", all.join(", "))),
-                all => Some(format!("shared with {} other images", all.len())),
+            let all: &[&Image] = sharers.get(&layer.diff_id).map_or(&[], Vec::as_slice);
+            let others = || all.iter().filter(|other| other.id != image.id);
+            let shared = match all.len() {
+                _ if !index.is_in_layout(image) => None,
+                0 | 1 => None,
+                2 => others().map(|one| format!("shared with {}", name_of(one))).next(),
+                many if terminal.verbose() && many <= MOST_LISTED => {
+                    Some(format!("shared with {}", others().map(|one| name_of(one)).collect::<Vec<_>>().join(", ")))
+                }
+                many => Some(format!("shared with {} other images", many - 1)),
             };
             let packed = layer.packed.map(|packed| format!("carried under its own {}", packed.codec.name()));
             let shared = shared.into_iter().chain(packed).collect::<Vec<_>>().join(", ");
@@ -147,9 +150,11 @@ fn images(index: &Index, terminal: &Terminal) -> Result<()> {
 }
 
 fn images_json(index: &Index) -> Value {
+    let sharers = index.sharers();
     let layer = |diff_id: &Digest, size: u64| {
-        let by: Vec<&Digest> = index.sharers(diff_id).map(|image| &image.id).collect();
-        json!({ "diffId": diff_id, "size": size, "images": by })
+        let by: &[&Image] = sharers.get(diff_id).map_or(&[], Vec::as_slice);
+        let first: Vec<&Digest> = by.iter().take(MOST_LISTED).map(|image| &image.id).collect();
+        json!({ "diffId": diff_id, "size": size, "images": first, "imagesInAll": by.len() })
     };
     let image = |image: &Image| {
         let layers: Vec<Value> = image.layers.iter().map(|one| layer(&one.diff_id, one.size)).collect();

@@ -18,8 +18,8 @@ use crate::task::run_on_site;
 /// Commands that take the bundle as their first word.
 const ON_THIS_BUNDLE: [&str; 5] = ["cat", "extract", "inspect", "load", "verify"];
 
-/// First words that are not the product's unless `--` stands before them, and what they mean after `pack`: whoever
-/// only wants to look must not install.
+/// First words that are not the product's unless `--` stands before them, and what they mean after `pack`: looking must
+/// not install.
 const NOT_FOR_THE_PRODUCT: [(&str, &str); 8] = [
     ("verify", "verify"),
     ("check", "verify"),

@@ -7,7 +7,7 @@ use super::{Descriptor, Hasher, PIECE};
 
 /// Hashes a file from its first byte on while its bytes are written in any order.
 ///
-/// What is written in its turn is hashed from memory; what came before its turn is read back.
+/// What is written in its turn is hashed from memory; what arrived before its turn is read back.
 #[derive(Debug, Clone, Default)]
 pub struct PrefixHasher {
     hasher: Hasher,

@@ -1,8 +1,8 @@
 //! One certificate given with `--cacert`, where it is the server's own: what curl asks of it, and no more.
 //!
 //! webpki, which decides everywhere else, takes a certificate of X.509 version 1 for no server's, nor one that is an
-//! authority's (what `openssl req -x509` makes), nor one whose only name is its common name. To whoever names the
-//! certificate itself these are no reasons: its key is the one that he means.
+//! authority's (what `openssl req -x509` makes), nor one whose only name is its common name. A user who
+//! names the certificate itself means its key, and these are no reasons.
 
 use std::net::IpAddr;
 
@@ -65,7 +65,7 @@ impl Certificate {
         }
     }
 
-    /// Checks that it may sign others, as OpenSSL does; webpki asks that of nothing that it is told to trust.
+    /// Checks that it may sign others, as OpenSSL does; webpki asks that of nothing in its list of trusted authorities.
     ///
     /// # Errors
     /// It is no authority's.

@@ -21,7 +21,7 @@ pub(super) struct Netrc {
 }
 
 impl Netrc {
-    /// Reads a netrc file's text. Words that mean nothing are passed over, as curl does, and told by [`Netrc::fault`].
+    /// Reads a netrc file's text. Words that mean nothing are passed over, as curl does, and reported by [`Netrc::fault`].
     pub(super) fn parse(text: &str) -> Self {
         let mut entries: Vec<NetrcEntry> = Vec::new();
         let mut fault: Option<String> = None;

@@ -88,7 +88,7 @@ impl Verifier {
     }
 
     fn check_authority(&self, chain: &Chain<'_>) -> Result<Vouched, Error> {
-        // webpki looks neither at the dates nor at the kind of what it is told to trust, and OpenSSL does.
+        // webpki looks neither at the dates nor at the kind of a trusted authority, and OpenSSL does.
         let fault = |given: &Certificate| given.check_authority().and_then(|()| given.check_dates(chain.now)).err();
         let by_given = self.check_given(chain, self.given.iter().filter(|given| fault(given).is_none()));
         if by_given.is_ok() {
@@ -130,7 +130,7 @@ fn is_unknown(error: &Error) -> bool {
     matches!(error, Error::InvalidCertificate(CertificateError::UnknownIssuer))
 }
 
-/// Whether webpki refuses the kind of certificate, whoever signed it.
+/// Whether webpki refuses the kind of certificate, no matter who signed it.
 fn is_form(error: &Error) -> bool {
     let Error::InvalidCertificate(CertificateError::Other(other)) = error else { return false };
     let why = other.0.downcast_ref::<webpki::Error>();

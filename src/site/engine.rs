@@ -86,7 +86,7 @@ pub(super) fn gives_back(id: &str) -> Result<bool> {
     if save()? {
         return Ok(true);
     }
-    // It may have been started anew meanwhile.
+    // It may have been started again meanwhile.
     expect_answers()?;
     let second = save()?;
     if !second {

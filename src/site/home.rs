@@ -114,9 +114,9 @@ fn is_ours(file: &Metadata) -> bool {
 }
 
 /// Who besides this user and root could put something else in the place of what is in `place`: the owner of a folder
-/// on the way to it, or whoever can write into one that has no sticky bit.
+/// on the way to it, or anybody who can write into one that has no sticky bit.
 fn why_unsafe(place: &Path) -> Option<String> {
-    // Whoever owns `/` can do anything; in a user namespace that is not user 0.
+    // The owner of `/` can do anything; in a user namespace that is not user 0.
     let root = fs::metadata("/").map(|root| root.uid()).unwrap_or(0);
     place.ancestors().find_map(|folder| {
         let name = folder.display();

@@ -66,7 +66,7 @@ impl Trust {
             self.check_signature(manifest.text().as_bytes(), signature.as_deref(), &path.display().to_string());
         let signed = signed.map_err(|error| {
             let again = sign_again(path, self.key.as_ref().map(PublicKey::id).as_deref());
-            error.hint(format_args!("get both again from the publisher, who signs it anew with: {again}"))
+            error.hint(format_args!("get both again from the publisher, who signs it again with: {again}"))
         })?;
         self.check_expiry(manifest, progress)?;
         Ok(signed)
