@@ -18,7 +18,7 @@ use crate::digest::{Mismatch, VerifyingWriter};
 use crate::error::{Error, IoContext, Result};
 use crate::image;
 use crate::manifest::{FILE_NAME, SIGNATURE_NAME, upgrade};
-use crate::path::RelPath;
+use crate::path::{RelPath, shell_word};
 use crate::progress::{Meter, Progress};
 use crate::release::Folder;
 use crate::room;
@@ -110,7 +110,8 @@ fn give_back(
     // What a file takes that is replaced comes back.
     let replaced = sizes.filter_map(|(path, _)| fs::symlink_metadata(path.below(target.root())).ok());
     let replaced: u64 = replaced.filter(|there| there.is_file()).map(|there| there.len()).sum();
-    let elsewhere = format_args!("extract to where there is room: pack extract {} DIR", bundle.path().display());
+    let (file, name) = (shell_word(bundle.path()), &bundle.index().name);
+    let elsewhere = format_args!("extract to where there is room: pack extract {file} /other/{name}");
     room::check(total.saturating_sub(replaced), target.root(), elsewhere)?;
     restore(bundle, &entries, target, progress)?;
     made.into_iter().try_for_each(|artifact| make(bundle, artifact, target, progress))

@@ -40,7 +40,7 @@ pub(super) fn check(folder: &Folder, selection: &[Pinned<'_>], cache: Option<&Ca
     }
     let (total, largest) = (missing.values().sum::<u64>(), missing.values().max().copied().unwrap_or(0));
     let elsewhere = format_args!(
-        "free some room (what it holds: 'du -sh {}'), or download to where there is room: pack download --dir DIR {}",
+        "free some room (what it holds: 'du -sh {}'), or download to where there is room: pack download --dir /other/folder {}",
         shell_word(root),
         shell_word(Path::new(manifest))
     );

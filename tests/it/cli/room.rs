@@ -37,7 +37,7 @@ fn a_download_says_beforehand_what_it_needs() {
     write_product(&source, "1.0.0", &[file("a", "file", noise(1, SIZE)), file("b", "file", noise(2, 500_000))]);
     let words = ["download", "--no-cache", "--dir", "small/p", "source/manifest.json"];
     let (_, err) = expect(1, folder.path(), &words);
-    told(&err, SIZE + 500_000, "pack download --dir DIR ");
+    told(&err, SIZE + 500_000, "pack download --dir /other/folder ");
     assert_eq!(written(small.path()), [""; 0]);
     // What is there already is not needed again.
     small.remount("size=5m");
@@ -54,7 +54,7 @@ fn extracting_says_beforehand_what_it_needs() {
     expect(0, folder.path(), &["bundle"]);
     let manifest = fs::metadata(folder.path().join("probe-portable/manifest.json")).expect("there").len() as usize;
     let (_, err) = expect(1, folder.path(), &["extract", BUNDLE, "small/out"]);
-    told(&err, SIZE + 500_000 + manifest, &format!("pack extract {BUNDLE} DIR"));
+    told(&err, SIZE + 500_000 + manifest, &format!("pack extract {BUNDLE} /other/"));
     assert_eq!(written(small.path()), [""; 0]);
     let (_, err) = expect(1, folder.path(), &["extract", BUNDLE, "small/out", "a"]);
     told(&err, SIZE, "pack extract");
