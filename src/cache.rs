@@ -10,7 +10,7 @@
 //! Nothing in it is trusted: bytes that are taken out are hashed again, and an entry whose bytes are not
 //! what its name says is thrown away. Large entries are not on the disk twice, here and in a folder: see [`share`].
 
-mod share;
+pub mod share;
 mod unpinned;
 
 use std::fs::{self, File};

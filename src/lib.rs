@@ -60,7 +60,7 @@
 //!
 //! let bundled = bundle::run(
 //!     &bundle::Options {
-//!         source: bundle::Source::Folder(folder),
+//!         source: bundle::BundleSource::Folder(folder),
 //!         output: Some(place.join("hello.run")),
 //!         platform: None,
 //!         preset: Preset::Fast,
