@@ -185,7 +185,7 @@ test_same_as_here() {
     # QEMU makes a fork of a vfork, and so a program is not told that the other one is missing: the words for that case
     # are not heard here. Those for an engine that does not answer are.
     ends 1 'it loads into nothing: an error' without_docker load "$work/probe.run"
-    said 'hint: check that' 'with a hint'
+    said 'hint: see that the engine runs' 'with a hint'
     mkdir -p "$work/nowhere"
     printf '#!/bin/sh\necho "Cannot connect to the Docker daemon" >&2\nexit 1\n' >"$work/nowhere/docker"
     chmod 755 "$work/nowhere/docker"
@@ -227,7 +227,7 @@ test_launcher_runs() {
 
 test_load() {
     ends 1 'a site without an engine: an error' on_site sh /media/probe.run
-    said 'hint: check that' 'with a hint'
+    said 'hint: see that the engine runs' 'with a hint'
     ! grep -q 'installed on' "$work/out" || fails 'the script ends there'
     ok 'the script ends there'
     engine_make
