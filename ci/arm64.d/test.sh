@@ -259,6 +259,7 @@ case "$1 ${2-}" in
         sha256sum <"$layer" | { read -r sum _ && printf '["sha256:%s"]' "$sum"; } >layers
         sha256sum <"$config" | { read -r sum _ && printf 'sha256:%s' "$sum"; } >id
         ;;
+    version*) ;;
     'image inspect')
         for image; do :; done
         [ "$image" = probe:1.0.0 ] && [ -f id ] && printf '%s %s\n' "$(cat id)" "$(cat layers)"
