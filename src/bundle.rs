@@ -40,7 +40,6 @@ mod read;
 mod runtime;
 mod script_check;
 mod sink;
-mod small_file;
 mod stack_check;
 mod stream;
 mod tar_check;

@@ -8,9 +8,9 @@
 //! ```
 //!
 //! Nothing in it is trusted: bytes that are taken out are hashed again, and an entry whose bytes are not
-//! what its name says is thrown away. Large entries are not on the disk twice, here and in a folder: see [`share`].
+//! what its name says is thrown away. Large entries are not on the disk twice, here and in a folder: `cache/share.rs` says how.
 
-pub mod share;
+mod share;
 mod unpinned;
 
 use std::fs::{self, File};
@@ -18,7 +18,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-pub use share::may_have_several_names;
 pub use unpinned::{Edition, Incoming};
 
 use crate::digest::Digest;
@@ -93,19 +92,19 @@ impl Cache {
         Ok(file)
     }
 
-    /// Gives the entry for `digest` the new name `to`, where it is a file that may have several; returns it, open and
-    /// unchecked. See [`share`].
+    /// Gives the entry for `digest`, an artifact of that kind, the new name `to`; returns it, open and unchecked.
     ///
     /// # Errors
-    /// There is no entry, it may be written to, or `to` is on another file system or taken.
-    pub fn link(&self, digest: &Digest, to: &Path) -> io::Result<File> {
-        let file = share::link(&self.path_of(digest), to)?;
+    /// There is no entry, it is small or of a kind that people edit, it may be written to, or `to` is on another file system
+    /// or taken.
+    pub fn link(&self, digest: &Digest, kind: Kind, to: &Path) -> io::Result<File> {
+        let file = share::link(&self.path_of(digest), kind, to)?;
         self.touch(digest);
         Ok(file)
     }
 
     /// Keeps the file at `path`, an artifact of that kind, whose bytes the caller has just checked against `digest`.
-    /// Where the file system cannot share blocks, a large one is read-only after that: see [`share`].
+    /// Where the file system cannot share blocks, a large one is read-only after that.
     ///
     /// # Errors
     /// The file cannot be read, or the cache not be written.
@@ -115,7 +114,7 @@ impl Cache {
             let blobs = self.blobs_dir();
             fs::create_dir_all(&blobs).doing("create the folder", &blobs)?;
             if error.kind() != io::ErrorKind::NotFound {
-                remove(&entry)?;
+                own_file::remove(&entry)?;
             }
             share::put(path, kind, &entry)?;
         }
@@ -161,7 +160,7 @@ impl Cache {
     /// The disk refuses.
     pub fn discard(&self, digest: &Digest) -> Result<()> {
         for path in [self.path_of(digest), self.use_of(digest)] {
-            remove(&path)?;
+            own_file::remove(&path)?;
         }
         Ok(())
     }
@@ -209,7 +208,7 @@ impl Cache {
     pub fn prune(&self, used_before: Option<SystemTime>, keep_bytes: Option<u64>) -> Result<Pruned> {
         let strays = self.strays()?;
         for stray in &strays {
-            remove(&stray.path)?;
+            own_file::remove(&stray.path)?;
         }
         let entries = self.list()?;
         let mut left: u64 = entries.iter().map(|entry| entry.size).sum();
@@ -266,13 +265,6 @@ impl Cache {
 /// The digest that an entry's name tells.
 fn digest_of(item: &fs::DirEntry) -> Option<Digest> {
     format!("sha256:{}", item.file_name().to_str()?).parse().ok()
-}
-
-fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).doing("remove", path),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

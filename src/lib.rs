@@ -89,7 +89,7 @@
 //! fetch        site       the network (async) │ what happens on site
 //! release  cache  image  bundle
 //! manifest     signature  stack
-//! digest path platform image_ref progress error own_file staged_file scratch room workers
+//! digest path platform image_ref progress error own_file staged_file small_file scratch room workers
 //! ```
 
 pub mod bundle;
@@ -110,6 +110,7 @@ pub mod room;
 pub mod scratch;
 pub mod signature;
 pub mod site;
+pub mod small_file;
 pub mod stack;
 pub mod staged_file;
 pub mod task;

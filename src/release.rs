@@ -222,7 +222,7 @@ impl Folder {
     }
 
     /// Where the partial of that digest lies, or would lie.
-    fn partial_path(&self, digest: &Digest) -> PathBuf {
+    pub fn partial_path(&self, digest: &Digest) -> PathBuf {
         self.partials().join(digest.hex())
     }
 }

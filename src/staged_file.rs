@@ -69,8 +69,8 @@ impl StagedFile {
             let made = made.doing("create a file in", folder)?;
             let (file, path) = made.keep().map_err(|error| Error::io("keep a file in", folder, error.error))?;
             let path = Scratch::new(path);
-            // The process that held the lock before us took the file for left over and removes it. A file system without locks has
-            // nobody who does.
+            // The process that held the lock before us took the file for left over and removes it. A file system
+            // without locks has nobody who does.
             if !matches!(file.try_lock(), Err(TryLockError::WouldBlock)) && path.path().exists() {
                 return Ok(StagedFile { file, path, target: target.to_owned() });
             }

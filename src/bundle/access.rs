@@ -26,7 +26,7 @@ pub enum Authenticity {
     /// The key signed the manifest, and what was asked for was proved against it. Launcher and runtime were not.
     Content,
     /// The key signed the checksum of the whole file, which is right.
-    StagedFile,
+    WholeFile,
 }
 
 /// A bundle of which files may be taken out. There is no other way to [`super::extract()`], [`super::cat()`] and
@@ -58,7 +58,7 @@ impl<'a> BundleAccess<'a> {
     pub fn proved(bundle: &'a Bundle, key: &PublicKey, scope: Scope<'_>, progress: &dyn Progress) -> Result<Self> {
         if is_signed_as_a_whole(bundle, key, progress)? {
             let manifest = bundle.manifest()?;
-            return Ok(BundleAccess { bundle, manifest, authenticity: Authenticity::StagedFile, proved: None });
+            return Ok(BundleAccess { bundle, manifest, authenticity: Authenticity::WholeFile, proved: None });
         }
         // Nothing of the manifest is parsed before its signature is right.
         let bytes = bundle.manifest_bytes()?;

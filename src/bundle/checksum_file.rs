@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use super::next_step::checksum_beside;
 use super::read::Bundle;
-use super::small_file::read_if_there;
 use crate::digest::Descriptor;
 use crate::error::{Error, IoContext, Result};
 use crate::progress::Progress;
 use crate::signature::{EXTENSION, LIMIT, PublicKey};
+use crate::small_file::read_if_there;
 
 /// Whether the checksum beside the bundle is there, is signed by `key`, names this file, and is right. `false` where the
 /// checksum or its signature is not there.

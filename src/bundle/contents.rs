@@ -6,7 +6,6 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::carried::{Carried, CarriedArtifact};
 use super::payload::{FileContent, PayloadFile};
-use super::small_file::read_if_there;
 use crate::digest::{Descriptor, Digest};
 use crate::error::{Error, IoContext, Result};
 use crate::image::{self, Analysis, AnalysisOptions, Image, Representation, analyse, layout};
@@ -16,6 +15,7 @@ use crate::path::RelPath;
 use crate::progress::Progress;
 use crate::release::Folder;
 use crate::signature::LIMIT;
+use crate::small_file::read_if_there;
 
 /// What a bundle is made of.
 pub struct Contents {

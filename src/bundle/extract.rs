@@ -88,16 +88,9 @@ fn give_back(
     progress: &dyn Progress,
 ) -> Result<()> {
     let (bundle, index) = (access.bundle(), access.index());
-    index
-        .artifacts
-        .iter()
-        .filter(|artifact| wanted(&artifact.name))
-        .try_for_each(|artifact| access.check_covers(artifact))?;
-    let (files, made): (Vec<_>, Vec<_>) = index
-        .artifacts
-        .iter()
-        .filter(|artifact| wanted(&artifact.name))
-        .partition(|artifact| artifact.carried.is_file());
+    let chosen = || index.artifacts.iter().filter(|artifact| wanted(&artifact.name));
+    chosen().try_for_each(|artifact| access.check_covers(artifact))?;
+    let (files, made): (Vec<_>, Vec<_>) = chosen().partition(|artifact| artifact.carried.is_file());
     // The payload has more than the folder's files: what other artifacts are made of.
     let files: HashSet<&RelPath> = files.into_iter().map(|artifact| &artifact.name).collect();
     let is_file = |path: &RelPath| matches!(path.as_str(), FILE_NAME | SIGNATURE_NAME) || files.contains(path);
@@ -110,7 +103,7 @@ fn give_back(
     // What a file takes that is replaced comes back.
     let replaced = sizes.filter_map(|(path, _)| fs::symlink_metadata(path.below(target.root())).ok());
     let replaced: u64 = replaced.filter(|there| there.is_file()).map(|there| there.len()).sum();
-    let (file, name) = (shell_word(bundle.path()), &bundle.index().name);
+    let (file, name) = (shell_word(bundle.path()), &index.name);
     let elsewhere = format_args!("extract to where there is room: pack extract {file} /other/{name}");
     room::check(total.saturating_sub(replaced), target.root(), elsewhere)?;
     restore(bundle, &entries, target, progress)?;

@@ -12,12 +12,12 @@ use super::frame_cache::{BundleFile, DecodedFrame, FrameCache, FrameSlice, Secti
 use super::index::Index;
 use super::layout::PayloadEntry;
 use super::next_step::{compare_bundle, verify_by_itself};
-use super::small_file;
 use crate::digest::{Descriptor, Mismatch, VerifyingReader, VerifyingWriter};
 use crate::error::{Class, Error, IoContext, Result};
 use crate::manifest::{FILE_NAME, Limits, Manifest, Pinned, SIGNATURE_NAME};
 use crate::path::shell_word;
 use crate::signature;
+use crate::small_file;
 use crate::workers;
 
 /// What unpacking may take, in bytes, with 20 MiB left for everything else of the 300 MiB that a site is promised.

@@ -25,7 +25,7 @@ const READ_ONLY: u32 = 0o444;
 const WRITE_BITS: u32 = 0o222;
 
 /// Whether an artifact of this kind and size may be one read-only file under several names.
-pub fn may_have_several_names(kind: Kind, size: u64) -> bool {
+fn may_have_several_names(kind: Kind, size: u64) -> bool {
     size > SMALL && !matches!(kind, Kind::Script | Kind::Unit | Kind::Stack)
 }
 
@@ -71,12 +71,15 @@ pub(super) fn make_read_only(file: &File) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(READ_ONLY))
 }
 
-/// Gives the cached file at `from` the new name `to`, if it is read-only; returns it, open under the new name.
+/// Gives the cached file at `from`, an artifact of that kind, the new name `to`, if it may have several and is read-only;
+/// returns it, open under the new name.
 ///
 /// # Errors
-/// It may be written to, or is not a file of this user's, or the file system has no links between the two places.
-pub(super) fn link(from: &Path, to: &Path) -> io::Result<File> {
-    if !is_read_only(&own_file::open_shared(from)?.metadata()?) {
+/// It may have one name only, may be written to, or is not a file of this user's, or the file system has no links between
+/// the two places.
+pub(super) fn link(from: &Path, kind: Kind, to: &Path) -> io::Result<File> {
+    let there = own_file::open_shared(from)?.metadata()?;
+    if !may_have_several_names(kind, there.len()) || !is_read_only(&there) {
         return Err(io::ErrorKind::PermissionDenied.into());
     }
     fs::hard_link(from, to)?;

@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, Builder};
 
 use rustix::process::{Resource, getrlimit};
-use signal_hook::consts::SIGXFSZ;
 
 use crate::error::{Error, Result};
 use crate::workers;
@@ -27,16 +26,11 @@ fn threads() -> usize {
     24 + 2 * workers::cores()
 }
 
-/// Checks that the system's limits leave enough, and has a file that may not grow be an error like any other.
+/// Checks that the system's limits leave enough.
 ///
 /// # Errors
 /// They do not.
 pub(super) fn check() -> Result<()> {
-    // Without a handler the signal ends the program; with one, the write fails with EFBIG. What `pack` starts has no
-    // handler again.
-    signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))
-        .map_err(|cause| Error::failed("signals cannot be handled").fact("cause", &cause).caused_by(cause))
-        .map_err(|error| error.hint("please report it"))?;
     for (resource, unit, option, least) in
         [(Resource::As, 1024, "-v", MEMORY), (Resource::Data, 1024, "-d", MEMORY), (Resource::Nofile, 1, "-n", FILES)]
     {

@@ -10,7 +10,6 @@ use super::pinned::PinnedTarget;
 use super::run::DownloadRun;
 use super::schedule::SourceQueue;
 use super::{How, Outcome, diagnose, sources};
-use crate::cache;
 use crate::digest::VerifyingReader;
 use crate::error::Result;
 use crate::manifest::Pinned;
@@ -116,15 +115,15 @@ impl DownloadRun<'_> {
             }
         };
         let mut copy = self.shared_blocks(pinned, &entry, meter)?;
-        let size = entry.metadata().map_or(0, |metadata| metadata.len());
-        if copy.is_none() && cache::may_have_several_names(pinned.artifact.kind, size) {
-            copy = self.folder.verify_linked(pinned.pin, |path| cache.link(&digest, path), meter)?;
+        if copy.is_none() {
+            let link = |path: &Path| cache.link(&digest, pinned.artifact.kind, path);
+            copy = self.folder.verify_linked(pinned.pin, link, meter)?;
         }
         if copy.is_none() {
             copy = self.verified_copy(pinned, entry, meter)?;
         }
         if copy.is_none() {
-            let what = match cache.discard(&pinned.pin.digest) {
+            let what = match cache.discard(&digest) {
                 Ok(()) => "removed, and fetched again".to_owned(),
                 Err(error) => format!("fetched again, for it cannot be removed: {error}"),
             };

@@ -1,15 +1,13 @@
 //! Users and passwords: from the URL, else from netrc. They are sent and never shown.
 
 use std::fmt;
-use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
 use url::Url;
 
 use super::netrc::Netrc;
+use crate::small_file;
 
 /// How much of netrc is read, in bytes.
 const LIMIT: u64 = 4 << 20;
@@ -86,9 +84,7 @@ fn in_url(url: &Url) -> Option<(String, Option<String>)> {
 }
 
 fn read_bounded(path: &Path) -> io::Result<String> {
-    // A pipe that nobody writes into is not waited for.
-    let file = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
     let mut bytes = Vec::new();
-    file.take(LIMIT).read_to_end(&mut bytes)?;
+    small_file::open(path)?.take(LIMIT).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -1,14 +1,15 @@
 //! An artifact that is one read-only file with the cache: verified under a name of its own, then renamed.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
 use super::LockedFolder;
 use super::partial::Verified;
 use crate::digest::Descriptor;
-use crate::error::{IoContext, Result};
+use crate::error::Result;
 use crate::manifest::Pin;
+use crate::own_file;
 use crate::progress::Meter;
 
 impl LockedFolder {
@@ -25,7 +26,7 @@ impl LockedFolder {
         meter: &dyn Meter,
     ) -> Result<Option<Verified>> {
         let path = self.partial_path(&pin.digest).with_extension("link");
-        remove(&path)?;
+        own_file::remove(&path)?;
         let Ok(file) = link(&path) else { return Ok(None) };
         let mut hashed = 0;
         let found = Descriptor::of_reader_watched(&file, |bytes| {
@@ -36,16 +37,9 @@ impl LockedFolder {
             Ok(found) if pin.check(found).is_ok() => Ok(Some(Verified::linked(file, path, found))),
             _ => {
                 meter.retract(hashed);
-                remove(&path)?;
+                own_file::remove(&path)?;
                 Ok(None)
             }
         }
-    }
-}
-
-fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).doing("remove", path),
-        _ => Ok(()),
     }
 }

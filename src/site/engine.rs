@@ -7,6 +7,9 @@ use std::process::{Child, Command, Stdio};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 
+/// What to do where it does not answer.
+const RUN_IT: &str = "see that the engine runs with 'docker info', then run the same command again: what it has stays";
+
 /// How much of what the engine says is read.
 const MOST_ANSWER: u64 = 64 << 20;
 
@@ -160,7 +163,7 @@ fn expect_answers() -> Result<()> {
     Err(Error::failed("the container engine does not answer")
         .fact("command", "docker version")
         .fact("engine", said.trim())
-        .hint("see that the engine runs with 'docker info', then run the same command again: what it has stays"))
+        .hint(RUN_IT))
 }
 
 /// What a command complains of; not more than it takes to know.
@@ -263,8 +266,5 @@ impl Drop for Loading {
 
 /// The error for an image of which the engine takes no more.
 pub(super) fn not_sent(cause: io::Error) -> Error {
-    Error::failed("an image cannot be sent to the engine")
-        .fact("cause", &cause)
-        .caused_by(cause)
-        .hint("see that the engine runs with 'docker info', then run the same command again: what it has stays")
+    Error::failed("an image cannot be sent to the engine").fact("cause", &cause).caused_by(cause).hint(RUN_IT)
 }

@@ -34,7 +34,7 @@ pub(super) fn check(folder: &Folder, selection: &[Pinned<'_>], cache: Option<&Ca
         if kept.is_some_and(|kept| kept.len() == size && Some(kept.dev()) == device) {
             continue;
         }
-        let partial = file_at(&folder.partials().join(pinned.pin.digest.hex()));
+        let partial = file_at(&folder.partial_path(&pinned.pin.digest));
         let written = partial.map_or(0, |partial| partial.blocks().saturating_mul(512));
         missing.insert(pinned.pin.digest, size.saturating_sub(written));
     }

@@ -1,6 +1,5 @@
 //! Whether a manifest may be used: its signature and its date of expiry.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -15,6 +14,7 @@ use crate::manifest::{FILE_NAME, Manifest};
 use crate::progress::Progress;
 use crate::release::Folder;
 use crate::signature::{EXTENSION, LIMIT, PublicKey, SignatureClaim};
+use crate::small_file;
 
 /// What a manifest must stand up to. `Default` takes any manifest and warns of one that has expired.
 #[derive(Debug, Clone, Default)]
@@ -45,11 +45,12 @@ impl Trust {
         beside.push(format!(".{EXTENSION}"));
         let beside = PathBuf::from(beside);
         let read = || -> io::Result<String> {
-            if !beside.metadata()?.is_file() {
-                return Err(io::Error::other("it is not a regular file")); // a pipe would be waited for
+            let file = small_file::open(&beside)?;
+            if !file.metadata()?.is_file() {
+                return Err(io::Error::other("it is not a regular file"));
             }
             let mut bytes = Vec::new();
-            File::open(&beside)?.take(LIMIT).read_to_end(&mut bytes)?;
+            file.take(LIMIT).read_to_end(&mut bytes)?;
             Ok(String::from_utf8_lossy(&bytes).into_owned())
         };
         let signature = match read() {

@@ -20,6 +20,7 @@ const FLOORS: [&[&str]; 6] = [
         "error",
         "own_file",
         "staged_file",
+        "small_file",
         "scratch",
         "room",
         "workers",

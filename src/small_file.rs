@@ -14,7 +14,7 @@ use crate::error::{Error, IoContext, Result};
 ///
 /// # Errors
 /// What the system fails with.
-pub(super) fn open(path: &Path) -> io::Result<File> {
+pub fn open(path: &Path) -> io::Result<File> {
     File::options().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)
 }
 
@@ -22,7 +22,7 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 /// It is not a regular file, is larger, or cannot be read.
-pub(super) fn read_if_there(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
+pub fn read_if_there(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
     let file = match open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         other => other.doing("open", path)?,
