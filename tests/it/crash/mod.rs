@@ -3,3 +3,4 @@
 mod durable;
 mod killed;
 mod power_cut;
+mod system_calls;
