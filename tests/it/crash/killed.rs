@@ -9,13 +9,17 @@ use crate::support::fault::{Reply, Request, serve};
 use crate::support::{PACK, expect, file, manifest, noise, pack, portable, staged};
 use pack::digest::Digest;
 
-const TIMES: u64 = 50;
+/// How often a run is killed; `PACK_KILLS=250` for more.
+pub(super) fn times() -> u64 {
+    std::env::var("PACK_KILLS").map_or(50, |times| times.parse().expect("PACK_KILLS is a number"))
+}
+
 /// How many of these must hit in the middle of the work: more do, on a machine however busy.
 const ENOUGH: u64 = 5;
 
-/// Starts `pack`, kills it after `wait`, and says whether it was still running.
-fn kill_after(wait: Duration, folder: &Path, words: &[&str]) -> bool {
-    let mut child = pack(folder).args(words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("runs");
+/// Starts a command of `pack`, kills it after `wait`, and says whether it was still running.
+pub(super) fn kill_after(wait: Duration, mut command: Command) -> bool {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("runs");
     std::thread::sleep(wait);
     let running = child.try_wait().expect("asked").is_none();
     // A process that has just ended is no failure.
@@ -24,13 +28,19 @@ fn kill_after(wait: Duration, folder: &Path, words: &[&str]) -> bool {
     running
 }
 
-/// Moments spread over a run that takes about `whole`, in no order: enough for as many kills as are wanted, also where
-/// most runs were done before.
-fn moments(whole: Duration) -> impl Iterator<Item = Duration> {
-    (0..20 * TIMES).map(move |n| whole.mul_f64(((n * 37 + 11) % TIMES) as f64 / TIMES as f64))
+pub(super) fn with_words(folder: &Path, words: &[&str]) -> Command {
+    let mut command = pack(folder);
+    command.args(words);
+    command
 }
 
-fn time_of(run: impl FnOnce()) -> Duration {
+/// Moments spread over a run that takes about `whole`, in no order: enough for as many kills as are wanted, also where
+/// most runs were done before.
+pub(super) fn moments(whole: Duration) -> impl Iterator<Item = Duration> {
+    (0..20 * times()).map(move |n| whole.mul_f64(((n * 37 + 11) % times()) as f64 / times() as f64))
+}
+
+pub(super) fn time_of(run: impl FnOnce()) -> Duration {
     let begun = std::time::Instant::now();
     run();
     begun.elapsed()
@@ -57,15 +67,16 @@ fn a_killed_download_is_finished_by_the_next() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let url = server.url("manifest.json").to_string();
     let words = ["download", url.as_str(), "--no-cache"];
+    let command = || with_words(folder.path(), &words);
     let product = folder.path().join("probe-portable");
     let whole = time_of(|| drop(expect(0, folder.path(), &words)));
     fs::remove_dir_all(&product).expect("removed");
     let (mut killed, mut halfway) = (0, 0);
     for wait in moments(whole) {
-        if killed == TIMES {
+        if killed == times() {
             break;
         }
-        killed += u64::from(kill_after(wait, folder.path(), &words));
+        killed += u64::from(kill_after(wait, command()));
         let begun = fs::read_dir(product.join(".pack/partial")).is_ok_and(|mut partials| partials.next().is_some());
         halfway += u64::from(begun && !product.join("manifest.json").exists());
         for file in &files {
@@ -78,8 +89,8 @@ fn a_killed_download_is_finished_by_the_next() {
             fs::remove_dir_all(&product).ok();
         }
     }
-    assert_eq!(killed, TIMES, "so many were still running when they were killed");
-    assert!(halfway >= ENOUGH, "only {halfway} of {TIMES} kills found an artifact half there");
+    assert_eq!(killed, times(), "so many were still running when they were killed");
+    assert!(halfway >= ENOUGH, "only {halfway} of {killed} kills found an artifact half there");
     expect(0, folder.path(), &words);
     expect(0, folder.path(), &["verify"]);
 }
@@ -89,18 +100,19 @@ fn a_killed_bundle_is_finished_by_the_next() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     portable(folder.path(), &[file("run.sh", "script", "#!/bin/sh\n"), file("a", "file", noise(1, 12 << 20))]);
     let words = ["bundle", "-o", "x.run", "-q"];
+    let command = || with_words(folder.path(), &words);
     let path = folder.path().join("x.run");
     let whole = time_of(|| drop(expect(0, folder.path(), &words)));
     let right = Digest::of(&fs::read(&path).expect("read"));
     let (mut killed, mut halfway) = (0, 0);
     for (number, wait) in moments(whole).enumerate() {
-        if killed == TIMES {
+        if killed == times() {
             break;
         }
         if number % 2 == 0 {
             fs::remove_file(&path).expect("removed");
         }
-        killed += u64::from(kill_after(wait, folder.path(), &words));
+        killed += u64::from(kill_after(wait, command()));
         halfway += u64::from(!staged(folder.path(), "x.run").is_empty());
         if let Ok(content) = fs::read(&path) {
             assert!(Digest::of(&content) == right, "a wrong bundle has the final name, killed after {wait:?}");
@@ -110,8 +122,8 @@ fn a_killed_bundle_is_finished_by_the_next() {
         let check = Command::new(PACK).args(["verify", "-q", "x.run"]).current_dir(folder.path()).status();
         assert!(check.expect("runs").success());
     }
-    assert_eq!(killed, TIMES, "so many were still running when they were killed");
-    assert!(halfway >= ENOUGH, "only {halfway} of {TIMES} kills found a bundle half written");
+    assert_eq!(killed, times(), "so many were still running when they were killed");
+    assert!(halfway >= ENOUGH, "only {halfway} of {killed} kills found a bundle half written");
     expect(0, folder.path(), &words);
     let mut left: Vec<_> =
         fs::read_dir(folder.path()).expect("read").map(|entry| entry.expect("read").file_name()).collect();

@@ -2,5 +2,6 @@
 
 mod durable;
 mod killed;
+mod killed_on_site;
 mod power_cut;
 mod system_calls;
