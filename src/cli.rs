@@ -136,7 +136,7 @@ type CommandLine = fn(Vec<OsString>, Signals) -> u8;
 
 fn start(run: CommandLine) -> ExitCode {
     crate::image::silence_caught_panics();
-    match system::check().and_then(|()| crate::site::watch()) {
+    match crate::site::watch() {
         Ok(signals) => ExitCode::from(run(std::env::args_os().collect(), signals)),
         Err(error) => {
             Terminal::plain().error(&error);
@@ -169,7 +169,7 @@ fn run<P: Program>(words: Vec<OsString>, signals: Signals) -> u8 {
     };
     let OutputArgs { json, quiet, verbose } = program.output();
     let terminal = Terminal::new(json, quiet, verbose);
-    match program.dispatch(&terminal, signals) {
+    match system::check().and_then(|()| program.dispatch(&terminal, signals)) {
         Ok(code) => code,
         Err(error) => {
             terminal.error(&error);

@@ -4,7 +4,7 @@ use std::io;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::thread;
+use std::thread::Builder;
 
 use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
@@ -28,7 +28,7 @@ pub struct Signals(());
 /// `ulimit -f` fails as any other does, instead of ending the process by SIGXFSZ.
 ///
 /// # Errors
-/// The system refuses the handlers.
+/// The system refuses the handlers, or a thread.
 pub fn watch() -> Result<Signals> {
     let cannot = |cause| Error::failed("cannot watch for signals").fact("cause", cause);
     // What our caller ignores (nohup, a background job) stays ignored, here and in the script.
@@ -39,11 +39,10 @@ pub fn watch() -> Result<Signals> {
     if ignored >> (SIGXFSZ - 1) & 1 == 0 {
         flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).map_err(cannot)?;
     }
-    thread::spawn(move || {
-        for origin in &mut signals {
-            handle(&origin);
-        }
-    });
+    let listen = move || (&mut signals).into_iter().for_each(|origin| handle(&origin));
+    let listening = Builder::new().name("signals".to_owned()).spawn(listen);
+    listening
+        .map_err(|cause| cannot(cause).hint("see 'ulimit -u' and 'ulimit -v', and end what else this user runs"))?;
     Ok(Signals(()))
 }
 

@@ -175,3 +175,15 @@ fn an_output_that_takes_nothing_is_told_with_what_to_do() {
     let (_, err) = texts(&output.expect("sh runs"));
     assert!(err.contains("cannot read the password") && err.contains("hint: type it"), "{err}");
 }
+
+#[test]
+fn help_and_version_need_nothing_that_a_command_does() {
+    for program in [crate::support::PACK, crate::support::PACK_SITE] {
+        for word in ["--help", "--version"] {
+            let line = format!("ulimit -v 60000 -n 16; exec {program} {word}");
+            let output = std::process::Command::new("sh").args(["-c", &line]).output().expect("sh runs");
+            let (out, err) = texts(&output);
+            assert!(output.status.success() && out.contains("pack"), "{program} {word}: {out}\n{err}");
+        }
+    }
+}
