@@ -6,6 +6,7 @@ mod kept;
 mod load;
 mod order;
 mod power_cut;
+mod question;
 mod run;
 mod signals;
 

@@ -4,6 +4,7 @@ mod interrupted;
 mod keys;
 mod launcher;
 mod load;
+mod load_faults;
 mod places;
 mod runtime;
 mod scripts;
