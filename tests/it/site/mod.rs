@@ -1,5 +1,6 @@
 //! On site: the launcher, and images loaded into an engine.
 
+mod as_docker_load;
 mod interrupted;
 mod keys;
 mod launcher;
