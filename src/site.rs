@@ -1,6 +1,7 @@
 //! What happens on site: the product's script is run, images go into the container engine.
 
 mod engine;
+mod engine_room;
 mod home;
 mod kept;
 mod load;

@@ -1,6 +1,7 @@
 //! On site: the launcher, and images loaded into an engine.
 
 mod as_docker_load;
+mod engine_room;
 mod interrupted;
 mod keys;
 mod launcher;
