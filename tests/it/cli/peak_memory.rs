@@ -1,6 +1,8 @@
 //! How much memory each command takes of input that is made to take much: the table in docs/security.md, "Peak memory per
 //! hostile class". `cargo test --test it peak_memory -- --nocapture` prints it.
 
+#![expect(clippy::print_stderr, reason = "the figures are what it is run for")]
+
 use std::fs;
 use std::io::Write;
 use std::path::Path;
