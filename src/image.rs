@@ -56,7 +56,7 @@ pub use limits::ImageLimits;
 pub use oci::{ImageConfig, docker_manifest};
 pub use options::AnalysisOptions;
 pub use rebuild::{rebuild, write_content};
-pub use recipe::Recipe;
+pub use recipe::{Recipe, RecipeFault};
 pub use tag::check_tags;
 
 use serde::{Deserialize, Deserializer, Serialize, de};

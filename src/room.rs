@@ -9,6 +9,15 @@ use crate::error::{Error, Result};
 /// The bytes that this user may still write at `path`, which need not exist yet; `None` where the file system does not
 /// tell.
 pub fn free(path: &Path) -> Option<u64> {
+    free_as(path, rustix::process::geteuid().is_root())
+}
+
+/// As [`free`], for a program that runs as root, such as a container engine.
+pub fn free_for_root(path: &Path) -> Option<u64> {
+    free_as(path, true)
+}
+
+fn free_as(path: &Path, root: bool) -> Option<u64> {
     let there = existing(path)?;
     let system = statvfs(&there).ok()?;
     // Some file systems behind a network or FUSE answer with zeros.
@@ -16,7 +25,7 @@ pub fn free(path: &Path) -> Option<u64> {
         return None;
     }
     // What is kept back for root.
-    let blocks = if rustix::process::geteuid().is_root() { system.f_bfree } else { system.f_bavail };
+    let blocks = if root { system.f_bfree } else { system.f_bavail };
     Some(blocks.saturating_mul(system.f_frsize))
 }
 
@@ -25,7 +34,19 @@ pub fn free(path: &Path) -> Option<u64> {
 /// # Errors
 /// There is less room.
 pub fn check(needed: u64, path: &Path, way_out: impl std::fmt::Display) -> Result<()> {
-    match free(path).filter(|&free| free < needed) {
+    compare(needed, path, free(path), way_out)
+}
+
+/// As [`check`], for a program that runs as root.
+///
+/// # Errors
+/// There is less room.
+pub fn check_for_root(needed: u64, path: &Path, way_out: impl std::fmt::Display) -> Result<()> {
+    compare(needed, path, free_for_root(path), way_out)
+}
+
+fn compare(needed: u64, path: &Path, free: Option<u64>, way_out: impl std::fmt::Display) -> Result<()> {
+    match free.filter(|&free| free < needed) {
         None => Ok(()),
         Some(free) => Err(Error::failed("there is not enough room on the disk")
             .fact("path", path.display())

@@ -1,11 +1,13 @@
 //! What happens on site: the product's script is run, images go into the container engine.
 
 mod engine;
+mod engine_room;
 mod home;
 mod kept;
 mod load;
 mod order;
 mod power_cut;
+mod question;
 mod run;
 mod signals;
 

@@ -256,7 +256,7 @@ case "$1 ${2-}" in
         tar -x
         config=$(sed 's/.*"Config":"\([^"]*\)".*/\1/' manifest.json)
         layer=$(sed 's/.*"Layers":\["\([^"]*\)"\].*/\1/' manifest.json)
-        sha256sum <"$layer" | { read -r sum _ && printf '["sha256:%s"]' "$sum"; } >layers
+        sha256sum <"$layer" | { read -r sum _ && printf '{"Layers":["sha256:%s"]}' "$sum"; } >layers
         sha256sum <"$config" | { read -r sum _ && printf 'sha256:%s' "$sum"; } >id
         ;;
     version*) ;;

@@ -7,9 +7,9 @@ use super::carried::CarriedArtifact;
 use super::frame_cache::damaged;
 use super::layout::PayloadEntry;
 use super::read::Bundle;
-use crate::digest::Digest;
-use crate::error::Result;
-use crate::image::{self, BlobSource, Recipe};
+use crate::digest::{Digest, Mismatch, VerifyingReader};
+use crate::error::{Error, Result};
+use crate::image::{self, BlobSource, Recipe, RecipeFault};
 
 /// The content of an entry, a frame at a time; each is checked before it is unpacked.
 pub struct EntryReader<'a> {
@@ -36,9 +36,22 @@ impl Bundle {
         let path = image::recipe_path(&artifact.digest);
         let recipe = self.index().entry(&path).ok_or_else(|| damaged(self.path(), "it lacks a recipe"))?;
         let limits = image::ImageLimits::DEFAULT;
-        let bytes = self.content(recipe, limits.recipe_bytes)?;
-        let recipe = Recipe::from_bytes(&bytes, &limits)
-            .map_err(|why| damaged(self.path(), format_args!("a recipe in it is wrong: {why}")).fact("file", &path))?;
+        let mut content = VerifyingReader::new(self.stream(recipe), recipe.descriptor());
+        let read = Recipe::read(&mut content, recipe.size, &limits);
+        let damage = |cause: io::Error| match cause.downcast::<Error>() {
+            Ok(ours) => ours,
+            Err(cause) => self.entry_damaged(recipe, Mismatch::behind(&cause)),
+        };
+        // Nothing is said of bytes that were not compared.
+        if !matches!(read, Err(RecipeFault::Unread(_))) && recipe.size <= limits.recipe_bytes {
+            content.finish().map_err(damage)?;
+        }
+        let recipe = read.map_err(|fault| match fault {
+            RecipeFault::Unread(cause) => damage(cause),
+            RecipeFault::Wrong(why) => {
+                damaged(self.path(), format_args!("a recipe in it is wrong: {why}")).fact("file", &path)
+            }
+        })?;
         if recipe.original == artifact.descriptor() {
             return Ok(recipe);
         }

@@ -38,14 +38,14 @@ impl ImageLimits {
         members: 100_000,
         extension_bytes: 1 << 20,
         json_bytes: 8 << 20,
-        framing_bytes: 64 << 20,
+        framing_bytes: 32 << 20,
         images: 1_000,
         layers: 1_000,
         nested_indexes: 4,
         content_bytes: 1 << 40,
         xz_memory_kib: 70 << 10,
         zstd_window_bytes: 128 << 20,
-        recipe_bytes: 256 << 20,
+        recipe_bytes: 128 << 20,
         recipe_items: 500_000,
     };
 }

@@ -3,6 +3,7 @@
 //! The format is described in `docs/format.md`: numbers are LEB128, little end first.
 
 use std::collections::HashSet;
+use std::io::{self, BufReader, Read};
 
 use super::deflate::{Encoder, EncoderState, MAX_CHUNK, Method, Reconstruction};
 use super::limits::ImageLimits;
@@ -82,22 +83,57 @@ impl Recipe {
     /// A reason, where the bytes are not a recipe, break a limit, or describe what no file can be: content that the file
     /// is too small for, or that its compressed records do not use.
     pub fn from_bytes(bytes: &[u8], limits: &ImageLimits) -> Result<Self, String> {
-        if bytes.len() as u64 > limits.recipe_bytes {
-            return Err(format!("it has {} bytes; the limit is {}", bytes.len(), limits.recipe_bytes));
+        Self::read(bytes, bytes.len() as u64, limits).map_err(|fault| match fault {
+            RecipeFault::Wrong(why) => why,
+            RecipeFault::Unread(cause) => cause.to_string(),
+        })
+    }
+
+    /// As [`Recipe::from_bytes`], of `size` bytes that come out of `source` and are not held in memory beside what is made
+    /// of them.
+    ///
+    /// # Errors
+    /// As there, or the source fails.
+    pub fn read(source: impl Read, size: u64, limits: &ImageLimits) -> Result<Self, RecipeFault> {
+        if size > limits.recipe_bytes {
+            return Err(format!("it has {size} bytes; the limit is {}", limits.recipe_bytes).into());
         }
-        let rest = bytes.strip_prefix(MAGIC).ok_or("it does not start as a recipe")?;
-        let mut reader = Reader { rest, items: limits.recipe_items };
+        let mut reader = Reader { source: BufReader::new(source), left: size, items: limits.recipe_items };
+        if size < MAGIC.len() as u64 || reader.take(MAGIC.len() as u64)? != MAGIC {
+            return Err("it does not start as a recipe".into());
+        }
         let (size, digest) = (reader.number()?, reader.digest()?);
         let parts = reader.parts(0)?;
-        if !reader.rest.is_empty() {
+        if reader.left != 0 {
             return Err("bytes follow its end".into());
         }
         if size > limits.content_bytes {
-            return Err(format!("it makes {size} bytes; the limit is {}", limits.content_bytes));
+            return Err(format!("it makes {size} bytes; the limit is {}", limits.content_bytes).into());
         }
         let recipe = Recipe { original: Descriptor { digest, size }, parts };
         recipe.check_sizes(limits)?;
         Ok(recipe)
+    }
+}
+
+/// Why there is no recipe.
+#[derive(Debug)]
+pub enum RecipeFault {
+    /// The bytes are not one: a sentence without its full stop.
+    Wrong(String),
+    /// They cannot be read.
+    Unread(io::Error),
+}
+
+impl From<String> for RecipeFault {
+    fn from(why: String) -> Self {
+        RecipeFault::Wrong(why)
+    }
+}
+
+impl From<&str> for RecipeFault {
+    fn from(why: &str) -> Self {
+        RecipeFault::Wrong(why.to_owned())
     }
 }
 
@@ -172,25 +208,35 @@ fn write_record(bytes: &mut Vec<u8>, record: &Record) {
     }
 }
 
-struct Reader<'a> {
-    rest: &'a [u8],
+struct Reader<R> {
+    source: BufReader<R>,
+    /// The bytes that are still to be read.
+    left: u64,
     /// How many parts, records and paddings there may still be.
     items: usize,
 }
 
-impl<'a> Reader<'a> {
-    fn take(&mut self, size: u64) -> Result<&'a [u8], String> {
-        let size = usize::try_from(size).ok().filter(|size| *size <= self.rest.len()).ok_or("it ends too early")?;
-        let (taken, rest) = self.rest.split_at(size);
-        self.rest = rest;
-        Ok(taken)
+impl<R: Read> Reader<R> {
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), RecipeFault> {
+        self.left = self.left.checked_sub(bytes.len() as u64).ok_or("it ends too early")?;
+        self.source.read_exact(bytes).map_err(RecipeFault::Unread)
     }
 
-    fn byte(&mut self) -> Result<u8, String> {
-        Ok(self.take(1)?[0])
+    fn take(&mut self, size: u64) -> Result<Vec<u8>, RecipeFault> {
+        // Nothing is made room for that cannot come.
+        let size = usize::try_from(size).ok().filter(|&size| size as u64 <= self.left).ok_or("it ends too early")?;
+        let mut bytes = vec![0; size];
+        self.fill(&mut bytes)?;
+        Ok(bytes)
     }
 
-    fn number(&mut self) -> Result<u64, String> {
+    fn byte(&mut self) -> Result<u8, RecipeFault> {
+        let mut byte = [0];
+        self.fill(&mut byte)?;
+        Ok(byte[0])
+    }
+
+    fn number(&mut self) -> Result<u64, RecipeFault> {
         let mut value = 0u64;
         for shift in (0..63).step_by(7) {
             let byte = self.byte()?;
@@ -203,23 +249,24 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a count of items, of which there are not more than the limit in all: memory is bounded by that.
-    fn count(&mut self) -> Result<usize, String> {
+    fn count(&mut self) -> Result<usize, RecipeFault> {
         let count = usize::try_from(self.number()?).unwrap_or(usize::MAX);
         self.items = self.items.checked_sub(count).ok_or("it has too many parts and records")?;
         Ok(count)
     }
 
-    fn digest(&mut self) -> Result<Digest, String> {
-        let bytes: [u8; 32] = self.take(32)?.try_into().map_err(|_| "it ends too early")?;
+    fn digest(&mut self) -> Result<Digest, RecipeFault> {
+        let mut bytes = [0; 32];
+        self.fill(&mut bytes)?;
         Ok(Digest::from_bytes(bytes))
     }
 
-    fn run(&mut self) -> Result<Vec<u8>, String> {
+    fn run(&mut self) -> Result<Vec<u8>, RecipeFault> {
         let size = self.number()?;
-        Ok(self.take(size)?.to_vec())
+        self.take(size)
     }
 
-    fn parts(&mut self, depth: usize) -> Result<Vec<Part>, String> {
+    fn parts(&mut self, depth: usize) -> Result<Vec<Part>, RecipeFault> {
         let count = self.count()?;
         let mut parts = Vec::new();
         for _ in 0..count {
@@ -233,13 +280,13 @@ impl<'a> Reader<'a> {
                     Part::Gzip { content, records }
                 }
                 2 => return Err("compression lies too deep in compression".into()),
-                other => return Err(format!("it has a part of an unknown kind, {other}")),
+                other => return Err(format!("it has a part of an unknown kind, {other}").into()),
             });
         }
         Ok(parts)
     }
 
-    fn record(&mut self) -> Result<Record, String> {
+    fn record(&mut self) -> Result<Record, RecipeFault> {
         let kind = self.byte()?;
         if kind == 0 {
             return self.run().map(Record::Verbatim);
@@ -269,7 +316,7 @@ impl<'a> Reader<'a> {
                 }
                 Method::Encoded(encoder, EncoderState { had_good_match: flags & 1 != 0, is_final: flags & 2 != 0 })
             }
-            other => return Err(format!("it has a record of an unknown kind, {other}")),
+            other => return Err(format!("it has a record of an unknown kind, {other}").into()),
         };
         Ok(Record::Chunk(Reconstruction { content_size, first_bit, bits, method }))
     }

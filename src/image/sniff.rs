@@ -51,7 +51,7 @@ pub(super) fn sniff(head: &[u8], limits: &ImageLimits) -> Result<Option<Codec>, 
     let foreign = FOREIGN.iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, name)| *name);
     if let Some(name) = foreign.or(is_bzip2(head).then_some("bzip2")).or(is_lzma(head).then_some("lzma")) {
         return Err(Unsupported(format!(
-            "it is compressed with {name}, which is not read: decompress it, or compress it with gzip, zstd or xz"
+            "it is compressed with {name}, which is not read; gzip and zstd are, and xz where it is the whole archive's"
         )));
     }
     let text = head.trim_ascii_start().to_ascii_lowercase();

@@ -4,14 +4,11 @@ use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::process::{Child, Command, Stdio};
 
+use serde::Deserialize;
+
+use super::question::{RUN_IT, ask, ask_of_several, ask_once, expect_answers, not_started};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-
-/// What to do where it does not answer.
-const RUN_IT: &str = "see that the engine runs with 'docker info', then run the same command again: what it has stays";
-
-/// How much of what the engine says is read.
-const MOST_ANSWER: u64 = 64 << 20;
 
 /// What the engine says an image is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,41 +27,57 @@ pub(super) fn look_up(image: &str) -> Result<Option<Known>> {
     Ok(inspect(&[image])?.into_iter().next())
 }
 
-/// Every image the engine has.
+/// Every image the engine has, as far as it tells: of one that it does not tell of, every layer is sent.
 ///
 /// # Errors
 /// It does not answer.
 pub(super) fn all() -> Result<Vec<Known>> {
-    let ids = ids()?;
+    let ids = ids()?.unwrap_or_default();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     let known: Vec<Vec<Known>> = ids.chunks(200).map(inspect).collect::<Result<_>>()?;
     Ok(known.into_iter().flatten().collect())
 }
 
-/// The IDs of every image the engine has, also of those that it can tell no more of.
+/// The IDs of every image the engine has, also of those that it can tell no more of; `None` when it does not list them.
 ///
 /// # Errors
 /// It does not answer.
-pub(super) fn ids() -> Result<BTreeSet<String>> {
+pub(super) fn ids() -> Result<Option<BTreeSet<String>>> {
     let listed = ask(&["image", "ls", "--all", "--quiet", "--no-trunc"])?;
-    Ok(listed.unwrap_or_default().lines().map(str::to_owned).collect())
+    Ok(listed.map(|listed| listed.lines().map(str::to_owned).collect()))
 }
 
 fn inspect(images: &[&str]) -> Result<Vec<Known>> {
-    let mut words = vec!["image", "inspect", "--format", "{{.Id}} {{json .RootFS.Layers}}"];
+    // All of `RootFS`: of an image without layers, Docker 20.10 has no `Layers` in it, and cannot tell them alone.
+    let mut words = vec!["image", "inspect", "--format", "{{.Id}} {{json .RootFS}}"];
     words.extend(images);
     // Of several images it tells what it can, and then that it cannot tell of one.
-    let (answer, agreed) = hear(&words)?;
-    if !agreed {
-        expect_answers()?;
+    let (answer, agreed) = ask_of_several(&words)?;
+    let lines: Vec<&str> = answer.lines().filter(|line| !line.is_empty()).collect();
+    let known: Vec<Known> = lines.iter().filter_map(|line| Known::read(line)).collect();
+    if agreed && (known.len() != images.len() || lines.len() != images.len()) {
+        // What is not understood says nothing of what is there.
+        return Err(Error::failed("an answer of the container engine is not understood")
+            .fact("command", "docker image inspect")
+            .fact("images", images.len())
+            .fact("answer", answer.chars().take(300).collect::<String>())
+            .hint("see what it says of them: docker version; docker image ls --all"));
     }
-    let read = |line: &str| {
-        let (id, layers) = line.split_once(' ')?;
-        // An image without layers has `null` there.
-        let layers: Option<Vec<Digest>> = serde_json::from_str(layers).ok()?;
-        Some(Known { id: id.to_owned(), layers: layers.unwrap_or_default() })
-    };
-    Ok(answer.lines().filter_map(read).collect())
+    Ok(known)
+}
+
+impl Known {
+    /// What a line of the engine's says.
+    fn read(line: &str) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct RootFs {
+            #[serde(rename = "Layers")]
+            layers: Option<Vec<Digest>>,
+        }
+        let (id, rootfs) = line.split_once(' ')?;
+        let rootfs: RootFs = serde_json::from_str(rootfs).ok()?;
+        Some(Known { id: id.to_owned(), layers: rootfs.layers.unwrap_or_default() })
+    }
 }
 
 /// Whether the engine keeps its images in containerd, and so gives them other IDs.
@@ -109,7 +122,7 @@ pub(super) fn remove_image(id: &str) -> Result<bool> {
     if words.len() == 2 {
         words.push(id);
     }
-    Ok(ask(&words)?.is_some())
+    Ok(ask_once(&words)?.is_some())
 }
 
 /// The names of the volumes with this label, and the label's value.
@@ -123,47 +136,13 @@ pub(super) fn volumes(label: &str) -> Result<Vec<(String, String)>> {
 
 /// Makes an empty volume with this label (`KEY=VALUE`): its name, or `None` where the engine keeps none.
 pub(super) fn add_volume(label: &str) -> Result<Option<String>> {
-    Ok(ask(&["volume", "create", "--label", label])?.map(|name| name.trim().to_owned()))
+    Ok(ask_once(&["volume", "create", "--label", label])?.map(|name| name.trim().to_owned()))
 }
 
 /// Removes these volumes. One that stays is no harm.
 pub(super) fn remove_volumes(names: &[String]) {
     let words: Vec<&str> = ["volume", "rm"].into_iter().chain(names.iter().map(String::as_str)).collect();
-    let _ = ask(&words);
-}
-
-/// What `docker` answers; `None` when the engine says no.
-///
-/// # Errors
-/// The engine does not answer at all.
-fn ask(words: &[&str]) -> Result<Option<String>> {
-    let (answer, agreed) = hear(words)?;
-    if !agreed {
-        expect_answers()?;
-    }
-    Ok(agreed.then_some(answer))
-}
-
-/// Checks that the engine answers: one that is not reached has not said that it lacks something.
-///
-/// # Errors
-/// It does not.
-fn expect_answers() -> Result<()> {
-    let mut version = Command::new("docker")
-        .arg("version")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|cause| not_started("version", cause))?;
-    let said = said_by(&mut version);
-    if version.wait().is_ok_and(|status| status.success()) {
-        return Ok(());
-    }
-    Err(Error::failed("the container engine does not answer")
-        .fact("command", "docker version")
-        .fact("engine", said.trim())
-        .hint(RUN_IT))
+    let _ = ask_once(&words);
 }
 
 /// What a command complains of; not more than it takes to know.
@@ -174,31 +153,6 @@ fn said_by(child: &mut Child) -> String {
         let _ = stderr.take(4_096).read_to_string(&mut said);
     }
     said
-}
-
-/// What `docker` says, and whether it ends well.
-fn hear(words: &[&str]) -> Result<(String, bool)> {
-    let mut child = Command::new("docker")
-        .args(words)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(|cause| not_started(&words.join(" "), cause))?;
-    let mut answer = String::new();
-    if let Some(stdout) = &mut child.stdout {
-        // An answer cut short does not parse, which is what a missing one does.
-        let _ = stdout.take(MOST_ANSWER).read_to_string(&mut answer);
-    }
-    Ok((answer, child.wait().is_ok_and(|status| status.success())))
-}
-
-fn not_started(what: &str, cause: io::Error) -> Error {
-    Error::failed("cannot start 'docker'")
-        .fact("command", format_args!("docker {what}"))
-        .fact("cause", &cause)
-        .hint("check that Docker is installed: docker version")
-        .caused_by(cause)
 }
 
 /// A `docker load` that reads an archive from us.

@@ -8,6 +8,7 @@ use std::io::{self, BufReader, Write};
 use std::path::Path;
 
 use super::engine::{self, Known, Loading, not_sent};
+use super::engine_room;
 use super::kept::as_it_is;
 use super::order::{self, Chain, Turn, already};
 use super::power_cut::Mark;
@@ -128,6 +129,8 @@ fn load(jobs: &[Job<'_>], blobs: &dyn BlobSource, progress: &dyn Progress) -> Re
     let mark = Mark::set(jobs.iter().flat_map(|job| &job.images).map(Into::into).collect())?;
     mark.remove_damaged(progress)?;
     let there: Vec<Chain> = engine::all()?.into_iter().map(|known: Known| known.layers).collect();
+    let largest = jobs.iter().map(|job| job.size(&HashSet::new())).max().unwrap_or(0);
+    engine_room::check(jobs.iter().flat_map(|job| &job.images), &there, largest, progress)?;
     let loads: Vec<order::Load> = jobs
         .iter()
         .map(|job| order::Load { chains: job.chains(), size: job.size(&already(&job.chains(), &there)) })

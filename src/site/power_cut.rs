@@ -98,7 +98,11 @@ impl Mark {
             return Ok(());
         }
         progress.note("the power was cut during an earlier load: looking at what it left");
-        let ids = engine::ids()?;
+        let ids = engine::ids()?.ok_or_else(|| {
+            Error::failed("the container engine does not list its images")
+                .fact("cause", "the power was cut during an earlier load: nobody can tell what that left")
+                .hint("see what it says: docker image ls --all; then run the same command again")
+        })?;
         for image in self.cut_off.iter().chain(self.ours.iter().filter(|image| !self.cut_off.contains(image))) {
             if ids.contains(&image.id) && !engine::gives_back(&image.id)? {
                 if !engine::remove_image(&image.id)? {

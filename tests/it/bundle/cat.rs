@@ -4,8 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::process::Output;
 
+use crate::support::craft::with_index;
 use crate::support::images::{gzip, zstd};
 use crate::support::{BUNDLE, expect, file, noise, pack, payload_at, portable, shell, texts};
+use pack::digest::Digest;
 
 /// The text of what is compressed in the product of [`bundled`].
 fn content() -> Vec<u8> {
@@ -91,5 +93,23 @@ fn nothing_of_a_damaged_frame_comes_out() {
                 other => panic!("{words:?}: {other:?} {:?}", texts(&output)),
             }
         }
+    }
+}
+
+/// A recipe is read while its frames are, and nothing is made of it before it was compared as a whole.
+#[test]
+fn of_a_recipe_that_is_not_what_the_index_says_nothing_is_made() {
+    let folder = bundled();
+    with_index(&folder.path().join(BUNDLE), |index| {
+        let entries = index["entries"].as_array_mut().expect("a list");
+        let is_recipe =
+            |entry: &&mut serde_json::Value| entry["path"].as_str().is_some_and(|it| it.ends_with(".recipe"));
+        let recipe = entries.iter_mut().find(is_recipe).expect("a recipe");
+        recipe["digest"] = Digest::of(b"another").to_string().into();
+    });
+    for words in [&["cat", BUNDLE, "engine.tgz"][..], &["extract", BUNDLE, "out"]] {
+        let (out, err) = expect(3, folder.path(), words);
+        assert!(err.contains(".recipe") && err.contains("actual"), "{words:?}: {err}");
+        assert!(out.is_empty() && !folder.path().join("out/engine.tgz").exists(), "{words:?}");
     }
 }

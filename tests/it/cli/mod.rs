@@ -4,6 +4,7 @@ mod by_hand;
 mod download;
 mod next_step;
 mod odd_names;
+mod peak_memory;
 mod room;
 mod signed;
 mod terminal;

@@ -3,6 +3,7 @@
 mod attacks;
 mod cache;
 mod credentials;
+mod failing_once;
 mod faults;
 mod http;
 mod kept;

@@ -8,7 +8,9 @@ use std::process::{Command, Output};
 use crate::support::alone::said;
 use crate::support::fault::product::Product;
 use crate::support::fault::{Reply, Request, serve};
-use crate::support::{PACK, expect, noise};
+use crate::support::images::{docker_legacy, gzip, image, layer};
+use crate::support::{PACK, expect, file, noise, portable, stand_in};
+use pack::digest::Digest;
 
 const ARTIFACTS: usize = 12;
 const SIZE: usize = 2 << 20;
@@ -36,11 +38,17 @@ fn place() -> Place {
 
 /// Runs `pack` under a limit of a real shell's.
 fn under(folder: &Path, limit: &str, words: &[&str]) -> Output {
+    under_with(folder, limit, words, &std::env::var("PATH").unwrap_or_default())
+}
+
+/// As [`under`], with programs found on `path`.
+fn under_with(folder: &Path, limit: &str, words: &[&str], path: &str) -> Output {
     // Two minutes are far more than any of this takes; `timeout` ends what hangs with 124.
     Command::new("sh")
         .args(["-c", &format!("ulimit {limit} && exec timeout 120 \"$@\""), "sh", PACK])
         .args(words)
         .current_dir(folder)
+        .env("PATH", path)
         .output()
         .expect("sh runs")
 }
@@ -105,6 +113,29 @@ fn the_commands_of_a_site_with_too_little_of_anything_say_so() {
         expect(0, folder, &["verify", "other.run"]);
         expect(0, folder, &["extract", "whole.run", "back"]);
         expect(0, folder, &["verify", "back"]);
+    }
+}
+
+#[test]
+fn a_load_with_too_little_of_anything_says_so_and_the_next_completes() {
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let folder = scratch.path();
+    let made = image("probe/one:1", vec![layer(1, 3_000_000), layer(2, 500_000)]);
+    portable(folder, &[file("a.tar.gz", "image", gzip(&docker_legacy(std::slice::from_ref(&made)), 6))]);
+    expect(0, folder, &["bundle", "-o", "whole.run"]);
+    let layers: Vec<Digest> = made.layers.iter().map(|layer| Digest::of(layer)).collect();
+    let layers = serde_json::to_string(&layers).expect("JSON");
+    let engine = format!(
+        "case \"$*\" in load*) exec cat >/dev/null ;; 'image inspect'*) echo '{} {{\"Layers\":{layers}}}' ;; esac",
+        made.id()
+    );
+    let path = stand_in(folder, "docker", &engine);
+    for words in [&["load", "whole.run"][..], &["load", "probe-portable"]] {
+        for limit in LIMITS {
+            assert_told(&under_with(folder, limit, words, &path), limit, words);
+        }
+        let output = under_with(folder, "-n 256", words, &path);
+        assert_eq!(output.status.code(), Some(0), "{words:?}: {}", said(&output));
     }
 }
 

@@ -134,8 +134,10 @@ fn an_id_without_its_algorithm_is_the_same_id() {
     let id = one().id().hex();
     let layers: Vec<String> =
         one().layers.iter().map(|layer| format!("\"{}\"", pack::digest::Digest::of(layer))).collect();
-    let script =
-        format!("case \"$*\" in load*) exec cat >loaded.tar ;; *inspect*) echo '{id} [{}]' ;; esac", layers.join(","));
+    let script = format!(
+        "case \"$*\" in load*) exec cat >loaded.tar ;; *inspect*) echo '{id} {{\"Layers\":[{}]}}' ;; esac",
+        layers.join(",")
+    );
     let output = with_fake(folder.path(), &script);
     assert_eq!(output.status.code(), Some(0), "{}", texts(&output).1);
 }

@@ -1,9 +1,12 @@
 //! On site: the launcher, and images loaded into an engine.
 
+mod as_docker_load;
+mod engine_room;
 mod interrupted;
 mod keys;
 mod launcher;
 mod load;
+mod load_faults;
 mod places;
 mod runtime;
 mod scripts;
