@@ -1,4 +1,4 @@
-//! What is found of a folder's artifacts, in the library: `tests/it/cli` has what a command says of it.
+//! What is found in a folder of artifacts and removed from it, in the library: `tests/it/cli` has what a command says.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -7,7 +7,7 @@ use pack::digest::Digest;
 use pack::manifest::Manifest;
 use pack::platform::Platform;
 use pack::progress::Silent;
-use pack::release::{Folder, Row, State, verify};
+use pack::release::{Folder, Partial, Row, State, verify};
 use serde_json::{Value, json};
 
 const CONTENT: &[u8] = b"content";
@@ -69,4 +69,54 @@ fn each_artifact_has_its_row_in_the_manifests_order_and_what_was_found() {
     assert_eq!((row("short").actual_digest, row("long").actual_digest), (None, None), "the size says enough");
     assert!(row("loop").cause.as_deref().is_some_and(|cause| cause.contains("symbolic links")));
     assert!(row("missing").cause.is_none());
+}
+
+/// A manifest of files with these names and contents.
+fn listing(files: &[(&str, &[u8])]) -> Manifest {
+    let artifact = |&(name, content): &(&str, &[u8])| json!({ "name": name, "kind": "file", "urls": ["u"], "size": content.len(), "digest": Digest::of(content) });
+    let artifacts: Vec<Value> = files.iter().map(artifact).collect();
+    let text = json!({ "schemaVersion": 1, "name": "x", "version": "1.0.0", "artifacts": artifacts }).to_string();
+    Manifest::parse(text, "test").expect("valid")
+}
+
+#[test]
+fn of_an_older_version_only_what_is_still_its_own_is_removed() {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let root = place.path();
+    let folder = Folder::at(root).lock().expect("locked");
+    let old = listing(&[("gone", CONTENT), ("changed", CONTENT), ("longer", CONTENT), ("stays", CONTENT)]);
+    let files: [(&str, &[u8]); 4] =
+        [("gone", CONTENT), ("changed", b"conteNt"), ("longer", b"content, and more"), ("stays", CONTENT)];
+    for (name, content) in files {
+        fs::write(root.join(name), content).expect("written");
+    }
+    let new = listing(&[("stays", b"another one")]);
+    let selection = new.select(Platform::AMD64).expect("pinned");
+    let removed = folder.remove_left_over(&old, &selection).expect("removed");
+    assert_eq!(removed.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["gone"]);
+    for (name, content) in &files[1..] {
+        assert_eq!(fs::read(root.join(name)).expect("there"), *content, "{name}: somebody's own now");
+    }
+}
+
+#[test]
+fn a_file_that_becomes_a_folder_is_kept_as_a_partial_if_it_is_still_what_was_pinned() {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let root = place.path();
+    let folder = Folder::at(root).lock().expect("locked");
+    let old = listing(&[("a", CONTENT), ("b", CONTENT)]);
+    let new = listing(&[("a/inside", CONTENT), ("b/inside", b"other")]);
+    let selection = new.select(Platform::AMD64).expect("pinned");
+    fs::write(root.join("a"), CONTENT).expect("written");
+    fs::write(root.join("b"), b"conteNt").expect("written");
+    // What an earlier download left: it is not of these bytes.
+    let pin = selection[0].pin;
+    let mut partial = Partial::open(&folder, pin).expect("opened");
+    partial.append(b"xyz").expect("written");
+    partial.flush().expect("written");
+    drop(partial);
+    let removed = folder.remove_conflicting(&old, &selection).expect("removed");
+    assert_eq!(removed.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["a"]);
+    assert!(Partial::open(&folder, pin).expect("opened").is_pinned().expect("read"));
+    assert_eq!(fs::read(root.join("b")).expect("there"), b"conteNt", "somebody's own now");
 }
