@@ -125,3 +125,31 @@ fn a_frame_unpacked_ahead_replaces_neither_the_one_that_is_read_nor_another_one_
     assert_eq!(left(vec![ahead(0), ahead(1), ahead(2)], None), (true, vec![1, 2]), "a reader takes what it needs");
     assert_eq!(left(vec![read(0), read(1), slot(2)], Some(3)), (true, vec![2]), "the current one has no slot yet");
 }
+
+#[test]
+fn the_next_frame_is_unpacked_ahead_once_and_only_where_there_is_one() {
+    let cache = cache_of(&[b"first", b"second"], honest);
+    let numbers = || cache.slots().iter().map(|slot| slot.number).collect::<Vec<_>>();
+    cache.get(0).expect("read");
+    cache.start(1, 0);
+    assert_eq!(numbers(), [0, 1], "it has its slot before it is unpacked: a reader waits for it");
+    cache.start(1, 0);
+    cache.start(2, 1);
+    assert_eq!(numbers(), [0, 1]);
+    let reader = aside({
+        let cache = cache.clone();
+        move || cache.get(1).map(|raw| raw.to_vec())
+    });
+    assert_eq!(end_of(&reader).expect("read"), b"second");
+    assert!(cache.slots().iter().all(|slot| slot.was_read));
+}
+
+#[test]
+fn nothing_is_unpacked_ahead_where_there_is_no_room() {
+    let large = vec![0; THIRD];
+    let cache = cache_of(&[&large, &large, &large, &large], honest);
+    let held: Vec<_> = (0..3).map(|number| cache.get(number).expect("read")).collect();
+    cache.start(3, 2);
+    assert!(cache.slots().iter().all(|slot| slot.number != 3), "all that is there is being read");
+    drop(held);
+}
