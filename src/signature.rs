@@ -201,6 +201,11 @@ wLMDjy9FLAuxZ3q4NlEvkgtyhrr0gtTu6KC4KBJdITbbOeAi1zBIYo0v4iTgt8jJpIidRJnp94ABQkJA
         let id = "E7620F1842B4E81F";
         assert_eq!(PublicKey::parse(KEY).expect("a key").id(), id);
         assert_eq!(SignatureClaim::read(SIGNATURE).expect("a signature").key_id, id);
+        // `+` and `/` too: three IDs in ten have one of them.
+        assert_eq!(key_id("AAAAAAAAAAAAAAAA").as_deref(), Some("0000000000000000"));
+        assert_eq!(key_id("RW//////////////").as_deref(), Some("FFFFFFFFFFFFFFFF"));
+        assert_eq!(key_id("RWQ+//ABYZabyz01").as_deref(), Some("CB9B966101F0FF3E"));
+        assert_eq!(key_id("RW-_AAAAAAAAAAAA"), None, "the base64 of URLs");
         let (public, _) = generate(None).expect("a pair");
         let key = PublicKey::parse(public.lines().nth(1).expect("the key")).expect("a key");
         assert!(public.lines().next().is_some_and(|comment| comment.ends_with(&key.id())), "{public}");

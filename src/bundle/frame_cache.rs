@@ -295,3 +295,6 @@ impl Drop for Unfinished<'_> {
         self.frames.forget(self.number);
     }
 }
+
+#[cfg(test)]
+mod tests;

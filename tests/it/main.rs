@@ -8,6 +8,7 @@ mod bundle;
 mod cli;
 mod crash;
 mod download;
+mod folder;
 mod fuzzing;
 mod house;
 mod image;

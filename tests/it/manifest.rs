@@ -1,7 +1,7 @@
 //! Bad manifests: each is refused with the line that is wrong.
 
 use crate::support::facts::Facts;
-use pack::manifest::{Limits, Manifest};
+use pack::manifest::{Limits, Manifest, ProductName};
 use pack::platform::Platform;
 use serde_json::{Value, json};
 
@@ -83,6 +83,7 @@ fn no_error_about_a_url_tells_its_secrets() {
         (json!(["https://ada:secret@host.example:99999/x"]), "URL 1 cannot be read"),
         (json!(["https://ada:secret@host.example/a b?secret"]), "URL 1 (https://host.example/…) has a blank"),
         (json!([format!("https://ada:secret@h/{}", "x".repeat(9_000))]), "URL 1 (https://h/…) has 9021"),
+        (json!(["ada:secret@host.example/x"]), "URL 1 is neither http nor https nor file, nor a path"),
         (json!("https://ada:secret@host.example/x"), "urls is not a list of texts"),
         (json!([["https://ada:secret@host.example/x"]]), "urls is not a list of texts"),
     ] {
@@ -150,6 +151,72 @@ fn two_artifacts_never_claim_one_place() {
     both["artifacts"].as_array_mut().expect("a list").push(other);
     let manifest = Manifest::parse(both.to_string(), "test.json").expect("one name for two platforms");
     assert_eq!(manifest.select(Platform::ARM64).expect("pinned").len(), 2);
+    // An artifact of every platform has that name on each: whichever of the two is listed first.
+    for (first, second) in [(0, 1), (1, 0)] {
+        let mut one_for_all = good();
+        one_for_all["artifacts"] = json!([one_for_all["artifacts"][0], both["artifacts"][1], both["artifacts"][1]]);
+        one_for_all["artifacts"][1 + first].as_object_mut().expect("an object").remove("platform");
+        assert_eq!(one_for_all["artifacts"][1 + second]["platform"], "linux/amd64");
+        assert!(refused(one_for_all.to_string()).1.contains("twice"));
+    }
+}
+
+#[test]
+fn a_file_and_a_folder_of_one_name_are_found_in_any_order() {
+    // In the order of their bytes, `a-b` comes between `a` and what lies in a folder `a`.
+    for names in [["a", "a-b", "a/c"], ["a/c", "a-b", "a"], ["a-b", "a/c", "a"], ["a/c", "a", "a-b"]] {
+        let why = reason(|m| {
+            for name in names {
+                let mut artifact = m["artifacts"][1].clone();
+                artifact["name"] = name.into();
+                m["artifacts"].as_array_mut().expect("a list").push(artifact);
+            }
+        });
+        assert!(why.contains("'a' is a file, yet 'a/c'"), "{names:?}: {why}");
+    }
+}
+
+#[test]
+fn a_products_name_is_fit_for_a_file_name() {
+    let taken = |name: &str| name.parse::<ProductName>().is_ok();
+    for name in ["a", "0", "a.b_c-9", &"a".repeat(64)] {
+        assert!(taken(name), "{name}");
+    }
+    for name in ["", ".a", "-a", "_a", "A", "a/b", "a b", "aB", "ä", "a\n", &"a".repeat(65)] {
+        assert!(!taken(name), "{name:?}");
+    }
+}
+
+#[test]
+fn what_is_exactly_at_a_limit_is_taken() {
+    let limits = Limits::DEFAULT;
+    let taken = |change: &dyn Fn(&mut Value)| {
+        let mut manifest = good();
+        change(&mut manifest);
+        Manifest::parse(manifest.to_string(), "test.json").is_ok()
+    };
+    let urls = |count: usize, size: usize| json!(vec!["u".repeat(size); count]);
+    assert!(taken(&|m| m["artifacts"][1]["urls"] = urls(limits.urls, limits.url_bytes)));
+    assert!(!taken(&|m| m["artifacts"][1]["urls"] = urls(limits.urls + 1, 1)));
+    assert!(!taken(&|m| m["artifacts"][1]["urls"] = urls(1, limits.url_bytes + 1)));
+    // Not of an empty file: its digest allows no other size.
+    let sized = |size: u64| {
+        move |m: &mut Value| {
+            m["artifacts"][1]["digest"] = DIGEST.replace("e3b0", "e3b1").into();
+            m["artifacts"][1]["size"] = size.into();
+        }
+    };
+    assert!(taken(&sized(limits.artifact_bytes)) && !taken(&sized(limits.artifact_bytes + 1)));
+    let many = |count: usize| {
+        move |m: &mut Value| {
+            let artifact = |number| json!({ "name": format!("data{number}"), "kind": "file", "urls": ["u"] });
+            m["artifacts"] = (1..count).map(artifact).chain([good()["artifacts"][0].clone()]).collect();
+        }
+    };
+    assert!(taken(&many(limits.artifacts)) && !taken(&many(limits.artifacts + 1)));
+    let padded = |size: u64| good().to_string() + &" ".repeat(size as usize - good().to_string().len());
+    let parsed = |size: u64| Manifest::parse(padded(size), "test.json").is_ok();
+    assert!(parsed(limits.manifest_bytes) && !parsed(limits.manifest_bytes + 1));
 }
 
 #[test]

@@ -104,6 +104,21 @@ fn the_true_one_is_proved() {
     judged(&with_stream(&PRODUCT.bundle, |_| ()), Scope::Everything).expect("frames may be cut elsewhere");
 }
 
+#[test]
+fn an_artifact_that_was_not_proved_is_not_given_out() {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let path = place.path().join("x.run");
+    fs::write(&path, &PRODUCT.bundle).expect("written");
+    let bundle = Bundle::open(&path).expect("opened");
+    let is_wanted = |artifact: &CarriedArtifact| artifact.name.as_str() == "run.sh";
+    let scope = Scope::Artifacts(&is_wanted);
+    let access = BundleAccess::proved(&bundle, &PRODUCT.key, scope, &Silent).expect("proved");
+    for artifact in &bundle.index().artifacts {
+        let given_out = access.check_covers(artifact);
+        assert_eq!(given_out.is_ok(), is_wanted(artifact), "{}", artifact.name);
+    }
+}
+
 /// Every place in a document, as JSON pointers.
 fn places(value: &Value, at: &str, found: &mut Vec<String>) {
     match value {

@@ -1,9 +1,10 @@
 //! What of an artifact lies in the folder between two runs: its bytes, which of them are there, where they came from.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use pack::digest::{Descriptor, Digest};
-use pack::manifest::Pin;
+use pack::manifest::{Kind, Pin};
 use pack::release::{Folder, LockedFolder, Origin, Partial};
 
 use crate::support::noise;
@@ -74,6 +75,49 @@ fn what_starts_again_has_nothing_of_before() {
     partial.restart().expect("emptied");
     partial.append(&bytes).expect("written");
     assert!(is_whole(partial));
+}
+
+#[test]
+fn what_came_before_a_restart_is_not_written_down_after_it() {
+    let (_place, folder) = folder();
+    let bytes = noise(1, SIZE);
+    let open = || Partial::open(&folder, pin(&bytes)).expect("opened");
+    let mut partial = open();
+    // Too little for a line of its own: it would be written down with what follows.
+    partial.append(&noise(2, 1_000)).expect("written");
+    partial.restart().expect("emptied");
+    partial.write_at(HALF as u64, &bytes[HALF..HALF + 10]).expect("written");
+    partial.flush().expect("written");
+    drop(partial);
+    let there: Vec<_> = open().held().iter().map(|range| (range.start, range.end)).collect();
+    assert_eq!(there, [(HALF as u64, HALF as u64 + 10)], "what is not there is not held for it");
+}
+
+#[test]
+fn where_a_folder_came_from_is_written_down_without_secrets() {
+    let (_place, folder) = folder();
+    for (url, kept) in [
+        ("https://ada:secret@host.example/a/manifest.json?token=secret#secret", "https://host.example/a/manifest.json"),
+        ("https://host.example/manifest.json", "https://host.example/manifest.json"),
+    ] {
+        folder.write_origin(&url.parse().expect("a URL")).expect("written");
+        assert_eq!(Folder::origin(&folder).as_deref(), Some(kept));
+    }
+}
+
+#[test]
+fn a_placed_file_has_the_mode_that_was_asked_for() {
+    let (_place, folder) = folder();
+    for mode in [0o755, 0o644] {
+        let mut partial = Partial::open(&folder, pin(b"content")).expect("opened");
+        partial.append(b"content").expect("written");
+        let Ok(verified) = partial.finish().expect("written") else { panic!("it is what was pinned") };
+        let name = format!("file-{mode:o}").parse().expect("a name");
+        verified.place(&folder, &name, mode).expect("placed");
+        let found = fs::metadata(folder.path_of(&name)).expect("there").permissions().mode();
+        assert_eq!(found & 0o7777, mode);
+    }
+    assert_eq!((Kind::Script.mode(), Kind::File.mode()), (0o755, 0o644), "what a download asks for");
 }
 
 #[test]
