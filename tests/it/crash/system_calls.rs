@@ -113,14 +113,13 @@ fn each_call_fails(words: &[&str], prepare: impl Fn(&Path), is_right: impl Fn(&P
             assert!((0..=9).contains(&code) && !err.contains("panicked"), "{what}: exit {code}\n{err}");
             assert!(code == 0 || err.contains("error: ") || call == "write", "{what}: it is not said\n{err}");
             failed += usize::from(code != 0);
-            println!("{what}: exit {code}");
             is_right(folder.path(), code == 0);
             let next = crate::support::run(folder.path(), words);
             assert!(next.status.success(), "after this the next run fails: {what}\n{err}\n---\n{}", texts(&next).1);
             is_right(folder.path(), true);
         }
     }
-    println!("pack {words:?}: {tried} calls failed, {failed} runs with them");
+    eprintln!("pack {words:?}: {tried} calls failed, {failed} runs with them");
     assert!(tried >= 15 && failed > 0, "pack {words:?}: {tried} tried, {failed} failed");
 }
 
