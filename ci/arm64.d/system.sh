@@ -18,11 +18,11 @@ readonly SYSTEM_PACKAGES=(
     gcc-aarch64-linux-gnu                   # the C of zstd, and the linker
     libc6-dev-arm64-cross                   # a static glibc
 )
-# As they are for arm64, without what they depend on: the one is linked from, the other needs nothing.
-readonly SYSTEM_FOREIGN_PACKAGES=(
-    "libstd-rust-dev:arm64/$SYSTEM_SUITE-backports"
-    busybox-static:arm64                    # the site of the test
-)
+# As it is for arm64, without what it depends on: the site of the test. The standard library comes besides.
+readonly SYSTEM_FOREIGN_PACKAGES=("busybox-static:arm64/$SYSTEM_SUITE")
+# Backports are built for one machine after the other, so there are days on which they have a newer compiler for this host
+# than standard library for arm64. The compiler takes the library of its own version from anywhere.
+readonly SYSTEM_LATER_SUITES=(forky sid)
 
 # Sets system: the folder that has it as root/; makes it when it is not there yet.
 system_provide() {
@@ -42,6 +42,9 @@ system_provide() {
     for suite in "$SYSTEM_SUITE" "$SYSTEM_SUITE-backports"; do
         printf 'deb [signed-by=%s] %s %s main\n' "$keyring" "$mirror" "$suite"
     done >"$work/sources.list"
+    for suite in "${SYSTEM_LATER_SUITES[@]}"; do
+        printf 'deb [arch=arm64 signed-by=%s] %s %s main\n' "$keyring" "$mirror" "$suite"
+    done >>"$work/sources.list"
     # How this machine reaches its mirror: proxies, certificates, credentials.
     {
         apt-config dump | grep -E '^Acquire::(http|https|Check-|Retries)' || true
@@ -51,9 +54,14 @@ system_provide() {
     rm -rf -- "$system.new"
     mkdir -p "$system.new"
     # shellcheck disable=SC2016 # for the shell that mmdebstrap starts, where $1 is the new root
-    run_quietly mmdebstrap --mode=root --variant=extract --architectures=amd64,arm64 --aptopt="$work/apt.conf" \
+    run_quietly env "SUITE=$SYSTEM_SUITE" mmdebstrap --mode=root --variant=extract --architectures=amd64,arm64 --aptopt="$work/apt.conf" \
         --include="$(IFS=, && printf '%s' "${SYSTEM_PACKAGES[*]}")" \
-        --extract-hook='cd "$1/tmp" && APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get download '"${SYSTEM_FOREIGN_PACKAGES[*]}"' &&
+        --extract-hook='export APT_CONFIG=$MMDEBSTRAP_APT_CONFIG && cd "$1/tmp" &&
+            rustc=$(apt-cache madison rustc | awk "/$SUITE-backports/ { print \$3; exit }") && version=${rustc%%+*} &&
+            # The last of them is the backport, where it is there.
+            std=$(apt-cache madison libstd-rust-dev:arm64 | awk "index(\$3, \"$version+\") == 1 { found = \$3 } END { print found }") &&
+            { [ -n "$std" ] || { echo "there is no libstd-rust-dev:arm64 of version $version, which rustc has" >&2; exit 1; }; } &&
+            apt-get download "libstd-rust-dev:arm64=$std" '"${SYSTEM_FOREIGN_PACKAGES[*]}"' &&
             for package in ./*.deb; do dpkg-deb -x "$package" "$1" && rm "$package"; done' \
         "$SYSTEM_SUITE" "$system.new/root" - <"$work/sources.list"
     rm -rf -- "$system.new"/root/usr/share/{doc,man,info,locale}

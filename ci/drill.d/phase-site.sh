@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # work, transcript, pack ... are of ci/drill and its other parts
-# The first installation, its update, its next start and its end. Sourced by ci/drill.
+# The first installation, its next start and its end. Sourced by ci/drill.
 
 # What the scripts in the machine go by: where the product is, and on which port.
 # shellcheck disable=SC2034 # of vm.sh
@@ -155,36 +155,6 @@ site_again() {
         answers() { [[ -n \$(client_app) ]]; }
         until_holds 500 services $all_services mosquitto >/dev/null
         until_holds 60 answers
-SCRIPT
-}
-
-phase_upgrade() {
-    holds 120 '1.0.0 runs' <<'SCRIPT'
-        set -e
-        [[ $(client_app | json version) == 1.0.0 ]]
-        poll_start
-SCRIPT
-    ends 600 3 'a 1.0.1 with one bit changed is refused with exit 3' <<<'sh /media/update/damaged.run'
-    holds 60 'and 1.0.0 answered all the while' <<'SCRIPT'
-        poll_stop
-        poll_result
-        [[ $(poll_result) == 'good '[1-9]*', none 0, '* && $(client_app | json version) == 1.0.0 ]]
-        poll_start
-SCRIPT
-    holds 1500 'sh x.run of 1.0.1, without options: done' <<<"sh /media/update/$second"
-    holds 60 'Func is 1.0.1 now' <<'SCRIPT'
-        sleep 3
-        poll_stop
-        poll_result
-        [[ $(client_app | tee /dev/stderr | json version) == 1.0.1 ]]
-SCRIPT
-    note "while it was updated: $(grep -o 'down [0-9.]* s' <<<"$vm_output") from the last good answer to the next good one"
-    holds 60 'the options of the first run still hold: all services, MQTT too' <<<"services $all_services mosquitto"
-    row_stands
-    ends 600 3 '1.0.0 over 1.0.1 is refused' <<<"sh /media/stick/$first"
-    said older 'and it says why'
-    holds 60 '1.0.1 still runs' <<'SCRIPT'
-        [[ $(client_app | json version) == 1.0.1 ]] && nothing_left /tmp /var/tmp /dev/shm
 SCRIPT
 }
 
