@@ -1,30 +1,29 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # work, transcript, pack ... are of ci/drill and its other parts
-# The power goes in the middle of an installation: at three moments, each of which leaves a machine that finds its own way
+# The power goes in the middle of an installation: at two moments, each of which leaves a machine that finds its own way
 # to the end. Sourced by ci/drill.
 
 mini_services='mysql redis server worker beat'
 
 phase_powercut() {
-    # The first two somewhere in the first and the second third of an installation, which is a quarter shorter than that of
-    # the whole product; the third when there are passwords to lose.
-    local cut third=$((${install_seconds:-200} / 4))
+    # The first somewhere in the first or the second third of an installation, which is a quarter shorter than that of the
+    # whole product; the second when there are passwords to lose.
+    local cut early third=$((${install_seconds:-200} / 4))
     RANDOM=${DRILL_SEED:=$((RANDOM % 32768))}
     note "DRILL_SEED=$DRILL_SEED"
+    early=$((RANDOM % 2))
     installed_at /usr/local/dataflux-func 8088
     new_site powercut
     vm_run 60 <<SCRIPT || die 'the installation does not start'
         setsid sh /media/stick/$first --mini --mqtt >/root/install.log 2>&1 </dev/null &
 SCRIPT
-    # What is on the disk at a moment is what a power cut at that moment leaves; so one installation serves for three.
-    come_to 1 "seconds $((RANDOM % third + 1))"
+    # What is on the disk at a moment is what a power cut at that moment leaves; so one installation serves for both.
+    come_to 1 "seconds $((early * third + RANDOM % third + 1))"
     vm_copy_disk "$work/cut-1.raw"
-    come_to 2 "seconds $((third + RANDOM % third + 1))"
-    vm_copy_disk "$work/cut-2.raw"
-    come_to 3 "passwords_and $((RANDOM % 30))"
+    come_to 2 "passwords_and $((RANDOM % 30))"
     vm_cut
-    mv -- "$vm_dir/disk.raw" "$work/cut-3.raw"
-    for cut in 1 2 3; do
+    mv -- "$vm_dir/disk.raw" "$work/cut-2.raw"
+    for cut in 1 2; do
         vm_new "powercut-$cut" "$work/cut-$cut.raw"
         rm -f -- "$work/cut-$cut.raw"
         recovers "$cut"
@@ -58,7 +57,7 @@ recovers() {
         echo "secrets $(config SECRET) $(config MYSQL_PASSWORD) $(config MQTT_PASSWORD)"
 SCRIPT
     before=$(sed -n 's/^secrets //p' <<<"$vm_output")
-    [[ $1 != 3 || $before == *[0-9a-f]' '[0-9a-f]*' '[0-9a-f]* ]] ||
+    [[ $1 != 2 || $before == *[0-9a-f]' '[0-9a-f]*' '[0-9a-f]* ]] ||
         die "does not hold: the last cut came when there were passwords" "there are: $before"
     holds 1500 'run again, it ends well' <<<"sh /media/stick/$first --mini --mqtt"
     holds 60 'all services at their replicas' <<<"services $mini_services mosquitto"

@@ -46,7 +46,7 @@ const CALLS: [(&str, &str); 29] = [
 
 /// One of how many calls is tried; `PACK_EVERY_CALL=1` tries every one.
 fn step() -> usize {
-    std::env::var("PACK_EVERY_CALL").map_or(23, |step| step.parse().expect("PACK_EVERY_CALL is a number"))
+    std::env::var("PACK_EVERY_CALL").map_or(47, |step| step.parse().expect("PACK_EVERY_CALL is a number"))
 }
 
 /// `pack` with `words` under `strace`: its output, and what it called, a line each.
@@ -122,7 +122,7 @@ fn each_call_fails(words: &[&str], prepare: impl Fn(&Path), is_right: impl Fn(&P
         }
     }
     eprintln!("pack {words:?}: {tried} calls failed, {failed} runs with them");
-    assert!(tried >= 8 && failed > 0, "pack {words:?}: {tried} tried, {failed} failed");
+    assert!(tried >= 5 && failed > 0, "pack {words:?}: {tried} tried, {failed} failed");
 }
 
 fn can_trace() -> bool {
