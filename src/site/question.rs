@@ -45,9 +45,6 @@ pub(super) fn ask(words: &[&str]) -> Result<Option<String>> {
 /// The engine does not answer.
 pub(super) fn ask_once(words: &[&str]) -> Result<Option<String>> {
     let said = hear(words)?;
-    if !said.agreed {
-        expect_answers()?;
-    }
     Ok(said.agreed.then_some(said.text))
 }
 
@@ -56,12 +53,9 @@ pub(super) fn ask_once(words: &[&str]) -> Result<Option<String>> {
 /// # Errors
 /// The engine does not answer.
 pub(super) fn ask_of_several(words: &[&str]) -> Result<(String, bool)> {
-    if let Some(answer) = ask_once(words)? {
-        return Ok((answer, true));
-    }
-    let said = hear(words)?;
+    let mut said = hear(words)?;
     if !said.agreed {
-        expect_answers()?;
+        said = hear(words)?;
     }
     Ok((said.text, said.agreed))
 }
@@ -96,10 +90,15 @@ fn docker(words: &[&str]) -> Command {
     command
 }
 
+/// What the engine says; where it does not agree, it is known to answer.
 fn hear(words: &[&str]) -> Result<Said> {
     let mut command = docker(words);
     command.stdout(Stdio::piped()).stderr(Stdio::null());
-    listen(command, &words.join(" "), LONGEST)
+    let said = listen(command, &words.join(" "), LONGEST)?;
+    if !said.agreed {
+        expect_answers()?;
+    }
+    Ok(said)
 }
 
 fn silent(what: &str) -> Error {

@@ -5,27 +5,12 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use crate::support::fault::{Reply, Request, Server, serve};
-use crate::support::{expect, file, noise, write_product};
+use super::signed_product::{honest, published};
+use crate::support::fault::{Reply, Request};
+use crate::support::{expect, noise};
 use serde_json::{Value, json};
 
 const SIZE: usize = 50_000;
-
-/// A signed product in `src`, its key in `release.pub`, and a server of it.
-fn published(folder: &Path) -> Server {
-    expect(0, folder, &["keygen", "release", "--no-password"]);
-    write_product(&folder.join("src"), "1.0.0", &[file("data", "file", noise(1, SIZE))]);
-    expect(0, folder, &["sign", "src/manifest.json", "--key", "release.key"]);
-    serve(honest(folder))
-}
-
-fn honest(folder: &Path) -> impl FnMut(&Request) -> Reply + Send + 'static {
-    let src = folder.join("src");
-    move |request| {
-        let name = request.path.split('?').next().unwrap_or_default().trim_start_matches('/').to_owned();
-        fs::read(src.join(name)).map_or_else(|_| Reply::new(404, ""), |content| Reply::file(request, &content))
-    }
-}
 
 /// As [`honest`], and `fault` in place of the first answer for `name`.
 fn once(folder: &Path, name: &'static str, fault: Reply) -> impl FnMut(&Request) -> Reply + Send + 'static {
@@ -52,7 +37,7 @@ fn faults() -> [(&'static str, Reply); 4] {
 fn a_download_is_complete_and_signed_whichever_answer_fails_once() {
     let scratch = tempfile::tempdir().expect("a temporary folder");
     let folder = scratch.path();
-    let server = published(folder);
+    let server = published(folder, noise(1, SIZE));
     let url = server.url("manifest.json").to_string();
     for name in ["manifest.json", "manifest.json.minisig", "data"] {
         for (case, fault) in faults() {
@@ -70,7 +55,7 @@ fn a_download_is_complete_and_signed_whichever_answer_fails_once() {
 fn a_lock_pins_what_fails_once_and_keeps_the_pins_of_what_goes_on_failing() {
     let scratch = tempfile::tempdir().expect("a temporary folder");
     let folder = scratch.path();
-    let server = published(folder);
+    let server = published(folder, noise(1, SIZE));
     let path = folder.join("manifest.json");
     let read = || serde_json::from_slice::<Value>(&fs::read(&path).expect("read")).expect("JSON");
     let unpinned = json!({ "schemaVersion": 1, "name": "probe", "version": "1.0.0",
@@ -95,7 +80,7 @@ fn a_lock_pins_what_fails_once_and_keeps_the_pins_of_what_goes_on_failing() {
 fn a_checksum_or_its_signature_that_cannot_be_read_is_not_taken_for_absent() {
     let scratch = tempfile::tempdir().expect("a temporary folder");
     let folder = scratch.path();
-    drop(published(folder));
+    drop(published(folder, noise(1, SIZE)));
     expect(0, folder, &["bundle", "src", "-o", "x.run", "--sign", "release.key"]);
     let verify = ["verify", "x.run", "--pubkey", "release.pub"];
     expect(0, folder, &verify);

@@ -16,6 +16,7 @@ mod quirks;
 mod ranges;
 mod shared;
 mod signature_faults;
+mod signed_product;
 mod soak;
 mod stale_proxy;
 mod tls;

@@ -3,24 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::fault::{Reply, Request, Server, serve};
-use crate::support::{expect, file, write_product};
-
-/// A signed product in `src`, its key in `release.pub`, and a server of it.
-fn published(folder: &Path) -> Server {
-    expect(0, folder, &["keygen", "release", "--no-password"]);
-    write_product(&folder.join("src"), "1.0.0", &[file("data", "file", "x")]);
-    expect(0, folder, &["sign", "src/manifest.json", "--key", "release.key"]);
-    serve(honest(folder))
-}
-
-fn honest(folder: &Path) -> impl FnMut(&Request) -> Reply + Send + 'static {
-    let src = folder.join("src");
-    move |request| {
-        let name = request.path.split('?').next().unwrap_or_default().trim_start_matches('/').to_owned();
-        fs::read(src.join(name)).map_or_else(|_| Reply::new(404, ""), |content| Reply::file(request, &content))
-    }
-}
+use super::signed_product::{honest, published};
+use crate::support::expect;
+use crate::support::fault::{Reply, Request};
 
 /// As [`honest`], and `fault` in place of the signature.
 fn without_signature(folder: &Path, fault: Reply) -> impl FnMut(&Request) -> Reply + Send + 'static {
@@ -42,7 +27,7 @@ fn faults() -> [Reply; 5] {
 fn a_good_signature_stays_as_long_as_the_manifest_does() {
     let scratch = tempfile::tempdir().expect("a temporary folder");
     let folder = scratch.path();
-    let server = published(folder);
+    let server = published(folder, "x");
     let words = |url: String| {
         ["download".into(), "--no-cache".into(), "--retries".into(), "1".into(), "--dir".into(), "out".into(), url]
     };
@@ -65,7 +50,7 @@ fn a_good_signature_stays_as_long_as_the_manifest_does() {
 fn a_signature_that_nobody_can_tell_of_is_asked_for_again_and_told() {
     let scratch = tempfile::tempdir().expect("a temporary folder");
     let folder = scratch.path();
-    let server = published(folder);
+    let server = published(folder, "x");
     let url = server.url("manifest.json").to_string();
     let words = ["download", "--no-cache", "--retries", "1", "--dir", "out", &url];
     // It comes at the second try.
