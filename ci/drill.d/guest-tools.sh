@@ -63,6 +63,7 @@ nothing_left() {
 poll_start() {
     poll() {
         local answer
+        set +e # an answer that does not come is a result
         while true; do
             answer=$(PATIENCE=30 client_app)
             printf '%s %s\n' "$EPOCHREALTIME" "$(json version <<<"$answer")"

@@ -6,7 +6,8 @@
 phase_upgrade() {
     local line
     # What is a fact goes to the terminal too.
-    if ! ci/private-engine bash ci/drill.d/upgrade-on-engine.sh "$work/sticks" "$first" "$second" 2>&1 |
+    # shellcheck disable=SC2086 # a word a service
+    if ! ci/private-engine bash ci/drill.d/upgrade-on-engine.sh "$work/sticks" "$first" "$second" $all_services mosquitto 2>&1 |
         while IFS= read -r line; do
             if [[ $line == '  ok  '* || $line == '      while '* ]]; then say "$line"; else printf '        %s\n' "$line" >>"$transcript"; fi
         done; then
