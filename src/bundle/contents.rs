@@ -84,7 +84,7 @@ impl Contents {
                 artifacts.iter().filter(|artifact| artifact.carried.is_file() && kinds.contains(&artifact.kind));
             chosen.map(|artifact| from_folder(folder, artifact)).collect()
         };
-        files.extend(file(&[Kind::Script, Kind::Unit, Kind::Stack, Kind::File]));
+        files.extend(file(&[Kind::Script, Kind::Unit, Kind::Stack, Kind::Product, Kind::File]));
         files.extend(file(&[Kind::Engine]));
         for entry in entries {
             let path: RelPath = entry.path.parse().map_err(Error::failed)?;
