@@ -130,7 +130,7 @@ gate: { probes: [{ service: web, command: [\"true\"] }] }
             ("/usr/local/guestbook", "relative", "installDir"),
             ("/usr/local/guestbook", "/a/../b", "installDir"),
             ("default: 8080", "default: 0", "a port from 1"),
-            ("default: 8080", "default: 8080\n  port: { type: port, default: 1 }", "duplicate"),
+            ("  cache: { type", "  port: { type", "duplicate"),
             ("when: cache", "when: port", "no option of type switch"),
             ("when: cache", "when: other", "no option of type switch"),
             ("\"0700\"", "\"99\"", "not octal"),

@@ -3,7 +3,7 @@
 //! ```text
 //! what there is    product (product.yaml)  version_files  state  place  receipt
 //! what is asked    preflight  observe  swarm
-//! what is changed  images  folders  deploy  gate  dump  hook  boot
+//! what is changed  images  folders  deploy  gate  watch  dump  hook  boot
 //! the transaction  change, drawn in journal
 //! ```
 
@@ -26,10 +26,10 @@ mod state;
 mod swarm;
 mod upkeep;
 mod version_files;
+mod watch;
 
 pub use boot::{INSTALLED, keep_pack};
 pub use change::{Change, Recovered, recover};
-pub use gate::Watch;
 pub use images::load as load_images;
 pub use instance::Instance;
 pub use place::Place;
@@ -38,3 +38,4 @@ pub use receipt::Receipt;
 pub use state::{Deployed, Previous, State};
 pub use upkeep::{ServiceStatus, backup, forget_old, prepare, restart, status, stop, uninstall};
 pub use version_files::{VersionFiles, product_artifact};
+pub use watch::Watch;

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::gate::Watch;
 use super::hook::Hook;
 use super::instance::Instance;
 use super::place::make_folder;
+use super::watch::Watch;
 use crate::error::{Error, IoContext, Result};
 use crate::product::HookVerb;
 use crate::room;

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::gate::Watch;
 use super::instance::Instance;
 use super::observe::observe;
+use super::watch::Watch;
 use crate::error::{Error, Result};
 use crate::product::HookVerb;
 

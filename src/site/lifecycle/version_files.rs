@@ -113,7 +113,7 @@ impl VersionFiles {
                 .fact("reason", what)
                 .hint("its publisher corrects it (docs/product.md has the format)")
         };
-        let named = stack::images_of(&self.template, &self.product.stack.to_string())?;
+        let named = stack::images_of(&self.template, self.product.stack.as_str())?;
         let has = |service: &str| named.iter().any(|found| found.service == service);
         let probed = self.product.gate.probes.iter().map(|probe| &probe.service);
         if let Some(missing) = self.product.services.keys().chain(probed).find(|name| !has(name)) {
@@ -135,7 +135,7 @@ impl VersionFiles {
     /// # Errors
     /// A service has no literal image.
     pub fn images(&self) -> Result<Vec<ImageRef>> {
-        let named = stack::images_of(&self.template, &self.product.stack.to_string())?;
+        let named = stack::images_of(&self.template, self.product.stack.as_str())?;
         let mut images: BTreeMap<String, ImageRef> = BTreeMap::new();
         images.extend(named.into_iter().map(|found| (found.image.to_string(), found.image)));
         Ok(images.into_values().collect())

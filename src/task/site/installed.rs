@@ -22,7 +22,7 @@ impl Installed {
         let state = State::read(&place)?.ok_or_else(|| {
             Error::failed(format_args!("{} is not installed on this host", place.name()))
                 .fact("path", place.state().display())
-                .hint("install it from its bundle: sh NAME-VERSION-ARCH.run")
+                .hint(format_args!("install it from its bundle, whose name begins with {}-", place.name()))
         })?;
         let instance = Instance::of(state, &place)?;
         Ok(Installed { place, instance })
@@ -56,8 +56,7 @@ pub fn place(name: Option<&str>) -> Result<Place> {
     }
     match Place::all().as_slice() {
         [one] => Place::named(one),
-        [] => Err(Error::failed("no product is installed on this host")
-            .hint("install one from its bundle: sh NAME-VERSION-ARCH.run")),
+        [] => Err(Error::failed("no product is installed on this host").hint("install one: run its bundle with sh")),
         several => Err(Error::usage("this host has several products")
             .fact("there are", several.join(", "))
             .hint(format_args!("say which: --name {}", several[0]))),

@@ -59,6 +59,6 @@ fn previous(installed: &Installed) -> Result<Previous> {
     installed.instance.state.previous.clone().ok_or_else(|| {
         Error::failed("there is no version before this one on this host")
             .fact("installed", &installed.instance.state.current.version)
-            .hint("an older bundle can be installed over it: sh OLDER.run --allow-downgrade; then put a dump back: pack site restore FILE")
+            .hint("an older bundle can be installed over it: add --allow-downgrade to the command that runs it; then put a dump back with 'pack site restore'")
     })
 }
