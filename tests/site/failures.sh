@@ -1,0 +1,131 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # T, ROOT, INSTALL ... are of ci/test-site and guestbook.sh
+# Updates of the guest book that go wrong: each ends in the old version with its database as it was.
+
+. "$ROOT/tests/site/guestbook.sh"
+
+# verdict: notes when the way back began.
+verdict() {
+    rm -f "$T/verdict"
+    (
+        until grep -qs '"returning"' "$STATE/journal.json"; do sleep 0.05; done
+        echo "$EPOCHREALTIME" >"$T/verdict"
+    ) &
+    WATCH=$!
+}
+# What was taken first after the verdict.
+back_after() {
+    kill "$WATCH" 2>/dev/null || true
+    awk -v verdict="$(cat "$T/verdict")" '$1 > verdict { printf "%.1f s", $1 - verdict; exit }' "$T/signed"
+}
+
+# gives_way VERSION TEXT ARGUMENT...: the update fails with TEXT and the old version is there again, no entry lost.
+gives_way() {
+    local old count
+    old=$(page version)
+    count=$(page count)
+    guest_comes
+    verdict
+    refused 1 "$2" book "$1" --yes "${@:3}"
+    guest_goes
+    printf 'measured: %s: nobody could sign for %s; %s after the verdict somebody could\n' "$1" "$(away)" "$(back_after)"
+    whole "$old" $((count + TAKEN))
+}
+
+test_begin() {
+    install 1.0.0
+    for ((i = 1; i <= 20; i++)); do sign "entry $i"; done
+    whole 1.0.0 20
+}
+
+test_a_version_that_dies_gives_way() {
+    gives_way 1.2.0-dies web
+    grep -q 'cannot go on' "$T/said" || fail 'what the service said last is not shown'
+    grep -q 1.0.0 "$T/said" || fail 'it does not say what runs now'
+}
+
+test_a_version_that_hangs_gives_way() { gives_way 1.2.0-hangs web --timeout 30; }
+
+test_the_worker_comes_back_too() {
+    book 1.0.0 --yes --set worker=on
+    refused 1 web book 1.2.0-dies --yes
+    [[ $(services) == 'guestbook_db 1/1 guestbook_web 1/1 guestbook_worker 1/1' ]] || fail "$(services)"
+    [[ $(sql "SELECT count(*) = max(id) FROM entries") == t ]] || fail "$(sql 'SELECT count(*), max(id) FROM entries')"
+    book 1.0.0 --yes --set worker=off
+    whole 1.0.0 "$(page count)"
+}
+
+# killed_in PHASE VERSION: nothing of an update is left but its journal; then what the boot unit calls.
+killed_in() {
+    local old count now
+    old=$(page version)
+    count=$(page count)
+    guest_comes
+    killed "$1" sh "$(bundle "$2")" --yes
+    seconds "killed while $1, recovery" site recover
+    guest_goes
+    now=$(page version)
+    [[ $now == "$old" || $1 == opening ]] || fail "$now runs, not $old"
+    whole "$now" $((count + TAKEN))
+}
+test_killed_while_the_port_is_closed() { killed_in closing 1.1.0; }
+test_killed_while_the_database_is_dumped() { killed_in dumping 1.1.0; }
+test_killed_while_the_new_version_starts() { killed_in deploying 1.1.0; }
+test_killed_on_the_way_back() { killed_in returning 1.2.0-dies; }
+
+test_killed_again_while_it_recovers() {
+    local count
+    count=$(page count)
+    killed deploying sh "$(bundle 1.2.0-dies)" --yes
+    killed returning /usr/local/bin/pack site recover
+    site recover
+    whole 1.0.0 "$count"
+}
+
+test_the_next_run_recovers_too() {
+    local count
+    count=$(page count)
+    killed deploying sh "$(bundle 1.2.0-dies)" --yes
+    book 1.0.0 --yes
+    whole 1.0.0 "$count"
+}
+
+# bad_hook NAME LINE: a version whose hook does LINE for a dump; DUMP there is the file it is asked for.
+# shellcheck disable=SC2016 # the hook expands it
+bad_hook() {
+    variant "$1"
+    printf '#!/bin/sh\nDUMP=${2:?}\n%s\n' "$2" >"$DIR/1.1.1-$1/hook.sh"
+    publish "$1"
+}
+# shellcheck disable=SC2016 # the hook expands it
+test_without_a_whole_dump_there_is_no_update() {
+    bad_hook fails 'echo "no room for it" >&2; exit 3'
+    bad_hook empty ': >"$DUMP"'
+    bad_hook half 'echo "CREATE TABLE" >"$DUMP"'
+    gives_way 1.1.1-fails 'no room for it'
+    gives_way 1.1.1-empty dump
+    gives_way 1.1.1-half dump
+}
+
+test_killed_while_a_dump_hangs() {
+    bad_hook hangs 'sleep 7200'
+    killed_in dumping 1.1.1-hangs
+}
+
+test_two_at_once() {
+    local count pid
+    count=$(page count)
+    book 1.2.0-dies --yes >"$T/first" 2>&1 &
+    pid=$!
+    for ((i = 0; i < 3000; i++)); do
+        [[ ! -e $STATE/journal.json ]] || break
+        sleep 0.02
+    done
+    refused 1 '' book 1.1.0 --yes
+    refused 1 '' site restart
+    ! wait "$pid" || fail 'it ended well'
+    whole 1.0.0 "$count"
+}
+
+# The last, because it may end in the new version: every service has passed the gate by then.
+test_killed_while_the_port_is_opened() { killed_in opening 1.1.0; }
