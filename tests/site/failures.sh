@@ -32,7 +32,10 @@ gives_way() {
     whole "$old" $((count + TAKEN))
 }
 
-test_begin() {
+test_a_first_installation_that_was_killed() {
+    killed deploying sh "$(bundle 1.0.0)" install --install-dir "$INSTALL" --set "port=$PORT" --yes
+    site recover
+    [[ -z $(docker ps -q) && ! -e $STATE/journal.json ]] || fail 'something still runs'
     install 1.0.0
     for ((i = 1; i <= 20; i++)); do sign "entry $i"; done
     whole 1.0.0 20
@@ -90,26 +93,26 @@ test_the_next_run_recovers_too() {
     whole 1.0.0 "$count"
 }
 
-# bad_hook NAME LINE: a version whose hook does LINE for a dump; DUMP there is the file it is asked for.
-# shellcheck disable=SC2016 # the hook expands it
-bad_hook() {
-    variant "$1"
-    printf '#!/bin/sh\nDUMP=${2:?}\n%s\n' "$2" >"$DIR/1.1.1-$1/hook.sh"
-    publish "$1"
-}
-# shellcheck disable=SC2016 # the hook expands it
+# What runs makes the dump: a version like 1.0.0 whose hook does for a dump what the file `mood` says.
 test_without_a_whole_dump_there_is_no_update() {
-    bad_hook fails 'echo "no room for it" >&2; exit 3'
-    bad_hook empty ': >"$DUMP"'
-    bad_hook half 'echo "CREATE TABLE" >"$DUMP"'
-    gives_way 1.1.1-fails 'no room for it'
-    gives_way 1.1.1-empty dump
-    gives_way 1.1.1-half dump
-}
-
-test_killed_while_a_dump_hangs() {
-    bad_hook hangs 'sleep 7200'
-    killed_in dumping 1.1.1-hangs
+    local mood=$INSTALL/mood count
+    count=$(page count)
+    variant 1.0.1-moody
+    # shellcheck disable=SC2016 # the hook expands it
+    sed -i 's|^    dump) |&[ ! -e "$PACK_INSTALL_DIR/mood" ] \|\| . "$PACK_INSTALL_DIR/mood"; |' "$DIR/1.0.1-moody/hook.sh"
+    publish 1.0.1-moody
+    book 1.0.1-moody --yes
+    whole 1.0.0 "$count"
+    echo 'echo no room for it >&2; exit 3' >"$mood"
+    gives_way 1.1.0 'no room for it'
+    # shellcheck disable=SC2016 # the hook expands it
+    for line in '>"$2"; exit 0' 'echo half >"$2"; exit 0' 'exit 0' 'yes >&2'; do
+        echo "$line" >"$mood"
+        gives_way 1.1.0 dump
+    done
+    echo 'sleep 7200' >"$mood"
+    killed_in dumping 1.1.0
+    rm "$mood"
 }
 
 test_two_at_once() {

@@ -17,16 +17,15 @@ book() { sh "$(bundle "$1")" "${@:2}" </dev/null; }
 install() { book "$1" install --install-dir "$INSTALL" --set "port=$PORT" --yes "${@:2}"; }
 site() { /usr/local/bin/pack site "$@" </dev/null; }
 
-# variant NAME: a folder like that of 1.1.0, as version 1.1.1-NAME, whose files may be changed; then `publish NAME`.
+# variant VERSION: a folder like that of 1.0.0 whose files may be changed; then `publish VERSION`.
 variant() {
-    mkdir "$DIR/1.1.1-$1"
-    ln "$WEBAPP/1.1.0"/*.tar.gz "$DIR/1.1.1-$1/" 2>/dev/null || cp "$WEBAPP/1.1.0"/*.tar.gz "$DIR/1.1.1-$1/"
-    cp "$WEBAPP/1.1.0"/{hook.sh,product.yaml,stack.yaml} "$DIR/1.1.1-$1/"
-    sed "s/\"version\": .*/\"version\": \"1.1.1-$1\",/" "$WEBAPP/1.1.0/manifest.json" >"$DIR/1.1.1-$1/manifest.json"
+    mkdir "$DIR/$1"
+    cp "$WEBAPP/1.0.0"/* "$DIR/$1/"
+    sed -i "s/\"version\": .*/\"version\": \"$1\",/" "$DIR/$1/manifest.json"
 }
 publish() {
-    "$PACK" lock --quiet --update --no-cache "$DIR/1.1.1-$1/manifest.json"
-    "$PACK" bundle --quiet --compression fast -o "$BUNDLES" "$DIR/1.1.1-$1"
+    "$PACK" lock --quiet --update --no-cache "$DIR/$1/manifest.json"
+    "$PACK" bundle --quiet --compression fast -o "$BUNDLES" "$DIR/$1"
 }
 
 page() { curl -fsS --max-time 5 "http://127.0.0.1:$PORT/$1"; }
