@@ -26,14 +26,14 @@ gives_way() {
     count=$(page count)
     guest_comes
     verdict
-    refused 1 "$2" book "$1" --yes "${@:3}"
+    refused 1 "$2" book "$1" "${@:3}"
     guest_goes
     printf 'measured: %s: nobody could sign for %s; %s after the verdict somebody could\n' "$1" "$(away)" "$(back_after)"
     whole "$old" $((count + TAKEN))
 }
 
 test_a_first_installation_that_was_killed() {
-    killed deploying sh "$(bundle 1.0.0)" install --install-dir "$INSTALL" --set "port=$PORT" --yes
+    killed deploying sh "$(bundle 1.0.0)" install --install-dir "$INSTALL" --set "port=$PORT"
     site recover
     [[ -z $(docker ps -q) && ! -e $STATE/journal.json ]] || fail 'something still runs'
     install 1.0.0
@@ -50,11 +50,11 @@ test_a_version_that_dies_gives_way() {
 test_a_version_that_hangs_gives_way() { gives_way 1.2.0-hangs web --timeout 30; }
 
 test_the_worker_comes_back_too() {
-    book 1.0.0 --yes --set worker=on
-    refused 1 web book 1.2.0-dies --yes
+    book 1.0.0 --set worker=on
+    refused 1 web book 1.2.0-dies
     [[ $(services) == 'guestbook_db 1/1 guestbook_web 1/1 guestbook_worker 1/1' ]] || fail "$(services)"
     [[ $(sql "SELECT count(*) = max(id) FROM entries") == t ]] || fail "$(sql 'SELECT count(*), max(id) FROM entries')"
-    book 1.0.0 --yes --set worker=off
+    book 1.0.0 --set worker=off
     whole 1.0.0 "$(page count)"
 }
 
@@ -64,7 +64,7 @@ killed_in() {
     old=$(page version)
     count=$(page count)
     guest_comes
-    killed "$1" sh "$(bundle "$2")" --yes
+    killed "$1" sh "$(bundle "$2")"
     seconds "killed while $1, recovery" site recover
     guest_goes
     now=$(page version)
@@ -79,7 +79,7 @@ test_killed_on_the_way_back() { killed_in returning 1.2.0-dies; }
 test_killed_again_while_it_recovers() {
     local count
     count=$(page count)
-    killed deploying sh "$(bundle 1.2.0-dies)" --yes
+    killed deploying sh "$(bundle 1.2.0-dies)"
     killed returning /usr/local/bin/pack site recover
     site recover
     whole 1.0.0 "$count"
@@ -88,8 +88,8 @@ test_killed_again_while_it_recovers() {
 test_the_next_run_recovers_too() {
     local count
     count=$(page count)
-    killed deploying sh "$(bundle 1.2.0-dies)" --yes
-    book 1.0.0 --yes
+    killed deploying sh "$(bundle 1.2.0-dies)"
+    book 1.0.0
     whole 1.0.0 "$count"
 }
 
@@ -101,7 +101,7 @@ test_without_a_whole_dump_there_is_no_update() {
     # shellcheck disable=SC2016 # the hook expands it
     sed -i 's|^    dump) |&[ ! -e "$PACK_INSTALL_DIR/mood" ] \|\| . "$PACK_INSTALL_DIR/mood"; |' "$DIR/1.0.1-moody/hook.sh"
     publish 1.0.1-moody
-    book 1.0.1-moody --yes
+    book 1.0.1-moody
     whole 1.0.0 "$count"
     echo 'echo no room for it >&2; exit 3' >"$mood"
     gives_way 1.1.0 'no room for it'
@@ -118,13 +118,13 @@ test_without_a_whole_dump_there_is_no_update() {
 test_two_at_once() {
     local count pid
     count=$(page count)
-    book 1.2.0-dies --yes >"$T/first" 2>&1 &
+    book 1.2.0-dies >"$T/first" 2>&1 &
     pid=$!
     for ((i = 0; i < 3000; i++)); do
         [[ ! -e $STATE/journal.json ]] || break
         sleep 0.02
     done
-    refused 1 '' book 1.1.0 --yes
+    refused 1 '' book 1.1.0
     refused 1 '' site restart
     ! wait "$pid" || fail 'it ended well'
     whole 1.0.0 "$count"

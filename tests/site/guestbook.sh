@@ -14,7 +14,7 @@ fail() {
 bundle() { printf '%s/guestbook-%s-%s.run' "$BUNDLES" "$1" "$(uname -m)"; }
 # book VERSION ARGUMENT...: the bundle of that version, with the arguments.
 book() { sh "$(bundle "$1")" "${@:2}" </dev/null; }
-install() { book "$1" install --install-dir "$INSTALL" --set "port=$PORT" --yes "${@:2}"; }
+install() { book "$1" install --install-dir "$INSTALL" --set "port=$PORT" "${@:2}"; }
 site() { /usr/local/bin/pack site "$@" </dev/null; }
 
 # variant VERSION: a folder like that of 1.0.0 whose files may be changed; then `publish VERSION`.

@@ -25,11 +25,12 @@ test_first_install() {
 test_a_preflight_and_a_dry_run_change_nothing() {
     local before
     before=$(find "$INSTALL" "$STATE" /etc/pack -printf '%p %T@ %s\n' | grep -v "^$INSTALL/data/db/" | sort)
-    site preflight
+    site preflight "$(bundle 1.1.0)"
     site doctor
-    book 1.1.0 --dry-run --yes
-    site restart --dry-run
-    site uninstall --purge --dry-run
+    book 1.1.0 --dry-run
+    site receipt
+    site rollback --dry-run && fail 'there is nothing to go back to'
+    refused 2 purge site uninstall --purge
     [[ $(find "$INSTALL" "$STATE" /etc/pack -printf '%p %T@ %s\n' | grep -v "^$INSTALL/data/db/" | sort) == "$before" ]] || fail 'something is another'
     [[ $(page version) == 1.0.0 ]] || fail 'it does not answer'
 }
@@ -38,7 +39,7 @@ test_a_second_install_changes_nothing() {
     local before count
     count=$(page count)
     before=$(docker ps -q --no-trunc | sort)
-    book 1.0.0 --yes
+    book 1.0.0
     [[ $(docker ps -q --no-trunc | sort) == "$before" ]] || fail 'a container is another'
     whole 1.0.0 "$count"
 }
@@ -47,16 +48,16 @@ test_an_option_stays_until_it_is_set_again() {
     install 1.0.0 --set worker=on
     [[ $(services) == 'guestbook_db 1/1 guestbook_web 1/1 guestbook_worker 1/1' ]] || fail "$(services)"
     eventually t sql "SELECT count(*) > 0 FROM entries WHERE text LIKE '%worker%'"
-    book 1.0.0 --yes
+    book 1.0.0
     [[ $(services) == *worker* ]] || fail 'an option that was not given did not stay'
     PORT=18081
-    book 1.0.0 --yes --set worker=off --set "port=$PORT"
+    book 1.0.0 --set worker=off --set "port=$PORT"
     [[ $(services) == 'guestbook_db 1/1 guestbook_web 1/1' ]] || fail "$(services)"
     [[ $(page version) == 1.0.0 ]] || fail 'it does not answer on its new port'
     ! curl -sS --max-time 3 http://127.0.0.1:18080/ || fail 'the old port still answers'
-    book 1.0.0 --yes --set port=18080
-    refused 2 colour book 1.0.0 --yes --set colour=red
-    refused 2 port book 1.0.0 --yes --set port=0
+    book 1.0.0 --set port=18080
+    refused 2 colour book 1.0.0 --set colour=red
+    refused 2 port book 1.0.0 --set port=0
 }
 
 test_backup_and_restore() {
@@ -67,16 +68,15 @@ test_backup_and_restore() {
     grep -q 'COPY guestbook.entries' "$dump" || fail 'the rows are not in it'
     sql 'DELETE FROM entries; ALTER TABLE entries ADD COLUMN later int NOT NULL; CREATE TABLE later (id int)'
     ! sign 'nobody' || fail 'the table was not damaged'
-    refused 1 yes site restore "$dump"
-    site restore "$dump" --yes
+    site restore "$dump"
     [[ -z $(sql "SELECT to_regclass('later')") ]] || fail 'a later table is still there'
     whole 1.0.0 "$count"
     count=$(page count)
     # A dump that breaks off, and one that the database does not take: everything stays as it is.
     head -n 20 "$dump" >"$T/half.sql"
-    refused 1 half.sql site restore "$T/half.sql" --yes
+    refused 1 half.sql site restore "$T/half.sql"
     { echo 'CREATE GARBAGE;'; cat "$dump"; } >"$T/bad.sql"
-    refused 1 GARBAGE site restore "$T/bad.sql" --yes
+    refused 1 GARBAGE site restore "$T/bad.sql"
     whole 1.0.0 "$count"
 }
 
@@ -89,7 +89,7 @@ test_stop_restart_status_logs() {
     site restart
     [[ -n $(container db) && $(container db) != "$before" ]] || fail 'the database was not restarted'
     site logs web | grep 'guestbook 1.0.0' >/dev/null || fail 'no output of web'
-    refused 1 nothing site logs nothing
+    refused 2 nothing site logs nothing
     site stop
     [[ -z $(services) && -z $(docker ps -q) ]] || fail 'something still runs'
     refused 1 '' site status
@@ -101,13 +101,13 @@ test_update() {
     local count
     count=$(page count)
     guest_comes
-    seconds 'update' book 1.1.0 --yes
+    seconds 'update' book 1.1.0
     guest_goes
     printf 'measured: nobody could sign while it was updated: %s\n' "$(away)"
     whole 1.1.0 $((count + TAKEN))
     [[ -n $(sql 'SELECT length FROM entries LIMIT 1') ]] || fail 'the database is the old one'
     [[ -n $(find "$STATE" "$INSTALL" -name '*.sql' -size +0) ]] || fail 'there is no dump of before'
-    refused 3 older book 1.0.0 --yes
+    refused 3 older book 1.0.0
     whole 1.1.0 $((count + TAKEN + 1))
 }
 
@@ -115,7 +115,7 @@ test_rollback_is_a_persons_decision() {
     local before
     before=$(sql 'SELECT max(id) FROM entries')
     sign 'only in 1.1.0'
-    refused 1 yes site rollback
+    refused 2 yes site rollback
     grep -q 1.0.0 "$T/said" || fail 'it does not say where to'
     [[ $(page version) == 1.1.0 ]] || fail 'it was not asked for'
     seconds 'rollback' site rollback --yes
@@ -124,7 +124,7 @@ test_rollback_is_a_persons_decision() {
     (($(sql 'SELECT max(id) FROM entries') < before)) || fail 'the database is the new one'
     whole 1.0.0 "$(page count)"
     # And forward once more.
-    book 1.1.0 --yes
+    book 1.1.0
     whole 1.1.0 "$(page count)"
     site rollback --yes
 }
@@ -132,10 +132,10 @@ test_rollback_is_a_persons_decision() {
 test_uninstall_keeps_the_data() {
     local count
     count=$(page count)
-    site uninstall --yes
+    site uninstall
     [[ -z $(docker ps -aq) && -z $(docker service ls -q) && -z $(docker secret ls -q) ]] || fail 'something of it still runs'
     [[ -d $INSTALL/data/db/book ]] || fail 'the data is gone'
-    book 1.0.0 --yes # which finds where it was
+    book 1.0.0 # which finds where it was
     whole 1.0.0 "$count"
 }
 
