@@ -4,6 +4,7 @@ mod engine;
 mod engine_room;
 mod home;
 mod kept;
+pub mod lifecycle;
 mod load;
 mod order;
 mod power_cut;
@@ -13,4 +14,4 @@ mod signals;
 
 pub use load::{load_from_bundle, load_from_folder};
 pub use run::{LARGEST_UNPACKED, is_unpacked, run};
-pub use signals::{Signals, watch};
+pub use signals::{Interruption, Signals, watch};

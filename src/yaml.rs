@@ -39,7 +39,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_as_it_was() {
-        let value = json!({ "a": ["on", "22:22", "0440", "", null, true, 288, 1.5, "x\ny\n", "#", "- a"], "y": { "": [] } });
+        let value =
+            json!({ "a": ["on", "22:22", "0440", "", null, true, 288, 1.5, "x\ny\n", "#", "- a"], "y": { "": [] } });
         let text = write(&value).expect("written");
         assert_eq!(read::<Value>(&text), Ok(value), "{text}");
     }
@@ -50,6 +51,9 @@ mod tests {
             let why = read::<Value>(bad).expect_err(bad);
             assert!(why.contains(line) && !why.contains("Policy"), "{why}");
         }
-        assert_eq!(read::<Value>("mode: 0440\nb: &b { c: 1 }\nd: { <<: *b }"), Ok(json!({ "mode": 288, "b": { "c": 1 }, "d": { "c": 1 } })));
+        assert_eq!(
+            read::<Value>("mode: 0440\nb: &b { c: 1 }\nd: { <<: *b }"),
+            Ok(json!({ "mode": 288, "b": { "c": 1 }, "d": { "c": 1 } }))
+        );
     }
 }

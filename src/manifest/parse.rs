@@ -221,7 +221,9 @@ fn check_product(source: &ManifestText<'_>, artifacts: &[Artifact], raw: &[&RawV
         };
         if let Some(other) = products.iter().copied().find(shares) {
             let (one, other) = (&other.id.name, &artifact.id.name);
-            return Err(source.at(raw, format_args!("'{one}' and '{other}' are both of kind 'product' for one platform")));
+            return Err(
+                source.at(raw, format_args!("'{one}' and '{other}' are both of kind 'product' for one platform"))
+            );
         }
         products.push(artifact);
     }

@@ -10,7 +10,10 @@ const TAKEN: [&str; 2] = ["installDir", "version"];
 /// Whether a text needs no quoting anywhere that a name ends up: YAML, a shell's variable, a file name.
 fn is_plain(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    !name.is_empty() && name.len() <= 64 && name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(allowed)
+    !name.is_empty()
+        && name.len() <= 64
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(allowed)
 }
 
 /// Whether a folder's path needs no quoting anywhere that it ends up.
@@ -31,7 +34,10 @@ impl Product {
             return Err(format!("schemaVersion is {}; this pack reads {SCHEMA_VERSION}", self.schema_version));
         }
         if !is_plain_path(&self.install_dir) {
-            return Err(format!("installDir is not an absolute path of letters, digits, '.', '_' and '-': {}", self.install_dir));
+            return Err(format!(
+                "installDir is not an absolute path of letters, digits, '.', '_' and '-': {}",
+                self.install_dir
+            ));
         }
         self.check_options()?;
         for name in self.services.keys().chain(&self.secrets) {
@@ -80,7 +86,9 @@ impl Product {
             if !is_plain(name) || TAKEN.contains(&name.as_str()) {
                 return Err(format!("an option cannot be called '{name}'"));
             }
-            option.check(&option.default).map_err(|allowed| format!("the default of option '{name}' is not {allowed}"))?;
+            option
+                .check(&option.default)
+                .map_err(|allowed| format!("the default of option '{name}' is not {allowed}"))?;
         }
         Ok(())
     }

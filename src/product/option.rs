@@ -69,9 +69,12 @@ impl OptionSpec {
     pub fn check(&self, value: &Value) -> Result<(), String> {
         let fits = match (self.kind, value) {
             (OptionType::Switch, Value::Bool(_)) => true,
-            (OptionType::Port, Value::Number(number)) => number.as_u64().is_some_and(|port| (1..=65_535).contains(&port)),
+            (OptionType::Port, Value::Number(number)) => {
+                number.as_u64().is_some_and(|port| (1..=65_535).contains(&port))
+            }
             (OptionType::Number, Value::Number(number)) => {
-                let within = |number: u64| self.min.is_none_or(|min| number >= min) && self.max.is_none_or(|max| number <= max);
+                let within =
+                    |number: u64| self.min.is_none_or(|min| number >= min) && self.max.is_none_or(|max| number <= max);
                 number.as_u64().is_some_and(within)
             }
             (OptionType::Choice, Value::String(text)) => self.values.contains(text),

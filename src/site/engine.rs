@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::question::{RUN_IT, ask, ask_of_several, ask_once, expect_answers, not_started};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
+use crate::image::Image;
 
 /// What the engine says an image is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +79,30 @@ impl Known {
         let rootfs: RootFs = serde_json::from_str(rootfs).ok()?;
         Some(Known { id: id.to_owned(), layers: rootfs.layers.unwrap_or_default() })
     }
+}
+
+/// The engine's ID of an image that was just loaded: the digest of its config, or of its manifest where the engine keeps
+/// images in containerd.
+///
+/// # Errors
+/// It does not answer, or has no such image.
+pub(super) fn id_of(image: &Image) -> Result<String> {
+    let by_config = image.id.to_string();
+    if look_up(&by_config)?.is_some() {
+        return Ok(by_config);
+    }
+    let layers: Vec<Digest> = image.layers.iter().map(|layer| layer.diff_id).collect();
+    for tag in &image.tags {
+        if let Some(known) = look_up(tag.as_str())?
+            && known.layers == layers
+            && keeps_images_in_containerd()?
+        {
+            return Ok(known.id);
+        }
+    }
+    Err(Error::failed("the engine has not the image that was loaded")
+        .fact("image", by_config)
+        .hint("does something else load or remove images here? then the same command again"))
 }
 
 /// Whether the engine keeps its images in containerd, and so gives them other IDs.

@@ -21,9 +21,9 @@ const MOST_ANSWER: usize = 64 << 20;
 const LONGEST: Duration = Duration::from_secs(300);
 
 /// What a command says, and whether it ends well.
-struct Said {
-    text: String,
-    agreed: bool,
+pub(super) struct Said {
+    pub(super) text: String,
+    pub(super) agreed: bool,
 }
 
 /// What `docker` answers to a question, which changes nothing; `None` when the engine says no twice, and answers otherwise.
@@ -106,7 +106,7 @@ fn silent(what: &str) -> Error {
 }
 
 /// Runs a command to its end, and reads that stream of it which is a pipe.
-fn listen(mut command: Command, what: &str, longest: Duration) -> Result<Said> {
+pub(super) fn listen(mut command: Command, what: &str, longest: Duration) -> Result<Said> {
     let mut child = command.spawn().map_err(|cause| not_started(what, cause))?;
     let deadline = Instant::now() + longest;
     let mut bytes = Vec::new();

@@ -28,7 +28,10 @@ mod tests {
     #[test]
     fn maps_are_joined_and_the_rest_is_replaced() {
         let mut base = json!({ "services": { "a": { "image": "x", "ports": ["1:1"], "init": true }, "b": {} } });
-        overlay(&mut base, json!({ "services": { "a": { "ports": ["2:2"], "init": null, "environment": { "K": "v" } } } }));
+        overlay(
+            &mut base,
+            json!({ "services": { "a": { "ports": ["2:2"], "init": null, "environment": { "K": "v" } } } }),
+        );
         let expected =
             json!({ "services": { "a": { "image": "x", "ports": ["2:2"], "environment": { "K": "v" } }, "b": {} } });
         assert_eq!(base, expected);

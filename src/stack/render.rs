@@ -48,7 +48,8 @@ impl Rendering<'_> {
         });
         let left: BTreeSet<String> = services.keys().cloned().collect();
         for (name, service) in services.iter_mut() {
-            let service = service.as_object_mut().ok_or_else(|| not_valid(origin, &format!("'{name}' is no service")))?;
+            let service =
+                service.as_object_mut().ok_or_else(|| not_valid(origin, &format!("'{name}' is no service")))?;
             self.pin(name, service).map_err(|why| not_valid(origin, &why))?;
             if self.stage != Stage::Open {
                 service.remove("ports");
@@ -75,7 +76,9 @@ impl Rendering<'_> {
                 Some(value) if !value.is_string() => value.clone(),
                 _ => Value::String(self.expand(text)?),
             },
-            Value::Array(items) => Value::Array(items.iter().map(|item| self.filled_in(item)).collect::<std::result::Result<_, _>>()?),
+            Value::Array(items) => {
+                Value::Array(items.iter().map(|item| self.filled_in(item)).collect::<std::result::Result<_, _>>()?)
+            }
             Value::Object(map) => {
                 let filled = map.iter().map(|(key, item)| Ok((key.clone(), self.filled_in(item)?)));
                 Value::Object(filled.collect::<std::result::Result<_, String>>()?)
@@ -173,9 +176,17 @@ mod tests {
     #[test]
     fn what_is_left_open_is_an_error() {
         let template = |text: &str| json!({ "services": { "a": { "image": "x", "command": text } } });
-        for (text, why) in [("${other}", "has no value"), ("$other", "not '$$'"), ("${port", "not '$$'"), ("", "was not carried")] {
+        for (text, why) in
+            [("${other}", "has no value"), ("$other", "not '$$'"), ("${port", "not '$$'"), ("", "was not carried")]
+        {
             let none = BTreeMap::new();
-            let rendering = Rendering { values: &BTreeMap::new(), images: &none, without: &BTreeSet::new(), stores: &BTreeSet::new(), stage: Stage::Open };
+            let rendering = Rendering {
+                values: &BTreeMap::new(),
+                images: &none,
+                without: &BTreeSet::new(),
+                stores: &BTreeSet::new(),
+                stage: Stage::Open,
+            };
             let error = rendering.render(&template(text), "test").expect_err(text);
             assert!(error.to_string().contains(why), "{error}");
         }

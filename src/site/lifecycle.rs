@@ -1,0 +1,40 @@
+//! The life of a product on its host: installed, updated and taken back in one transaction, the same for every product.
+//!
+//! ```text
+//! what there is    product (product.yaml)  version_files  state  place  receipt
+//! what is asked    preflight  observe  swarm
+//! what is changed  images  folders  deploy  gate  dump  hook  boot
+//! the transaction  change, drawn in journal
+//! ```
+
+mod boot;
+mod change;
+mod deploy;
+mod docker;
+mod dump;
+mod folders;
+mod gate;
+mod hook;
+mod images;
+mod instance;
+mod journal;
+mod observe;
+mod place;
+mod preflight;
+mod receipt;
+mod state;
+mod swarm;
+mod upkeep;
+mod version_files;
+
+pub use boot::{INSTALLED, keep_pack};
+pub use change::{Change, Recovered, recover};
+pub use gate::Watch;
+pub use images::load as load_images;
+pub use instance::Instance;
+pub use place::Place;
+pub use preflight::{Finding, Level, preflight};
+pub use receipt::Receipt;
+pub use state::{Deployed, Previous, State};
+pub use upkeep::{ServiceStatus, backup, forget_old, prepare, restart, status, stop, uninstall};
+pub use version_files::{VersionFiles, product_artifact};
