@@ -92,8 +92,8 @@ fn forward(
     place: &Place,
     watch: Watch<'_>,
 ) -> Result<()> {
-    // The same version finds the database that it left; every other may change it.
-    let other = from.filter(|from| from.deployed().version != to.deployed().version || journal.restore.is_some());
+    // The same version finds the database that it left, and may be seen at once; every other may change it.
+    let other = from.filter(|from| !from.deployed().is_the_version_of(to.deployed()) || journal.restore.is_some());
     if let Some(from) = other {
         if dump::is_possible(from) {
             watch.progress.phase("closing");
@@ -116,7 +116,7 @@ fn forward(
         bring_back(to, &restore, place, watch)?;
     }
     // Where nothing runs that somebody may reach, a closed stage would only make everything start twice.
-    if from.is_some() {
+    if other.is_some() {
         let closed = deploy(to, Stage::Closed, place)?;
         pass(to, Stage::Closed, &closed, watch)?;
     }
