@@ -73,13 +73,15 @@ images_are_those_of_the_receipt() {
     done
 }
 
-# A guest who signs all the time, and knows what was taken: a line has a time, and what was signed then.
+# A guest who signs all the time, and knows what was taken: a line has a time, and what was signed then. Who is cut off
+# while it signs does not know.
 guest_comes() {
+    OTHERS=$(others)
     rm -f "$T/gone"
     touch "$T/signed"
     (
         for ((i = 0; ; i++)); do
-            ! sign "guest $i" 2>/dev/null || printf '%s guest %s\n' "$EPOCHREALTIME" "$i" >>"$T/signed"
+            ! sign "guest $$ $i" 2>/dev/null || printf '%s guest %s %s\n' "$EPOCHREALTIME" "$$" "$i" >>"$T/signed"
             [[ ! -e $T/gone ]] || exit 0
             sleep 0.1
         done
@@ -91,7 +93,8 @@ guest_comes() {
     done
     fail 'the guest cannot sign'
 }
-# Signs at least once more before it goes; then everything that was ever taken is there. Sets TAKEN to how many those are.
+others() { sql "SELECT count(*) FROM entries WHERE text NOT LIKE 'guest $$ %'"; }
+# Signs at least once more before it goes; then everything that was ever taken is there, and all that others signed before.
 guest_goes() {
     local before
     before=$(wc -l <"$T/signed")
@@ -101,11 +104,11 @@ guest_goes() {
     done
     touch "$T/gone"
     wait "$GUEST"
-    sql "SELECT text FROM entries WHERE text LIKE 'guest %'" | sort >"$T/there"
+    sql "SELECT text FROM entries WHERE text LIKE 'guest $$ %'" | sort >"$T/there"
     cut -d ' ' -f 2- "$T/signed" | sort | comm -23 - "$T/there" >"$T/lost"
     [[ ! -s $T/lost ]] || fail "lost, though it was taken: $(paste -s -d , "$T/lost")"
-    TAKEN=$(wc -l <"$T/signed")
-    ((TAKEN > before)) || fail 'the guest cannot sign any more'
+    (($(wc -l <"$T/signed") > before)) || fail 'the guest cannot sign any more'
+    [[ $(others) == "$OTHERS" ]] || fail "of $OTHERS entries by others, $(others) are there"
 }
 # The longest time between two that were taken.
 away() { awk 'NR > 1 && $1 - last > most { most = $1 - last } { last = $1 } END { printf "%.1f s", most }' "$T/signed"; }
