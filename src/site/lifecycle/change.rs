@@ -9,6 +9,7 @@ use super::folders::{prepare, set_data_aside};
 use super::gate::{Watch, pass};
 use super::instance::Instance;
 use super::journal::{Journal, Phase};
+use super::left_over;
 use super::place::Place;
 use super::state::{Previous, State};
 use crate::error::{Error, Result};
@@ -69,6 +70,7 @@ impl Change<'_> {
 /// It cannot be read, or neither version comes up: the journal stays.
 pub fn recover(place: &Place, watch: Watch<'_>) -> Result<Recovered> {
     let Some(mut journal) = Journal::read(place)? else { return Ok(Recovered::Nothing) };
+    drop(left_over::end(place)?);
     let from = journal.from.clone().map(|state| Instance::of(state, place)).transpose()?;
     let to = Instance::of(journal.to.clone(), place)?;
     if journal.phase == Phase::Opening {

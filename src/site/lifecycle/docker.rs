@@ -48,11 +48,7 @@ fn hear(words: &[&str], longest: Duration) -> Result<(Said, String)> {
         |cause: std::io::Error| Error::failed("cannot make a temporary file").fact("cause", &cause).caused_by(cause);
     let mut complaint = tempfile::tempfile().map_err(cannot)?;
     let mut command = Command::new("docker");
-    command
-        .args(words)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(complaint.try_clone().map_err(cannot)?);
+    command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(complaint.try_clone().map_err(cannot)?);
     let said = listen(command, &name_of(words), longest)?;
     let mut text = Vec::new();
     complaint.seek(SeekFrom::Start(0)).map_err(cannot)?;

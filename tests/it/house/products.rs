@@ -18,7 +18,9 @@ fn the_engine_names_no_product() {
 
 #[test]
 fn a_product_that_is_named_is_found() {
-    for bad in ["// DataFlux's own", "const X: &str = \"dataflux_func\";", "//! Before Func is set up", "\"func/mysql\""] {
+    for bad in
+        ["// DataFlux's own", "const X: &str = \"dataflux_func\";", "//! Before Func is set up", "\"func/mysql\""]
+    {
         assert_eq!(names_a_product("x", bad).len(), 1, "{bad}");
     }
     assert!(names_a_product("x", "fn function(func_of: F) // functions").is_empty());
