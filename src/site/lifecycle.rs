@@ -3,7 +3,7 @@
 //! ```text
 //! what there is    product (product.yaml)  version_files  state  place  receipt
 //! what is asked    preflight  observe  swarm
-//! what is changed  images  folders  deploy  gate  watch  dump  hook  boot
+//! what is changed  images  folders  deploy  gate  watch  dump  hook  left_over  boot
 //! the transaction  change, drawn in journal
 //! ```
 
@@ -18,6 +18,7 @@ mod hook;
 mod images;
 mod instance;
 mod journal;
+mod left_over;
 mod observe;
 mod place;
 mod preflight;

@@ -9,6 +9,7 @@ use super::folders::{prepare, set_data_aside};
 use super::gate::pass;
 use super::instance::Instance;
 use super::journal::{Journal, Phase};
+use super::left_over;
 use super::place::Place;
 use super::state::{Previous, State};
 use super::watch::Watch;
@@ -70,6 +71,7 @@ impl Change<'_> {
 /// It cannot be read, or neither version comes up: the journal stays.
 pub fn recover(place: &Place, watch: Watch<'_>) -> Result<Recovered> {
     let Some(mut journal) = Journal::read(place)? else { return Ok(Recovered::Nothing) };
+    drop(left_over::end(place)?);
     let from = journal.from.clone().map(|state| Instance::of(state, place)).transpose()?;
     let to = Instance::of(journal.to.clone(), place)?;
     if journal.phase == Phase::Opening {
@@ -93,8 +95,8 @@ fn forward(
     place: &Place,
     watch: Watch<'_>,
 ) -> Result<()> {
-    // The same version finds the database that it left; every other may change it.
-    let other = from.filter(|from| from.deployed().version != to.deployed().version || journal.restore.is_some());
+    // The same version finds the database that it left, and may be seen at once; every other may change it.
+    let other = from.filter(|from| !from.deployed().is_the_version_of(to.deployed()) || journal.restore.is_some());
     if let Some(from) = other {
         if dump::is_possible(from) {
             watch.progress.phase("closing");
@@ -117,7 +119,7 @@ fn forward(
         bring_back(to, &restore, place, watch)?;
     }
     // Where nothing runs that somebody may reach, a closed stage would only make everything start twice.
-    if from.is_some() {
+    if other.is_some() {
         let closed = deploy(to, Stage::Closed, place)?;
         pass(to, Stage::Closed, &closed, watch)?;
     }

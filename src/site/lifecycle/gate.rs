@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::deploy::Deployment;
-use super::docker::order;
+use super::docker::last_words;
 use super::hook::Hook;
 use super::instance::Instance;
 use super::observe::{Observed, observe};
@@ -184,12 +184,9 @@ impl Gate<'_> {
             .fact("version", &self.instance.deployed().version)
             .fact("service", service)
             .fact("reason", why);
-        // Where the engine gives none, the reason has to do.
-        let logs = order(&["service", "logs", "--raw", "--tail", "5", &full]).unwrap_or_default();
-        let last: Vec<&str> = logs.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-        match last.as_slice() {
+        match last_words(&full).as_slice() {
             [] => error,
-            last => error.fact("its last words", last[last.len().saturating_sub(5)..].join(" | ")),
+            last => error.fact("its last words", last.join(" | ")),
         }
     }
 }

@@ -3,14 +3,16 @@
 use std::io::{self, PipeReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::instance::Instance;
+use super::left_over;
 use super::observe::observe;
+use super::place::Place;
 use super::watch::Watch;
 use crate::error::{Error, Result};
 use crate::product::HookVerb;
@@ -71,11 +73,13 @@ impl<'a> Hook<'a> {
     }
 
     fn start(&self, args: &[&str]) -> io::Result<(Child, PipeReader)> {
+        let place = Place::named(self.instance.name()).map_err(|error| io::Error::other(error.to_string()))?;
+        let input = left_over::end(&place).map_err(|error| io::Error::other(error.to_string()))?;
         let (reader, writer) = io::pipe()?;
         let mut command = Command::new(&self.script);
         command.arg(self.verb.as_str()).args(args).current_dir(self.instance.files.root());
         // Its own process group: whatever it starts ends with it.
-        command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer).process_group(0);
+        command.stdin(input).stdout(writer.try_clone()?).stderr(writer).process_group(0);
         let deployed = self.instance.deployed();
         command
             .env("PACK_NAME", self.instance.name())

@@ -23,6 +23,7 @@ const VAR: &str = "/var/lib/pack";
 /// /var/lib/pack/NAME/journal.json  a change that has not come to its end
 ///                    receipt.json  what was delivered
 ///                    versions/     the small files of the version that runs, and of the one before
+///                    hook.input    empty; locked as long as a hook is there
 ///                    dumps/        the database as each update found it; nothing ever removes one
 /// ```
 #[derive(Debug, Clone)]
@@ -103,6 +104,11 @@ impl Place {
     /// The stack file of a stage that operators need not see.
     pub(super) fn stage_file(&self) -> PathBuf {
         self.var().join("stage.yaml")
+    }
+
+    /// What hooks have as their standard input.
+    pub(super) fn hook_input(&self) -> PathBuf {
+        self.var().join("hook.input")
     }
 
     /// Its folder below /var/lib.

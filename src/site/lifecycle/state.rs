@@ -61,6 +61,13 @@ pub struct Previous {
     pub dump: Option<PathBuf>,
 }
 
+impl Deployed {
+    /// Whether it runs the same programs as `other`, whatever was chosen for either.
+    pub(super) fn is_the_version_of(&self, other: &Self) -> bool {
+        self.version == other.version && self.images == other.images
+    }
+}
+
 impl State {
     /// Reads the state of the product at `place`; `None` where it was never installed.
     ///
