@@ -5,11 +5,13 @@ mod engine_room;
 mod home;
 mod kept;
 mod load;
+mod loading;
 mod order;
 mod power_cut;
 mod question;
 mod run;
 mod signals;
+mod silence;
 
 pub use load::{load_from_bundle, load_from_folder};
 pub use run::{LARGEST_UNPACKED, is_unpacked, run};
