@@ -39,6 +39,7 @@ mod proved_frame;
 mod read;
 mod runtime;
 mod script_check;
+mod script_fault;
 mod sink;
 mod stack_check;
 mod stream;

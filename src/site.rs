@@ -6,11 +6,13 @@ mod home;
 mod kept;
 pub mod lifecycle;
 mod load;
+mod loading;
 mod order;
 mod power_cut;
 mod question;
 mod run;
 mod signals;
+mod silence;
 
 pub use load::{load_from_bundle, load_from_folder};
 pub use run::{LARGEST_UNPACKED, is_unpacked, run};
