@@ -100,7 +100,7 @@ pub fn verify(bundle: &Bundle, progress: &dyn Progress) -> Result<Vec<Damage>> {
 }
 
 /// The paths of all entries that lie in a frame, wholly or partly, their tar headers included.
-fn files_in(index: &Index, number: usize) -> Vec<String> {
+pub(super) fn files_in(index: &Index, number: usize) -> Vec<String> {
     const BLOCK: u64 = 512;
     let from = index.lookup.frame_starts[number];
     let to = from + index.frames[number].raw_size;

@@ -70,3 +70,30 @@ impl Index {
         stored
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::lookup::IndexMaps;
+    use super::*;
+
+    #[test]
+    fn of_each_frame_an_entry_has_as_much_as_of_its_content() {
+        let digest = Digest::of(b"");
+        let frame = |offset: u64, size: u64| json!({"offset": offset, "size": size, "rawSize": 100, "digest": digest});
+        let mut index: Index = serde_json::from_value(json!({
+            "requires": [], "packedBy": "x", "name": "x", "version": "1.0.0", "platform": "linux/amd64",
+            "headerSize": 0, "headerDigest": digest, "rawSize": 400,
+            "frames": [frame(0, 50), frame(50, 20), frame(70, 10), frame(80, 100)], "entries": [], "artifacts": [],
+        }))
+        .expect("an index");
+        index.lookup = IndexMaps::new(&index.frames, &[], &[], &[]);
+        let stored = |offset: u64, size: u64| {
+            let path = "x".parse().expect("a path");
+            index.stored_size(&PayloadEntry { path, offset, size, mode: 0o644, digest })
+        };
+        assert_eq!(stored(50, 200), 25 + 20 + 5, "half of the first, the second, half of the third");
+        assert_eq!((stored(100, 100), stored(200, 0), stored(300, 100)), (20, 0, 100));
+    }
+}

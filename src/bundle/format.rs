@@ -154,6 +154,14 @@ mod tests {
     }
 
     #[test]
+    fn an_index_is_exactly_one_frame_of_its_magic() {
+        let frame = index_frame(b"{}").expect("framed");
+        assert_eq!(index_json(&frame), Some(&b"{}"[..]));
+        assert_eq!(index_json(&[&frame[..], b" "].concat()), None, "bytes follow");
+        assert_eq!(index_json(&[&TRAILER_MAGIC.to_le_bytes(), &frame[4..]].concat()), None, "another frame");
+    }
+
+    #[test]
     fn a_later_format_is_told_apart_from_damage() {
         let mut bytes = trailer().to_bytes();
         bytes[16] = 2;

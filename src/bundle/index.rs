@@ -116,3 +116,73 @@ impl Index {
         self.frames.iter().map(|frame| frame.size).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn index(artifacts: &Value, images: &Value) -> Index {
+        let digest = Digest::of(b"");
+        let frame = |offset: u64| json!({"offset": offset, "size": 10, "rawSize": 1000, "digest": digest});
+        let entry = |path: &str, offset: u64, size: u64| json!({"path": path, "offset": offset, "size": size, "mode": 0o644, "digest": digest});
+        let mut index: Index = serde_json::from_value(json!({
+            "requires": [], "packedBy": "x", "name": "x", "version": "1.0.0", "platform": "linux/amd64",
+            "headerSize": 0, "headerDigest": digest, "rawSize": 3000, "frames": [frame(0), frame(10), frame(20)],
+            "entries": [entry("a", 512, 488), entry("b", 1512, 400), entry("c", 2512, 400)],
+            "artifacts": artifacts, "images": images,
+        }))
+        .expect("an index");
+        index.lookup = IndexMaps::new(&index.frames, &index.entries, &index.artifacts, &index.images);
+        index
+    }
+
+    fn artifact(name: &str, form: &str, images: &[Digest], tags: &Value) -> Value {
+        let digest = Digest::of(name.as_bytes());
+        json!({
+            "name": name, "kind": "image", "size": 1, "mode": 0o644, "digest": digest, "form": form, "images": images,
+            "tags": tags,
+        })
+    }
+
+    fn image(id: Digest, layers: &[Digest]) -> Value {
+        let layers: Vec<Value> = layers.iter().map(|layer| json!({"diffId": layer, "size": 1})).collect();
+        json!({"tags": ["all:1"], "id": id, "platform": "linux/amd64", "layers": layers})
+    }
+
+    #[test]
+    fn a_frame_is_that_of_the_files_that_have_a_byte_in_it_or_in_their_header() {
+        let index = index(&json!([]), &json!([]));
+        for (number, name) in ["a", "b", "c"].into_iter().enumerate() {
+            assert_eq!(super::super::damage::files_in(&index, number), [name]);
+        }
+        assert_eq!(index.payload_size(), 30);
+        assert_eq!([0, 999, 1000, 2999].map(|at| index.frame_at(at)), [(0, 0), (0, 0), (1, 1000), (2, 2000)].map(Some));
+        assert_eq!(index.frame_at(3000), None);
+    }
+
+    #[test]
+    fn an_artifacts_images_come_once_in_the_order_of_the_index_under_its_own_names() {
+        let (one, two) = (Digest::of(b"1"), Digest::of(b"2"));
+        let tags = json!([["own:2"], ["own:1"], ["again:2"]]);
+        let artifacts = json!([artifact("a.tar", "rebuilt", &[two, one, two], &tags)]);
+        let index = index(&artifacts, &json!([image(one, &[]), image(two, &[])]));
+        let images = index.images_of(&index.artifacts[0]);
+        let named: Vec<_> = images.iter().map(|image| (image.id, image.tags[0].familiar())).collect();
+        assert_eq!(named, [(one, "own:1".to_owned()), (two, "own:2".to_owned())]);
+    }
+
+    #[test]
+    fn a_layer_is_shared_by_each_image_of_the_layout_once() {
+        let [made, kept, layer] = [b"1", b"2", b"3"].map(|bytes| Digest::of(bytes));
+        let artifacts = json!([
+            artifact("made.tar", "rebuilt", &[made], &json!([])),
+            artifact("kept.tar", "file", &[kept], &json!([])),
+        ]);
+        let index = index(&artifacts, &json!([image(made, &[layer, layer]), image(kept, &[layer])]));
+        let sharers: Vec<Digest> = index.sharers()[&layer].iter().map(|image| image.id).collect();
+        assert_eq!(sharers, [made], "what is carried as it is shares nothing");
+        assert!(index.is_in_layout(&index.images[0]) && !index.is_in_layout(&index.images[1]));
+    }
+}

@@ -230,6 +230,9 @@ fn wrong(why: impl Display) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::layout::Frame;
     use super::*;
 
     #[test]
@@ -252,8 +255,69 @@ mod tests {
         assert!(outline(&list(&padded, 2 * SMALL_LIST)).is_ok());
         assert!(outline(&list("\"a:1\"", SMALL_LIST)).is_ok(), "short values, and few");
         assert!(outline(&list("\"a:1\"", 2 * SMALL_LIST)).is_err(), "short values, and many");
+        assert!(outline(&list("\"a:1\"", SMALL_LIST + 1)).is_ok(), "as many as are few");
+        // Of values that take just as much as they must, one that is shorter makes no difference, and two do.
+        let short = |count: usize| [vec!["0"; count], vec![&padded; 2 * SMALL_LIST - count]].concat().join(",");
+        assert!(outline(&format!("[{}]", short(1))).is_ok());
+        assert!(outline(&format!("[{}]", short(2))).is_err());
         let long = |size: usize| format!("[\"{}\"]", "x".repeat(size - 4));
         assert!(outline(&long(limits.index_list_bytes)).is_ok());
         assert!(outline(&long(limits.index_list_bytes + 1)).is_err());
+    }
+
+    #[test]
+    fn what_is_required_may_be_as_long_as_the_limit() {
+        let outline = |length: usize| {
+            let json = format!("{{\"requires\":[\"{}\"]}}", "x".repeat(length - 4));
+            serde_json::from_str::<Outline<'_>>(&json).expect("JSON").check_limits()
+        };
+        assert!(outline(LONGEST_REQUIRES).is_ok() && outline(LONGEST_REQUIRES + 1).is_err());
+    }
+
+    /// An index of one frame and two files, where `change` has changed nothing: each number in it is the largest that
+    /// can be.
+    fn index(change: impl FnOnce(&mut Value)) -> Result<Index> {
+        let digest = Digest::of(b"");
+        let layer = json!({"diffId": digest, "size": Limits::DEFAULT.artifact_bytes});
+        let mut index = json!({
+            "requires": [], "packedBy": "x", "name": "x", "version": "1.0.0", "platform": "linux/amd64",
+            "headerSize": 10, "headerDigest": digest, "rawSize": 1280,
+            "frames": [{"offset": 10, "size": 1280 + 10 + 1024, "rawSize": 1280, "digest": digest}],
+            "entries": [
+                {"path": "manifest.json", "offset": 0, "size": 280, "mode": 0o644, "digest": digest},
+                {"path": "a", "offset": 280, "size": 1000, "mode": 0o777, "digest": digest},
+            ],
+            "artifacts": [{"name": "a", "kind": "file", "size": 1000, "mode": 0o777, "digest": digest}],
+            "images": [{"tags": [], "id": digest, "platform": "linux/amd64", "layers": [layer]}],
+        });
+        change(&mut index);
+        let size = index["frames"][0]["size"].as_u64().expect("a number");
+        Index::read(index.to_string().as_bytes(), 10 + size)
+    }
+
+    #[test]
+    fn each_number_may_be_as_large_as_its_limit() {
+        index(|_| ()).expect("just within every limit");
+        let refused = |change: fn(&mut Value)| index(change).is_err();
+        assert!(refused(|index| index["frames"][0]["size"] = json!(1280 + 10 + 1024 + 1)));
+        assert!(refused(|index| index["frames"][0]["size"] = json!(0)));
+        assert!(refused(|index| index["entries"][1]["size"] = json!(1001)));
+        assert!(refused(|index| index["entries"][1]["offset"] = json!(279)));
+        assert!(refused(|index| index["entries"][0]["mode"] = json!(0o1000)));
+        assert!(refused(|index| index["images"][0]["layers"][0]["size"] = json!(Limits::DEFAULT.artifact_bytes + 1)));
+    }
+
+    #[test]
+    fn there_may_be_as_many_frames_as_the_limit() {
+        let mut index = index(|_| ()).expect("an index");
+        let frame = |number: usize| Frame { offset: 10 + number as u64, size: 1, raw_size: 1, ..index.frames[0] };
+        let mut frames: Vec<Frame> = (0..=Limits::DEFAULT.frames).map(frame).collect();
+        frames.pop();
+        (index.raw_size, index.frames) = (frames.len() as u64, frames);
+        let end = 10 + index.raw_size;
+        check_frames(&index, end).expect("as many as the limit");
+        index.frames.push(Frame { offset: end, ..index.frames[0] });
+        index.raw_size += 1;
+        assert!(check_frames(&index, end + 1).is_err());
     }
 }

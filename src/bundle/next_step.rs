@@ -29,3 +29,19 @@ pub fn compare_bundle(path: &Path) -> String {
 pub(super) fn verify_by_itself(path: &Path) -> String {
     format!("use the pack inside the bundle: sh {} pack verify", shell_word(path))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bundle_is_compared_by_the_checksum_beside_it_where_there_is_one() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("x.run");
+        assert!(compare_bundle(&path).ends_with(&format!(": sha256sum {}", path.display())));
+        std::fs::write(checksum_beside(&path), "").expect("written");
+        let there = format!(": cd {} && sha256sum -c x.run.sha256", folder.path().display());
+        assert!(compare_bundle(&path).ends_with(&there), "the checksum has the bundle's bare name");
+        assert_eq!(verify_by_itself(Path::new("x.run")), "use the pack inside the bundle: sh x.run pack verify");
+    }
+}

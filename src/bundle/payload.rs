@@ -171,3 +171,57 @@ impl Cutter<'_> {
         (self.emit)(piece)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::Silent;
+
+    /// Gives its bytes one by one, and is interrupted before each.
+    struct Interrupted(Vec<u8>, bool);
+
+    impl Read for Interrupted {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.1 = !self.1;
+            if self.1 {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let count = self.0.len().min(buffer.len()).min(1);
+            buffer[..count].copy_from_slice(&self.0[..count]);
+            self.0.drain(..count);
+            Ok(count)
+        }
+    }
+
+    fn payload_file(path: &str, content: &'static [u8]) -> PayloadFile {
+        let open = move || -> Result<Box<dyn Read + Send>> { Ok(Box::new(Interrupted(content.to_vec(), false))) };
+        PayloadFile {
+            path: path.parse().expect("a path"),
+            mode: 0o644,
+            descriptor: Descriptor::of(content),
+            content: FileContent::Stream(Box::new(open)),
+        }
+    }
+
+    #[test]
+    fn every_piece_but_the_last_is_full_wherever_a_header_or_padding_ends() {
+        let long = "l".repeat(200);
+        let files = || [payload_file("a", b"some bytes"), payload_file(&long, b""), payload_file("b", &[7; 512])];
+        let pieces = |frame_bytes| {
+            let mut pieces = Vec::new();
+            let emit = &mut |piece| {
+                pieces.push(piece);
+                Ok(())
+            };
+            stream(&files(), frame_bytes, &BufferPool::default(), &Silent, emit).expect("streamed");
+            pieces
+        };
+        let whole = pieces(1 << 20).concat();
+        assert_eq!(whole.len() % 512, 0);
+        for frame_bytes in [10, 512, 700, 1_024, whole.len()] {
+            let pieces = pieces(frame_bytes);
+            assert_eq!(pieces.concat(), whole, "{frame_bytes}");
+            assert_eq!(pieces.len(), whole.len().div_ceil(frame_bytes), "{frame_bytes}");
+        }
+    }
+}

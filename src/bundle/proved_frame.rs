@@ -80,6 +80,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_harder_the_smaller() {
+        let raw: Vec<u8> =
+            (0..30_000u32).flat_map(|number| format!("line {}\n", number * number % 9_973).into_bytes()).collect();
+        let size = |preset| ProvedFrame::compress(&raw, preset, &BufferPool::default()).expect("proved").stored().len();
+        let (fast, balanced, max) = (size(Preset::Fast), size(Preset::Balanced), size(Preset::Max));
+        assert!(fast > balanced && balanced > max, "{fast} {balanced} {max}");
+    }
+
+    #[test]
     fn only_a_frame_of_its_content_is_proved() {
         let raw: Vec<u8> = (0..70_000u32).flat_map(|number| (number / 7).to_le_bytes()).collect();
         let frame = ProvedFrame::compress(&raw, Preset::Balanced, &BufferPool::default()).expect("proved");

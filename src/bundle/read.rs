@@ -312,3 +312,38 @@ fn no_trailer(file: &File, length: u64, path: &Path) -> Error {
         .fact("size", format_args!("{length} bytes"))
         .hint(NAME_ONE)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+
+    /// The trailer of a file of holes that this one ends.
+    fn read_back(trailer: Trailer, format: u8, length: u64) -> Result<Trailer> {
+        let file = tempfile::tempfile().expect("a file");
+        let mut bytes = trailer.to_bytes();
+        bytes[16] = format;
+        file.write_all_at(&bytes, length - TRAILER_LENGTH).expect("written");
+        super::trailer(&file, length, Path::new("x.run"))
+    }
+
+    #[test]
+    fn a_trailer_must_point_at_what_lies_before_it() {
+        let limit = Limits::DEFAULT.index_bytes;
+        let end = |index_size: u64| {
+            let total = 100 + index_size + TRAILER_LENGTH;
+            Trailer { index_offset: 100, index_size, index_digest: Digest::of(b""), total }
+        };
+        let right = end(limit);
+        assert_eq!(read_back(right, 1, right.total).expect("as large as the limit"), right);
+        let larger = end(limit + 1);
+        assert!(read_back(larger, 1, larger.total).is_err());
+        for index_offset in [99, 101, u64::MAX] {
+            let error = read_back(Trailer { index_offset, ..right }, 1, right.total).expect_err("beside it");
+            assert_eq!(error.class(), Class::Integrity, "{error}");
+        }
+        // One wrong byte, or a format that has other fields there.
+        assert_eq!(read_back(right, 2, right.total).expect_err("damaged").class(), Class::Integrity);
+        assert_eq!(read_back(right, 2, right.total + 1).expect_err("later").class(), Class::Failed);
+    }
+}

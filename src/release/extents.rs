@@ -83,6 +83,7 @@ mod tests {
                 prop_assert!((0..80).all(|at| gap(at) != plain[at as usize]), "{extents:?}");
                 prop_assert_eq!(extents.total(), plain.iter().filter(|held| **held).count() as u64);
                 prop_assert_eq!(extents.head(), plain.iter().position(|held| !held).unwrap_or(80) as u64);
+                prop_assert_eq!(extents.end(), plain.iter().rposition(|held| *held).map_or(0, |last| last as u64 + 1));
                 prop_assert!(extents.0.windows(2).all(|pair| pair[0].end < pair[1].start), "{extents:?}");
                 Ok(())
             };

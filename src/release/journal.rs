@@ -156,4 +156,22 @@ mod tests {
         journal.append("held 20 30\n").expect("written");
         assert_eq!(Journal::open(path, 100).expect("opened").1.head(), 30);
     }
+
+    #[test]
+    fn a_stream_is_recorded_each_time_a_step_of_it_was_received() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("x.journal");
+        let (mut journal, ..) = Journal::open(path.clone(), 0).expect("opened");
+        let recorded = || fs::read_to_string(&path).expect("read");
+        let start = 3 * STEP;
+        journal.held(start..start + STEP - 1).expect("taken in");
+        assert_eq!(recorded(), "");
+        journal.held(start + STEP - 1..start + STEP).expect("written");
+        let first = line_held(&(start..start + STEP));
+        assert_eq!(recorded(), first);
+        journal.held(start + STEP..start + STEP + 1).expect("taken in");
+        assert_eq!(recorded(), first, "the next step begins where this one ended");
+        journal.held(start + STEP + 1..start + 3 * STEP).expect("written");
+        assert_eq!(recorded(), first + &line_held(&(start + STEP..start + 3 * STEP)));
+    }
 }

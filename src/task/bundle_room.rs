@@ -27,21 +27,14 @@ pub(super) fn check(
     target: &Path,
     progress: &dyn Progress,
 ) -> Result<()> {
-    let (mut images, mut largest, mut files) = (0, 0, 0);
+    let mut sizes = Vec::new();
     for artifact in &contents.artifacts {
         let path = folder.path_of(&artifact.name);
-        let size = compressed(&path, artifact.size).doing("read", &path)?;
-        if artifact.kind == Kind::Image {
-            (images, largest) = (images + size, size.max(largest));
-        } else {
-            files += size;
-        }
+        sizes.push((artifact.kind, compressed(&path, artifact.size).doing("read", &path)?));
     }
-    // Archives may have all their layers in common, and zstd makes gzip's output no smaller than that.
-    let least = header + (files + largest) / 10 * 6;
+    let (least, most) = bounds(header, &sizes);
     let elsewhere = "write it to where there is room: pack bundle -o /other/folder/";
     room::check(least, target, elsewhere)?;
-    let most = header + files + images;
     if let Some(free) = room::free(target).filter(|&free| free < most) {
         progress.note(&format!(
             "the bundle takes up to {}, and {} are free at {}; where it does not fit, {elsewhere}",
@@ -51,6 +44,16 @@ pub(super) fn check(
         ));
     }
     Ok(())
+}
+
+/// The least and the most that a bundle of artifacts of these compressed sizes takes.
+fn bounds(header: u64, sizes: &[(Kind, u64)]) -> (u64, u64) {
+    let (images, files): (Vec<_>, Vec<_>) = sizes.iter().partition(|(kind, _)| *kind == Kind::Image);
+    let sum = |sizes: &[&(Kind, u64)]| sizes.iter().map(|(_, size)| size).sum::<u64>();
+    let largest = images.iter().map(|(_, size)| *size).max().unwrap_or(0);
+    // Archives may have all their layers in common, and zstd makes gzip's output no smaller than that.
+    let least = header + (sum(&files) + largest) / 10 * 6;
+    (least, header + sum(&files) + sum(&images))
 }
 
 /// About the size of a file after compressing, by samples of its beginning, middle and end.
@@ -90,5 +93,12 @@ mod tests {
             let size = compressed(&path, content.len() as u64).expect("read");
             assert!(range.contains(&size), "{size} is not in {range:?}");
         }
+    }
+
+    #[test]
+    fn of_the_images_at_least_the_largest_is_there_and_at_most_all() {
+        let sizes = [(Kind::File, 100), (Kind::Image, 50), (Kind::Script, 20), (Kind::Image, 30), (Kind::Engine, 80)];
+        assert_eq!(bounds(7, &sizes), (7 + (200 + 50) / 10 * 6, 7 + 200 + 80));
+        assert_eq!(bounds(7, &[]), (7, 7));
     }
 }

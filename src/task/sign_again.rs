@@ -28,3 +28,28 @@ fn secret_key(folder: &Path, key_id: &str) -> Option<PathBuf> {
         .filter(|path| path.is_file());
     secret.next().map(|path| path.strip_prefix(".").map(Path::to_owned).unwrap_or(path))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signature::generate;
+
+    #[test]
+    fn the_key_is_named_that_lies_beside_the_manifest() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (public, secret) = generate(None).expect("a pair");
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("mine.txt"), &public).expect("written");
+        fs::write(at("mine.key"), &secret).expect("written");
+        let id = PublicKey::parse(at("mine.txt")).expect("a key").id();
+        let key = |id: &str| {
+            let command = sign_again(&at("manifest.json"), Some(id));
+            command.rsplit(' ').next().expect("a key").to_owned()
+        };
+        assert_eq!(key(&id), USUAL_KEY, "the public half has another ending");
+        fs::rename(at("mine.txt"), at("mine.pub")).expect("renamed");
+        assert_eq!(key(&id), at("mine.key").display().to_string());
+        assert_eq!(key("0000000000000000"), USUAL_KEY, "another key");
+        assert!(sign_again(Path::new("manifest.json"), Some(&id)).ends_with(USUAL_KEY), "it lies elsewhere");
+    }
+}

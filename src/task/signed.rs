@@ -89,3 +89,28 @@ impl fmt::Display for Signed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_of_another_product_version_or_content_is_of_another_manifest() {
+        let text = r#"{ "schemaVersion": 1, "name": "probe", "version": "1.0.0", "artifacts": [{ "name": "a", "kind": "file", "urls": ["a"] }] }"#;
+        let manifest = Manifest::parse(text.to_owned(), "test").expect("valid");
+        let of_another = |comment: &str| {
+            let claim = SignatureClaim { key_id: String::new(), comment: comment.to_owned() };
+            Signed::NotChecked(claim).of_another(&manifest).is_some()
+        };
+        let digest = Digest::of(text.as_bytes());
+        for own in ["probe 1.0.0", &format!("probe 1.0.0 {digest}"), &Signed::comment_for(&manifest)] {
+            assert!(!of_another(own), "{own}");
+        }
+        for other in ["other 1.0.0", "probe 1.0.1", "other 1.0.1", &format!("probe 1.0.0 {}", Digest::of(b""))] {
+            assert!(of_another(other), "{other}");
+        }
+        for nobodys in ["", "probe", "Not-A-Name 1.0.0", "probe no-version", "timestamp:1 file:x"] {
+            assert!(!of_another(nobodys), "{nobodys}: other programs write other comments");
+        }
+    }
+}

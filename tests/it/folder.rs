@@ -120,3 +120,36 @@ fn a_file_that_becomes_a_folder_is_kept_as_a_partial_if_it_is_still_what_was_pin
     assert!(Partial::open(&folder, pin).expect("opened").is_pinned().expect("read"));
     assert_eq!(fs::read(root.join("b")).expect("there"), b"conteNt", "somebody's own now");
 }
+
+#[test]
+fn the_command_that_downloads_again_names_where_the_folder_came_from() {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let folder = Folder::at(place.path());
+    let command = format!("pack download --dir {}", place.path().display());
+    assert_eq!(folder.download_again(), command);
+    fs::write(place.path().join("manifest.json"), "{}").expect("written");
+    assert_eq!(folder.download_again(), format!("{command} {}/manifest.json", place.path().display()));
+    assert!(!folder.is_begun());
+    let origin = place.path().join(".pack/origin");
+    fs::create_dir(place.path().join(".pack")).expect("a folder");
+    fs::write(&origin, "https://host.example/manifest.json\n").expect("written");
+    assert!(folder.is_begun(), "by its origin alone");
+    assert_eq!(folder.download_again(), format!("{command} https://host.example/manifest.json"));
+    for no_url in ["", "\n", "https://host.example/ --insecure\n"] {
+        fs::write(&origin, no_url).expect("written");
+        assert_eq!(folder.origin(), None, "{no_url:?}");
+    }
+    fs::remove_file(&origin).expect("removed");
+    fs::create_dir(place.path().join(".pack/partial")).expect("a folder");
+    assert!(folder.is_begun(), "by its partials alone");
+}
+
+#[test]
+fn a_signature_that_cannot_be_removed_keeps_the_new_manifest_away() {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let folder = Folder::at(place.path()).lock().expect("locked");
+    fs::create_dir(place.path().join("manifest.json.minisig")).expect("a folder");
+    let error = folder.write_manifest(&listing(&[("a", CONTENT)]), None).expect_err("refused");
+    assert!(error.title().contains("remove the old signature"), "{error}");
+    assert!(!place.path().join("manifest.json").exists(), "the old signature would lie beside it");
+}

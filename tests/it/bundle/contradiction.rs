@@ -2,12 +2,14 @@
 
 use std::fs;
 
-use crate::support::craft::{small_bundle, with_index};
+use crate::support::craft::{bundle_of_folder, small_bundle, with_index};
 use crate::support::facts::Facts;
-use crate::support::file;
+use crate::support::images::{docker_legacy, gzip, image, layer};
+use crate::support::{file, noise, write_product};
 use pack::bundle::Bundle;
 use pack::digest::Digest;
 use pack::error::Class;
+use pack::image::AnalysisOptions;
 use serde_json::{Value, json};
 
 type Change = fn(&mut Value);
@@ -50,4 +52,38 @@ fn each_contradiction_is_refused_for_its_own_reason() {
         assert_eq!(error.class(), Class::Integrity, "{error}");
         assert!(error.fact_named("reason").is_some_and(|why| why.contains(reason)), "{reason}: {error}");
     }
+}
+
+#[test]
+fn an_artifact_that_is_made_lacks_nothing_that_it_is_made_of() {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let archive = docker_legacy(&[image("a:1", vec![layer(1, 4_000)])]);
+    let engine = file("engine.tgz", "engine", gzip(&noise(3, 3_000), 9));
+    write_product(place.path(), "1.0.0", &[file("one.tar", "image", archive), engine]);
+    let good = bundle_of_folder(place.path(), &AnalysisOptions::default(), |_| ());
+    let path = place.path().join("x.run");
+    fs::write(&path, &good).expect("written");
+    let bundle = Bundle::open(&path).expect("a bundle");
+    let (image, made) = (&bundle.index().images[0], &bundle.index().artifacts);
+    let parts = [
+        format!("oci/blobs/sha256/{}", image.id.hex()),
+        format!("oci/blobs/sha256/{}", image.layers[0].diff_id.hex()),
+        format!(".pack/rebuild/{}.recipe", made[0].digest.hex()),
+        format!(".pack/rebuild/{}.recipe", made[1].digest.hex()),
+        format!(".pack/rebuild/{}", made[1].blobs()[0].hex()),
+    ];
+    let refused = |what: &str, change: &dyn Fn(&mut Value)| {
+        fs::write(&path, &good).expect("written");
+        with_index(&path, change);
+        let error = Bundle::open(&path).expect_err(what);
+        let why = error.fact_named("reason").expect("a reason");
+        assert!(why.contains("as the artifact it should be"), "{what}: {error}");
+    };
+    for part in parts {
+        refused(&part, &|index| {
+            let entries = index["entries"].as_array_mut().expect("a list");
+            entries.iter_mut().find(|entry| entry["path"] == part).expect("there")["path"] = json!("other");
+        });
+    }
+    refused("another image", &|index| index["artifacts"][0]["images"] = json!([Digest::of(b"x")]));
 }

@@ -264,6 +264,10 @@ fn an_index_of_another_content_than_the_manifest_pins_is_refused() {
     small_bundle(&path, b"#!/bin/sh\n# pack bundle\n", &with("file", "noise", 1));
     with_index(&path, |index| index["artifacts"][1]["kind"] = "unit".into());
     assert_eq!(Bundle::open(&path).expect("opened").manifest().expect_err("another kind").class(), Class::Integrity);
+    small_bundle(&path, b"#!/bin/sh\n# pack bundle\n", &with("file", "noise", 1));
+    with_index(&path, |index| drop(index.as_object_mut().expect("an object").remove("run")));
+    let error = Bundle::open(&path).expect("opened").manifest().expect_err("nothing is run");
+    assert_eq!((error.class(), error.fact_named("differs")), (Class::Integrity, Some("what is run")));
 }
 
 #[test]

@@ -140,6 +140,10 @@ fn extracting_a_damaged_bundle_leaves_what_was_there() {
     assert_eq!(tree(&folder.path().join("out")), [("noise".into(), 0o644, b"mine".to_vec())]);
     let (out, _) = expect(3, folder.path(), &["verify", BUNDLE]);
     assert!(out.contains("damaged"), "{out}");
+    // It is looked into all the same, unless somebody asks who signed it.
+    expect(0, folder.path(), &["inspect", BUNDLE]);
+    expect(0, folder.path(), &["keygen", "release", "--no-password"]);
+    expect(3, folder.path(), &["inspect", BUNDLE, "--pubkey", "release.pub"]);
 }
 
 #[test]
@@ -153,9 +157,22 @@ fn a_folder_that_is_not_right_is_not_packed() {
     expect(3, folder.path(), &["bundle"]);
     fs::remove_file(product.join("noise")).expect("removed");
     expect(1, folder.path(), &["bundle"]);
+    fs::create_dir(product.join("noise")).expect("a folder");
+    assert!(expect(3, folder.path(), &["bundle"]).1.contains("expected: 3000 bytes"));
     let left: Vec<_> =
         fs::read_dir(folder.path()).expect("read").map(|entry| entry.expect("read").file_name()).collect();
     assert_eq!(left, ["probe-portable"], "nothing half-made is left");
+}
+
+#[test]
+fn what_cannot_be_read_while_it_is_packed_is_not_taken_for_another_content() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let product = portable(folder.path(), &[file("data", "file", "")]);
+    // A file that is there, of no length, and whose bytes nobody gets.
+    fs::remove_file(product.join("data")).expect("removed");
+    std::os::unix::fs::symlink("/proc/self/mem", product.join("data")).expect("a link");
+    let (_, err) = expect(1, folder.path(), &["bundle"]);
+    assert!(err.contains("cannot read") && err.contains("data"), "{err}");
 }
 
 #[test]
@@ -205,6 +222,33 @@ fn a_runtime_is_found_beside_pack_then_among_the_users() {
         let (code, err) = bundle();
         assert!(code == Some(1) && err.contains(&place.display().to_string()), "{err}");
     }
+    // What cannot be opened is there: the next one is not taken in its place.
+    let first = &places[2];
+    fs::copy(PACK_SITE, &places[1]).expect("copied");
+    fs::remove_file(first).expect("removed");
+    std::os::unix::fs::symlink(first, first).expect("a link to itself");
+    let (code, err) = bundle();
+    assert!(code == Some(1) && err.contains("cannot read the runtime"), "{err}");
+}
+
+#[test]
+fn a_harder_compression_is_smaller_in_the_runtime_too() {
+    let folder = folder();
+    let header = |compression: &str| {
+        expect(0, folder.path(), &["bundle", "--compression", compression]);
+        payload_at(folder.path(), BUNDLE)
+    };
+    let (fast, balanced, max) = (header("fast"), header("balanced"), header("max"));
+    assert!(fast > balanced && balanced > max, "{fast} {balanced} {max}");
+}
+
+#[test]
+fn what_belongs_to_an_old_bundle_and_cannot_be_removed_is_told() {
+    let folder = folder();
+    let beside = folder.path().join(format!("{BUNDLE}.sha256.minisig"));
+    fs::create_dir(&beside).expect("a folder");
+    let (_, err) = expect(1, folder.path(), &["bundle"]);
+    assert!(err.contains("cannot remove what belonged to the old bundle") && err.contains(".minisig"), "{err}");
 }
 
 #[test]
@@ -270,6 +314,11 @@ fn a_bundle_does_not_come_to_lie_in_the_folder_that_is_packed() {
     }
     expect(2, folder.path(), &["bundle", "-o", "probe-portable"]);
     expect(0, &product, &["verify", "."]);
+    fs::create_dir(folder.path().join("other")).expect("a folder");
+    for other in ["other", "other/"] {
+        expect(0, folder.path(), &["bundle", "-o", other]);
+        fs::remove_file(folder.path().join("other").join(BUNDLE)).expect("there");
+    }
     let (_, err) = expect(1, folder.path(), &["bundle", "-o", "missing/x.run"]);
     assert!(err.contains("is not there") && err.contains("mkdir -p missing"), "{err}");
 }
@@ -309,4 +358,13 @@ fn an_image_that_is_carried_as_it_is_is_proved() {
     let bundle = Bundle::open(&path).expect("a bundle");
     assert!(bundle.index().artifacts[0].carried.is_file());
     prove(&bundle, Scope::Everything, &Silent).expect("proved");
+}
+
+#[test]
+fn a_file_that_only_begins_like_a_compressed_one_is_proved() {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    write_product(place.path(), "1.0.0", &[file("data.gz", "file", &b"\x1f\x8b\x08\x00and no more of it"[..])]);
+    let path = place.path().join("x.run");
+    fs::write(&path, bundle_of_folder(place.path(), &AnalysisOptions::default(), |_| ())).expect("written");
+    prove(&Bundle::open(&path).expect("a bundle"), Scope::Everything, &Silent).expect("proved");
 }

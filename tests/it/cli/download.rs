@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -55,6 +56,9 @@ fn from_a_web_server_to_a_bundle_that_runs() {
     let first = json_of(folder.path(), &["download", &url]);
     assert_eq!((&first["version"], &first["wireBytes"]), (&json!("1.0.0"), &json!(500_024)));
     expect(0, folder.path(), &["verify"]);
+    let modes = tree(&folder.path().join("probe-portable")).into_iter().map(|(name, mode, _)| (name, mode));
+    let right = [("data", 0o644), ("manifest.json", 0o644), ("run.sh", 0o755), ("same", 0o644)];
+    assert!(modes.eq(right.map(|(name, mode)| (name.into(), mode))), "each has that of its kind");
     let asked = server.requests().len();
     let again = json_of(folder.path(), &["download", "probe-portable"]);
     assert_eq!(again["wireBytes"], 0);
@@ -133,8 +137,10 @@ fn a_folder_with_a_broken_manifest_says_what_to_remove() {
     let path = folder.path().join("probe-portable/manifest.json");
     for broken in [&b"{ \"schemaVersion\": 1, "[..], b"\xff"] {
         fs::write(&path, broken).expect("written");
+        let asked = server.asked_for("/manifest.json");
         let (_, err) = expect(1, folder.path(), &["download", &url]);
         assert!(err.contains("hint:") && err.contains("remove probe-portable/manifest.json"), "{err}");
+        assert_eq!(server.asked_for("/manifest.json"), asked + 1, "no other manifest would change that");
     }
     fs::remove_file(&path).expect("removed");
     assert_eq!(json_of(folder.path(), &["download", &url])["wireBytes"], 0, "as the hint says");
@@ -179,6 +185,7 @@ fn lock_pins_in_place_and_the_second_time_changes_nothing() {
         server.url("same")
     );
     fs::write(&path, &text).expect("written");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("a mode");
     let (_, err) = expect(1, folder.path(), &["download"]);
     assert!(err.contains("unpinned: data") && err.contains("pack lock"), "{err}");
     expect(0, folder.path(), &["lock"]);
@@ -189,8 +196,11 @@ fn lock_pins_in_place_and_the_second_time_changes_nothing() {
         .replace(&format!("\"{digest}\" }}"), &format!("\"{digest}\", \"size\": 200000 }}"));
     assert_eq!(locked, expected);
     let asked = server.requests().len();
+    let found = fs::metadata(&path).expect("there");
+    assert_eq!(found.mode() & 0o777, 0o640);
     expect(0, folder.path(), &["lock"]);
     assert_eq!((fs::read_to_string(&path).expect("read"), server.requests().len()), (locked, asked));
+    assert_eq!(fs::metadata(&path).expect("there").ino(), found.ino(), "it was not written again");
     let from_cache = json_of(folder.path(), &["download"]);
     assert_eq!(from_cache["wireBytes"], 0, "what lock fetched is in the cache");
     publish(&files, "1.0.0", &product(9));
@@ -243,6 +253,10 @@ fn a_list_says_what_to_fetch_by_hand() {
         assert!(out.contains(word), "{word}: {out}");
     }
     assert_eq!(fs::read_dir(folder.path()).expect("read").count(), 0, "a list makes nothing");
+    // A folder of that name is no manifest: the one built in is meant.
+    fs::create_dir(folder.path().join("manifest.json")).expect("a folder");
+    assert_eq!(expect(0, folder.path(), &["download", "--list"]).0, out);
+    fs::remove_dir(folder.path().join("manifest.json")).expect("removed");
     let listed = json_of(folder.path(), &["download", "--list", "--platform", "linux/arm64"]);
     let names: Vec<_> = listed["artifacts"].as_array().expect("a list").iter().map(|a| a["name"].clone()).collect();
     assert_eq!(names, ["run-portable.sh", "docker.service", "docker-stack.example.yaml", "docker-18.06.3-ce.tgz"]);
@@ -261,6 +275,9 @@ fn a_list_says_what_to_fetch_by_hand() {
     manifest.set_password(Some("secret")).expect("a password");
     let listed = json_of(folder.path(), &["download", "--list", manifest.as_str(), "--mirror", mirror]);
     assert_eq!(listed["artifacts"][2]["urls"], json!([whole.as_str(), format!("{mirror}data")]));
+    assert!(listed["manifest"]["url"].as_str().is_some_and(|url| url.contains("://…@")), "{listed}");
+    let listed = json_of(folder.path(), &["download", "--list", manifest.as_str(), "--show-credentials"]);
+    assert_eq!(listed["manifest"]["url"], manifest.as_str());
 
     // Lists end up in tickets and logs.
     let mut secret: Value = crate::support::manifest("1.0.0", &product(2));

@@ -68,3 +68,13 @@ fn a_folder_remembers_where_it_came_from() {
     assert!(output.status.success(), "{:?}", texts(&output));
     expect(0, folder.path(), &["verify", "my files"]);
 }
+
+#[test]
+fn a_folder_that_no_download_began_is_told_from_one_that_is_not_complete() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    fs::create_dir(folder.path().join("mine")).expect("a folder");
+    for words in [["verify", "mine"], ["bundle", "mine"]] {
+        let (_, err) = expect(1, folder.path(), &words);
+        assert!(err.contains("this folder has no manifest.json") && !err.contains("not complete"), "{err}");
+    }
+}

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::support::mounts::Tmpfs;
-use crate::support::{BUNDLE, expect, file, noise, portable, write_product};
+use crate::support::{BUNDLE, expect, file, noise, pack, portable, texts, write_product};
 
 const SIZE: usize = 3_000_000;
 
@@ -42,9 +42,29 @@ fn a_download_says_beforehand_what_it_needs() {
     // What is there already is not needed again.
     small.remount("size=5m");
     expect(0, folder.path(), &words);
-    fs::remove_file(small.path().join("p/b")).expect("removed");
+    fs::write(small.path().join("p/b"), "a shorter one").expect("written");
     small.remount(&format!("size={}", SIZE + (1 << 20)));
     expect(0, folder.path(), &words);
+}
+
+#[test]
+fn what_is_linked_from_the_cache_needs_no_room() {
+    let Some((folder, small)) = with_disk(5 << 20) else { return };
+    write_product(&folder.path().join("source"), "1.0.0", &[file("a", "image", noise(1, 4 << 20))]);
+    let download = |cache: &Path, dir: &str| {
+        let mut command = pack(folder.path());
+        command.env("XDG_CACHE_HOME", cache).args(["download", "--dir", dir, "source/manifest.json"]);
+        texts(&command.output().expect("pack runs")).1
+    };
+    let errors = |err: &str| err.lines().filter(|line| line.starts_with("error")).count();
+    let (near, far) = (small.path().join("cache"), folder.path().join("cache"));
+    for dir in ["small/p", "small/q"] {
+        assert_eq!(errors(&download(&near, dir)), 0, "{dir}");
+    }
+    // From another disk it must be copied.
+    assert_eq!(errors(&download(&far, "elsewhere")), 0);
+    let err = download(&far, "small/r");
+    assert!(err.contains("not enough room"), "{err}");
 }
 
 #[test]

@@ -56,3 +56,17 @@ fn json_is_inert_and_even_the_version_is_json() {
     assert_eq!(json_of_output(&out)["bundle"], bundle);
     assert!(!out.contains(['\u{9b}', '\u{202e}']) && out.contains("\\u009b2J\\u202e"), "{out}");
 }
+
+#[test]
+fn a_word_that_is_no_file_is_told_as_a_path_unless_it_may_be_a_url() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (_, err) = expect(1, folder.path(), &["download", "nobody.json"]);
+    assert!(err.contains("cannot find the manifest") && err.contains("nobody.json"), "{err}");
+    for word in ["ada:secret@host", "ftp://ada:secret@host/manifest.json"] {
+        let (_, err) = expect(2, folder.path(), &["download", word]);
+        assert!(err.contains("a manifest cannot be had from there") && !err.contains("secret"), "{err}");
+    }
+    // A name may have that sign.
+    fs::write(folder.path().join("me@home.json"), "{}").expect("written");
+    assert!(expect(1, folder.path(), &["download", "me@home.json"]).1.contains("me@home.json"));
+}

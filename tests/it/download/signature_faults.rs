@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use super::signed_product::{honest, published};
-use crate::support::expect;
 use crate::support::fault::{Reply, Request};
+use crate::support::{expect, file, write_product};
 
 /// As [`honest`], and `fault` in place of the signature.
 fn without_signature(folder: &Path, fault: Reply) -> impl FnMut(&Request) -> Reply + Send + 'static {
@@ -44,6 +44,36 @@ fn a_good_signature_stays_as_long_as_the_manifest_does() {
         assert_eq!(fs::read(folder.join("out/manifest.json.minisig")).expect("kept"), signature);
         expect(0, folder, &["verify", "out", "--pubkey", "release.pub"]);
     }
+}
+
+#[test]
+fn nothing_but_a_signature_of_the_same_manifest_stays() {
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let folder = scratch.path();
+    let server = published(folder, "x");
+    let url = server.url("manifest.json").to_string();
+    let download = || expect(0, folder, &["download", "--no-cache", "--dir", "out", &url]).1;
+    download();
+    server.now(without_signature(folder, Reply::new(404, "")));
+    let kept = folder.join("out/manifest.json.minisig");
+    let text = fs::read_to_string(&kept).expect("there");
+    let of_length = |length: usize| {
+        let (comment, rest) = text.split_once('\n').expect("lines");
+        format!("{comment}{}\n{rest}", "x".repeat(length - text.len()))
+    };
+    let limit = pack::signature::LIMIT as usize;
+    fs::write(&kept, of_length(limit)).expect("written");
+    assert!(download().contains("the one in the folder stays"));
+    assert!(fs::read_to_string(&kept).expect("kept") == of_length(limit));
+    fs::write(&kept, of_length(limit + 1)).expect("written");
+    assert!(!download().contains("stays") && !kept.exists(), "larger than a signature can be");
+    assert!(!download().contains("stays"), "nothing is there");
+    fs::write(folder.join("elsewhere"), &text).expect("written");
+    std::os::unix::fs::symlink(folder.join("elsewhere"), &kept).expect("a link");
+    assert!(!download().contains("stays") && !kept.exists(), "a link is not the folder's own");
+    fs::write(&kept, &text).expect("written");
+    write_product(&folder.join("src"), "1.0.1", &[file("data", "file", "y")]);
+    assert!(!download().contains("stays") && !kept.exists(), "it is of another manifest");
 }
 
 #[test]

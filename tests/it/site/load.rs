@@ -6,7 +6,7 @@ use std::process::Output;
 
 use crate::support::engine::Engine;
 use crate::support::images::{Layers, Made, docker_archive, docker_legacy, gzip, image, layer, oci, zstd};
-use crate::support::{BUNDLE, expect, file, pack, portable, shell, skip, stand_in, texts};
+use crate::support::{BUNDLE, expect, file, json_of_output, pack, portable, shell, skip, stand_in, texts};
 
 /// A bundle of one archive, made with these words more.
 fn bundled(name: &'static str, archive: Vec<u8>, words: &[&str]) -> tempfile::TempDir {
@@ -127,17 +127,36 @@ fn a_size_in_a_pax_header_counts() {
     assert_eq!(size.trim(), one().layers[0].len().to_string());
 }
 
-/// podman calls an image by its digest alone.
-#[test]
-fn an_id_without_its_algorithm_is_the_same_id() {
-    let folder = bundled("a.tar", docker_legacy(&[one()]), &[]);
+/// An engine that has the image [`one`], and calls it by its digest alone, as podman does.
+fn having_one() -> String {
     let id = one().id().hex();
     let layers: Vec<String> =
         one().layers.iter().map(|layer| format!("\"{}\"", pack::digest::Digest::of(layer))).collect();
-    let script = format!(
+    format!(
         "case \"$*\" in load*) exec cat >loaded.tar ;; *inspect*) echo '{id} {{\"Layers\":[{}]}}' ;; esac",
         layers.join(",")
-    );
+    )
+}
+
+#[test]
+fn the_size_that_is_told_is_that_of_the_archives_that_are_loaded() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let archive = docker_legacy(&[one()]);
+    let size = archive.len();
+    portable(folder.path(), &[file("data", "file", "data"), file("a.tar", "image", archive)]);
+    expect(0, folder.path(), &["bundle"]);
+    let path = stand_in(folder.path(), "docker", &having_one());
+    for words in [&[BUNDLE][..], &[BUNDLE, "a.tar"], &["probe-portable"], &["probe-portable", "a.tar"]] {
+        let output = pack(folder.path()).args(["load", "--json"]).args(words).env("PATH", &path).output();
+        let (out, err) = texts(&output.expect("pack runs"));
+        assert_eq!(json_of_output(&out)["bytes"], size, "{words:?}: {err}");
+    }
+}
+
+#[test]
+fn an_id_without_its_algorithm_is_the_same_id() {
+    let folder = bundled("a.tar", docker_legacy(&[one()]), &[]);
+    let script = having_one();
     let output = with_fake(folder.path(), &script);
     assert_eq!(output.status.code(), Some(0), "{}", texts(&output).1);
 }
