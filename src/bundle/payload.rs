@@ -206,14 +206,14 @@ mod tests {
     #[test]
     fn every_piece_but_the_last_is_full_wherever_a_header_or_padding_ends() {
         let long = "l".repeat(200);
-        let files = || [payload_file("a", b"some bytes"), payload_file(&long, b""), payload_file("b", &[7; 512])];
+        let files = || vec![payload_file("a", b"some bytes"), payload_file(&long, b""), payload_file("b", &[7; 512])];
         let pieces = |frame_bytes| {
             let mut pieces = Vec::new();
             let emit = &mut |piece| {
                 pieces.push(piece);
                 Ok(())
             };
-            stream(&files(), frame_bytes, &BufferPool::default(), &Silent, emit).expect("streamed");
+            stream(files(), frame_bytes, &BufferPool::default(), &Silent, emit).expect("streamed");
             pieces
         };
         let whole = pieces(1 << 20).concat();
