@@ -106,8 +106,7 @@ fn check_images(instance: &Instance, images: &BTreeMap<String, String>) -> Resul
 
 fn write(instance: &Instance, stage: Stage, place: &Place, document: &Value) -> Result<PathBuf> {
     let file = if stage == Stage::Open { instance.stack_file() } else { place.stage_file() };
-    let text =
-        yaml::write(document).map_err(|why| Error::failed("the stack file cannot be written").fact("reason", why))?;
+    let text = yaml::write(document);
     let head =
         "# Made by pack at each installation. Changes belong into docker-stack.override.yaml, which is laid over it.\n";
     StagedFile::write(&file, format!("{head}{text}").as_bytes(), 0o600)?;
