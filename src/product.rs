@@ -1,5 +1,6 @@
 //! `product.yaml`: how a Docker stack lives on its host, as data. docs/product.md describes the format.
 
+mod against;
 mod check;
 mod option;
 mod quantity;

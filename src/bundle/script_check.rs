@@ -46,7 +46,7 @@ pub fn check_scripts(
 }
 
 /// Why a script can start nowhere, where it cannot, and what to type.
-fn broken(interpreter: &Interpreter, name: &RelPath, folder: &Folder, platform: Platform) -> Option<Error> {
+pub(super) fn broken(interpreter: &Interpreter, name: &RelPath, folder: &Folder, platform: Platform) -> Option<Error> {
     let path = folder.path_of(name);
     let error = interpreter.fault(Some(platform))?.fact("path", path.display());
     let correct = |command: &str| {

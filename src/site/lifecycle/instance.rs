@@ -70,9 +70,9 @@ impl Instance {
     /// # Errors
     /// The template, with the operator's file laid over it, is not valid.
     pub(super) fn render(&self, template: &Value, stage: Stage) -> Result<Value> {
-        let mut values: BTreeMap<String, Value> = self.deployed().options.clone();
-        values.insert("installDir".to_owned(), Value::from(self.state.install_dir.as_str()));
-        values.insert("version".to_owned(), Value::from(self.deployed().version.to_string()));
+        let deployed = self.deployed();
+        let (options, version) = (&deployed.options, deployed.version.to_string());
+        let values = self.product().template_values(options, &self.state.install_dir, &version);
         let rendering = Rendering {
             values: &values,
             images: &self.deployed().images,

@@ -59,7 +59,7 @@ impl VersionFiles {
         let manifest = Manifest::parse(text(FILE_NAME, Limits::DEFAULT.manifest_bytes)?, &origin(FILE_NAME))?;
         let platform = Platform::host();
         let artifact = platform.and_then(|platform| product_artifact(&manifest, platform));
-        let artifact = artifact.ok_or_else(|| {
+        let artifact = artifact.cloned().ok_or_else(|| {
             Error::failed("the manifest has no artifact of kind 'product' for this platform")
                 .fact("path", root.join(FILE_NAME).display())
                 .hint("take the bundle for this platform: see 'uname -m'")
@@ -67,9 +67,9 @@ impl VersionFiles {
         let product = Product::parse(&text(artifact.as_str(), Product::LARGEST)?, &origin(artifact.as_str()))?;
         let stack = product.stack.as_str();
         let template = stack::read(&text(stack, 1 << 20)?, &origin(stack))?;
-        let files = VersionFiles { root: root.to_owned(), manifest, product, template };
-        files.check()?;
-        Ok(files)
+        let has_script = |script: &RelPath| root.join(script.as_str()).is_file();
+        product.check_against(&template, &has_script, &origin(artifact.as_str()))?;
+        Ok(VersionFiles { root: root.to_owned(), manifest, product, template })
     }
 
     /// Takes the small files of a bundle into the new folder `root`, and reads them.
@@ -103,31 +103,6 @@ impl VersionFiles {
         sync_folder_of(&target)?;
         remove_folder(&before)?;
         Self::open(&target)
-    }
-
-    /// What the product is names only what is there.
-    fn check(&self) -> Result<()> {
-        let wrong = |what: String| {
-            Error::failed("the product description names what is not there")
-                .fact("path", self.root.display())
-                .fact("reason", what)
-                .hint("its publisher corrects it (docs/product.md has the format)")
-        };
-        let named = stack::images_of(&self.template, self.product.stack.as_str())?;
-        let has = |service: &str| named.iter().any(|found| found.service == service);
-        let probed = self.product.gate.probes.iter().map(|probe| &probe.service);
-        if let Some(missing) = self.product.services.keys().chain(probed).find(|name| !has(name)) {
-            return Err(wrong(format!("the stack has no service '{missing}'")));
-        }
-        for (verb, script) in &self.product.hooks {
-            if !self.root.join(script.as_str()).is_file() {
-                return Err(wrong(format!(
-                    "the hook '{}' is to be {script}, which is no artifact of kind 'script'",
-                    verb.as_str()
-                )));
-            }
-        }
-        Ok(())
     }
 
     /// The images that the stack asks for.
