@@ -170,7 +170,7 @@ mod tests {
         for script in ["cat >/dev/null; exec sleep 600", "cat >/dev/null; exec 2>&-; exec sleep 600"] {
             let mut engine = loading(script, MOMENT, dead);
             engine.write_all(&vec![0; 1 << 20]).expect("read");
-            let refusal = engine.finish().err().expect(script);
+            let refusal = engine.finish().expect_err(script);
             assert_silent(refusal, script);
         }
     }
