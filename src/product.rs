@@ -2,6 +2,7 @@
 
 mod against;
 mod check;
+mod configuration;
 mod option;
 mod quantity;
 
@@ -13,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::path::RelPath;
 use crate::yaml;
 
+pub use configuration::{ConfigurationSpec, KeySpec};
 pub use option::{OptionSpec, OptionType};
 pub use quantity::Bytes;
 
@@ -42,6 +44,9 @@ pub struct Product {
     /// Folders below the install dir.
     #[serde(default)]
     pub folders: Vec<FolderSpec>,
+    /// Its own configuration file, if it has one.
+    #[serde(default)]
+    pub configuration: Option<ConfigurationSpec>,
     /// Names of random secrets.
     #[serde(default)]
     pub secrets: Vec<String>,

@@ -4,6 +4,7 @@
 //! (`<<`) are followed, a key that stands twice is an error, and plain scalars are what YAML 1.1 takes them for, as Docker
 //! does (`0440` is octal, `on` is true).
 
+mod flat;
 mod scalar;
 mod write;
 
@@ -12,6 +13,7 @@ use saphyr_parser::Parser;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+pub use flat::{read_flat, set};
 pub use write::write;
 
 /// How deep maps and lists may lie in each other.

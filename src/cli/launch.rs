@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::CommandLine;
 use super::terminal::Terminal;
 use super::trust::KeyArgs;
+use super::{CommandLine, site};
 use crate::bundle::Bundle;
 use crate::error::{Error, Result};
 use crate::path::shell_word;
 use crate::site::Signals;
 use crate::task::run_on_site;
+use crate::task::site::installed;
 
 /// Commands that take the bundle as their first word.
 const ON_THIS_BUNDLE: [&str; 5] = ["cat", "extract", "inspect", "load", "verify"];
@@ -50,7 +51,14 @@ pub(super) fn run(mut args: LaunchArgs, terminal: &Terminal, signals: Signals, p
     take_key(&mut words, &mut args.key, &args.bundle)?;
     let first = words.first().and_then(|word| word.to_str()).unwrap_or_default();
     if first != "pack" && run_on_site::has_product(&args.bundle)? {
-        return Ok(pack(for_the_engine(&args.bundle, &words, args.key.typed()), signals));
+        let line = for_the_engine(&args.bundle, &words, args.key.typed());
+        if site::takes_bundle(&line[2])
+            && let Some(judge) = installed::judge(&args.bundle)?
+        {
+            terminal.note(&format!("this host's own pack judges the bundle: {}", judge.display()));
+            return Err(installed::hand_over(&judge, &line[1..]));
+        }
+        return Ok(pack(line, signals));
     }
     match first {
         "pack" => return Ok(pack(on_this_bundle(&args.bundle, &words[1..], args.key.typed()), signals)),
@@ -97,10 +105,10 @@ fn for_the_engine(bundle: &Path, words: &[OsString], key: Option<&OsStr>) -> Vec
         _ => (words[0].as_os_str(), &words[1..]),
     };
     line.push(verb.to_owned());
-    if super::site::takes_bundle(verb) {
+    if site::takes_bundle(verb) {
         line.push(bundle.into());
         line.extend(key.into_iter().flat_map(|key| [OsStr::new("--pubkey"), key]).map(OsStr::to_owned));
-    } else if super::site::takes_name(verb) {
+    } else if site::takes_name(verb) {
         // What the bundle is of, and not what else this host has.
         if let Ok(bundle) = Bundle::open(bundle) {
             line.extend(["--name".into(), bundle.index().name.clone().into()]);

@@ -1,5 +1,6 @@
 //! `pack site`: the life of a product on its host.
 
+mod configure;
 mod install;
 mod looking;
 mod upkeep;
@@ -56,6 +57,10 @@ enum Verb {
     Backup(NameArgs),
     /// Put a saved database back; the present one is saved first
     Restore(upkeep::RestoreArgs),
+    /// The product's configuration
+    Get(configure::GetArgs),
+    /// Change the configuration and start the services again; undone where they do not come up
+    Set(configure::SetArgs),
     /// Look at the host for known causes of trouble
     Doctor(NameArgs),
     /// Remove the product; with --purge its data too
@@ -102,6 +107,8 @@ pub(super) fn run(args: &SiteArgs, terminal: &Terminal, signals: Signals) -> Res
         Verb::Logs(args) => looking::logs(args, terminal),
         Verb::Backup(args) => upkeep::backup(args, terminal, signals),
         Verb::Restore(args) => upkeep::restore(args, terminal, signals),
+        Verb::Get(args) => configure::get(args, terminal),
+        Verb::Set(args) => configure::set(args, terminal, signals),
         Verb::Doctor(args) => looking::doctor(args, terminal),
         Verb::Uninstall(args) => upkeep::uninstall(args, terminal, signals),
         Verb::Receipt(args) => looking::receipt(args, terminal),
@@ -119,4 +126,10 @@ fn at_work<T>(
     let interruption: Interruption = signals.defer();
     let progress: Box<dyn Progress> = terminal.progress();
     deed(&AtWork { progress: progress.as_ref(), interruption: &interruption, timeout })
+}
+
+/// What is typed as `NAME=VALUE`.
+fn pair(text: &str) -> std::result::Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("it is NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }

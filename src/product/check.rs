@@ -45,9 +45,14 @@ impl Product {
                 return Err(format!("the name '{name}' has other characters than letters, digits, '-' and '_'"));
             }
         }
+        let keys = self.configuration.iter().flat_map(|configuration| &configuration.keys);
+        for (name, key) in keys.clone() {
+            key.check().map_err(|why| format!("the key '{name}' of the configuration {why}"))?;
+        }
+        let keys = keys.map(|(name, key)| (name, &key.when));
         let services = self.services.iter().map(|(name, spec)| (name, &spec.when));
         let probes = self.gate.probes.iter().map(|probe| (&probe.service, &probe.when));
-        for (name, when) in services.chain(probes) {
+        for (name, when) in services.chain(probes).chain(keys) {
             if let Some(switch) = when
                 && self.options.get(switch).is_none_or(|option| option.kind != OptionType::Switch)
             {
@@ -110,6 +115,12 @@ options:
 services: { db: { store: true }, cache: { when: cache } }
 folders: [{ path: data/db, mode: \"0700\", store: true }]
 secrets: [db-password]
+configuration:
+  file: data/config.yaml
+  keys:
+    SECRET: { random: true }
+    LEVEL: { type: choice, values: [warning, error], default: warning }
+    CACHE_SIZE: { type: number, default: 5, max: 9, when: cache }
 hooks: { dump: hook.sh, restore: hook.sh }
 gate: { probes: [{ service: web, command: [\"true\"] }] }
 ";
@@ -140,6 +151,10 @@ gate: { probes: [{ service: web, command: [\"true\"] }] }
             ("store: true },", "store: false },", "store: true"),
             ("[\"true\"]", "[]", "no command"),
             ("memory: 512MiB", "memory: lots", "no size"),
+            ("{ random: true }", "{ random: true, type: text }", "and has a type"),
+            ("{ random: true }", "{}", "has no type"),
+            ("default: warning", "default: loud", "one of"),
+            ("when: cache }\n", "when: none }\n", "no option of type switch"),
         ] {
             assert!(GOOD.contains(from), "{from}");
             let error = Product::parse(&GOOD.replacen(from, to, 1), "test").expect_err(to);

@@ -37,11 +37,6 @@ pub(super) struct InstallArgs {
     dry_run: bool,
 }
 
-fn pair(text: &str) -> std::result::Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("it is NAME=VALUE")?;
-    Ok((name.to_owned(), value.to_owned()))
-}
-
 impl BundleArgs {
     fn options(&self, only_update: bool) -> Result<Options> {
         Ok(Options {

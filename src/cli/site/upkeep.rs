@@ -9,10 +9,10 @@ use crate::task::site::{recover as recovery, restore as restoring, rollback as g
 #[derive(Args)]
 pub(super) struct WaitArgs {
     #[command(flatten)]
-    name: NameArgs,
+    pub(super) name: NameArgs,
     /// How long the services may take to come up [default: as the product has it]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    timeout: Option<u64>,
+    pub(super) timeout: Option<u64>,
 }
 
 #[derive(Args)]

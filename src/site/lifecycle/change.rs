@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::deploy::{deploy, remove};
 use super::dump;
-use super::folders::{prepare, set_data_aside};
+use super::folders::{RanBefore, prepare, set_data_aside};
 use super::gate::pass;
 use super::instance::Instance;
 use super::journal::{Journal, Phase};
@@ -147,7 +147,7 @@ fn bring_back(instance: &Instance, dump: &Path, place: &Place, watch: Watch<'_>)
         for path in set_data_aside(instance, "aside")? {
             watch.progress.note(&format!("set aside, to be removed by hand: {}", path.display()));
         }
-        prepare(instance, false)?;
+        prepare(instance, RanBefore::default())?;
         let stores = deploy(instance, Stage::Stores, place)?;
         pass(instance, Stage::Stores, &stores, watch)?;
     }

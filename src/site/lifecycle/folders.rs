@@ -4,21 +4,32 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use super::configuration::Configuration;
 use super::instance::Instance;
 use super::place::make_folder;
+use super::random::random_hex;
 use crate::error::{Error, IoContext, Result};
 use crate::path::shell_word;
 use crate::staged_file::StagedFile;
 
-/// Makes what is missing. `ran_before`: the product has run on this data, so what is missing is lost and not new.
+/// What an earlier installation has left: what of it is missing is lost, and not new.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct RanBefore {
+    /// Data that only its secrets open.
+    pub(super) data: bool,
+    /// A configuration file.
+    pub(super) configuration: bool,
+}
+
+/// Makes what is missing.
 ///
 /// # Errors
 /// A folder of the database is empty or a secret is gone although the product ran before; or an I/O error.
-pub(super) fn prepare(instance: &Instance, ran_before: bool) -> Result<()> {
+pub(super) fn prepare(instance: &Instance, ran_before: RanBefore) -> Result<()> {
     make_folder(instance.install_dir(), 0o755)?;
     for folder in &instance.product().folders {
         let path = folder.path.below(instance.install_dir());
-        if ran_before && folder.store && is_empty(&path) {
+        if ran_before.data && folder.store && is_empty(&path) {
             return Err(lost("the folder of the database is empty", &path));
         }
         if !path.is_dir() {
@@ -27,13 +38,16 @@ pub(super) fn prepare(instance: &Instance, ran_before: bool) -> Result<()> {
             fs::set_permissions(&path, Permissions::from_mode(mode)).doing("set the mode of", &path)?;
         }
     }
+    if let Some(configuration) = Configuration::of(instance) {
+        configuration.prepare(instance, ran_before.configuration)?;
+    }
     for name in &instance.product().secrets {
         let path = secret_file(instance, name);
         if path.exists() {
             continue;
         }
         // A new one would not open the data that the old one locked.
-        if ran_before {
+        if ran_before.data {
             return Err(lost("a secret is gone", &path));
         }
         make_folder(&instance.install_dir().join("secrets"), 0o700)?;
@@ -90,13 +104,4 @@ fn lost(what: &str, path: &Path) -> Error {
             shell_word(path.parent().unwrap_or(path))
         ),
     )
-}
-
-/// 192 bits of the kernel's generator.
-fn random_hex() -> Result<String> {
-    let mut bytes = [0; 24];
-    let path = Path::new("/dev/urandom");
-    let mut source = fs::File::open(path).doing("open", path)?;
-    std::io::Read::read_exact(&mut source, &mut bytes).doing("read", path)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }

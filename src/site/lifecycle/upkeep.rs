@@ -5,11 +5,13 @@ use std::fs;
 use std::path::PathBuf;
 
 use serde::Serialize;
+use serde_json::Value;
 
+use super::configuration::Configuration;
 use super::deploy::{deploy, remove};
 use super::docker::order;
 use super::dump;
-use super::folders;
+use super::folders::{self, RanBefore};
 use super::gate::pass;
 use super::instance::Instance;
 use super::observe::observe;
@@ -73,17 +75,18 @@ pub fn status(instance: &Instance) -> Result<Vec<ServiceStatus>> {
     Ok(rows.collect())
 }
 
-/// Makes the swarm, the folders and the secrets. `known`: what is installed on this host.
+/// Makes the swarm, the folders, the secrets and the configuration. `known`: what is installed on this host.
 ///
 /// # Errors
 /// The engine refuses; another host has the stack; or something of an installation is lost.
-pub fn prepare(instance: &Instance, known: Option<&State>, advertise: Option<&str>) -> Result<()> {
-    if known.is_none_or(|state| state.removed) {
+pub fn prepare(instance: &Instance, known: Option<&Instance>, advertise: Option<&str>) -> Result<()> {
+    if known.is_none_or(|known| known.state.removed) {
         swarm::check_free(instance.name())?;
     }
     swarm::ensure(advertise)?;
-    let ran_before = known.is_some() && !instance.stores().is_empty();
-    folders::prepare(instance, ran_before || folders::has_data(instance))
+    let data = known.is_some() && !instance.stores().is_empty() || folders::has_data(instance);
+    let configuration = known.is_some_and(|known| known.product().configuration.is_some());
+    folders::prepare(instance, RanBefore { data, configuration })
 }
 
 /// Deploys what is installed anew, starts every service again, and waits until all of it is up.
@@ -91,7 +94,8 @@ pub fn prepare(instance: &Instance, known: Option<&State>, advertise: Option<&st
 /// # Errors
 /// The stack is not valid, then what runs was not touched; or a service does not come up.
 pub fn restart(instance: &Instance, place: &Place, watch: Watch<'_>) -> Result<State> {
-    folders::prepare(instance, !instance.stores().is_empty())?;
+    let data = !instance.stores().is_empty();
+    folders::prepare(instance, RanBefore { data, configuration: true })?;
     let before: BTreeSet<String> = observe(instance.name())?.services.into_keys().collect();
     let deployment = deploy(instance, Stage::Open, place)?;
     for service in deployment.images.keys().filter(|service| before.contains(*service)) {
@@ -101,6 +105,44 @@ pub fn restart(instance: &Instance, place: &Place, watch: Watch<'_>) -> Result<S
     state.write(place)?;
     pass(instance, Stage::Open, &deployment, watch)?;
     Ok(state)
+}
+
+/// Changes the configuration and starts every service again. Where they do not come up, the change is undone.
+///
+/// # Errors
+/// The file cannot be changed, then nothing was; or the services do not come up with it, and run as before.
+pub fn reconfigure(instance: &Instance, place: &Place, changes: &[(String, Value)], watch: Watch<'_>) -> Result<()> {
+    let configuration = Configuration::expect(instance)?;
+    configuration.change(changes)?;
+    if instance.state.stopped {
+        return configuration.settle();
+    }
+    match restart(instance, place, watch) {
+        Ok(_) => configuration.settle(),
+        Err(error) => {
+            watch.progress.note(&format!("the services do not come up: {error}"));
+            configuration.undo()?;
+            restart(instance, place, Watch { interruption: None, timeout: None, ..watch })?;
+            Err(error.fact("now running", "as before: the change is undone"))
+        }
+    }
+}
+
+/// Takes back a change of the configuration that was broken off, and starts the services again.
+///
+/// # Errors
+/// The file cannot be written, or the services do not come up.
+pub fn recover_configuration(place: &Place, watch: Watch<'_>) -> Result<bool> {
+    let Some(state) = State::read(place)? else { return Ok(false) };
+    let instance = Instance::of(state, place)?;
+    let is_undone = match Configuration::of(&instance) {
+        Some(configuration) => configuration.undo()?,
+        None => false,
+    };
+    if is_undone && !instance.state.stopped {
+        restart(&instance, place, watch)?;
+    }
+    Ok(is_undone)
 }
 
 /// Takes the stack away. Data stays.

@@ -5,7 +5,7 @@ use std::fs::File;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::site::Interruption;
-use crate::site::lifecycle::{Place, Recovered, Watch, recover};
+use crate::site::lifecycle::{Place, Recovered, Watch, recover, recover_configuration};
 
 /// How a change is made.
 pub struct AtWork<'a> {
@@ -38,6 +38,9 @@ impl AtWork<'_> {
             }
             Recovered::TakenBack(Some(version)) => self.progress.note(&format!("{version} runs again")),
             Recovered::TakenBack(None) => self.progress.note("the installation that was broken off is undone"),
+        }
+        if recover_configuration(place, self.watch())? {
+            self.progress.note("a change of the configuration that was broken off is undone");
         }
         Ok(lock)
     }

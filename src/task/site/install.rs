@@ -241,7 +241,8 @@ fn install_dir(options: &Options, known: Option<&State>, product: &Product) -> R
 fn install(options: &Options, prepared: Prepared<'_>, at_work: &AtWork<'_>, started: Instant) -> Result<Receipt> {
     let Prepared { bundle, place, known, mut to, plan } = prepared;
     let watch = at_work.watch();
-    let from = known.clone().filter(|state| !state.removed).map(|state| Instance::of(state, &place)).transpose()?;
+    let installed = known.clone().map(|state| Instance::of(state, &place)).transpose()?;
+    let from = installed.as_ref().filter(|installed| !installed.state.removed);
     at_work.progress.phase("loading");
     let copy = tempfile::tempdir()
         .map_err(|cause| Error::failed("cannot make a temporary folder").fact("cause", &cause).caused_by(cause))?;
@@ -249,9 +250,9 @@ fn install(options: &Options, prepared: Prepared<'_>, at_work: &AtWork<'_>, star
     to.current.images = load_images(&bundle, &files, at_work.progress)?;
     let files = VersionFiles::keep(&bundle, &place)?;
     let to = Instance { state: to, files };
-    prepare(&to, known.as_ref(), options.advertise.as_deref())?;
+    prepare(&to, installed.as_ref(), options.advertise.as_deref())?;
     keep_pack()?;
-    let state = Change { place: &place, from: from.as_ref(), to: &to, restore: None }.make(watch)?;
+    let state = Change { place: &place, from, to: &to, restore: None }.make(watch)?;
     keep_key(&place, &options.trust)?;
     let to = Instance { state, files: to.files };
     let receipt = Receipt::of(&to, plan.signed.to_string(), started.elapsed().as_secs())?;

@@ -1,7 +1,15 @@
 //! Which product is meant, and what of it is installed.
 
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::bundle::Bundle;
 use crate::error::{Error, Result};
-use crate::site::lifecycle::{Instance, Place, State};
+use crate::site::lifecycle::{INSTALLED, Instance, Place, State};
 
 /// An installed product.
 #[derive(Debug)]
@@ -44,6 +52,37 @@ impl Installed {
         }
         Ok(installed)
     }
+}
+
+/// The `pack` of this host that has to judge the bundle at `path`: its product is installed here, and the code that runs now
+/// came with the bundle, which nobody has proved yet.
+///
+/// # Errors
+/// The bundle cannot be read.
+pub fn judge(path: &Path) -> Result<Option<PathBuf>> {
+    let bundle = Bundle::open(path)?;
+    let place = Place::named(&bundle.index().name)?;
+    let judge = Path::new(INSTALLED);
+    if !place.state().exists() || !is_roots(judge) || is_this(judge) {
+        return Ok(None);
+    }
+    Ok(Some(judge.to_owned()))
+}
+
+/// Lets `judge` go on in the place of this program, with `words`. Returns only the error.
+pub fn hand_over(judge: &Path, words: &[OsString]) -> Error {
+    let cause = Command::new(judge).args(words).exec();
+    Error::io("start this host's own pack", judge, cause)
+}
+
+/// Whether nobody but root can have put it there.
+fn is_roots(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && found.uid() == 0 && found.mode() & 0o022 == 0)
+}
+
+fn is_this(path: &Path) -> bool {
+    let (Ok(one), Ok(other)) = (fs::metadata("/proc/self/exe"), fs::metadata(path)) else { return false };
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
 /// Where the product `name`, or the only one of this host, is kept.
