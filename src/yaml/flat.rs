@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_changed_safely_is_refused() {
-        for text in ["- a\n", "A: [", "A: |\n  x\n  y\n", "A: 1\nA: 2\n", "{ A: 1 }\n"] {
+        for text in ["- a\n", "A: [", "A: |\n  x\n  y\n", "A: 1\nA: 2\n", "{ A: 1, B: 2 }\n"] {
             assert!(set(text, &[("A".to_owned(), json!(2))]).is_err(), "{text:?}");
         }
     }

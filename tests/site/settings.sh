@@ -1,0 +1,137 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # T, ROOT, INSTALL ... are of ci/test-site and guestbook.sh
+# What operators and publishers set: the configuration, the operator's stack file, whose key is trusted; and files of the
+# installation that are not what they should be.
+
+. "$ROOT/tests/site/guestbook.sh"
+
+test_a_configuration_is_made_shown_and_set() {
+    local secret
+    variant 1.0.1
+    cat >>"$DIR/1.0.1/product.yaml" <<'EOF'
+configuration:
+  file: data/config.yaml
+  keys:
+    SECRET: { random: true }
+    NOTE: { type: text, default: hello }
+    SIZE: { type: number, default: 5, min: 1, max: 20 }
+EOF
+    # A book that does not come up with a certain note.
+    python3 - "$DIR/1.0.1/stack.yaml" <<'EOF'
+import re, sys
+path = sys.argv[1]
+text = open(path).read()
+text = text.replace('    init: true\n    ports:', '    init: true\n    volumes: [{ type: bind, source: "${installDir}/data/config.yaml", target: /config.yaml }]\n    ports:')
+text = text.replace('test: [CMD, wget, -q,', 'test: [CMD-SHELL, "! grep -q broken /config.yaml && wget -q -O /dev/null http://127.0.0.1/count"] #')
+open(path, 'w').write(text)
+EOF
+    publish 1.0.1
+    install 1.0.1
+    [[ $(stat -c %a "$INSTALL/data/config.yaml") == 600 ]] || fail 'others may read it'
+    secret=$(site get SECRET --secrets | cut -d ' ' -f 2)
+    [[ $secret =~ ^[0-9a-f]{48}$ ]] || fail "the secret: $secret"
+    ! site get | grep -F "$secret" || fail 'the secret is shown unasked'
+    [[ $(site get NOTE) == 'NOTE: hello' ]] || fail "$(site get NOTE)"
+    echo '# an operator was here' >>"$INSTALL/data/config.yaml"
+    site set 'NOTE=a: b' SIZE=7
+    grep -qF '# an operator was here' "$INSTALL/data/config.yaml" || fail 'the comment is gone'
+    docker exec "$(container web)" grep -qF 'NOTE: "a: b"' /config.yaml || fail 'the book does not see it'
+    docker exec "$(container web)" grep -qx 'SIZE: 7' /config.yaml || fail 'a number is a text'
+    refused 2 'from 1 to 20' site set SIZE=21
+    refused 2 'no key that is known' site set OTHER=1
+    refused 2 'made at random' site set SECRET=x
+    site set --force OTHER=1
+    [[ $(site get SECRET --secrets) == "SECRET: $secret" ]] || fail 'the secret is another'
+    whole 1.0.0 0
+}
+
+test_a_setting_with_which_it_does_not_come_up_is_undone() {
+    local count
+    count=$(page count)
+    refused 1 undone site set --timeout 25 NOTE=broken
+    [[ $(site get NOTE) == 'NOTE: a: b' && ! -e $INSTALL/data/config.yaml.before ]] || fail "$(site get)"
+    whole 1.0.0 "$count"
+}
+
+test_a_setting_that_was_broken_off_is_undone_by_the_next_run() {
+    local count
+    count=$(page count)
+    cp -p "$INSTALL/data/config.yaml" "$INSTALL/data/config.yaml.before"
+    sed -i 's/^NOTE:.*/NOTE: broken/' "$INSTALL/data/config.yaml"
+    site recover
+    [[ $(site get NOTE) == 'NOTE: a: b' ]] || fail "$(site get)"
+    whole 1.0.0 "$count"
+    # A configuration that is lost is not made anew: data depends on what is in it.
+    mv "$INSTALL/data/config.yaml" "$T/"
+    refused 1 'is gone' site restart
+    refused 1 'is gone' book 1.0.1
+    mv "$T/config.yaml" "$INSTALL/data/"
+    site restart
+}
+
+test_the_operators_stack_file_is_laid_over() {
+    local count before
+    count=$(page count)
+    printf 'services:\n  web:\n    environment: { OPERATOR: "was here" }\n' >"$INSTALL/docker-stack.override.yaml"
+    site restart
+    docker exec "$(container web)" env | grep -qx 'OPERATOR=was here' || fail 'it has no effect'
+    book 1.0.1
+    docker exec "$(container web)" env | grep -qx 'OPERATOR=was here' || fail 'it does not survive'
+    before=$(docker ps -q | sort)
+    printf 'services: [' >"$INSTALL/docker-stack.override.yaml"
+    refused 1 override site restart
+    printf 'services:\n  web: { image: "guestbook/web:1.1.0" }\n' >"$INSTALL/docker-stack.override.yaml"
+    refused 1 'names an image' site restart
+    printf 'services:\n  web: { colour: red }\n' >"$INSTALL/docker-stack.override.yaml"
+    refused 1 colour site restart
+    [[ $(docker ps -q | sort) == "$before" ]] || fail 'what ran was touched'
+    rm "$INSTALL/docker-stack.override.yaml"
+    whole 1.0.0 "$count"
+}
+
+test_the_key_of_the_first_installation_judges_the_next() {
+    local count before
+    count=$(page count)
+    (cd "$DIR" && "$PACK" keygen --no-password release >/dev/null && "$PACK" keygen --no-password other >/dev/null)
+    for version in 1.0.2 1.0.3 1.0.4; do
+        variant "$version"
+        cp "$DIR/1.0.1/product.yaml" "$DIR/1.0.1/stack.yaml" "$DIR/$version/"
+        "$PACK" lock --quiet --update --no-cache "$DIR/$version/manifest.json"
+    done
+    "$PACK" sign --quiet --key "$DIR/release.key" "$DIR/1.0.2/manifest.json"
+    "$PACK" sign --quiet --key "$DIR/other.key" "$DIR/1.0.3/manifest.json"
+    for version in 1.0.2 1.0.3 1.0.4; do "$PACK" bundle --quiet --compression fast -o "$BUNDLES" "$DIR/$version"; done
+    refused 3 '' book 1.0.2 --pubkey "$DIR/other.pub"
+    book 1.0.2 --pubkey "$DIR/release.pub" | tee "$T/said"
+    grep -q "own pack judges" <(sh "$(bundle 1.0.2)" --dry-run 2>&1) || fail 'the bundle judges itself'
+    [[ -s /etc/pack/trusted/guestbook.pub ]] || fail 'the key is not kept'
+    before=$(docker ps -q | sort)
+    refused 3 '' book 1.0.3
+    refused 3 '' book 1.0.4
+    refused 3 'trusts another' book 1.0.3 --pubkey "$DIR/other.pub"
+    refused 3 '' site update "$(bundle 1.0.4)"
+    [[ $(docker ps -q | sort) == "$before" ]] || fail 'what ran was touched'
+    book 1.0.2
+    whole 1.0.0 "$count"
+}
+
+test_files_that_are_not_what_they_should_be() {
+    local count before
+    count=$(page count)
+    before=$(docker ps -q | sort)
+    cp -p /etc/pack/guestbook.json "$T/"
+    sed -i 's/"schemaVersion": 1/"schemaVersion": 2/' /etc/pack/guestbook.json
+    refused 1 'newer pack' site status
+    refused 1 'newer pack' site restart
+    head -c 100 "$T/guestbook.json" >/etc/pack/guestbook.json
+    refused 1 guestbook.json site restart
+    cp -p "$T/guestbook.json" /etc/pack/
+    head -c 100 "$T/guestbook.json" >"$STATE/journal.json"
+    refused 1 journal.json site restart
+    rm "$STATE/journal.json"
+    mv "$INSTALL/secrets/db-password" "$T/"
+    refused 1 'a secret is gone' site restart
+    mv "$T/db-password" "$INSTALL/secrets/"
+    [[ $(docker ps -q | sort) == "$before" ]] || fail 'what ran was touched'
+    whole 1.0.0 "$count"
+}
