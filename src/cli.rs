@@ -8,6 +8,7 @@ mod download;
 mod extract;
 mod inspect;
 mod keygen;
+mod launch;
 mod load;
 mod lock;
 mod man;
@@ -44,6 +45,7 @@ Life of a bundle:
   pack download manifest.json     on a machine with a network: exactly those bytes
   pack bundle                     one file for the USB stick
   sh NAME-VERSION-ARCH.run        on site: checked, then installed
+  pack site status                and looked after
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not the bytes that were promised.")]
 struct Cli {
@@ -82,8 +84,9 @@ enum Command {
     Cache(cache::CacheArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
-    #[command(hide = true)]
     Site(site::SiteArgs),
+    #[command(hide = true)]
+    Launch(launch::LaunchArgs),
 }
 
 /// One of the two programs: what can be typed to it, and who does it.
@@ -115,7 +118,8 @@ impl Program for Cli {
             Command::Cache(args) => cache::run(&args, terminal),
             Command::Completions(args) => completions::run(&args, &mut Cli::command(), terminal),
             Command::Man(args) => man::run(&args, Cli::command(), terminal),
-            Command::Site(args) => site::run(args, terminal, signals, run::<Cli>),
+            Command::Site(args) => site::run(&args, terminal, signals),
+            Command::Launch(args) => launch::run(args, terminal, signals, run::<Cli>),
         }
     }
 }

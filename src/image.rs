@@ -48,11 +48,12 @@ pub use blobs::{AnalysedBlobs, BlobSource};
 pub use content::{Codec, content_of, without_compression};
 pub use deflate::silence_caught_panics;
 pub use export::{END_OF_ARCHIVE, export, export_members};
+pub use fault::with_command;
 pub use images_in::images_in;
 pub use layout::{
     LayoutContent, LayoutFile, blob_path, distinct, layout, layout_documents, other_blob_path, recipe_path,
 };
-pub use limits::ImageLimits;
+pub use limits::{ImageLimits, SMALL_RECIPE};
 pub use oci::{ImageConfig, docker_manifest};
 pub use options::AnalysisOptions;
 pub use rebuild::{rebuild, write_content};

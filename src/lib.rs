@@ -88,8 +88,8 @@
 //! task                    the use cases, one file each; policy
 //! fetch        site       the network (async) │ what happens on site
 //! release  cache  image  bundle
-//! manifest     signature  stack
-//! digest path platform image_ref progress error own_file staged_file small_file scratch room workers
+//! manifest     signature  stack  product
+//! digest path platform image_ref progress error own_file staged_file small_file scratch room workers yaml
 //! ```
 
 pub mod bundle;
@@ -104,6 +104,7 @@ pub mod manifest;
 pub mod own_file;
 pub mod path;
 pub mod platform;
+pub mod product;
 pub mod progress;
 pub mod release;
 pub mod room;
@@ -115,6 +116,7 @@ pub mod stack;
 pub mod staged_file;
 pub mod task;
 pub mod workers;
+pub mod yaml;
 
 /// The bodies of the fuzz targets in `fuzz/`: each takes any bytes, and panics where a promise is broken.
 #[doc(hidden)]

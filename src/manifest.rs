@@ -170,6 +170,8 @@ pub enum Kind {
     Stack,
     /// An executable script.
     Script,
+    /// What a product is on its host, in YAML; a manifest has at most one for a platform.
+    Product,
     /// Anything else.
     File,
 }
@@ -183,6 +185,7 @@ impl Kind {
             Kind::Image => "image",
             Kind::Stack => "stack",
             Kind::Script => "script",
+            Kind::Product => "product",
             Kind::File => "file",
         }
     }

@@ -18,6 +18,7 @@ mod extents;
 mod journal;
 mod linked;
 mod partial;
+mod pin_again;
 mod verify;
 
 use std::fs::{self, File};
@@ -31,6 +32,7 @@ pub use background_sync::BackgroundSync;
 pub use extents::Extents;
 pub use journal::Origin;
 pub use partial::{Partial, Verified};
+pub use pin_again::pin_again;
 pub use verify::{Row, State, check, verify};
 
 use crate::digest::{BoundedReader, Digest, VerifyingReader};

@@ -4,13 +4,16 @@ mod engine;
 mod engine_room;
 mod home;
 mod kept;
+pub mod lifecycle;
 mod load;
+mod loading;
 mod order;
 mod power_cut;
 mod question;
 mod run;
 mod signals;
+mod silence;
 
 pub use load::{load_from_bundle, load_from_folder};
 pub use run::{LARGEST_UNPACKED, is_unpacked, run};
-pub use signals::{Signals, watch};
+pub use signals::{Interruption, Signals, watch};

@@ -1,12 +1,19 @@
-//! What a Docker stack file asks for: the images of its services.
+//! A Docker stack file (Compose file format, version 3): what it asks for, and what an engine is given of it.
+
+mod overlay;
+mod render;
 
 use std::path::Path;
 
-use saphyr::{LoadableYamlNode, Yaml};
+use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 use crate::image_ref::ImageRef;
 use crate::path::shell_word;
+use crate::yaml;
+
+pub use overlay::overlay;
+pub use render::{Rendering, Stage};
 
 /// A service and the image it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,28 +24,34 @@ pub struct ServiceImage {
     pub image: ImageRef,
 }
 
-/// The services of a stack file (Compose file format, version 3) with their images; merge keys (`<<`) are
-/// followed.
+/// Reads a stack file; merge keys (`<<`) are followed. `origin` is named in errors.
+///
+/// # Errors
+/// The text is not YAML, or has no services.
+pub fn read(text: &str, origin: &str) -> Result<Value> {
+    let document: Value = yaml::read(text).map_err(|why| not_valid(origin, &why))?;
+    services(&document, origin)?;
+    Ok(document)
+}
+
+/// The services of a stack file with their images; merge keys (`<<`) are followed.
 ///
 /// # Errors
 /// The text is not YAML, has no services, or a service has no literal image. `origin` is named.
 pub fn images(text: &str, origin: &str) -> Result<Vec<ServiceImage>> {
-    let wrong = |why: String| {
-        Error::failed("the stack file is not valid")
-            .fact("path", origin)
-            .fact("reason", why)
-            .hint(format_args!("check it with: docker stack config -c {}", shell_word(Path::new(origin))))
-    };
-    let documents = Yaml::load_from_str(text).map_err(|error| wrong(error.to_string()))?;
-    let [document] = documents.as_slice() else { return Err(wrong(format!("{} documents", documents.len()))) };
-    let services = document
-        .as_mapping_get("services")
-        .and_then(Yaml::as_mapping)
-        .ok_or_else(|| wrong("it has no 'services'".to_owned()))?;
+    images_of(&read(text, origin)?, origin)
+}
+
+/// As [`images`], of a stack file that was read.
+///
+/// # Errors
+/// It has no services, or a service has no literal image. `origin` is named.
+pub fn images_of(document: &Value, origin: &str) -> Result<Vec<ServiceImage>> {
+    let wrong = |why: String| not_valid(origin, &why);
+    let services = services(document, origin)?;
     let mut images = Vec::with_capacity(services.len());
     for (name, service) in services {
-        let name = name.as_str().unwrap_or("?");
-        match image_of(service, 0) {
+        match service.get("image").and_then(Value::as_str) {
             Some(image) if image.contains('$') => {
                 return Err(wrong(format!("the image of '{name}' is not literal: {image}")));
             }
@@ -52,20 +65,16 @@ pub fn images(text: &str, origin: &str) -> Result<Vec<ServiceImage>> {
     Ok(images)
 }
 
-/// A service's image, its own or one that it merges in (YAML 1.1, merge key language-independent type).
-fn image_of<'a>(service: &'a Yaml<'_>, depth: usize) -> Option<&'a str> {
-    const DEEPEST: usize = 16;
-    if depth > DEEPEST {
-        return None;
-    }
-    if let Some(image) = service.as_mapping_get("image") {
-        return image.as_str();
-    }
-    let merged = service.as_mapping_get("<<")?;
-    match merged.as_sequence() {
-        Some(several) => several.iter().find_map(|one| image_of(one, depth + 1)),
-        None => image_of(merged, depth + 1),
-    }
+fn services<'a>(document: &'a Value, origin: &str) -> Result<&'a Map<String, Value>> {
+    let services = document.get("services").and_then(Value::as_object);
+    services.filter(|services| !services.is_empty()).ok_or_else(|| not_valid(origin, "it has no 'services'"))
+}
+
+fn not_valid(origin: &str, why: &str) -> Error {
+    Error::failed("the stack file is not valid")
+        .fact("path", origin)
+        .fact("reason", why)
+        .hint(format_args!("check it with: docker stack config -c {}", shell_word(Path::new(origin))))
 }
 
 #[cfg(test)]
@@ -89,6 +98,7 @@ mod tests {
             "",
             "a: [",
             "services: 1",
+            "services: {}",
             "services: { a: { build: . } }",
             "services: { a: { image: '${TAG}' } }",
             "services: { a: { image: 'A b' } }",

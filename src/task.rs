@@ -4,6 +4,7 @@
 //! publisher       lock  keygen  sign
 //! with a network  download  bundle  cache
 //! on site         verify  inspect  extract  cat  load  run_on_site
+//! on the host     site: install  rollback  restore  recover  upkeep  look
 //! policy          trust  trusted_manifest  signed  verify_signature  upgrade  locate  manifest_url
 //! what to type    commands  sign_again
 //! ```
@@ -32,6 +33,7 @@ pub mod run_on_site;
 pub mod sign;
 mod sign_again;
 pub mod signed;
+pub mod site;
 pub mod trust;
 pub mod trusted_manifest;
 pub mod upgrade;

@@ -8,7 +8,7 @@ use super::carried::{Carried, CarriedArtifact};
 use super::payload::{FileContent, PayloadFile};
 use crate::digest::{Descriptor, Digest};
 use crate::error::{Error, IoContext, Result};
-use crate::image::{self, Analysis, AnalysisOptions, Image, Representation, analyse, layout};
+use crate::image::{self, Analysis, AnalysisOptions, Image, Representation, analyse, layout, with_command};
 use crate::image_ref::ImageRef;
 use crate::manifest::{FILE_NAME, Kind, Manifest, Pinned, SIGNATURE_NAME};
 use crate::path::RelPath;
@@ -49,11 +49,14 @@ impl Contents {
             .collect();
         progress.plan(archives.len(), Some(archives.iter().map(|artifact| artifact.size).sum()));
         let mut analyses = Vec::new();
+        let mut options = *options;
         for artifact in archives {
             let meter = progress.start(artifact.name.as_str(), Some(artifact.size));
             let path = folder.path_of(&artifact.name);
             let holds_images = artifact.kind == Kind::Image;
-            let analysis = analyse(&path, artifact.name.as_str(), holds_images, options, meter.as_ref())?;
+            let name = artifact.name.as_str();
+            let analysis = analyse(&path, name, holds_images, &options, meter.as_ref())
+                .map_err(|error| with_command(error, name, &folder.pin_again()))?;
             if analysis.file.check(artifact.descriptor()).is_err() {
                 return Err(Error::integrity("an artifact in the folder is not what the manifest pins")
                     .fact("path", path.display())
@@ -63,10 +66,11 @@ impl Contents {
             }
             describe(artifact, &analysis);
             meter.done("read");
+            options.limits = options.limits.beside(&analysis);
             analyses.push(analysis);
         }
-        let entries = layout(&analyses)?;
         let images = image::distinct(&analyses);
+        let entries = layout(analyses)?;
         let tags: HashMap<&Digest, &Vec<ImageRef>> = images.iter().map(|image| (&image.id, &image.tags)).collect();
         let paths: HashSet<&str> = entries.iter().map(|entry| entry.path.as_str()).collect();
         for artifact in &mut artifacts {
@@ -84,7 +88,7 @@ impl Contents {
                 artifacts.iter().filter(|artifact| artifact.carried.is_file() && kinds.contains(&artifact.kind));
             chosen.map(|artifact| from_folder(folder, artifact)).collect()
         };
-        files.extend(file(&[Kind::Script, Kind::Unit, Kind::Stack, Kind::File]));
+        files.extend(file(&[Kind::Script, Kind::Unit, Kind::Stack, Kind::Product, Kind::File]));
         files.extend(file(&[Kind::Engine]));
         for entry in entries {
             let path: RelPath = entry.path.parse().map_err(Error::failed)?;

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::ops::{Deref, Range};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 
@@ -13,15 +14,22 @@ use super::index::Index;
 use super::next_step::compare_bundle;
 use crate::digest::{Descriptor, Found, Mismatch, PIECE, VerifyingReader};
 use crate::error::{Error, Result};
+use crate::image::SMALL_RECIPE;
 use crate::workers;
 
 /// The unpacked frames that may be in memory at a time, in bytes: two of the largest that are written, four of the
 /// default size. Two readers hold one each while their next ones are unpacked.
 const MEMORY: u64 = 128 << 20;
 
+/// The most frames in memory, however small they are: looking for one takes that many steps.
+const MOST: usize = 64;
+
 /// The largest unpacked frame, in bytes, whose memory is kept for the next: to unpack a larger one takes much longer
 /// than to allocate its memory, and kept memory counts against the limit.
 const KEPT: u64 = 8 << 20;
+
+/// Behind a smaller frame, in bytes, none is unpacked ahead: to start a thread takes longer.
+const AHEAD: u64 = 256 << 10;
 
 /// A bundle's file and what it holds.
 #[derive(Debug)]
@@ -174,6 +182,8 @@ struct Shared {
     /// The least recently used first.
     slots: Mutex<Vec<CacheSlot>>,
     changed: Condvar,
+    /// The size of the largest recipe so far, in bytes.
+    recipe: AtomicU64,
 }
 
 /// A frame that is in memory, or is being unpacked.
@@ -202,10 +212,21 @@ impl FrameCache {
         let Some((number, begin)) = self.bundle.index.frame_at(at) else {
             return Err(damaged(&self.bundle.path, format_args!("its payload ends before byte {at}")));
         };
-        if end > begin + self.bundle.index.frames[number].raw_size && workers::cores() > 1 {
+        let size = self.bundle.index.frames[number].raw_size;
+        if end > begin + size && size >= AHEAD && workers::cores() > 1 {
             self.start(number + 1, number);
         }
         self.get(number).map(|raw| (raw, begin))
+    }
+
+    /// Leaves room for a recipe of `size` bytes, which is in memory beside the frames that are read with it.
+    pub(super) fn leave_room(&self, size: u64) {
+        self.shared.recipe.fetch_max(size, Ordering::Relaxed);
+    }
+
+    /// Drops every frame that nobody reads: what follows reads the bundle otherwise, and has memory of its own.
+    pub(super) fn drop_idle(&self) {
+        self.slots().retain(|slot| !slot.is_idle());
     }
 
     fn get(&self, number: usize) -> Result<Arc<Vec<u8>>> {
@@ -258,10 +279,13 @@ impl FrameCache {
     /// unpacked ahead, after the frame `current`, replaces neither that one nor others that were unpacked ahead.
     fn make_room(&self, slots: &mut Vec<CacheSlot>, number: usize, current: Option<usize>) -> bool {
         let size = |number: usize| self.bundle.index.frames[number].raw_size;
+        // A small recipe takes nothing from frames.
+        let recipe = Some(self.shared.recipe.load(Ordering::Relaxed)).filter(|&size| size > SMALL_RECIPE);
+        let memory = MEMORY.saturating_sub(recipe.unwrap_or(0));
         let coming = current.filter(|current| slots.iter().all(|slot| slot.number != *current)).map_or(0, size);
         loop {
             let taken: u64 = slots.iter().map(|slot| size(slot.number)).sum();
-            if taken + coming + size(number) <= MEMORY {
+            if taken + coming + size(number) <= memory && slots.len() < MOST {
                 return true;
             }
             let yields = |slot: &CacheSlot| {

@@ -150,7 +150,7 @@ for place in "${PACK_TMPDIR:-}" "${TMPDIR:-}" /tmp /var/tmp /run /dev/shm "${HOM
         umask "$mask"
         trap - EXIT HUP INT QUIT PIPE TERM XFSZ
         stop_if_caught
-        exec /proc/self/fd/9 site --bundle "$self" -- "$@"
+        exec /proc/self/fd/9 launch --bundle "$self" -- "$@"
     fi
     stop_if_caught
     [ -z "$home" ] || rm -rf "$home"

@@ -45,12 +45,12 @@ pub enum FileContent {
 
 /// Writes `files` as a tar stream and emits it in pieces of `frame_bytes`; the pieces are buffers of `pool`.
 /// Shorter are the last one and the one before the first large file: what a site reads first need not be
-/// unpacked together with what it may not read at all.
+/// unpacked together with what it may not read at all. What is in memory of a file goes when it was written.
 ///
 /// # Errors
 /// A file cannot be read, or is not what its size and digest promise.
 pub(super) fn stream(
-    files: &[PayloadFile],
+    files: Vec<PayloadFile>,
     frame_bytes: usize,
     pool: &BufferPool,
     progress: &dyn Progress,
@@ -59,11 +59,11 @@ pub(super) fn stream(
     let mut cutter = Cutter { piece: pool.take(frame_bytes), frame_bytes, pool, position: 0, emit };
     let mut entries = Vec::with_capacity(files.len());
     let first_large = files.iter().position(|file| file.descriptor.size > LARGE);
-    for (place, file) in files.iter().enumerate() {
+    for (place, file) in files.into_iter().enumerate() {
         if first_large == Some(place) {
             cutter.cut()?;
         }
-        entries.push(append(&mut cutter, file, progress)?);
+        entries.push(append(&mut cutter, &file, progress)?);
     }
     cutter.put(&tar_member::END)?;
     cutter.cut()?;
@@ -206,14 +206,14 @@ mod tests {
     #[test]
     fn every_piece_but_the_last_is_full_wherever_a_header_or_padding_ends() {
         let long = "l".repeat(200);
-        let files = || [payload_file("a", b"some bytes"), payload_file(&long, b""), payload_file("b", &[7; 512])];
+        let files = || vec![payload_file("a", b"some bytes"), payload_file(&long, b""), payload_file("b", &[7; 512])];
         let pieces = |frame_bytes| {
             let mut pieces = Vec::new();
             let emit = &mut |piece| {
                 pieces.push(piece);
                 Ok(())
             };
-            stream(&files(), frame_bytes, &BufferPool::default(), &Silent, emit).expect("streamed");
+            stream(files(), frame_bytes, &BufferPool::default(), &Silent, emit).expect("streamed");
             pieces
         };
         let whole = pieces(1 << 20).concat();

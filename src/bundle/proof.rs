@@ -64,6 +64,7 @@ pub fn prove(bundle: &Bundle, scope: Scope<'_>, progress: &dyn Progress) -> Resu
             Ok((artifact, images))
         })
         .collect::<Result<_>>()?;
+    bundle.frames.drop_idle();
     if let Scope::Everything = scope {
         check_requires(bundle)?;
         check_all_images(bundle, &proved)?;

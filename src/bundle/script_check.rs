@@ -1,7 +1,5 @@
 //! Whether the scripts of a bundle can start: reported while bundling, not only on site.
 
-use std::path::Path;
-
 use super::contents::Contents;
 use super::interpreter::Interpreter;
 use crate::error::{Error, IoContext, Result};
@@ -29,7 +27,7 @@ pub fn check_scripts(
         }
         let path = folder.path_of(&artifact.name);
         let interpreter = Interpreter::of(&path).doing("read the script", &path)?;
-        match broken(&interpreter, &artifact.name, &path, platform) {
+        match broken(&interpreter, &artifact.name, folder, platform) {
             Some(error) if is_run => return Err(error),
             Some(error) => progress.note(&format!("{}: {}", artifact.name, error.title())),
             None => {}
@@ -47,27 +45,20 @@ pub fn check_scripts(
     Ok(())
 }
 
-/// Why a script can start nowhere, where it cannot.
-fn broken(interpreter: &Interpreter, name: &RelPath, path: &Path, platform: Platform) -> Option<Error> {
-    let error = |title: &str| Error::failed(title).fact("path", path.display());
-    let correct = |command: &str| format!("at its source: {command} {name}; then pin it again: pack lock --update");
+/// Why a script can start nowhere, where it cannot, and what to type.
+pub(super) fn broken(interpreter: &Interpreter, name: &RelPath, folder: &Folder, platform: Platform) -> Option<Error> {
+    let path = folder.path_of(name);
+    let error = interpreter.fault(Some(platform))?.fact("path", path.display());
+    let correct = |command: &str| {
+        let name = shell_word(name.as_str().as_ref());
+        format!("at its source: {command} {name}; then pin it again: {}", folder.pin_again())
+    };
     Some(match interpreter {
-        Interpreter::WindowsLines { first } => {
-            error("the script's lines end as on Windows (CRLF): it does not start on Linux")
-                .fact("first line", first.escape_debug())
-                .hint(correct("sed -i 's/\\r$//'"))
+        Interpreter::WindowsLines { .. } => error.hint(correct("sed -i 's/\\r$//'")),
+        Interpreter::ByteOrderMark => error.hint(correct("sed -i '1s/^\\xef\\xbb\\xbf//'")),
+        Interpreter::Executable { .. } => {
+            error.hint(format_args!("list one built for {platform} in the manifest, with \"platform\": \"{platform}\""))
         }
-        Interpreter::ByteOrderMark => error("the script begins with a byte order mark: it does not start on Linux")
-            .hint(correct("sed -i '1s/^\\xef\\xbb\\xbf//'")),
-        Interpreter::Executable { machine, .. } if *machine != platform.elf_machine() => {
-            let other = Platform::all().find(|known| known.elf_machine() == *machine);
-            error("the script is a program for another kind of machine")
-                .fact("expected", platform)
-                .fact("actual", other.map_or(format!("ELF machine {machine}"), |other| other.to_string()))
-                .hint(format_args!("list one built for {platform} in the manifest, with \"platform\": \"{platform}\""))
-        }
-        Interpreter::Unknown => error("the script is neither text nor a program of Linux")
-            .hint(format_args!("see what it is: file {}", shell_word(path))),
-        _ => return None,
+        _ => error.hint(format_args!("see what it is: file {}", shell_word(&path))),
     })
 }

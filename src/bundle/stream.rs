@@ -36,6 +36,7 @@ impl Bundle {
         let path = image::recipe_path(&artifact.digest);
         let recipe = self.index().entry(&path).ok_or_else(|| damaged(self.path(), "it lacks a recipe"))?;
         let limits = image::ImageLimits::DEFAULT;
+        self.frames.leave_room(recipe.size.min(limits.recipe_bytes));
         let mut content = VerifyingReader::new(self.stream(recipe), recipe.descriptor());
         let read = Recipe::read(&mut content, recipe.size, &limits);
         let damage = |cause: io::Error| match cause.downcast::<Error>() {

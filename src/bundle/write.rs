@@ -66,18 +66,19 @@ pub fn write(spec: BundleSpec<'_>, target: &Path, progress: &dyn Progress) -> Re
     let mut sync = BackgroundSync::default();
     let mut out = HashingWriter::new(whole.file());
     out.write_all(&spec.header).doing("write the bundle", target)?;
-    let frame_bytes = spec.preset.frame_bytes();
+    let BundleSpec { files, preset, .. } = spec;
+    let frame_bytes = preset.frame_bytes();
     let pool = BufferPool::default();
     let mut frames = Vec::new();
     let mut entries = Vec::new();
     workers::ordered(
         spec.cores,
         |emit| {
-            entries = payload::stream(&spec.files, frame_bytes, &pool, progress, emit)?;
+            entries = payload::stream(files, frame_bytes, &pool, progress, emit)?;
             Ok(())
         },
         |raw: Vec<u8>| {
-            let frame = ProvedFrame::compress(&raw, spec.preset, &pool)?;
+            let frame = ProvedFrame::compress(&raw, preset, &pool)?;
             pool.give(raw);
             Ok((Descriptor::of(frame.stored()), frame))
         },

@@ -26,7 +26,7 @@ const WRITE_BITS: u32 = 0o222;
 
 /// Whether an artifact of this kind and size may be one read-only file under several names.
 fn may_have_several_names(kind: Kind, size: u64) -> bool {
-    size > SMALL && !matches!(kind, Kind::Script | Kind::Unit | Kind::Stack)
+    size > SMALL && !matches!(kind, Kind::Script | Kind::Unit | Kind::Stack | Kind::Product)
 }
 
 /// Whether nobody may write to the file, but for those who change its mode first.

@@ -146,6 +146,7 @@ fn show(report: &Report, terminal: &Terminal) -> Result<()> {
         "platform": report.platform,
         "carried": report.carried,
         "artifacts": index.artifacts.len(),
+        "product": report.product,
     }))?;
     let (path, word) = (report.path.display(), shell_word(&report.path));
     terminal.text(&format!(
@@ -157,8 +158,11 @@ fn show(report: &Report, terminal: &Terminal) -> Result<()> {
         written.descriptor.digest,
         report.signed
     ))?;
-    terminal.text(&match &report.run {
-        Some(_) => format!("run it on site with: sh {word}"),
-        None => format!("it runs nothing; take the files out on site with: sh {word} pack extract {}", index.name),
+    terminal.text(&match (&report.product, &report.run) {
+        (Some(title), _) => format!("install {title} on site with: sh {word}"),
+        (None, Some(_)) => format!("run it on site with: sh {word}"),
+        (None, None) => {
+            format!("it runs nothing; take the files out on site with: sh {word} pack extract {}", index.name)
+        }
     })
 }

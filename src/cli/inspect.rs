@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::terminal::{Column, Terminal, bytes, counted, shown};
@@ -33,6 +34,22 @@ pub(super) struct InspectArgs {
     key: KeyArgs,
 }
 
+/// What `--json` prints. The index is in memory once: as a `Value` it would take some ten times as much.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    adds: Map<String, Value>,
+    bundle: String,
+    escape_hatch: &'a str,
+    images: Value,
+    index: &'a Index,
+    originals: u64,
+    payload_at: u64,
+    signature: Option<Value>,
+    size: u64,
+    stores: Map<String, Value>,
+}
+
 pub(super) fn run(args: &InspectArgs, terminal: &Terminal) -> Result<u8> {
     let progress = terminal.progress();
     let report = inspect::run(&args.bundle, &args.key.read()?, progress.as_ref())?;
@@ -44,18 +61,18 @@ pub(super) fn run(args: &InspectArgs, terminal: &Terminal) -> Result<u8> {
         let names = index.artifacts.iter().map(|artifact| artifact.name.to_string());
         names.zip(footprints.iter().map(|share| of(share).into())).collect::<Map<_, _>>()
     };
-    terminal.document(&json!({
-        "bundle": shown::path(&args.bundle),
-        "signature": signed.as_ref().map(signed_document),
-        "size": size,
-        "payloadAt": payload_at,
-        "escapeHatch": escape,
-        "index": index,
-        "images": images_json(index),
-        "originals": originals,
-        "adds": each(|share| share.unpacked),
-        "stores": each(|share| share.stored),
-    }))?;
+    terminal.document(&Document {
+        adds: each(|share| share.unpacked),
+        bundle: shown::path(&args.bundle),
+        escape_hatch: &escape,
+        images: images_json(index),
+        index,
+        originals: *originals,
+        payload_at: *payload_at,
+        signature: signed.as_ref().map(signed_document),
+        size: *size,
+        stores: each(|share| share.stored),
+    })?;
     terminal.text(&format!(
         "{} {} for {}\n\nbundle    {}\nsize      {} ({} bytes)\nruntime   {}\npayload   {} in {}, {} unpacked\noriginals {}: the payload is {} % of them\nrun       {}\nsignature {}\npacked by {}\n",
         index.name,

@@ -5,7 +5,7 @@
 use clap::{Parser, Subcommand};
 
 use super::terminal::Terminal;
-use super::{OutputArgs, Program, cat, extract, inspect, load, run, site, verify};
+use super::{OutputArgs, Program, cat, extract, inspect, launch, load, run, site, verify};
 use crate::error::Result;
 use crate::site::Signals;
 
@@ -32,8 +32,9 @@ enum SiteCommand {
     Extract(extract::ExtractArgs),
     Cat(cat::CatArgs),
     Load(load::LoadArgs),
-    #[command(hide = true)]
     Site(site::SiteArgs),
+    #[command(hide = true)]
+    Launch(launch::LaunchArgs),
 }
 
 impl Program for OnSite {
@@ -48,7 +49,8 @@ impl Program for OnSite {
             SiteCommand::Extract(args) => extract::run(&args, terminal),
             SiteCommand::Cat(args) => cat::run(&args, terminal),
             SiteCommand::Load(args) => load::run_bundle(&args, terminal),
-            SiteCommand::Site(args) => site::run(args, terminal, signals, run::<OnSite>),
+            SiteCommand::Site(args) => site::run(&args, terminal, signals),
+            SiteCommand::Launch(args) => launch::run(args, terminal, signals, run::<OnSite>),
         }
     }
 }

@@ -1,133 +1,135 @@
-//! What the launcher of a bundle calls: the product's script, or `pack` itself on this bundle.
+//! `pack site`: the life of a product on its host.
 
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+mod configure;
+mod install;
+mod looking;
+mod upkeep;
 
-use clap::Args;
+use std::ffi::OsStr;
+use std::path::PathBuf;
 
-use super::CommandLine;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
 use super::terminal::Terminal;
 use super::trust::KeyArgs;
-use crate::bundle::Bundle;
-use crate::error::{Error, Result};
-use crate::path::shell_word;
-use crate::site::Signals;
-use crate::task::run_on_site;
+use crate::error::Result;
+use crate::progress::Progress;
+use crate::site::{Interruption, Signals};
+use crate::task::site::at_work::AtWork;
 
-/// Commands that take the bundle as their first word.
-const ON_THIS_BUNDLE: [&str; 5] = ["cat", "extract", "inspect", "load", "verify"];
-
-/// First words that are not the product's unless `--` stands before them, and what they mean after `pack`: looking must
-/// not install.
-const NOT_FOR_THE_PRODUCT: [(&str, &str); 8] = [
-    ("verify", "verify"),
-    ("check", "verify"),
-    ("inspect", "inspect"),
-    ("info", "inspect"),
-    ("list", "inspect"),
-    ("extract", "extract DIR"),
-    ("cat", "cat NAME"),
-    ("load", "load"),
-];
-
-/// Called by the launcher at the beginning of a bundle
+/// Install, update, take back and look after a product on this host
 #[derive(Args)]
+#[command(
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "\
+What a bundle is run with goes here: 'sh x.run --set port=8081' is 'pack site install x.run --set port=8081',
+and 'sh x.run status' is 'pack site status'.
+
+A change ends in the new version, or in the old one with its database as it was. One that a power cut broke
+off comes to its end at the next boot, or with the next command."
+)]
 pub(super) struct SiteArgs {
-    /// The bundle
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Look at bundle and host, and say what would be done; nothing is changed
+    Preflight(install::BundleArgs),
+    /// Install a bundle, or update to it
+    Install(Box<install::InstallArgs>),
+    /// Update what is installed to a newer bundle
+    Update(Box<install::InstallArgs>),
+    /// Go back to the version before, database included
+    Rollback(upkeep::RollbackArgs),
+    /// How the services are; exit 1 unless all are up
+    Status(NameArgs),
+    /// Start every service again, with the operator's stack file read again
+    Restart(upkeep::WaitArgs),
+    /// Take the stack away; data stays, and 'restart' brings it back
+    Stop(NameArgs),
+    /// What the services say
+    Logs(looking::LogsArgs),
+    /// Save the database
+    Backup(NameArgs),
+    /// Put a saved database back; the present one is saved first
+    Restore(upkeep::RestoreArgs),
+    /// The product's configuration
+    Get(configure::GetArgs),
+    /// Change the configuration and start the services again; undone where they do not come up
+    Set(configure::SetArgs),
+    /// Look at the host for known causes of trouble
+    Doctor(NameArgs),
+    /// Remove the product; with --purge its data too
+    Uninstall(upkeep::UninstallArgs),
+    /// What was delivered last
+    Receipt(NameArgs),
+    /// Bring changes to their end that something broke off; runs at boot
+    Recover(NameArgs),
+}
+
+/// Which product.
+#[derive(Args)]
+struct NameArgs {
+    /// The product [default: the only one of this host]
     #[arg(long)]
-    bundle: PathBuf,
-    #[command(flatten)]
-    key: KeyArgs,
-    /// What was typed after the bundle's name
-    #[arg(last = true, allow_hyphen_values = true)]
-    words: Vec<OsString>,
+    name: Option<String>,
 }
 
-/// Does what the launcher asks for; `pack` runs what was typed after that word.
-pub(super) fn run(mut args: SiteArgs, terminal: &Terminal, signals: Signals, pack: CommandLine) -> Result<u8> {
-    let mut words = std::mem::take(&mut args.words);
-    take_key(&mut words, &mut args.key, &args.bundle)?;
-    let first = words.first().and_then(|word| word.to_str()).unwrap_or_default();
-    match first {
-        "pack" => return Ok(pack(on_this_bundle(&args.bundle, &words[1..], args.key.typed()), signals)),
-        "--" => drop(words.remove(0)),
-        "--help" | "-h" | "help" => {
-            let bundle = Bundle::open(&args.bundle)?;
-            terminal.text(&both_worlds(&bundle))?;
-            if bundle.index().run.is_none() {
-                return Ok(0);
-            }
-        }
-        _ => refuse_what_is_not_for_the_product(&args.bundle, first)?,
+impl NameArgs {
+    fn get(&self) -> Option<&str> {
+        self.name.as_deref()
     }
-    run_on_site::run(&args.bundle, &words, &args.key.read()?, signals, terminal.progress())
 }
 
-/// Takes `--pubkey KEY` off the beginning: there it is for `pack`, not for the product.
-fn take_key(words: &mut Vec<OsString>, key: &mut KeyArgs, bundle: &Path) -> Result<()> {
-    let Some(rest) = words.first().and_then(|word| word.as_bytes().strip_prefix(b"--pubkey")) else { return Ok(()) };
-    let typed = match rest {
-        [] if words.len() > 1 => Some(words.remove(1)),
-        [] => None,
-        [b'=', value @ ..] => Some(OsStr::from_bytes(value).to_owned()),
-        _ => return Ok(()),
-    };
-    words.remove(0);
-    let Some(typed) = typed else {
-        let file = shell_word(bundle);
-        return Err(Error::usage("--pubkey needs a key")
-            .hint(format_args!("sh {file} --pubkey release.pub; for the product: sh {file} -- --pubkey")));
-    };
-    key.set(typed);
-    Ok(())
+/// Whether a verb's first word is the bundle.
+pub(super) fn takes_bundle(verb: &OsStr) -> bool {
+    ["preflight", "install", "update"].iter().any(|known| *known == verb)
 }
 
-fn refuse_what_is_not_for_the_product(bundle: &Path, first: &str) -> Result<()> {
-    let bare = first.strip_prefix("--").unwrap_or(first);
-    let Some((_, meant)) = NOT_FOR_THE_PRODUCT.iter().find(|(word, _)| *word == bare) else { return Ok(()) };
-    let file = shell_word(bundle);
-    Err(Error::usage(format_args!("'{first}' could be meant for pack or for the product: nothing was run"))
-        .fact("for pack", format_args!("sh {file} pack {meant}"))
-        .fact("for the product", format_args!("sh {file} -- {first}"))
-        .hint(format_args!("sh {file} pack {meant}")))
+/// Whether a verb takes `--name`.
+pub(super) fn takes_name(verb: &OsStr) -> bool {
+    !takes_bundle(verb) && !verb.to_string_lossy().starts_with('-')
 }
 
-/// What can be typed after a bundle's name.
-fn both_worlds(bundle: &Bundle) -> String {
-    let (index, file) = (bundle.index(), shell_word(bundle.path()));
-    let run = match &index.run {
-        Some(run) => format!("checks every byte, then runs its {run} with ARGS"),
-        None => "this bundle runs nothing".to_owned(),
-    };
-    format!(
-        "{name} {version} for {platform}, in one file:\n
-  sh {file} [ARGS...]             {run}
-  sh {file} -- ARGS...            the same, where ARGS begin with a word of pack
-  sh {file} --pubkey KEY [ARGS…]  the same, if KEY signed it
-  sh {file} pack verify           checks every byte
-  sh {file} pack inspect          shows what is inside
-  sh {file} pack extract DIR      gives the files back
-  sh {file} pack cat NAME         writes one of them to standard output
-  sh {file} pack load             loads the images into Docker
-  sh {file} pack --help           shows all that pack does here
-",
-        name = index.name,
-        version = index.version,
-        platform = index.platform
-    )
-}
-
-/// `pack verify …` typed after a bundle's name means `pack verify BUNDLE …`.
-fn on_this_bundle(bundle: &Path, words: &[OsString], key: Option<&OsStr>) -> Vec<OsString> {
-    let mut line: Vec<OsString> = vec!["pack".into()];
-    line.extend(words.iter().cloned());
-    let verb = words.iter().position(|word| !word.to_string_lossy().starts_with('-'));
-    if let Some(verb) = verb
-        && ON_THIS_BUNDLE.iter().any(|known| *known == words[verb])
-    {
-        let key = key.into_iter().flat_map(|key| [OsStr::new("--pubkey"), key]);
-        line.splice(verb + 2..verb + 2, key.chain([bundle.as_os_str()]).map(OsStr::to_owned));
+pub(super) fn run(args: &SiteArgs, terminal: &Terminal, signals: Signals) -> Result<u8> {
+    match &args.verb {
+        Verb::Preflight(args) => install::preflight(args, terminal),
+        Verb::Install(args) => install::run(args, false, terminal, signals),
+        Verb::Update(args) => install::run(args, true, terminal, signals),
+        Verb::Rollback(args) => upkeep::rollback(args, terminal, signals),
+        Verb::Status(args) => looking::status(args, terminal),
+        Verb::Restart(args) => upkeep::restart(args, terminal, signals),
+        Verb::Stop(args) => upkeep::stop(args, terminal, signals),
+        Verb::Logs(args) => looking::logs(args, terminal),
+        Verb::Backup(args) => upkeep::backup(args, terminal, signals),
+        Verb::Restore(args) => upkeep::restore(args, terminal, signals),
+        Verb::Get(args) => configure::get(args, terminal),
+        Verb::Set(args) => configure::set(args, terminal, signals),
+        Verb::Doctor(args) => looking::doctor(args, terminal),
+        Verb::Uninstall(args) => upkeep::uninstall(args, terminal, signals),
+        Verb::Receipt(args) => looking::receipt(args, terminal),
+        Verb::Recover(args) => upkeep::recover(args, terminal, signals),
     }
-    line
+}
+
+/// Makes a change: signals are put off, for it ends in good order or comes back.
+fn at_work<T>(
+    terminal: &Terminal,
+    signals: Signals,
+    timeout: Option<u64>,
+    deed: impl FnOnce(&AtWork<'_>) -> Result<T>,
+) -> Result<T> {
+    let interruption: Interruption = signals.defer();
+    let progress: Box<dyn Progress> = terminal.progress();
+    deed(&AtWork { progress: progress.as_ref(), interruption: &interruption, timeout })
+}
+
+/// What is typed as `NAME=VALUE`.
+fn pair(text: &str) -> std::result::Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("it is NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }

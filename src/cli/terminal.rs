@@ -132,10 +132,19 @@ impl Terminal {
         if !self.json {
             return Ok(());
         }
-        let text = serde_json::to_string_pretty(document)
-            .map_err(|cause| Error::failed("cannot write the result as JSON").fact("cause", cause))
-            .map_err(|error| error.hint("run the same command without --json"))?;
-        self.raw(format!("{}\n", shown::inert_json(&text)).as_bytes())
+        // As it comes: the index of a bundle may have 64 MiB.
+        self.stream(|stdout| {
+            let mut out = io::BufWriter::new(stdout);
+            serde_json::to_writer_pretty(shown::InertJson(&mut out), document).map_err(|cause| {
+                match cause.io_error_kind() {
+                    Some(kind) => not_printed(kind.into()),
+                    None => Error::failed("cannot write the result as JSON")
+                        .fact("cause", cause)
+                        .hint("run the same command without --json"),
+                }
+            })?;
+            out.write_all(b"\n").and_then(|()| out.flush()).map_err(not_printed)
+        })
     }
 
     /// Prints rows under headings, columns aligned, and shortened to the terminal's width unless `--verbose`.

@@ -14,7 +14,7 @@
 use std::fmt;
 use std::io::{self, Read, Write};
 
-use super::{Descriptor, Digest, Hasher};
+use super::{Descriptor, Digest, Hasher, PIECE};
 
 /// How bytes differ from those of a [`Descriptor`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,9 +154,24 @@ impl<R: Read> VerifyingReader<R> {
     ///
     /// # Errors
     /// A [`Mismatch`], or what the reader fails with, `Interrupted` excepted.
-    pub fn finish(mut self) -> io::Result<R> {
-        io::copy(&mut self, &mut io::sink())?;
-        Ok(self.inner)
+    pub fn finish(self) -> io::Result<R> {
+        self.finish_watched(|_| ())
+    }
+
+    /// As [`VerifyingReader::finish`]; calls `watch` on this thread with the number of bytes of each piece.
+    ///
+    /// # Errors
+    /// A [`Mismatch`], or what the reader fails with, `Interrupted` excepted.
+    pub fn finish_watched(mut self, mut watch: impl FnMut(u64)) -> io::Result<R> {
+        let mut buffer = vec![0; PIECE];
+        loop {
+            match self.read(&mut buffer) {
+                Ok(0) => return Ok(self.inner),
+                Ok(count) => watch(count as u64),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Reads what is left, throws it away, and returns whether everything was as expected.

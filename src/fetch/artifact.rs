@@ -11,10 +11,10 @@ use super::run::DownloadRun;
 use super::schedule::SourceQueue;
 use super::{How, Outcome, diagnose, sources};
 use crate::digest::VerifyingReader;
-use crate::error::Result;
+use crate::error::{Class, Result};
 use crate::manifest::Pinned;
 use crate::progress::Meter;
-use crate::release::{self, Partial, State, Verified};
+use crate::release::{self, Partial, State, Verified, pin_again};
 
 /// Where verified bytes came from.
 struct BytesOrigin {
@@ -205,7 +205,12 @@ impl DownloadRun<'_> {
                 queue.was_read(actual);
             }
         }
-        Err(queue.into_error())
+        let error = queue.into_error();
+        if error.class() != Class::Integrity {
+            return Err(error);
+        }
+        let again = pin_again(self.run.base);
+        Err(error.hint_where_none(format_args!("get the file that belongs to this manifest, or pin this one: {again}")))
     }
 
     fn note(&self, pinned: &Pinned<'_>, line: String) {

@@ -77,15 +77,15 @@ fn elsewhere(url: &str) -> Error {
         .hint("leave the host out for a file of this machine (file:///home/…), or give an http or https URL")
 }
 
-/// The error for a file that is not the one the manifest pins; `url` without secrets.
+/// The error for a file that is not the one the manifest pins; `url` without secrets. Who knows the manifest's name, says
+/// what to type.
 pub(super) fn other_bytes(url: &str, size: ActualSize, digest: Option<Digest>) -> Error {
     let error =
         Error::integrity("the file is not the one the manifest pins").fact("url", url).fact("actual size", size);
-    let error = match digest {
+    match digest {
         Some(digest) => error.fact("actual digest", digest),
         None => error,
-    };
-    error.hint("get the file that belongs to this manifest, or pin this one: pack lock --update")
+    }
 }
 
 /// Which side of a copy failed.

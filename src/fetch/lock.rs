@@ -23,6 +23,7 @@ use crate::digest::{Descriptor, Digest};
 use crate::error::{Class, Error, Result};
 use crate::manifest::{Artifact, Limits};
 use crate::progress::Meter;
+use crate::release::pin_again;
 
 /// The bytes so far, and the URL of their source.
 struct Received {
@@ -56,7 +57,7 @@ impl Run<'_> {
             Ok(None) => Err(queue.into_error()),
             Err(error) => Err(error),
         };
-        let pin = pinned.map_err(|error| named(artifact, error))?;
+        let pin = pinned.map_err(|error| named(artifact, self.base, error))?;
         let received = target.received.take();
         self.keep(artifact, received, pin, &urls);
         meter.done("pinned");
@@ -90,13 +91,14 @@ impl Run<'_> {
     }
 }
 
-fn named(artifact: &Artifact, error: Error) -> Error {
+fn named(artifact: &Artifact, manifest: &Url, error: Error) -> Error {
     let error = error.fact("artifact", &artifact.id.name);
     match artifact.pin {
-        Some(known) if error.class() == Class::Integrity => error.fact("expected digest", known.digest).hint(
+        Some(known) if error.class() == Class::Integrity => error.fact("expected digest", known.digest).hint(format_args!(
             "the server's copy is stale or another version: ask its operator to purge it; if these bytes are meant, pin \
-             them with: pack lock --update",
-        ),
+             them with: {}",
+            pin_again(manifest)
+        )),
         _ => error,
     }
 }

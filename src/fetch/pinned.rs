@@ -1,5 +1,7 @@
 //! A pinned artifact that is fetched: the tries of its sources fill a partial, and the pinned digest decides.
 
+use url::Url;
+
 use super::counting::Counting;
 use super::error::{ActualSize, FetchError};
 use super::local::{self, Local, LocalCopyError};
@@ -12,7 +14,7 @@ use crate::digest::Descriptor;
 use crate::error::{Error, Result};
 use crate::manifest::Pin;
 use crate::progress::Meter;
-use crate::release::{Partial, Verified};
+use crate::release::{Partial, Verified, pin_again};
 
 /// An artifact under way.
 pub(super) struct PinnedTarget<'a> {
@@ -121,7 +123,7 @@ impl PinnedTarget<'_> {
                 Err(match head {
                     Some(head) => FetchError::wrong_content(head, size, Some(actual.digest)),
                     // There was no request, and yet no byte is missing.
-                    None => FetchError::Unusable(impossible_pin(size)),
+                    None => FetchError::Unusable(impossible_pin(size, self.download.run.base)),
                 })
             }
         }
@@ -166,8 +168,8 @@ impl PinnedTarget<'_> {
 }
 
 /// The error for a size that no bytes with the pinned digest have.
-fn impossible_pin(size: ActualSize) -> Error {
+fn impossible_pin(size: ActualSize, manifest: &Url) -> Error {
     Error::integrity("the manifest pins a size and a digest that do not belong together")
         .fact("actual size", size)
-        .hint("get the manifest again; its publisher pins it with: pack lock --update")
+        .hint(format_args!("get the manifest again; its publisher pins it with: {}", pin_again(manifest)))
 }

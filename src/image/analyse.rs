@@ -9,11 +9,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Image;
 use super::archive::{ArchiveMembers, ArchiveReader};
-use super::blob::{Blob, BlobLocation, add};
+use super::blob::{Blob, BlobLocation};
 use super::content::{ArtifactContent, Codec};
 use super::fault::ArchiveFault;
 use super::gzip::{self, Records, Scan};
 use super::layers::{AT_MOST_PART, take_off_compression};
+use super::limits::ImageLimits;
 use super::options::AnalysisOptions;
 use super::prove::{Gzips, prove};
 use super::recipe::{Part, Recipe, Record};
@@ -80,6 +81,22 @@ pub fn analyse(
         Err(what) => task.as_is(what.to_string()),
         Ok(_) if holds_images => task.images(),
         Ok(_) => task.other(),
+    }
+}
+
+impl ImageLimits {
+    /// What is left of them beside `analysis`: however many archives there are, what is in memory of all is bounded.
+    pub fn beside(self, analysis: &Analysis) -> Self {
+        let recipe = match &analysis.representation {
+            Representation::Rebuilt(recipe) => recipe.memory(),
+            Representation::Exported | Representation::AsIs(_) => 0,
+        };
+        let configs: u64 = analysis.configs.values().map(|config| config.len() as u64).sum();
+        ImageLimits {
+            recipe_bytes: self.recipe_bytes.saturating_sub(recipe),
+            documents_bytes: self.documents_bytes.saturating_sub(configs),
+            ..self
+        }
     }
 }
 
@@ -292,8 +309,11 @@ fn unproved(why: &str) -> Representation {
 /// The blobs of an archive: its parts', and the layers that are so small that they lie with the framing.
 fn blobs_of(parts: &[Part], images: &[Image], members: &ArchiveMembers, content: &Arc<ArtifactContent>) -> Vec<Blob> {
     let mut blobs = Vec::new();
-    let mut found = |descriptor, offset| {
-        add(&mut blobs, Blob { descriptor, location: BlobLocation { content: content.clone(), offset, packed: None } });
+    let mut known = HashSet::new();
+    let mut found = |descriptor: Descriptor, offset| {
+        if known.insert(descriptor.digest) {
+            blobs.push(Blob { descriptor, location: BlobLocation { content: content.clone(), offset, packed: None } });
+        }
     };
     let mut offset = 0;
     for part in parts {
@@ -306,8 +326,9 @@ fn blobs_of(parts: &[Part], images: &[Image], members: &ArchiveMembers, content:
             Part::Gzip { .. } => {}
         }
     }
+    let offsets = members.offsets();
     for layer in images.iter().flat_map(|image| &image.layers) {
-        if let Some(offset) = members.offset_of(&layer.blob().digest) {
+        if let Some(&offset) = offsets.get(&layer.blob().digest) {
             found(layer.blob(), offset);
         }
     }

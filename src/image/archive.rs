@@ -1,6 +1,6 @@
 //! One pass over an image archive: which members it has, what their digests are, and what lies between.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Sink, Write};
 
 use super::fault::ArchiveFault;
@@ -65,12 +65,13 @@ impl ArchiveMembers {
         Err(ArchiveFault::new(path, "its links lead in a circle"))
     }
 
-    /// Where a file with this content begins in the tar stream.
-    pub(super) fn offset_of(&self, digest: &Digest) -> Option<u64> {
-        self.entries.values().find_map(|entry| match entry {
-            ArchiveEntry::File(file) if file.descriptor.digest == *digest => Some(file.offset),
-            _ => None,
-        })
+    /// Where a file with each content begins in the tar stream.
+    pub(super) fn offsets(&self) -> HashMap<Digest, u64> {
+        let files = self.entries.values().rev().filter_map(|entry| match entry {
+            ArchiveEntry::File(file) => Some((file.descriptor.digest, file.offset)),
+            ArchiveEntry::Folder | ArchiveEntry::Link(_) => None,
+        });
+        files.collect()
     }
 
     /// The bytes of the file at `path`, which is to be JSON.
@@ -289,8 +290,8 @@ impl Visitor for Finder {
             let may_be_json = bytes.first().is_some_and(|first| matches!(first, b'{' | b'[' | b' ' | b'\n'));
             if may_be_json && current.bytes.is_none() && current.member.size <= self.limits.json_bytes {
                 self.json += current.member.size;
-                if self.json > self.limits.framing_bytes {
-                    return Err(format!("its JSON takes more than {} bytes", self.limits.framing_bytes));
+                if self.json > self.limits.documents_bytes {
+                    return Err(format!("its JSON takes more than {} bytes", self.limits.documents_bytes));
                 }
                 current.bytes = Some(Vec::new());
             }

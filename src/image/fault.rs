@@ -42,20 +42,27 @@ impl ArchiveFault {
         std::error::Error::source(error)?.downcast_ref()
     }
 
-    /// The error for `artifact`, which cannot be used.
+    /// The error for `artifact`, which cannot be used. [`with_command`] adds with which command the publisher goes on.
     pub(super) fn error(self, artifact: &str) -> Error {
         let error = Error::failed("the image archive cannot be used").fact("artifact", artifact);
         let error = match &self.member {
             Some(member) => error.fact("member", member),
             None => error,
         };
-        error
-            .fact("reason", &self.reason)
-            .hint(format_args!(
-                "save the image again, with 'docker save' and gzip, as {artifact}; then pin it: pack lock"
-            ))
-            .caused_by(self)
+        error.fact("reason", &self.reason).hint(save_again(artifact)).caused_by(self)
     }
+}
+
+fn save_again(artifact: &str) -> String {
+    format!("save the image again, with 'docker save' and gzip, as {artifact}")
+}
+
+/// The error of analysing `artifact`; where its publisher can save it again, with the command that then pins it.
+pub fn with_command(error: Error, artifact: &str, pin: &str) -> Error {
+    if ArchiveFault::behind(&error).is_none() {
+        return error;
+    }
+    error.hint(format_args!("{}; then pin it: {pin}", save_again(artifact)))
 }
 
 impl fmt::Display for ArchiveFault {

@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 
 use super::deflate::{Context, LOOKAHEAD, Reconstruction, WINDOW, truncated};
+use super::limits::SMALL_RECIPE;
 use super::recipe::Record;
 use crate::error::{Error, Result};
 use crate::workers;
@@ -11,8 +12,14 @@ use crate::workers;
 /// half of that: on a host of many cores this stays within the 300 MiB that a site is promised.
 const AT_A_TIME: usize = 4;
 
-/// Writes the gzip file that `records` describe, on several cores; its content comes from `content`.
+/// On how many cores a file with a recipe of so many bytes is rebuilt.
+pub(super) fn cores_beside(recipe: u64) -> usize {
+    if recipe > SMALL_RECIPE { 1 } else { workers::cores().min(AT_A_TIME) }
+}
+
+/// Writes the gzip file that `records` describe, on `cores`; its content comes from `content`.
 pub(super) fn write(
+    cores: usize,
     records: &[Record],
     mut content: impl Read + Send,
     out: &mut dyn Write,
@@ -24,7 +31,7 @@ pub(super) fn write(
     }
     let mut joined = Joiner::new(out);
     workers::ordered(
-        workers::cores().min(AT_A_TIME),
+        cores,
         |emit| {
             // The content at hand: from before, and what was looked at ahead.
             let (mut at_hand, mut history, mut offset) = (Vec::new(), 0, 0);

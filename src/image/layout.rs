@@ -54,22 +54,29 @@ pub fn other_blob_path(digest: &Digest) -> String {
 
 /// What the artifacts need to be carried, every blob once: the image layout, the recipes, and the layers,
 /// image by image, base layers first. It depends on nothing but the artifacts and their order. Artifacts kept
-/// as they are add nothing.
+/// as they are add nothing. No recipe is in memory twice.
 ///
 /// # Errors
 /// A tag names different images in two artifacts.
-pub fn layout(analyses: &[Analysis]) -> Result<Vec<LayoutFile>> {
+pub fn layout(analyses: Vec<Analysis>) -> Result<Vec<LayoutFile>> {
     check_tags(analyses.iter().flat_map(|one| one.images.iter().map(|image| (one.artifact.as_str(), image))))?;
-    let carried: Vec<&Analysis> =
-        analyses.iter().filter(|one| !matches!(one.representation, Representation::AsIs(_))).collect();
-    let images = distinct(carried.iter().copied());
-    let sources = AnalysedBlobs::of(carried.iter().copied());
+    let mut carried = analyses;
+    carried.retain(|one| !matches!(one.representation, Representation::AsIs(_)));
+    let images = distinct(&carried);
+    let sources = AnalysedBlobs::of(&carried);
     let mut files = Vec::new();
     if !images.is_empty() {
         describe(&images, &sources, &mut files)?;
     }
-    for one in &carried {
-        if let Representation::Rebuilt(recipe) = &one.representation {
+    let of_recipe = |one: &Analysis| match &one.representation {
+        Representation::Rebuilt(recipe) => recipe.blobs(),
+        Representation::Exported | Representation::AsIs(_) => Vec::new(),
+    };
+    let needed: HashSet<Digest> = carried.iter().flat_map(of_recipe).collect();
+    let blobs = carried.iter().flat_map(|one| &one.blobs);
+    let others: Vec<Blob> = blobs.filter(|blob| needed.contains(&blob.descriptor.digest)).cloned().collect();
+    for one in carried {
+        if let Representation::Rebuilt(recipe) = one.representation {
             push(&mut files, recipe_path(&one.file.digest), recipe.to_bytes());
         }
     }
@@ -82,12 +89,8 @@ pub fn layout(analyses: &[Analysis]) -> Result<Vec<LayoutFile>> {
             push_blob(&mut files, blob_path(&blob.descriptor.digest), blob);
         }
     }
-    for blob in carried.iter().flat_map(|one| &one.blobs) {
-        let is_needed = carried.iter().any(|one| match &one.representation {
-            Representation::Rebuilt(recipe) => recipe.blobs().contains(&blob.descriptor.digest),
-            _ => false,
-        });
-        if is_needed && placed.insert(blob.descriptor.digest) {
+    for blob in &others {
+        if placed.insert(blob.descriptor.digest) {
             push_blob(&mut files, other_blob_path(&blob.descriptor.digest), blob);
         }
     }

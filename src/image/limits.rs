@@ -11,6 +11,9 @@ pub struct ImageLimits {
     /// A JSON document (`manifest.json`, `index.json`, a manifest, a config), in bytes. It is read into
     /// memory.
     pub json_bytes: u64,
+    /// The JSON documents of an archive together, in bytes, and with them the configs of the archives that are held beside
+    /// it.
+    pub documents_bytes: u64,
     /// What an archive has besides larger members (headers, padding, small members), in bytes. It is kept
     /// in memory.
     pub framing_bytes: u64,
@@ -26,11 +29,14 @@ pub struct ImageLimits {
     pub xz_memory_kib: u32,
     /// The window of a zstd stream, in bytes: what `zstd -d` takes unasked.
     pub zstd_window_bytes: u64,
-    /// A recipe, in bytes. It is kept in memory.
+    /// A recipe, in bytes, and with it those that are held beside it. They are kept in memory.
     pub recipe_bytes: u64,
     /// Parts, records and paddings of a recipe. Each takes about 100 bytes of memory.
     pub recipe_items: usize,
 }
+
+/// Beside a recipe with more bytes, frames and compressors have less memory, and an artifact is rebuilt on one core.
+pub const SMALL_RECIPE: u64 = 16 << 20;
 
 impl ImageLimits {
     /// The bounds in force.
@@ -38,6 +44,7 @@ impl ImageLimits {
         members: 100_000,
         extension_bytes: 1 << 20,
         json_bytes: 8 << 20,
+        documents_bytes: 32 << 20,
         framing_bytes: 32 << 20,
         images: 1_000,
         layers: 1_000,

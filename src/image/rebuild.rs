@@ -10,14 +10,15 @@ use crate::digest::{Mismatch, VerifyingWriter};
 use crate::error::{Error, Result};
 use crate::workers;
 
-/// Writes the original file of `recipe` to `out`, on all cores. `artifact` is named in errors.
+/// Writes the original file of `recipe` to `out`, on all cores unless the recipe is large. `artifact` is named in errors.
 ///
 /// # Errors
 /// A blob cannot be read, `out` fails, or the recipe does not make the original. No byte beyond the original's size is
 /// written; other bytes are found at the end, so `out` must not be used before this returns.
 pub fn rebuild(artifact: &str, recipe: &Recipe, blobs: &dyn BlobSource, out: &mut dyn Write) -> Result<()> {
     let mut out = VerifyingWriter::new(out, recipe.original);
-    write_parts(artifact, &recipe.parts, blobs, &mut out)?;
+    let cores = gzip_write::cores_beside(recipe.memory());
+    write_parts(cores, artifact, &recipe.parts, blobs, &mut out)?;
     out.finish().map(drop).map_err(|mismatch| not_the_original(artifact, mismatch))
 }
 
@@ -32,9 +33,10 @@ fn not_the_original(artifact: &str, mismatch: Mismatch) -> Error {
 /// # Errors
 /// A blob cannot be read, or `out` fails.
 pub fn write_content(artifact: &str, recipe: &Recipe, blobs: &dyn BlobSource, out: &mut dyn Write) -> Result<()> {
+    let cores = gzip_write::cores_beside(recipe.memory());
     match recipe.parts.as_slice() {
-        [Part::Gzip { content, .. }] => write_parts(artifact, content, blobs, out),
-        parts => write_parts(artifact, parts, blobs, out),
+        [Part::Gzip { content, .. }] => write_parts(cores, artifact, content, blobs, out),
+        parts => write_parts(cores, artifact, parts, blobs, out),
     }
 }
 
@@ -56,7 +58,13 @@ pub(super) fn failed(title: &str, file: &str, cause: io::Error) -> Error {
     }
 }
 
-fn write_parts(artifact: &str, parts: &[Part], blobs: &dyn BlobSource, out: &mut dyn Write) -> Result<()> {
+fn write_parts(
+    cores: usize,
+    artifact: &str,
+    parts: &[Part],
+    blobs: &dyn BlobSource,
+    out: &mut dyn Write,
+) -> Result<()> {
     let fault = |cause: io::Error| failed("the file cannot be rebuilt", artifact, cause);
     for part in parts {
         match part {
@@ -70,8 +78,8 @@ fn write_parts(artifact: &str, parts: &[Part], blobs: &dyn BlobSource, out: &mut
             Part::Gzip { content, records } => {
                 // The content is itself put together; a pipe brings it to where it is compressed.
                 workers::piped(
-                    |feed| write_parts(artifact, content, blobs, feed),
-                    |reader| gzip_write::write(records, reader, out, &fault),
+                    |feed| write_parts(cores, artifact, content, blobs, feed),
+                    |reader| gzip_write::write(cores, records, reader, out, &fault),
                     fault,
                 )?;
             }

@@ -6,7 +6,15 @@ use super::recipe::{Part, Recipe, Record};
 /// The most bytes that DEFLATE makes of one: a match of 258 bytes takes two bits at least.
 const MOST_EXPANSION: u64 = 1032;
 
+/// What a part or record takes in memory beside its bytes, about.
+const ITEM: u64 = 100;
+
 impl Recipe {
+    /// What it takes in memory, in bytes, about: not less than [`Recipe::to_bytes`] has.
+    pub(super) fn memory(&self) -> u64 {
+        self.parts.iter().map(memory_of).sum()
+    }
+
     /// Checks what can be checked of sizes without a blob: no file is smaller than its parts, and of the content of a
     /// gzip file every byte is used.
     pub(super) fn check_sizes(&self, limits: &ImageLimits) -> Result<(), String> {
@@ -22,6 +30,21 @@ impl Recipe {
         };
         let fits = if size.is_exact { size.least == self.original.size } else { size.least <= self.original.size };
         if fits { Ok(()) } else { Err("its parts are not as large as its file".to_owned()) }
+    }
+}
+
+fn memory_of(part: &Part) -> u64 {
+    let of_record = |record: &Record| match record {
+        Record::Verbatim(bytes) => bytes.len() as u64,
+        Record::Chunk(chunk) => chunk.size(),
+    };
+    ITEM + match part {
+        Part::Literal(bytes) => bytes.len() as u64,
+        Part::Blob(_) => 0,
+        Part::Gzip { content, records } => {
+            content.iter().map(memory_of).sum::<u64>()
+                + records.iter().map(|record| ITEM + of_record(record)).sum::<u64>()
+        }
     }
 }
 

@@ -149,6 +149,7 @@ pub(super) fn manifest(text: String, origin: &str) -> Result<Manifest> {
             return Err(source.at(raw, format_args!("run names '{run}', whose kind is not 'script'")));
         }
     }
+    check_product(&source, &artifacts, &raw)?;
     Ok(Manifest { name, version, run, expires, artifacts, text })
 }
 
@@ -208,6 +209,25 @@ fn artifact(source: &ManifestText<'_>, raw: &RawValue) -> Result<Artifact> {
         urls,
         pin: digest.map(|digest| Pin { size, digest }),
     })
+}
+
+/// A host has one description of a product.
+fn check_product(source: &ManifestText<'_>, artifacts: &[Artifact], raw: &[&RawValue]) -> Result<()> {
+    let mut products: Vec<&Artifact> = Vec::new();
+    for (artifact, raw) in artifacts.iter().zip(raw).filter(|(artifact, _)| artifact.kind == Kind::Product) {
+        let shares = |other: &&Artifact| match (other.id.platform, artifact.id.platform) {
+            (Some(one), Some(other)) => one == other,
+            _ => true,
+        };
+        if let Some(other) = products.iter().copied().find(shares) {
+            let (one, other) = (&other.id.name, &artifact.id.name);
+            return Err(
+                source.at(raw, format_args!("'{one}' and '{other}' are both of kind 'product' for one platform"))
+            );
+        }
+        products.push(artifact);
+    }
+    Ok(())
 }
 
 /// No two artifacts may claim one place in a folder, also where the file system folds case (a USB stick).

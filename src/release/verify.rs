@@ -7,7 +7,7 @@ use std::path::Path;
 use walkdir::WalkDir;
 
 use super::{Folder, is_own};
-use crate::digest::{Descriptor, Digest, Found, Mismatch, VerifyingReader};
+use crate::digest::{Digest, Found, Mismatch, VerifyingReader};
 use crate::error::{Error, Result, printable};
 use crate::manifest::Pinned;
 use crate::progress::{Meter, Progress};
@@ -130,9 +130,9 @@ fn examine(path: &Path, pinned: &Pinned<'_>, meter: &dyn Meter, row: &mut Row) -
         _ => {}
     }
     let reader = VerifyingReader::new(File::open(path)?, pinned.pin.for_size(metadata.len()));
-    match Descriptor::of_reader_watched(reader, |bytes| meter.add(bytes)) {
-        Ok(descriptor) => {
-            row.actual_digest = Some(descriptor.digest);
+    match reader.finish_watched(|bytes| meter.add(bytes)) {
+        Ok(_) => {
+            row.actual_digest = Some(pinned.pin.digest);
             Ok(State::Ok)
         }
         Err(error) => match Mismatch::behind(&error).map(|mismatch| mismatch.found) {

@@ -1,14 +1,15 @@
-//! The container engine, asked and fed through the host's `docker` command.
+//! The container engine, asked through the host's `docker` command.
 
 use std::collections::BTreeSet;
-use std::io::{self, Read, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 
-use super::question::{RUN_IT, ask, ask_of_several, ask_once, expect_answers, not_started};
+use super::question::{ask, ask_of_several, ask_once, expect_answers, not_started};
+use super::silence::{Silence, quiet};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
+use crate::image::Image;
 
 /// What the engine says an image is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +81,30 @@ impl Known {
     }
 }
 
+/// The engine's ID of an image that was just loaded: the digest of its config, or of its manifest where the engine keeps
+/// images in containerd.
+///
+/// # Errors
+/// It does not answer, or has no such image.
+pub(super) fn id_of(image: &Image) -> Result<String> {
+    let by_config = image.id.to_string();
+    if look_up(&by_config)?.is_some() {
+        return Ok(by_config);
+    }
+    let layers: Vec<Digest> = image.layers.iter().map(|layer| layer.diff_id).collect();
+    for tag in &image.tags {
+        if let Some(known) = look_up(tag.as_str())?
+            && known.layers == layers
+            && keeps_images_in_containerd()?
+        {
+            return Ok(known.id);
+        }
+    }
+    Err(Error::failed("the engine has not the image that was loaded")
+        .fact("image", by_config)
+        .hint("does something else load or remove images here? then the same command again"))
+}
+
 /// Whether the engine keeps its images in containerd, and so gives them other IDs.
 ///
 /// # Errors
@@ -96,8 +121,17 @@ pub(super) fn keeps_images_in_containerd() -> Result<bool> {
 pub(super) fn gives_back(id: &str) -> Result<bool> {
     let save = || -> Result<bool> {
         let mut command = Command::new("docker");
-        command.args(["save", id]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        Ok(command.status().map_err(|cause| not_started("save", cause))?.success())
+        command.args(["save", id]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let failed = |cause| not_started("save", cause);
+        let mut child = command.spawn().map_err(failed)?;
+        let image = child.stdout.take();
+        image.as_ref().map_or(Ok(()), quiet).map_err(failed)?;
+        let ended = Silence::of("save").until_the_end(&mut child, image, &mut Vec::new());
+        if ended.is_err() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        Ok(ended?.success())
     };
     if save()? {
         return Ok(true);
@@ -143,82 +177,4 @@ pub(super) fn add_volume(label: &str) -> Result<Option<String>> {
 pub(super) fn remove_volumes(names: &[String]) {
     let words: Vec<&str> = ["volume", "rm"].into_iter().chain(names.iter().map(String::as_str)).collect();
     let _ = ask_once(&words);
-}
-
-/// What a command complains of; not more than it takes to know.
-fn said_by(child: &mut Child) -> String {
-    let mut said = String::new();
-    if let Some(stderr) = &mut child.stderr {
-        // Half of what it says is better than nothing.
-        let _ = stderr.take(4_096).read_to_string(&mut said);
-    }
-    said
-}
-
-/// A `docker load` that reads an archive from us.
-pub(super) struct Loading {
-    child: Child,
-    what: String,
-}
-
-impl Loading {
-    /// Starts the command; `what` is named in errors.
-    pub(super) fn start(what: &str) -> Result<Self> {
-        let spawned = Command::new("docker")
-            .args(["load", "--quiet"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn();
-        match spawned {
-            Ok(child) => Ok(Loading { child, what: what.to_owned() }),
-            Err(cause) => Err(not_started("load", cause).fact("image", what)),
-        }
-    }
-
-    /// The archive is whole: waits until the engine has taken it.
-    pub(super) fn finish(mut self) -> Result<()> {
-        drop(self.child.stdin.take());
-        match self.child.wait() {
-            Ok(status) if status.success() => Ok(()),
-            _ => Err(self.refused()),
-        }
-    }
-
-    /// Why the engine took no more: what it says itself.
-    pub(super) fn refused(&mut self) -> Error {
-        drop(self.child.stdin.take());
-        let said = said_by(&mut self.child);
-        let _ = self.child.wait();
-        Error::failed("the container engine refused an image")
-            .fact("image", &self.what)
-            .fact("engine", said.trim())
-            .hint("check that the engine answers: docker info")
-    }
-}
-
-impl Write for Loading {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.child.stdin {
-            Some(stdin) => stdin.write(bytes),
-            None => Err(io::ErrorKind::BrokenPipe.into()),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Drop for Loading {
-    fn drop(&mut self) {
-        // After an error of ours the engine must not take a half image for a whole one.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// The error for an image of which the engine takes no more.
-pub(super) fn not_sent(cause: io::Error) -> Error {
-    Error::failed("an image cannot be sent to the engine").fact("cause", &cause).caused_by(cause).hint(RUN_IT)
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use tar::{Archive, Builder, Header};
 
-use super::engine::not_sent;
+use super::loading::not_sent;
 use crate::error::{Error, Result};
 use crate::image::{Codec, Image, Layer, docker_manifest, without_compression};
 

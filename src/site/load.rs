@@ -7,16 +7,18 @@ use std::collections::HashSet;
 use std::io::{self, BufReader, Write};
 use std::path::Path;
 
-use super::engine::{self, Known, Loading, not_sent};
+use super::engine::{self, Known};
 use super::engine_room;
 use super::kept::as_it_is;
+use super::loading::{Loading, Refusal, not_sent};
 use super::order::{self, Chain, Turn, already};
 use super::power_cut::Mark;
 use crate::bundle::{BundleAccess, CarriedArtifact, PayloadEntry};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::image::{
-    AnalysedBlobs, AnalysisOptions, BlobSource, END_OF_ARCHIVE, Image, analyse, check_tags, export_members,
+    AnalysedBlobs, AnalysisOptions, BlobSource, END_OF_ARCHIVE, Image, ImageLimits, analyse, check_tags,
+    export_members, with_command,
 };
 use crate::image_ref::ImageRef;
 use crate::manifest::{Kind, Pinned};
@@ -71,12 +73,15 @@ pub fn load_from_folder(
     let mut jobs = Vec::new();
     let mut analyses = Vec::new();
     progress.plan(artifacts.len(), artifacts.iter().map(|pinned| pinned.pin.size).sum());
+    let mut limits = ImageLimits::DEFAULT;
     for pinned in artifacts {
         let path = folder.path_of(pinned.name());
         let platform = pinned.artifact.id.platform;
-        let options = AnalysisOptions { platform, originals: false, ..AnalysisOptions::default() };
+        let options = AnalysisOptions { platform, originals: false, limits, ..AnalysisOptions::default() };
         let meter = progress.start(pinned.name().as_str(), pinned.pin.size);
-        let analysis = analyse(&path, pinned.name().as_str(), true, &options, meter.as_ref())?;
+        let name = pinned.name().as_str();
+        let analysis = analyse(&path, name, true, &options, meter.as_ref())
+            .map_err(|error| with_command(error, name, &folder.pin_again()))?;
         if pinned.pin.check(analysis.file).is_err() {
             return Err(Error::integrity("an image is not what the manifest pins: it was not loaded")
                 .fact("path", path.display())
@@ -86,6 +91,7 @@ pub fn load_from_folder(
         }
         meter.done("read");
         jobs.push(Job { name: analysis.artifact.clone(), images: analysis.images.clone(), whole: None });
+        limits = limits.beside(&analysis);
         analyses.push(analysis);
     }
     check_tags(jobs.iter().flat_map(|job| job.images.iter().map(|image| (job.name.as_str(), image))))?;
@@ -203,10 +209,13 @@ fn send(
         Some((entry, access)) => as_it_is(&job.images, BufReader::new(access.stream(entry)), &mut out),
     };
     let (refused, sent) = (out.refused, out.sent);
-    let theirs = |error| Unsent { error, by_engine: true, sent };
+    let unsent = |refusal| match refusal {
+        Refusal::Refused(error) => Unsent { error, by_engine: true, sent },
+        Refusal::Silent(error) => ours(error, sent),
+    };
     match outcome {
-        Ok(()) => engine.finish().map_err(theirs),
-        Err(_) if refused => Err(theirs(engine.refused())),
+        Ok(()) => engine.finish().map_err(unsent),
+        Err(_) if refused => Err(unsent(engine.refusal())),
         Err(error) => Err(ours(error, sent)),
     }
 }

@@ -16,7 +16,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::engine::{self, Loading};
+use super::engine;
+use super::loading::{Loading, Refusal};
 use super::order::{Chain, known};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -164,9 +165,18 @@ fn remove_orphans(chain: &Chain, there: &[Chain]) -> Result<()> {
         let mut engine = Loading::start("layers that no image has")?;
         let sent =
             export(std::slice::from_ref(&base), &OnlyConfig(config), &chain.iter().copied().collect(), &mut engine);
-        if sent.is_ok() && engine.finish().is_ok() {
-            engine::remove_image(&base.id.to_string())?;
-            break;
+        let refusal = match sent {
+            Ok(()) => engine.finish().err(),
+            Err(_) => Some(engine.refusal()),
+        };
+        match refusal {
+            None => {
+                engine::remove_image(&base.id.to_string())?;
+                break;
+            }
+            // It has not all of these.
+            Some(Refusal::Refused(_)) => {}
+            Some(Refusal::Silent(error)) => return Err(error),
         }
     }
     Ok(())

@@ -21,9 +21,9 @@ const MOST_ANSWER: usize = 64 << 20;
 const LONGEST: Duration = Duration::from_secs(300);
 
 /// What a command says, and whether it ends well.
-struct Said {
-    text: String,
-    agreed: bool,
+pub(super) struct Said {
+    pub(super) text: String,
+    pub(super) agreed: bool,
 }
 
 /// What `docker` answers to a question, which changes nothing; `None` when the engine says no twice, and answers otherwise.
@@ -106,7 +106,7 @@ fn silent(what: &str) -> Error {
 }
 
 /// Runs a command to its end, and reads that stream of it which is a pipe.
-fn listen(mut command: Command, what: &str, longest: Duration) -> Result<Said> {
+pub(super) fn listen(mut command: Command, what: &str, longest: Duration) -> Result<Said> {
     let mut child = command.spawn().map_err(|cause| not_started(what, cause))?;
     let deadline = Instant::now() + longest;
     let mut bytes = Vec::new();
@@ -183,12 +183,10 @@ mod tests {
     #[test]
     fn an_answer_that_does_not_come_is_told_after_a_while() {
         // Without a word; after half of it; and after all of it.
-        for script in ["exec sleep 60", "echo half; exec sleep 60", "echo all; exec >&-; exec sleep 60"] {
-            let begun = Instant::now();
+        for script in ["exec sleep 600", "echo half; exec sleep 600", "echo all; exec >&-; exec sleep 600"] {
             let error = of(script, Duration::from_millis(300)).err().expect(script);
             let said = error.to_string();
             assert!(said.contains("does not answer") && said.contains("docker ls"), "{said}");
-            assert!(begun.elapsed() < Duration::from_secs(30), "{script}");
         }
     }
 

@@ -75,35 +75,26 @@ pub fn is_unpacked(index: &Index, artifact: &CarriedArtifact) -> bool {
 /// The command that starts the script by its own `#!` line; one without any is for `sh`, as a shell would have it.
 fn command(script: &Path, name: &RelPath, bundle: &Path) -> Result<Command> {
     let interpreter = Interpreter::of(script).doing("read the script", script)?;
-    let cannot = |title: &str| {
-        Error::failed(title).fact("script", name).hint(format_args!(
-            "take the files out, which runs nothing, and see to it: sh {} pack extract files",
-            shell_word(bundle)
-        ))
-    };
     if let Some(missing) = interpreter.missing() {
-        return Err(cannot("the program that runs the product's script is not on this machine")
+        return Err(Error::failed("the program that runs the product's script is not on this machine")
+            .fact("script", name)
             .fact("missing", &missing)
             .hint(format_args!("install {missing}, then run the same command again")));
+    }
+    // `sh` passes over a byte order mark with a line of its own.
+    let fault = interpreter.fault(Platform::host()).filter(|_| interpreter != Interpreter::ByteOrderMark);
+    if let Some(fault) = fault {
+        return Err(fault.fact("script", name).hint(format_args!(
+            "take the files out, which runs nothing, and see to it: sh {} pack extract files",
+            shell_word(bundle)
+        )));
     }
     // A shell closes the descriptor by which the launcher started this program: no child of the script is to keep it.
     let mut command = Command::new("sh");
     command.args(["-c", "exec \"$@\" 9<&-", "sh"]);
     match interpreter {
-        Interpreter::Executable { machine, .. }
-            if Platform::host().is_some_and(|host| host.elf_machine() != machine) =>
-        {
-            return Err(cannot("the product's script is a program for another kind of machine"));
-        }
-        Interpreter::WindowsLines { first } => {
-            let title = "the product's script has lines that end as on Windows (CRLF): it does not start on Linux";
-            return Err(cannot(title).fact("first line", first.escape_debug()));
-        }
-        Interpreter::Unknown => {
-            return Err(cannot("the product's script is neither text nor a program of Linux"));
-        }
         Interpreter::Named { .. } | Interpreter::Executable { .. } => command.arg(script),
-        Interpreter::Unnamed | Interpreter::ByteOrderMark => command.arg("sh").arg(script),
+        _ => command.arg("sh").arg(script),
     };
     Ok(command)
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::process::{Child, Command, ExitStatus};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::Builder;
 
@@ -70,6 +70,40 @@ impl Signals {
     }
 }
 
+/// While it lives, signals end nothing: whoever holds it looks whether one has come, and ends what it does in good order.
+#[derive(Debug)]
+pub struct Interruption(());
+
+/// How many of them live, and the signal that came meanwhile.
+static DEFERRED: AtomicUsize = AtomicUsize::new(0);
+static CAME: AtomicBool = AtomicBool::new(false);
+
+impl Interruption {
+    /// Whether a signal has come.
+    pub fn is_pending(&self) -> bool {
+        CAME.load(Ordering::SeqCst)
+    }
+
+    /// From now on signals that have come are over: what follows must come to its end.
+    pub fn clear(&self) {
+        CAME.store(false, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Interruption {
+    fn drop(&mut self) {
+        DEFERRED.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Signals {
+    /// Keeps signals from ending this process as long as the result lives.
+    pub fn defer(self) -> Interruption {
+        DEFERRED.fetch_add(1, Ordering::SeqCst);
+        Interruption(())
+    }
+}
+
 fn script_that_runs() -> MutexGuard<'static, Option<Pid>> {
     SCRIPT.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
@@ -85,6 +119,7 @@ fn handle(origin: &Origin) {
                 let _ = kill_process(script, signal);
             }
         }
+        None if DEFERRED.load(Ordering::SeqCst) > 0 => CAME.store(true, Ordering::SeqCst),
         None => {
             scratch::remove_all();
             // Ends the process by that very signal, so that a calling shell sees what happened.

@@ -8,7 +8,9 @@ use super::sign::sign_file;
 use super::signed::Signed;
 use super::trust::Trust;
 use super::{bundle_room, download, locate};
-use crate::bundle::{self, BundleSpec, Contents, Preset, Runtime, Written, check_scripts, check_stacks, write};
+use crate::bundle::{
+    self, BundleSpec, Contents, Preset, Runtime, Written, check_product, check_scripts, check_stacks, write,
+};
 use crate::error::{Error, IoContext, Result};
 use crate::image;
 use crate::manifest::{FILE_NAME, Manifest};
@@ -62,6 +64,8 @@ pub struct Report {
     pub platform: Platform,
     /// The artifact that it runs on site.
     pub run: Option<RelPath>,
+    /// The product that `pack site` installs on site, as people call it.
+    pub product: Option<String>,
     /// The size of all artifacts in bytes, as they lie in the folder.
     pub carried: u64,
     /// Who signed its manifest.
@@ -114,6 +118,7 @@ fn pack(folder: &Folder, options: &Options, progress: &dyn Progress) -> Result<R
     let contents = Contents::read(folder, &manifest, &selection, &reading, progress)?;
     check_stacks(folder, &contents)?;
     check_scripts(folder, &manifest, &contents, platform, progress)?;
+    let product = check_product(folder, &contents, platform)?;
     let header = bundle::header(&manifest, platform, &runtime, gzip_level(options.preset))?;
     bundle_room::check(folder, &contents, header.len() as u64, &path, progress)?;
     let Contents { files, artifacts, images } = contents;
@@ -123,7 +128,7 @@ fn pack(folder: &Folder, options: &Options, progress: &dyn Progress) -> Result<R
     let written = write(spec, &path, progress)?;
     let signature = options.signer.as_ref().map(|key| sign(&written, key)).transpose()?;
     let carried = written.index.artifacts.iter().map(|artifact| artifact.size).sum();
-    Ok(Report { path, written, platform, run: manifest.run().cloned(), carried, signed, signature })
+    Ok(Report { path, written, platform, run: manifest.run().cloned(), product, carried, signed, signature })
 }
 
 /// How hard to pack the runtime, which the launcher unpacks with gzip.

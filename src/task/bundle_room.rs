@@ -48,12 +48,16 @@ pub(super) fn check(
 
 /// The least and the most that a bundle of artifacts of these compressed sizes takes.
 fn bounds(header: u64, sizes: &[(Kind, u64)]) -> (u64, u64) {
-    let (images, files): (Vec<_>, Vec<_>) = sizes.iter().copied().partition(|(kind, _)| *kind == Kind::Image);
-    let sum = |sizes: &[(Kind, u64)]| sizes.iter().map(|(_, size)| size).sum::<u64>();
-    let largest = images.iter().map(|(_, size)| *size).max().unwrap_or(0);
+    let (mut images, mut largest, mut files) = (0, 0, 0);
+    for &(kind, size) in sizes {
+        if kind == Kind::Image {
+            (images, largest) = (images + size, size.max(largest));
+        } else {
+            files += size;
+        }
+    }
     // Archives may have all their layers in common, and zstd makes gzip's output no smaller than that.
-    let least = header + (sum(&files) + largest) / 10 * 6;
-    (least, header + sum(&files) + sum(&images))
+    (header + (files + largest) / 10 * 6, header + files + images)
 }
 
 /// About the size of a file after compressing, by samples of its beginning, middle and end.

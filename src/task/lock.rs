@@ -5,6 +5,8 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use url::Url;
+
 use super::manifest_url::{is_meant_as_url, manifest_url};
 use super::sign_again::sign_again;
 use super::signed::Signed;
@@ -13,10 +15,10 @@ use crate::digest::Descriptor;
 use crate::error::{Error, IoContext, Result};
 use crate::fetch::{self, Fetcher};
 use crate::manifest::edit::with_pins;
-use crate::manifest::{Artifact, ArtifactId, Manifest};
+use crate::manifest::{Artifact, ArtifactId, FILE_NAME, Manifest};
 use crate::path::shell_word;
 use crate::progress::{Progress, Silent};
-use crate::release::read_manifest_text;
+use crate::release::{pin_again, read_manifest_text};
 use crate::signature::{EXTENSION, PublicKey};
 use crate::staged_file::StagedFile;
 
@@ -56,9 +58,10 @@ pub struct NewPin {
 /// # Errors
 /// The manifest is not valid, has changed meanwhile, or an artifact cannot be had; those that could are pinned.
 pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
-    if options.manifest.to_str().is_some_and(is_meant_as_url) {
+    if let Some(text) = options.manifest.to_str().filter(|text| is_meant_as_url(text)) {
+        let pin = Url::parse(text).map_or_else(|_| format!("pack lock {FILE_NAME}"), |url| pin_again(&url));
         return Err(Error::usage("a manifest is pinned in place, and a URL is no place to write to")
-            .hint("download the manifest, and pin it there: pack lock"));
+            .hint(format_args!("download the manifest, and pin it there: {pin}")));
     }
     // The file itself, not a link to it, is what gets new content.
     let path = options.manifest.canonicalize().doing("find the manifest", &options.manifest)?;

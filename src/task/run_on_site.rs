@@ -7,8 +7,18 @@ use super::commands::checking_bundle;
 use super::trust::Trust;
 use crate::bundle::{self, Bundle, CarriedArtifact, Scope, compare_bundle};
 use crate::error::{Error, Result};
+use crate::manifest::Kind;
 use crate::progress::Progress;
 use crate::site::{self, Signals};
+
+/// Whether the bundle at `path` has a product that `pack site` looks after.
+///
+/// # Errors
+/// It is no bundle, or cannot be read.
+pub fn has_product(path: &Path) -> Result<bool> {
+    let bundle = Bundle::open(path)?;
+    Ok(bundle.index().artifacts.iter().any(|artifact| artifact.kind == Kind::Product))
+}
 
 /// Checks every byte of the bundle at `path`, then runs its script with `args` and returns the script's exit code.
 /// `progress` ends before the script starts, which speaks for itself.

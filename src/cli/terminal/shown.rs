@@ -1,5 +1,6 @@
 //! Paths and URLs from outside, as they may be shown.
 
+use std::io::{self, Write};
 use std::path::Path;
 
 use crate::error::is_bidi_control;
@@ -49,17 +50,29 @@ fn is_invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2064}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}')
 }
 
-/// JSON text without a character that could move a cursor or reorder what is read: those are escaped, as JSON allows.
-pub(super) fn inert_json(text: &str) -> String {
-    let mut inert = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c != '\n' && (c.is_control() || is_bidi_control(c)) {
-            inert.push_str(&format!("\\u{:04x}", u32::from(c)));
-        } else {
-            inert.push(c);
+/// Takes JSON as a serializer writes it, and passes it on without a character that could move a cursor or reorder what is
+/// read: those are escaped, as JSON allows.
+pub(super) struct InertJson<W>(pub(super) W);
+
+impl<W: Write> Write for InertJson<W> {
+    fn write(&mut self, json: &[u8]) -> io::Result<usize> {
+        // A serializer writes texts, and cuts none within a character.
+        let text = str::from_utf8(json).map_err(io::Error::other)?;
+        let is_active = |c: char| c != '\n' && (c.is_control() || is_bidi_control(c));
+        let mut rest = text;
+        while let Some(at) = rest.find(is_active) {
+            self.0.write_all(&rest.as_bytes()[..at])?;
+            let mut after = rest[at..].chars();
+            after.next().map_or(Ok(()), |c| write!(self.0, "\\u{:04x}", u32::from(c)))?;
+            rest = after.as_str();
         }
+        self.0.write_all(rest.as_bytes())?;
+        Ok(json.len())
     }
-    inert
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 #[cfg(test)]
@@ -83,7 +96,9 @@ mod tests {
     #[test]
     fn json_is_the_same_value_and_moves_no_cursor() {
         let value = serde_json::json!({ "name": "a\u{9b}2J\u{202e}b\u{7f}数" });
-        let text = inert_json(&serde_json::to_string_pretty(&value).expect("JSON"));
+        let mut text = Vec::new();
+        serde_json::to_writer_pretty(InertJson(&mut text), &value).expect("JSON");
+        let text = String::from_utf8(text).expect("text");
         assert!(
             text.contains("\\u009b") && text.contains("\\u202e") && text.contains("\\u007f") && text.contains('数')
         );

@@ -8,7 +8,9 @@
 
 use std::sync::OnceLock;
 
-use preflate_rs::{PreflateConfig, preflate_whole_deflate_stream, recreate_whole_deflate_stream};
+use preflate_rs::{
+    PreflateConfig, TokenPredictorParameters, preflate_whole_deflate_stream, recreate_whole_deflate_stream,
+};
 
 use super::bit_writer::BitWriter;
 use super::caught_panic::caught;
@@ -121,6 +123,9 @@ impl Reconstruction {
             }
             Method::Predicted { corrections, unmark, paddings } => (corrections, unmark, paddings),
         };
+        if !are_bounded(corrections) {
+            return None;
+        }
         let stream = caught(|| recreate_whole_deflate_stream(context.up_to_end(), corrections))?.ok()?;
         let mut stream = stream.get(stored_size(context.history)..)?.to_vec();
         if let Some(bit) = unmark {
@@ -150,6 +155,21 @@ impl Reconstruction {
             Method::Encoded(..) => 16,
         }
     }
+}
+
+/// Whether corrections have parameters with which preflate comes to an end: with blocks of no tokens it never does, and a
+/// compressor that looks for longer matches than there are, or for more of them than zlib, takes hours for a chunk.
+fn are_bounded(corrections: &[u8]) -> bool {
+    const LONGEST_MATCH: u32 = 258;
+    const MOST_TRIED: u32 = 4_096;
+    // What preflate makes its own corrections of.
+    let decoded = bitcode::decode::<(TokenPredictorParameters, Vec<u8>)>(corrections);
+    decoded.is_ok_and(|(parameters, _)| {
+        parameters.max_token_count > 0
+            && parameters.nice_length <= LONGEST_MATCH
+            && parameters.max_chain <= MOST_TRIED
+            && parameters.window_bits <= 15
+    })
 }
 
 /// The size in bytes of a stored block of `history` bytes, and of none for 0.
@@ -196,4 +216,21 @@ fn predict(chunk: &Chunk) -> Option<Method> {
     let (found, _) = caught(|| preflate_whole_deflate_stream(&stream, &config))?.ok()?;
     let unmark = (!chunk.is_final).then_some(mark);
     Some(Method::Predicted { corrections: found.corrections, unmark, paddings })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_with_which_a_block_makes_no_progress_are_refused() {
+        // Blocks of no tokens: found by a fuzzer, in a recipe of 157 bytes that never came to an end.
+        let mut corrections = vec![0, 0, 4, 0x0e, 0, 2, 2, 1, 2, 0x58];
+        corrections.resize(33, 0);
+        assert!(!are_bounded(&corrections));
+        let content = vec![b'x'; 17_920];
+        let context = Context { content, history: 0, own: 17_920, offset: 0 };
+        let method = Method::Predicted { corrections, unmark: None, paddings: Vec::new() };
+        assert_eq!(Reconstruction { content_size: 17_920, first_bit: 0, bits: 81_913, method }.write(&context), None);
+    }
 }

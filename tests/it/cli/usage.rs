@@ -46,7 +46,7 @@ fn wrong_usage_is_two() {
         &["bundle", "--platform", "vax"],
         &["bundle", "--threads", "18446744073709551615"],
         &["bundle", "--threads", "0"],
-        &["site", "--", "pack", "man"],
+        &["launch", "--", "pack", "man"],
         &["man", "nonsense"],
         &["-q", "-v", "verify"],
     ] {

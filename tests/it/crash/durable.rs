@@ -2,23 +2,17 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
-use crate::support::{PACK, file, noise, skip, write_product};
+use crate::support::strace::{can_trace, traced};
+use crate::support::{PACK, file, noise, texts, write_product};
 
-/// The calls that matter, in order, of `pack` with `words` in `folder`; `None` without `strace`.
-fn traced(folder: &Path, words: &[&str]) -> Option<Vec<String>> {
-    let log = folder.join("log");
-    let mut command = Command::new("strace");
-    command.args(["-f", "-y", "-s", "4096", "-e", "trace=fsync,fdatasync,rename,renameat,renameat2", "-o"]);
-    command.arg(&log).arg(PACK).args(words).current_dir(folder).env("XDG_CACHE_HOME", folder.join(".cache"));
-    let Ok(output) = command.output() else {
-        skip("strace is not installed");
-        return None;
-    };
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let log = fs::read_to_string(log).expect("a log");
-    Some(log.lines().map(str::to_owned).collect())
+/// The calls that matter, in order, of `pack` with `words` in `folder`.
+fn durable_calls(folder: &Path, words: &[&str]) -> Vec<String> {
+    let options = ["-f", "-y", "-s", "4096", "-e", "trace=fsync,fdatasync,rename,renameat,renameat2"];
+    let cache = folder.join(".cache");
+    let (output, log) = traced(folder, &[&[PACK], words].concat(), &options, ("XDG_CACHE_HOME", &cache));
+    assert!(output.status.success(), "{}", texts(&output).1);
+    log.lines().map(str::to_owned).collect()
 }
 
 /// Fails unless the bytes were synced under `partial`, then renamed to `name`, then the folder was synced.
@@ -39,17 +33,20 @@ fn is_durable(calls: &[String], partial: &str, name: &str, folder: &Path) {
 
 #[test]
 fn bytes_are_on_the_disk_before_they_have_their_name() {
+    if !can_trace() {
+        return;
+    }
     let folder = tempfile::tempdir().expect("a temporary folder");
     let root = folder.path().canonicalize().expect("there");
     let content = noise(1, 300_000);
     let digest = pack::digest::Digest::of(&content).hex();
     fs::create_dir(root.join("src")).expect("made");
     write_product(&root.join("src"), "1.0.0", &[file("data", "file", content)]);
-    let Some(calls) = traced(&root, &["download", "-q", "--no-cache", "src"]) else { return };
+    let of_download = durable_calls(&root, &["download", "-q", "--no-cache", "src"]);
     let product = root.join("probe-portable");
-    is_durable(&calls, &digest, "probe-portable/data", &product);
-    is_durable(&calls, "/.manifest.json.", "probe-portable/manifest.json", &product);
-    let Some(calls) = traced(&root, &["bundle", "-q", "-o", "x.run"]) else { return };
-    is_durable(&calls, "/.x.run.", "\"x.run", &root);
-    is_durable(&calls, "/.x.run.sha256.", "x.run.sha256", &root);
+    is_durable(&of_download, &digest, "probe-portable/data", &product);
+    is_durable(&of_download, "/.manifest.json.", "probe-portable/manifest.json", &product);
+    let of_bundle = durable_calls(&root, &["bundle", "-q", "-o", "x.run"]);
+    is_durable(&of_bundle, "/.x.run.", "\"x.run", &root);
+    is_durable(&of_bundle, "/.x.run.sha256.", "x.run.sha256", &root);
 }

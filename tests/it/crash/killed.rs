@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::support::fault::{Reply, Request, serve};
+use crate::support::fault::{dripping, serve_files};
 use crate::support::{PACK, expect, file, manifest, noise, pack, portable, staged};
 use pack::digest::Digest;
 
@@ -54,16 +54,7 @@ fn a_killed_download_is_finished_by_the_next() {
         file("b", "file", noise(2, 3 << 20)),
         file("c/d", "file", noise(3, 1 << 20)),
     ];
-    let mut served: Vec<(String, Vec<u8>)> =
-        files.iter().map(|file| (file.name.to_owned(), file.content.clone())).collect();
-    served.push(("manifest.json".into(), manifest("1.0.0", &files).to_string().into_bytes()));
-    let server = serve(move |request: &Request| {
-        match served.iter().find(|(name, _)| *name == request.path.trim_start_matches('/')) {
-            // Slow enough that a kill finds it at work.
-            Some((_, content)) => Reply::file(request, content).drip(128 << 10, Duration::from_millis(2)),
-            None => Reply::new(404, "not here"),
-        }
-    });
+    let server = serve_files(&files, Some(manifest("1.0.0", &files).to_string()), dripping);
     let folder = tempfile::tempdir().expect("a temporary folder");
     let url = server.url("manifest.json").to_string();
     let words = ["download", url.as_str(), "--no-cache"];

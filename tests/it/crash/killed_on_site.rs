@@ -2,25 +2,17 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use super::killed::{kill_after, moments, time_of, times, with_words};
 use crate::support::engine::Engine;
-use crate::support::fault::{Reply, Request, serve};
+use crate::support::fault::{dripping, serve_files};
 use crate::support::images::{docker_legacy, gzip, image, layer};
 use crate::support::{BUNDLE, expect, file, manifest, noise, pack, portable, texts};
 
 #[test]
 fn a_killed_lock_leaves_the_manifest_as_it_was_or_pinned() {
     let files = [file("a", "file", noise(1, 4 << 20)), file("c/d", "file", noise(3, 1 << 20))];
-    let served = files.each_ref().map(|file| (file.name, file.content.clone()));
-    let server = serve(move |request: &Request| {
-        match served.iter().find(|(name, _)| *name == request.path.trim_start_matches('/')) {
-            // Slow enough that a kill finds it at work.
-            Some((_, content)) => Reply::file(request, content).drip(128 << 10, Duration::from_millis(2)),
-            None => Reply::new(404, "not here"),
-        }
-    });
+    let server = serve_files(&files, None, dripping);
     let mut unpinned = manifest("1.0.0", &files);
     for artifact in unpinned["artifacts"].as_array_mut().expect("a list") {
         let url = server.url(artifact["name"].as_str().expect("a name")).to_string();

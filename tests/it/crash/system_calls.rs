@@ -5,10 +5,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
-use crate::support::fault::{Reply, Request, Server, serve};
-use crate::support::{File, PACK, expect, file, manifest, noise, portable, skip, texts};
+use crate::support::fault::{Reply, serve_files};
+use crate::support::strace::{can_trace, traced};
+use crate::support::{File, PACK, expect, file, manifest, noise, portable, texts};
 
 /// What fails, and how, without any disk or network: files, folders, sockets. Not the loader's, the allocator's, or those
 /// that glibc and Rust's own library end the process at (`futex`, `mmap`, `clone`).
@@ -49,14 +50,10 @@ fn step() -> usize {
     std::env::var("PACK_EVERY_CALL").map_or(47, |step| step.parse().expect("PACK_EVERY_CALL is a number"))
 }
 
-/// `pack` with `words` under `strace`: its output, and what it called, a line each.
-fn traced(folder: &Path, words: &[&str], options: &[String]) -> (Output, String) {
-    let log = folder.join("log");
-    let mut command = Command::new("timeout");
-    command.args(["--signal=KILL", "120", "strace", "-f", "-yy", "-o"]).arg(&log).args(options).arg(PACK).args(words);
-    command.current_dir(folder).env("XDG_CACHE_HOME", folder.join(".cache")).env("NO_COLOR", "1");
-    let output = command.stdin(Stdio::null()).output().expect("strace runs");
-    (output, fs::read_to_string(log).expect("a log"))
+/// `pack` with `words` under `strace` with `options`: its output, and what it called, a line each.
+fn calls(folder: &Path, words: &[&str], options: &[&str]) -> (Output, String) {
+    let (program, cache) = ([&[PACK], words].concat(), folder.join(".cache"));
+    traced(folder, &program, &[&["-f", "-yy"], options].concat(), ("XDG_CACHE_HOME", &cache))
 }
 
 /// How often the busiest thread calls each of `CALLS` between `pack`'s own start and its end.
@@ -86,7 +83,7 @@ fn each_call_fails(words: &[&str], prepare: impl Fn(&Path), is_right: impl Fn(&P
         folder
     };
     let folder = fresh();
-    let (output, log) = traced(folder.path(), words, &[]);
+    let (output, log) = calls(folder.path(), words, &[]);
     assert!(output.status.success(), "{}", texts(&output).1);
     is_right(folder.path(), true);
     let (mut tried, mut failed, mut number) = (0, 0, 0);
@@ -101,7 +98,7 @@ fn each_call_fails(words: &[&str], prepare: impl Fn(&Path), is_right: impl Fn(&P
             let folder = fresh();
             let what = format!("pack {words:?}, call {nth} of {call} fails with {error}");
             let inject = format!("inject={call}:error={error}:when={nth}");
-            let (output, log) = traced(folder.path(), words, &["-e".to_owned(), inject]);
+            let (output, log) = calls(folder.path(), words, &["-e", &inject]);
             // Threads share the work differently each time. And where libraries wake their own threads, no disk and no network
             // can be at fault: they end the process there. A line that is resumed does not tell what it is of.
             let hit: Vec<&str> = log.lines().filter(|line| line.contains("(INJECTED)")).collect();
@@ -125,31 +122,12 @@ fn each_call_fails(words: &[&str], prepare: impl Fn(&Path), is_right: impl Fn(&P
     assert!(tried >= 5 && failed > 0, "pack {words:?}: {tried} tried, {failed} failed");
 }
 
-fn can_trace() -> bool {
-    let found = Command::new("strace").arg("-V").output().is_ok();
-    if !found {
-        skip("failing system calls need strace");
-    }
-    found
-}
-
 fn files() -> [File; 3] {
     [
         file("run.sh", "script", "#!/bin/sh\n"),
         file("a", "file", noise(1, 300_000)),
         file("c/d", "file", noise(3, 5_000)),
     ]
-}
-
-/// A server with the product, whose manifest is as `publish` makes it of its text.
-fn server(manifest: String) -> Server {
-    let mut served: BTreeMap<String, Vec<u8>> =
-        files().iter().map(|file| (file.name.to_owned(), file.content.clone())).collect();
-    served.insert("manifest.json".to_owned(), manifest.into_bytes());
-    serve(move |request: &Request| match served.get(request.path.trim_start_matches('/')) {
-        Some(content) => Reply::file(request, content),
-        None => Reply::new(404, "not here"),
-    })
 }
 
 /// Every file that has its name has its bytes; all are there if `whole`.
@@ -165,7 +143,7 @@ fn files_are_right(folder: &Path, whole: bool) {
 #[test]
 fn a_download_survives_each() {
     if can_trace() {
-        let server = server(manifest("1.0.0", &files()).to_string());
+        let server = serve_files(&files(), Some(manifest("1.0.0", &files()).to_string()), Reply::file);
         let url = server.url("manifest.json").to_string();
         each_call_fails(
             &["download", "-q", &url],
@@ -222,7 +200,7 @@ fn a_lock_survives_each() {
             artifact.remove("size");
             artifact.remove("digest");
         }
-        let server = server(String::new());
+        let server = serve_files(&files(), None, Reply::file);
         for artifact in unpinned["artifacts"].as_array_mut().expect("a list") {
             let url = server.url(artifact["name"].as_str().expect("a name")).to_string();
             artifact["urls"] = serde_json::json!([url]);

@@ -29,7 +29,19 @@ fn a_bad_hint_is_found() {
     assert_eq!(bad(r#"error.hint(format_args!("sh FILE.run ({a})"))"#), 1);
     assert_eq!(bad(r#"error.hint_where_none(format_args!("pack verify x.run"))"#), 1);
     assert_eq!(bad(r#"error.hint(format_args!("pack verify {}", path.display()))"#), 1);
+    assert_eq!(bad(r#"error.hint("pin it: pack lock --update")"#), 1);
+    assert_eq!(bad(r#"error.hint("rm a && pack lock; then again")"#), 1);
+    assert_eq!(bad(r#"error.hint(format_args!("pin it: pack lock --update {}", shell_word(path)))"#), 0);
     assert_eq!(bad(r#"error.hint(format_args!("pack verify {}", shell_word(path))).fact("DIR", path.display())"#), 0);
+}
+
+/// Whether a hint has a `pack lock` without a manifest: that of the folder one is in need not be the one.
+fn locks_nothing(hint: &str) -> bool {
+    let texts = hint.split('"').skip(1).step_by(2);
+    texts.flat_map(|text| text.split("pack lock").skip(1)).any(|after| {
+        let own = after.split(['\'', ';', '&']).next().unwrap_or_default();
+        !own.split_whitespace().any(|word| !word.starts_with("--"))
+    })
 }
 
 /// What stands between the brackets of each hint.
@@ -66,6 +78,7 @@ fn fault(hint: &str) -> Option<String> {
         texts.flat_map(|text| text.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '{' | '}')));
     let placeholder = words.find(|word| PLACEHOLDERS.contains(word));
     match placeholder {
+        None if locks_nothing(hint) => Some("'pack lock' of which manifest?".to_owned()),
         Some(word) => Some(format!("{word} is no name")),
         None if hint.contains("x.run") => Some("x.run is no name".to_owned()),
         None if hint.contains(".display()") => Some("a path is not a word of a shell".to_owned()),

@@ -6,4 +6,5 @@ mod example;
 mod files;
 mod floors;
 mod hints;
+mod products;
 mod self_contained;

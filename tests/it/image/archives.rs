@@ -124,7 +124,7 @@ fn a_compression_that_cannot_be_put_on_again_keeps_the_file_as_it_is() {
             matches!(&analysis.representation, Representation::AsIs(why) if why.contains("cannot be put on again"))
         );
         assert_eq!((analysis.images.len(), analysis.file.digest), (2, Digest::of(&packed)));
-        assert!(layout(&[analysis]).expect("nothing to do").is_empty());
+        assert!(layout(vec![analysis]).expect("nothing to do").is_empty());
     }
 }
 
@@ -157,7 +157,7 @@ fn the_layout_has_each_layer_once_base_first_and_is_the_same_every_time() {
             analyse_bytes(folder.path(), "one.tar.gz", &one, &options()).expect("read"),
             analyse_bytes(folder.path(), "two.tar", &two, &options()).expect("read"),
         ];
-        layout(&analyses).expect("laid out")
+        layout(analyses).expect("laid out")
     };
     let entries = write();
     let names =
@@ -288,7 +288,7 @@ fn a_tag_for_two_images_is_an_error_within_and_across_archives() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let analyses = [("one.tar", one), ("two.tar", two)]
         .map(|(name, made)| analyse_bytes(folder.path(), name, &docker_archive(&[made]), &options()).expect("read"));
-    let error = layout(&analyses).expect_err("one tag, two images");
+    let error = layout(analyses.into()).expect_err("one tag, two images");
     assert_eq!((error.fact_named("artifact"), error.fact_named("other artifact")), (Some("two.tar"), Some("one.tar")));
 }
 

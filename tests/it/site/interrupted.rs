@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
 use super::stick::{SHELLS, Site, site, site_with};
-use crate::support::{PACK_SITE, interruptible, shell, skip};
+use crate::support::strace::{can_trace, ends_in_time, traced};
+use crate::support::{PACK_SITE, shell};
 
 const WAITS: &str = "#!/bin/sh
 trap 'echo got INT; exit 41' INT
@@ -113,30 +112,9 @@ fn interrupted_before_the_script_runs_it_leaves_nothing_either() {
 /// The signals that a terminal, a closed pipe, `ulimit` or an operator sends.
 const SIGNALS: [&str; 6] = ["HUP", "INT", "QUIT", "PIPE", "TERM", "XFSZ"];
 
-/// `program` under `strace`: what it calls.
-fn traced(site: &Site, program: &[&str], inject: &[String]) -> String {
-    let log = site.stick.join("log");
-    let mut command = interruptible("strace");
-    command.arg("-o").arg(&log).args(inject).args(program);
-    command.current_dir(&site.stick).env_remove("PACK_TMPDIR").env("TMPDIR", &site.tmp).stdin(Stdio::null());
-    command.stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
-    let mut child = command.spawn().expect("strace runs");
-    ends_in_time(&mut child, || format!("{program:?} with {inject:?}; its calls:\n{}", shell(&site.stick, "tail log")));
-    fs::read_to_string(log).expect("read")
-}
-
-/// Waits for `child`, and shows what waits for what where that takes too long for anything but a deadlock.
-fn ends_in_time(child: &mut Child, what: impl Fn() -> String) {
-    let begun = Instant::now();
-    while child.try_wait().expect("asked").is_none() {
-        if begun.elapsed() > Duration::from_secs(120) {
-            let processes = shell(Path::new("/"), "ps -e -o pid,ppid,stat,wchan:24,args --forest | tail -n 60");
-            // Where it leads a group, with all of it: what strace held would go on by itself.
-            shell(Path::new("/"), &format!("kill -s KILL -- -{0} 2>/dev/null || kill -s KILL {0}", child.id()));
-            panic!("still there: {}\n{processes}", what());
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
+/// What `program` calls on a site, under `strace` with `options`.
+fn calls_of(site: &Site, program: &[&str], options: &[&str]) -> String {
+    traced(&site.stick, program, options, ("TMPDIR", &site.tmp)).1
 }
 
 /// Runs `program` once for each of 200 system calls, which one of the signals follows, and expects nothing to be left: its
@@ -144,7 +122,7 @@ fn ends_in_time(child: &mut Child, what: impl Fn() -> String) {
 fn interrupt_after_each_call(program: &[&str]) {
     let site = site();
     let program = [program, &[site.bundle.to_str().expect("text"), "--", "a"]].concat();
-    let trace = traced(&site, &program, &[]);
+    let trace = calls_of(&site, &program, &[]);
     let calls: Vec<&str> = trace.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase())).collect();
     let start = calls.iter().position(|call| call.starts_with("execve(\"/proc/self/fd/9\""));
     let (chosen, step) = start.map_or((0..200, 1), |start| (start.saturating_sub(300)..start, 5));
@@ -163,8 +141,8 @@ fn interrupt_after_each_call(program: &[&str]) {
         if signal == "INT" && call == "rt_sigaction" {
             signal = "TERM";
         }
-        let inject = ["-e".to_owned(), format!("inject={call}:signal={signal}:when={nth}")];
-        let trace = traced(&site, &program, &inject);
+        let inject = format!("inject={call}:signal={signal}:when={nth}");
+        let trace = calls_of(&site, &program, &["-e", &inject]);
         tried += 1;
         sent += usize::from(trace.contains(&format!("SIG{signal} {{si_signo")));
         site.nothing_is_left();
@@ -174,8 +152,8 @@ fn interrupt_after_each_call(program: &[&str]) {
 
 #[test]
 fn a_signal_after_any_system_call_leaves_nothing() {
-    if Command::new("strace").arg("-V").output().is_err() {
-        return skip("signals at each system call need strace");
+    if !can_trace() {
+        return;
     }
     std::thread::scope(|scope| {
         scope.spawn(|| interrupt_after_each_call(&[PACK_SITE, "site", "--bundle"]));

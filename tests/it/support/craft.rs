@@ -82,25 +82,32 @@ pub fn with_gap(bytes: &[u8], gap: usize) -> Vec<u8> {
 /// The bundle `bytes` with what `change` makes of its tar stream, in one frame, and every digest and length that follows
 /// from it. Entries stay as they are.
 pub fn with_stream(bytes: &[u8], change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    with_frames(bytes, usize::MAX, change)
+}
+
+/// As [`with_stream`], in frames of so many bytes.
+pub fn with_frames(bytes: &[u8], size: usize, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let (at, _) = index_place(bytes);
-    let mut frame = Vec::new();
-    let mut start = 0;
-    let mut raw_size = 0;
+    let mut made = Vec::new();
     let with_index = with_index_text(bytes, |json| {
         let mut index: Value = serde_json::from_slice(json).expect("the index is JSON");
-        start = index["headerSize"].as_u64().expect("a number") as usize;
+        let start = index["headerSize"].as_u64().expect("a number") as usize;
         let mut stream = zstd::decode_all(&bytes[start..at]).expect("frames");
         change(&mut stream);
-        raw_size = stream.len();
-        frame = zstd::bulk::compress(&stream, 1).expect("memory");
-        index["rawSize"] = raw_size.into();
-        index["frames"] = serde_json::json!([{
-            "offset": start, "size": frame.len(), "rawSize": raw_size, "digest": Digest::of(&frame)
-        }]);
+        made.extend(&bytes[..start]);
+        let mut compressor = zstd::bulk::Compressor::new(1).expect("memory");
+        let frames = stream.chunks(size).map(|raw| {
+            let frame = compressor.compress(raw).expect("memory");
+            let offset = made.len();
+            made.extend(&frame);
+            serde_json::json!({
+                "offset": offset, "size": frame.len(), "rawSize": raw.len(), "digest": Digest::of(&frame)
+            })
+        });
+        index["frames"] = frames.collect();
+        index["rawSize"] = stream.len().into();
         index.to_string().into_bytes()
     });
-    let mut made = bytes[..start].to_vec();
-    made.extend(&frame);
     let offset = made.len() as u64;
     made.extend(&with_index[at..]);
     let trailer = made.len() - TRAILER;

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test server that fails is a failed test")]
 
+mod files;
 pub mod product;
 mod reply;
 
@@ -16,6 +17,7 @@ use std::thread;
 
 use url::Url;
 
+pub use files::{dripping, serve_files};
 pub use reply::Reply;
 
 /// What to answer to a request.

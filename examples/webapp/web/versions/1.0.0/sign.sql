@@ -1,0 +1,1 @@
+INSERT INTO entries (text) VALUES (:'text');

@@ -1,0 +1,1 @@
+INSERT INTO entries (text, length) VALUES (:'text', length(:'text'));

@@ -1,0 +1,168 @@
+//! What the launcher of a bundle calls: the product's script, or `pack` itself on this bundle.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::terminal::Terminal;
+use super::trust::KeyArgs;
+use super::{CommandLine, site};
+use crate::bundle::Bundle;
+use crate::error::{Error, Result};
+use crate::path::shell_word;
+use crate::site::Signals;
+use crate::task::run_on_site;
+use crate::task::site::installed;
+
+/// Commands that take the bundle as their first word.
+const ON_THIS_BUNDLE: [&str; 5] = ["cat", "extract", "inspect", "load", "verify"];
+
+/// First words that are not the product's unless `--` stands before them, and what they mean after `pack`: looking must
+/// not install.
+const NOT_FOR_THE_PRODUCT: [(&str, &str); 8] = [
+    ("verify", "verify"),
+    ("check", "verify"),
+    ("inspect", "inspect"),
+    ("info", "inspect"),
+    ("list", "inspect"),
+    ("extract", "extract DIR"),
+    ("cat", "cat NAME"),
+    ("load", "load"),
+];
+
+/// Called by the launcher at the beginning of a bundle
+#[derive(Args)]
+pub(super) struct LaunchArgs {
+    /// The bundle
+    #[arg(long)]
+    bundle: PathBuf,
+    #[command(flatten)]
+    key: KeyArgs,
+    /// What was typed after the bundle's name
+    #[arg(last = true, allow_hyphen_values = true)]
+    words: Vec<OsString>,
+}
+
+/// Does what the launcher asks for; `pack` runs what was typed after that word.
+pub(super) fn run(mut args: LaunchArgs, terminal: &Terminal, signals: Signals, pack: CommandLine) -> Result<u8> {
+    let mut words = std::mem::take(&mut args.words);
+    take_key(&mut words, &mut args.key, &args.bundle)?;
+    let first = words.first().and_then(|word| word.to_str()).unwrap_or_default();
+    if first != "pack" && run_on_site::has_product(&args.bundle)? {
+        let line = for_the_engine(&args.bundle, &words, args.key.typed());
+        if site::takes_bundle(&line[2])
+            && let Some(judge) = installed::judge(&args.bundle)?
+        {
+            terminal.note(&format!("this host's own pack judges the bundle: {}", judge.display()));
+            return Err(installed::hand_over(&judge, &line[1..]));
+        }
+        return Ok(pack(line, signals));
+    }
+    match first {
+        "pack" => return Ok(pack(on_this_bundle(&args.bundle, &words[1..], args.key.typed()), signals)),
+        "--" => drop(words.remove(0)),
+        "--help" | "-h" | "help" => {
+            let bundle = Bundle::open(&args.bundle)?;
+            terminal.text(&both_worlds(&bundle))?;
+            if bundle.index().run.is_none() {
+                return Ok(0);
+            }
+        }
+        _ => refuse_what_is_not_for_the_product(&args.bundle, first)?,
+    }
+    run_on_site::run(&args.bundle, &words, &args.key.read()?, signals, terminal.progress())
+}
+
+/// Takes `--pubkey KEY` off the beginning: there it is for `pack`, not for the product.
+fn take_key(words: &mut Vec<OsString>, key: &mut KeyArgs, bundle: &Path) -> Result<()> {
+    let Some(rest) = words.first().and_then(|word| word.as_bytes().strip_prefix(b"--pubkey")) else { return Ok(()) };
+    let typed = match rest {
+        [] if words.len() > 1 => Some(words.remove(1)),
+        [] => None,
+        [b'=', value @ ..] => Some(OsStr::from_bytes(value).to_owned()),
+        _ => return Ok(()),
+    };
+    words.remove(0);
+    let Some(typed) = typed else {
+        let file = shell_word(bundle);
+        return Err(Error::usage("--pubkey needs a key")
+            .hint(format_args!("sh {file} --pubkey release.pub; for the product: sh {file} -- --pubkey")));
+    };
+    key.set(typed);
+    Ok(())
+}
+
+/// What is typed after the name of a bundle whose product `pack` itself looks after: `pack site VERB …`. Without a verb it
+/// is installed.
+fn for_the_engine(bundle: &Path, words: &[OsString], key: Option<&OsStr>) -> Vec<OsString> {
+    let mut line: Vec<OsString> = vec!["pack".into(), "site".into()];
+    let first = words.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
+    let (verb, rest) = match first.as_str() {
+        "--help" | "-h" | "help" => (OsStr::new("--help"), &words[..0]),
+        word if word.is_empty() || word.starts_with('-') => (OsStr::new("install"), words),
+        _ => (words[0].as_os_str(), &words[1..]),
+    };
+    line.push(verb.to_owned());
+    if site::takes_bundle(verb) {
+        line.push(bundle.into());
+        line.extend(key.into_iter().flat_map(|key| [OsStr::new("--pubkey"), key]).map(OsStr::to_owned));
+    } else if site::takes_name(verb) {
+        // What the bundle is of, and not what else this host has.
+        if let Ok(bundle) = Bundle::open(bundle) {
+            line.extend(["--name".into(), bundle.index().name.clone().into()]);
+        }
+    }
+    line.extend(rest.iter().cloned());
+    line
+}
+
+fn refuse_what_is_not_for_the_product(bundle: &Path, first: &str) -> Result<()> {
+    let bare = first.strip_prefix("--").unwrap_or(first);
+    let Some((_, meant)) = NOT_FOR_THE_PRODUCT.iter().find(|(word, _)| *word == bare) else { return Ok(()) };
+    let file = shell_word(bundle);
+    Err(Error::usage(format_args!("'{first}' could be meant for pack or for the product: nothing was run"))
+        .fact("for pack", format_args!("sh {file} pack {meant}"))
+        .fact("for the product", format_args!("sh {file} -- {first}"))
+        .hint(format_args!("sh {file} pack {meant}")))
+}
+
+/// What can be typed after a bundle's name.
+fn both_worlds(bundle: &Bundle) -> String {
+    let (index, file) = (bundle.index(), shell_word(bundle.path()));
+    let run = match &index.run {
+        Some(run) => format!("checks every byte, then runs its {run} with ARGS"),
+        None => "this bundle runs nothing".to_owned(),
+    };
+    format!(
+        "{name} {version} for {platform}, in one file:\n
+  sh {file} [ARGS...]             {run}
+  sh {file} -- ARGS...            the same, where ARGS begin with a word of pack
+  sh {file} --pubkey KEY [ARGS…]  the same, if KEY signed it
+  sh {file} pack verify           checks every byte
+  sh {file} pack inspect          shows what is inside
+  sh {file} pack extract DIR      gives the files back
+  sh {file} pack cat NAME         writes one of them to standard output
+  sh {file} pack load             loads the images into Docker
+  sh {file} pack --help           shows all that pack does here
+",
+        name = index.name,
+        version = index.version,
+        platform = index.platform
+    )
+}
+
+/// `pack verify …` typed after a bundle's name means `pack verify BUNDLE …`.
+fn on_this_bundle(bundle: &Path, words: &[OsString], key: Option<&OsStr>) -> Vec<OsString> {
+    let mut line: Vec<OsString> = vec!["pack".into()];
+    line.extend(words.iter().cloned());
+    let verb = words.iter().position(|word| !word.to_string_lossy().starts_with('-'));
+    if let Some(verb) = verb
+        && ON_THIS_BUNDLE.iter().any(|known| *known == words[verb])
+    {
+        let key = key.into_iter().flat_map(|key| [OsStr::new("--pubkey"), key]);
+        line.splice(verb + 2..verb + 2, key.chain([bundle.as_os_str()]).map(OsStr::to_owned));
+    }
+    line
+}

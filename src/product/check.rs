@@ -1,0 +1,164 @@
+//! What the types of a product do not say: names are plain, and what is named is there.
+
+use std::collections::BTreeSet;
+
+use super::{HookVerb, OptionType, Product, SCHEMA_VERSION};
+
+/// Names that a template's values have already.
+const TAKEN: [&str; 2] = ["installDir", "version"];
+
+/// Whether a text needs no quoting anywhere that a name ends up: YAML, a shell's variable, a file name.
+fn is_plain(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    !name.is_empty()
+        && name.len() <= 64
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(allowed)
+}
+
+/// Whether a folder's path needs no quoting anywhere that it ends up.
+pub(super) fn is_plain_path(path: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let part = |part: &str| !part.is_empty() && part != "." && part != ".." && part.chars().all(allowed);
+    path.strip_prefix('/').is_some_and(|path| path.split('/').all(part))
+}
+
+impl Product {
+    /// Whether a path can be the install dir: absolute, of letters, digits, `.`, `_` and `-`.
+    pub fn is_install_dir(path: &str) -> bool {
+        is_plain_path(path)
+    }
+
+    pub(super) fn check(&self) -> Result<(), String> {
+        if self.schema_version != SCHEMA_VERSION {
+            return Err(format!("schemaVersion is {}; this pack reads {SCHEMA_VERSION}", self.schema_version));
+        }
+        if !is_plain_path(&self.install_dir) {
+            return Err(format!(
+                "installDir is not an absolute path of letters, digits, '.', '_' and '-': {}",
+                self.install_dir
+            ));
+        }
+        self.check_options()?;
+        for name in self.services.keys().chain(&self.secrets) {
+            if !is_plain(name) {
+                return Err(format!("the name '{name}' has other characters than letters, digits, '-' and '_'"));
+            }
+        }
+        let keys = self.configuration.iter().flat_map(|configuration| &configuration.keys);
+        for (name, key) in keys.clone() {
+            key.check().map_err(|why| format!("the key '{name}' of the configuration {why}"))?;
+        }
+        let keys = keys.map(|(name, key)| (name, &key.when));
+        let services = self.services.iter().map(|(name, spec)| (name, &spec.when));
+        let probes = self.gate.probes.iter().map(|probe| (&probe.service, &probe.when));
+        for (name, when) in services.chain(probes).chain(keys) {
+            if let Some(switch) = when
+                && self.options.get(switch).is_none_or(|option| option.kind != OptionType::Switch)
+            {
+                return Err(format!("'{name}' runs when '{switch}', which is no option of type switch"));
+            }
+        }
+        if let Some(probe) = self.gate.probes.iter().find(|probe| probe.command.is_empty()) {
+            return Err(format!("a probe of '{}' has no command", probe.service));
+        }
+        for folder in &self.folders {
+            if u32::from_str_radix(&folder.mode, 8).map_or(true, |mode| mode > 0o7777) {
+                return Err(format!("the mode of {} is not octal: {}", folder.path, folder.mode));
+            }
+        }
+        let distinct: BTreeSet<&str> = self.secrets.iter().map(String::as_str).collect();
+        if distinct.len() != self.secrets.len() {
+            return Err("a secret is named twice".to_owned());
+        }
+        if self.hooks.contains_key(&HookVerb::Dump) != self.hooks.contains_key(&HookVerb::Restore) {
+            return Err("hooks: dump and restore belong together".to_owned());
+        }
+        if self.hooks.contains_key(&HookVerb::Dump) && self.stores().is_empty() {
+            return Err("hooks: a dump needs a service with 'store: true'".to_owned());
+        }
+        if self.dump.keep == 0 || self.dump.suffix.contains('/') || !self.dump.suffix.starts_with('.') {
+            return Err("dump: keep is at least 1, and suffix begins with a dot".to_owned());
+        }
+        if self.gate.timeout < self.gate.steady {
+            return Err("gate: timeout is shorter than steady".to_owned());
+        }
+        Ok(())
+    }
+
+    fn check_options(&self) -> Result<(), String> {
+        for (name, option) in &self.options {
+            if !is_plain(name) || TAKEN.contains(&name.as_str()) {
+                return Err(format!("an option cannot be called '{name}'"));
+            }
+            option
+                .check(&option.default)
+                .map_err(|allowed| format!("the default of option '{name}' is not {allowed}"))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "
+schemaVersion: 1
+title: Guest book
+stack: stack.yaml
+installDir: /usr/local/guestbook
+needs: { cores: 2, memory: 512MiB }
+options:
+  port: { type: port, default: 8080 }
+  cache: { type: switch, default: true }
+services: { db: { store: true }, cache: { when: cache } }
+folders: [{ path: data/db, mode: \"0700\", store: true }]
+secrets: [db-password]
+configuration:
+  file: data/config.yaml
+  keys:
+    SECRET: { random: true }
+    LEVEL: { type: choice, values: [warning, error], default: warning }
+    CACHE_SIZE: { type: number, default: 5, max: 9, when: cache }
+hooks: { dump: hook.sh, restore: hook.sh }
+gate: { probes: [{ service: web, command: [\"true\"] }] }
+";
+
+    #[test]
+    fn a_product_is_read() {
+        let product = Product::parse(GOOD, "test").expect("valid");
+        assert_eq!(product.stores(), BTreeSet::from(["db".to_owned()]));
+        assert_eq!((product.needs.cores, product.needs.memory.0, product.gate.steady), (2, 512 << 20, 10));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (from, to, why) in [
+            ("schemaVersion: 1", "schemaVersion: 2", "schemaVersion is 2"),
+            ("title: Guest book", "titel: x", "titel"),
+            ("stack: stack.yaml", "stack: ../x", "leaves its folder"),
+            ("/usr/local/guestbook", "relative", "installDir"),
+            ("/usr/local/guestbook", "/a/../b", "installDir"),
+            ("default: 8080", "default: 0", "a port from 1"),
+            ("  cache: { type", "  port: { type", "duplicate"),
+            ("when: cache", "when: port", "no option of type switch"),
+            ("when: cache", "when: other", "no option of type switch"),
+            ("\"0700\"", "\"99\"", "not octal"),
+            ("[db-password]", "[a, a]", "twice"),
+            ("[db-password]", "[\"a b\"]", "other characters"),
+            (", restore: hook.sh", "", "belong together"),
+            ("store: true },", "store: false },", "store: true"),
+            ("[\"true\"]", "[]", "no command"),
+            ("memory: 512MiB", "memory: lots", "no size"),
+            ("{ random: true }", "{ random: true, type: text }", "and has a type"),
+            ("{ random: true }", "{}", "has no type"),
+            ("default: warning", "default: loud", "one of"),
+            ("when: cache }\n", "when: none }\n", "no option of type switch"),
+        ] {
+            assert!(GOOD.contains(from), "{from}");
+            let error = Product::parse(&GOOD.replacen(from, to, 1), "test").expect_err(to);
+            assert!(error.to_string().contains(why), "{to}: {error}");
+        }
+    }
+}

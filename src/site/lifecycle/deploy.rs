@@ -1,0 +1,138 @@
+//! A stage of a stack, given to the engine by image ID.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::docker::{lines, order};
+use super::instance::Instance;
+use super::observe::observe;
+use super::place::Place;
+use crate::error::{Error, Result};
+use crate::path::shell_word;
+use crate::site::engine;
+use crate::small_file;
+use crate::stack::{self, Stage, overlay};
+use crate::staged_file::StagedFile;
+use crate::yaml;
+
+/// How long containers may take to end.
+const LONGEST_END: Duration = Duration::from_secs(180);
+
+/// What was given to the engine.
+#[derive(Debug)]
+pub(super) struct Deployment {
+    /// The engine's image IDs by service.
+    pub(super) images: BTreeMap<String, String>,
+    /// The tasks that had failed before.
+    pub(super) failed_before: BTreeSet<String>,
+}
+
+/// Deploys a stage of `instance`. What is not in that stage ends.
+///
+/// # Errors
+/// The stack is not valid, an image of it is not on this host, or the engine refuses.
+pub(super) fn deploy(instance: &Instance, stage: Stage, place: &Place) -> Result<Deployment> {
+    let document = instance.render(&template(instance)?, stage)?;
+    let images = images_by_service(&document);
+    check_images(instance, &images)?;
+    let file = write(instance, stage, place, &document)?;
+    let failed_before = observe(instance.name())?.failures();
+    let shown = file.display().to_string();
+    let words = ["stack", "deploy", "--prune", "--resolve-image", "never", "-c", &shown, instance.name()];
+    order(&words).map_err(|error| {
+        let over = instance.override_file();
+        let over = if over.exists() { format!(" and {}", shell_word(&over)) } else { String::new() };
+        error.hint(format_args!("see what it refuses: {}{over}", shell_word(&file)))
+    })?;
+    // A service whose image was changed by hand keeps that one, for the stack file's has not changed.
+    for (service, image) in &images {
+        let full = format!("{}_{service}", instance.name());
+        let has = order(&["service", "inspect", "--format", "{{.Spec.TaskTemplate.ContainerSpec.Image}}", &full])?;
+        if has.trim() != image {
+            order(&["service", "update", "--quiet", "--detach", "--no-resolve-image", "--image", image, &full])?;
+        }
+    }
+    Ok(Deployment { images, failed_before })
+}
+
+/// The product's template with the operator's file laid over it.
+fn template(instance: &Instance) -> Result<Value> {
+    let mut template = instance.files.template().clone();
+    let path = instance.override_file();
+    let Some(text) = small_file::read_if_there(&path, 1 << 20)? else { return Ok(template) };
+    let wrong = |why: String| {
+        Error::failed("the operator's stack file is not valid").fact("path", path.display()).fact("reason", why).hint(
+            format_args!("what runs was not touched; correct it, or move it away: mv {0} {0}.off", shell_word(&path)),
+        )
+    };
+    let over: Value = yaml::read(&String::from_utf8_lossy(&text)).map_err(wrong)?;
+    if over.is_null() {
+        return Ok(template);
+    }
+    let services = over.get("services").and_then(Value::as_object);
+    if let Some((name, _)) = services.into_iter().flatten().find(|(_, service)| service.get("image").is_some()) {
+        return Err(wrong(format!("'{name}' names an image there: images are those that were carried and proved")));
+    }
+    overlay(&mut template, over);
+    stack::images_of(&template, &path.display().to_string())?;
+    Ok(template)
+}
+
+fn images_by_service(document: &Value) -> BTreeMap<String, String> {
+    let services = document.get("services").and_then(Value::as_object).into_iter().flatten();
+    services.filter_map(|(name, service)| Some((name.clone(), service.get("image")?.as_str()?.to_owned()))).collect()
+}
+
+/// The engine must have each image: what it lacks it would ask a registry for.
+fn check_images(instance: &Instance, images: &BTreeMap<String, String>) -> Result<()> {
+    for (service, id) in images {
+        if engine::look_up(id)?.is_none() {
+            return Err(Error::failed("an image is not on this host any more")
+                .fact("service", service)
+                .fact("image", id)
+                .hint(format_args!(
+                    "install {} {} again from its bundle",
+                    instance.name(),
+                    instance.deployed().version
+                )));
+        }
+    }
+    Ok(())
+}
+
+fn write(instance: &Instance, stage: Stage, place: &Place, document: &Value) -> Result<PathBuf> {
+    let file = if stage == Stage::Open { instance.stack_file() } else { place.stage_file() };
+    let text = yaml::write(document);
+    let head =
+        "# Made by pack at each installation. Changes belong into docker-stack.override.yaml, which is laid over it.\n";
+    StagedFile::write(&file, format!("{head}{text}").as_bytes(), 0o600)?;
+    Ok(file)
+}
+
+/// Takes the stack away and waits until its containers and networks are gone. Data stays.
+///
+/// # Errors
+/// The engine refuses, or something of it is still there after three minutes.
+pub(super) fn remove(name: &str) -> Result<()> {
+    let label = format!("label=com.docker.stack.namespace={name}");
+    order(&["stack", "rm", name])?;
+    let deadline = Instant::now() + LONGEST_END;
+    loop {
+        let containers = order(&["ps", "--all", "--quiet", "--filter", &label])?;
+        let networks = order(&["network", "ls", "--quiet", "--filter", &label])?;
+        let left = lines(&containers).count() + lines(&networks).count();
+        if left == 0 {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            return Err(Error::failed("a part of the stack does not end").fact("stack", name).fact("left", left).hint(
+                format_args!("see what it is: docker ps --all --filter {label}; docker network ls --filter {label}"),
+            ));
+        }
+        thread::sleep(Duration::from_millis(500));
+    }
+}

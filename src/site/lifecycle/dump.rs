@@ -1,0 +1,155 @@
+//! The database in a file: made and judged, put back, and how many are kept.
+
+use std::fs::{self, File, Permissions};
+use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::hook::Hook;
+use super::instance::Instance;
+use super::place::make_folder;
+use super::watch::Watch;
+use crate::error::{Error, IoContext, Result};
+use crate::product::HookVerb;
+use crate::room;
+use crate::staged_file::sync_folder_of;
+
+/// Whether the product can dump what this instance keeps: it has the hook, and the database is its own.
+pub(super) fn is_possible(instance: &Instance) -> bool {
+    instance.files.hook(HookVerb::Dump).is_some() && !instance.stores().is_empty()
+}
+
+/// Writes the database into `folder`, under a name that begins with `stem`, and returns where.
+///
+/// # Errors
+/// There is no room, the hook fails, or what it wrote is not whole: then no file has the name.
+pub(super) fn make(instance: &Instance, folder: &Path, stem: &str, watch: Watch<'_>) -> Result<PathBuf> {
+    let hook = Hook::of(instance, HookVerb::Dump).ok_or_else(|| no_hook(instance, HookVerb::Dump))?;
+    make_folder(folder, 0o700)?;
+    let suffix = &instance.product().dump.suffix;
+    let last = latest(folder, suffix).and_then(|path| fs::metadata(path).ok()).map_or(0, |metadata| metadata.len());
+    room::check_for_root(
+        last + last / 5,
+        folder,
+        "make room there, then the same command again; what runs was not touched",
+    )?;
+    let now = Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
+    let target = (0..)
+        .map(|number| {
+            folder
+                .join(format!("{stem}-{now}{}{suffix}", if number == 0 { String::new() } else { format!(".{number}") }))
+        })
+        .find(|path| !path.exists())
+        .unwrap_or_default();
+    let mut partial = target.clone().into_os_string();
+    partial.push(".partial");
+    let partial = PathBuf::from(partial);
+    let made = hook
+        .run(&[&partial.display().to_string()], watch)
+        .and_then(|_| check(&partial, instance.product().dump.ends.as_deref()));
+    if let Err(error) = made {
+        // A half dump is none.
+        let _ = fs::remove_file(&partial);
+        return Err(error.hint_where_none("see what it needs, then the same command again; what runs was not touched"));
+    }
+    fs::rename(&partial, &target).doing("put in place", &target)?;
+    sync_folder_of(&target)?;
+    Ok(target)
+}
+
+/// Checks that a dump is whole, and puts it on the disk.
+fn check(path: &Path, ends: Option<&str>) -> Result<()> {
+    let mut file = File::open(path).doing("read the dump", path)?;
+    let size = file.metadata().doing("look at", path)?.len();
+    let wrong = |why: String| Error::failed("the dump is not whole").fact("path", path.display()).fact("reason", why);
+    if size == 0 {
+        return Err(wrong("it is empty".to_owned()));
+    }
+    if let Some(ends) = ends {
+        let mut tail = Vec::new();
+        file.seek(SeekFrom::Start(size.saturating_sub(4_096))).doing("read the dump", path)?;
+        (&mut file).take(4_096).read_to_end(&mut tail).doing("read the dump", path)?;
+        if !String::from_utf8_lossy(&tail).contains(ends) {
+            return Err(wrong(format!("its end has not the text '{ends}'")));
+        }
+    }
+    file.set_permissions(Permissions::from_mode(0o600)).doing("set the mode of", path)?;
+    file.sync_all().doing("write", path)
+}
+
+/// Puts a dump back. The services that keep data run.
+///
+/// # Errors
+/// The file is not there or not whole, or the hook fails.
+pub(super) fn restore(instance: &Instance, dump: &Path, watch: Watch<'_>) -> Result<()> {
+    let hook = Hook::of(instance, HookVerb::Restore).ok_or_else(|| no_hook(instance, HookVerb::Restore))?;
+    check(dump, instance.product().dump.ends.as_deref())?;
+    hook.run(&[&dump.display().to_string()], watch).map(drop)
+}
+
+fn no_hook(instance: &Instance, verb: HookVerb) -> Error {
+    Error::failed(format_args!("{} has no hook '{}'", instance.product().title, verb.as_str()))
+        .fact("version", &instance.deployed().version)
+        .hint("save its data by its own means")
+}
+
+/// Keeps the `keep` newest dumps of `folder` and removes the rest; `made`, which was just made, stays whatever the clock says.
+pub(super) fn rotate(folder: &Path, suffix: &str, keep: usize, made: &Path) {
+    let mut dumps = named(folder, suffix);
+    dumps.retain(|path| path != made);
+    dumps.sort();
+    let over = (dumps.len() + 1).saturating_sub(keep);
+    for old in dumps.into_iter().take(over) {
+        // One that stays takes up room, no more.
+        let _ = fs::remove_file(old);
+    }
+}
+
+fn named(folder: &Path, suffix: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.filter(|path| path.to_string_lossy().ends_with(suffix)).collect()
+}
+
+fn latest(folder: &Path, suffix: &str) -> Option<PathBuf> {
+    named(folder, suffix)
+        .into_iter()
+        .max_by_key(|path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dump_that_was_just_made_stays_whatever_the_clock_says() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for number in 0..168 {
+            fs::write(folder.path().join(format!("x-2099{number:04}.sql")), "later").expect("written");
+        }
+        let made = folder.path().join("x-20260101.sql");
+        fs::write(&made, "now").expect("written");
+        fs::write(folder.path().join("other.txt"), "").expect("written");
+        rotate(folder.path(), ".sql", 3, &made);
+        let mut left: Vec<String> = fs::read_dir(folder.path())
+            .expect("read")
+            .flatten()
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
+        left.sort();
+        assert_eq!(left, ["other.txt", "x-20260101.sql", "x-20990166.sql", "x-20990167.sql"]);
+    }
+
+    #[test]
+    fn a_half_dump_is_told() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("x");
+        fs::write(&path, "").expect("written");
+        assert!(check(&path, None).is_err());
+        fs::write(&path, format!("{}-- done\n", "row\n".repeat(5_000))).expect("written");
+        assert!(check(&path, Some("-- done")).is_ok());
+        assert!(check(&path, Some("-- complete")).is_err());
+        assert!(check(&folder.path().join("none"), None).is_err());
+    }
+}

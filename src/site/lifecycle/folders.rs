@@ -1,0 +1,107 @@
+//! The install dir: the product's folders and secrets.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::configuration::Configuration;
+use super::instance::Instance;
+use super::place::make_folder;
+use super::random::random_hex;
+use crate::error::{Error, IoContext, Result};
+use crate::path::shell_word;
+use crate::staged_file::StagedFile;
+
+/// What an earlier installation has left: what of it is missing is lost, and not new.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct RanBefore {
+    /// Data that only its secrets open.
+    pub(super) data: bool,
+    /// A configuration file.
+    pub(super) configuration: bool,
+}
+
+/// Makes what is missing.
+///
+/// # Errors
+/// A folder of the database is empty or a secret is gone although the product ran before; or an I/O error.
+pub(super) fn prepare(instance: &Instance, ran_before: RanBefore) -> Result<()> {
+    make_folder(instance.install_dir(), 0o755)?;
+    for folder in &instance.product().folders {
+        let path = folder.path.below(instance.install_dir());
+        if ran_before.data && folder.store && is_empty(&path) {
+            return Err(lost("the folder of the database is empty", &path));
+        }
+        if !path.is_dir() {
+            make_folder(&path, 0o755)?;
+            let mode = u32::from_str_radix(&folder.mode, 8).unwrap_or(0o755);
+            fs::set_permissions(&path, Permissions::from_mode(mode)).doing("set the mode of", &path)?;
+        }
+    }
+    if let Some(configuration) = Configuration::of(instance) {
+        configuration.prepare(instance, ran_before.configuration)?;
+    }
+    for name in &instance.product().secrets {
+        let path = secret_file(instance, name);
+        if path.exists() {
+            continue;
+        }
+        // A new one would not open the data that the old one locked.
+        if ran_before.data {
+            return Err(lost("a secret is gone", &path));
+        }
+        make_folder(&instance.install_dir().join("secrets"), 0o700)?;
+        StagedFile::write(&path, random_hex()?.as_bytes(), 0o600)?;
+    }
+    Ok(())
+}
+
+/// Whether the product has left data that only its secrets open.
+pub(super) fn has_data(instance: &Instance) -> bool {
+    let stores = instance.product().folders.iter().filter(|folder| folder.store);
+    stores.map(|folder| folder.path.below(instance.install_dir())).any(|path| !is_empty(&path))
+}
+
+/// Sets the folders of the database aside and makes empty ones, for a version that cannot read what is in them.
+///
+/// # Errors
+/// An I/O error.
+pub(super) fn set_data_aside(instance: &Instance, name: &str) -> Result<Vec<PathBuf>> {
+    let mut aside = Vec::new();
+    for folder in instance.product().folders.iter().filter(|folder| folder.store) {
+        let path = folder.path.below(instance.install_dir());
+        if is_empty(&path) {
+            continue;
+        }
+        let target = (0..)
+            .map(|number| {
+                PathBuf::from(format!(
+                    "{}.{name}{}",
+                    path.display(),
+                    if number == 0 { String::new() } else { format!(".{number}") }
+                ))
+            })
+            .find(|path| !path.exists())
+            .unwrap_or_default();
+        fs::rename(&path, &target).doing("set aside", &path)?;
+        aside.push(target);
+    }
+    Ok(aside)
+}
+
+fn secret_file(instance: &Instance, name: &str) -> PathBuf {
+    instance.install_dir().join("secrets").join(name)
+}
+
+fn is_empty(folder: &Path) -> bool {
+    fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none())
+}
+
+fn lost(what: &str, path: &Path) -> Error {
+    Error::failed(format_args!("{what}, although the product has run here before")).fact("path", path.display()).hint(
+        format_args!(
+            "put it back from a backup; is its disk mounted? see: df -h {}",
+            shell_word(path.parent().unwrap_or(path))
+        ),
+    )
+}

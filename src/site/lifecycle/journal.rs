@@ -1,0 +1,97 @@
+//! A change of what runs that has not come to its end: written and synced before each step, removed at the end.
+//!
+//! ```text
+//!             nothing but ports closed                the new version may have changed the data
+//!          ┌──────────┐   ┌──────────┐   ┌───────────┐ gate ┌─────────┐
+//! begin ──▶│ Closing  │──▶│ Dumping  │──▶│ Deploying │─────▶│ Opening │──▶ committed: State is written
+//!          └────┬─────┘   └────┬─────┘   └─────┬─────┘      └────┬────┘
+//!               │ failed       │               │ failed          │ failed; after a power cut it goes on first
+//!               ▼              ▼               ▼                 ▼
+//!             the old version opens        ┌───────────────────────┐
+//!             its ports again              │ Returning: dump back, │──▶ the old version, as it was
+//!                                          │ old version up        │
+//!                                          └───────────────────────┘
+//! ```
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::place::Place;
+use super::state::{State, read_document, write_document};
+use crate::error::Result;
+use crate::own_file;
+use crate::staged_file::sync_folder_of;
+
+/// A step of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Phase {
+    /// Ports close, and all but the services that keep data end.
+    Closing,
+    /// The database is written to a file.
+    Dumping,
+    /// The new version starts behind closed ports.
+    Deploying,
+    /// It has passed its gate; ports open.
+    Opening,
+    /// The old version comes back, and its database.
+    Returning,
+}
+
+/// What is being changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Journal {
+    /// How far it has come.
+    pub(super) phase: Phase,
+    /// What ran before; nothing at a first installation.
+    pub(super) from: Option<State>,
+    /// What is to run.
+    pub(super) to: State,
+    /// The database of `from`, once it is written.
+    pub(super) dump: Option<PathBuf>,
+    /// A dump that is to be put back before `to` starts.
+    pub(super) restore: Option<PathBuf>,
+    /// Why it goes back.
+    pub(super) reason: Option<String>,
+}
+
+impl Journal {
+    /// The change of the product at `place` that has not come to its end, if there is one.
+    ///
+    /// # Errors
+    /// The file cannot be read or understood.
+    pub(super) fn read(place: &Place) -> Result<Option<Self>> {
+        let way_out =
+            "move it away, and install again from the bundle: what runs and its data stay as they are until then";
+        read_document(&place.journal(), way_out)
+    }
+
+    /// Goes on to a phase, on the disk.
+    ///
+    /// # Errors
+    /// It cannot be written: the change stays in the phase before.
+    pub(super) fn enter(&mut self, phase: Phase, place: &Place) -> Result<()> {
+        self.phase = phase;
+        self.write(place)
+    }
+
+    /// Writes it, whole and synced.
+    ///
+    /// # Errors
+    /// An I/O error; the file is then as it was.
+    pub(super) fn write(&self, place: &Place) -> Result<()> {
+        // It names options, which may be secrets.
+        write_document(&place.journal(), self, 0o600)
+    }
+
+    /// The change has come to its end.
+    ///
+    /// # Errors
+    /// It cannot be removed.
+    pub(super) fn close(self, place: &Place) -> Result<()> {
+        own_file::remove(&place.journal())?;
+        sync_folder_of(&place.journal())
+    }
+}

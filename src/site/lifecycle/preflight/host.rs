@@ -1,0 +1,141 @@
+//! The host: its processors, memory, disks, kernel and ports.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{Finding, Level};
+use crate::path::shell_word;
+use crate::platform::Platform;
+use crate::room;
+use crate::site::lifecycle::instance::Instance;
+
+/// The ports by which nodes of a swarm talk to each other.
+const SWARM: [u16; 2] = [2377, 7946];
+
+pub(super) fn look(instance: &Instance, findings: &mut Vec<Finding>) {
+    let needs = &instance.product().needs;
+    let mut error = |code, what: String, remedy: String| findings.push(Finding::new(Level::Error, code, what, remedy));
+    if !rustix::process::geteuid().is_root() {
+        error("root", "this run has no root rights".to_owned(), "the same command with sudo".to_owned());
+    }
+    if Platform::host().is_none() {
+        error(
+            "platform",
+            "this host's architecture is neither amd64 nor arm64".to_owned(),
+            "use another host".to_owned(),
+        );
+    }
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    if (cores as u64) < u64::from(needs.cores) {
+        error("cores", format!("{cores} processors, {} are needed", needs.cores), "a larger host".to_owned());
+    }
+    // A host "with 4 GB" reports up to a tenth less.
+    if let Some(memory) = memory()
+        && memory < needs.memory.0 / 10 * 9
+    {
+        error(
+            "memory",
+            format!("{} of memory, {} are needed", room::shown(memory), needs.memory),
+            "a larger host".to_owned(),
+        );
+    }
+    if let Ok(kernel) = fs::read_to_string("/proc/sys/kernel/osrelease")
+        && !is_at_least(kernel.trim(), &needs.kernel)
+    {
+        let remedy = format!("a system with Linux {} or newer", needs.kernel);
+        error("kernel", format!("Linux {} is too old, {} is needed", kernel.trim(), needs.kernel), remedy);
+    }
+    let existing = existing(instance.install_dir());
+    if let Some(free) = room::free_for_root(&existing)
+        && free < needs.disk.0
+    {
+        let what = format!("{} free at {}, {} are needed for data", room::shown(free), existing.display(), needs.disk);
+        error(
+            "disk",
+            what,
+            format!("make room there: df -h {}; or --install-dir on a larger disk", shell_word(&existing)),
+        );
+    }
+    if let Ok(found) = rustix::fs::statvfs(&existing)
+        && found.f_files > 0
+        && found.f_favail < 10_000
+    {
+        let what = format!("{} inodes are free at {}", found.f_favail, existing.display());
+        error("inodes", what, format!("remove small files there: df -i {}", shell_word(&existing)));
+    }
+    if fs::read_to_string("/sys/fs/selinux/enforce").is_ok_and(|mode| mode.trim() == "1") {
+        let dir = instance.install_dir().display();
+        let remedy = format!(
+            "if containers may not read {dir}: chcon -R -t container_file_t {dir} (CentOS 7: svirt_sandbox_file_t)"
+        );
+        findings.push(Finding::new(Level::Note, "selinux", "SELinux is enforcing", remedy));
+    }
+}
+
+/// `own`: ports that the running stack has.
+pub(super) fn look_at_ports(instance: &Instance, own: &BTreeSet<u16>, findings: &mut Vec<Finding>) {
+    let taken = listening();
+    for (option, port) in instance.ports() {
+        if SWARM.contains(&port) {
+            let remedy = format!("another one: --set {option}=PORT");
+            findings.push(Finding::new(Level::Error, "port", format!("port {port} is the swarm's own"), remedy));
+        } else if taken.contains(&port) && !own.contains(&port) {
+            let remedy = format!("see who has it: ss -ltnp 'sport = :{port}'; or another one: --set {option}=PORT");
+            findings.push(Finding::new(Level::Error, "port", format!("port {port} is taken"), remedy));
+        }
+    }
+}
+
+/// The TCP ports on which somebody on this host listens (proc(5): the state 0A).
+fn listening() -> BTreeSet<u16> {
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| fs::read_to_string(path).unwrap_or_default());
+    let ports = tables.iter().flat_map(|table| table.lines().skip(1)).filter_map(|line| {
+        let mut words = line.split_whitespace().skip(1);
+        let (local, _, state) = (words.next()?, words.next()?, words.next()?);
+        let port = u16::from_str_radix(local.rsplit_once(':')?.1, 16).ok()?;
+        (state == "0A").then_some(port)
+    });
+    ports.collect()
+}
+
+/// The host's memory in bytes.
+fn memory() -> Option<u64> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)
+}
+
+/// Whether a version such as `5.10.0-28-amd64` is `least` (`MAJOR.MINOR`) or newer.
+pub(super) fn is_at_least(version: &str, least: &str) -> bool {
+    let numbers = |text: &str| -> Vec<u64> {
+        let plain = text.split(['-', '+', '~', ' ']).next().unwrap_or_default();
+        plain.split('.').map_while(|part| part.parse().ok()).take(3).collect()
+    };
+    numbers(version) >= numbers(least)
+}
+
+/// `path`, or the closest folder above it that is there.
+fn existing(path: &Path) -> PathBuf {
+    path.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("/")).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_by_their_numbers() {
+        for (version, least) in [
+            ("5.10.0-28-amd64", "3.10"),
+            ("3.10.0-1160.el7.x86_64", "3.10"),
+            ("20.10.24+dfsg1", "18.06"),
+            ("24", "18.06"),
+        ] {
+            assert!(is_at_least(version, least), "{version} {least}");
+        }
+        for (version, least) in [("3.9.11", "3.10"), ("18.05.0-ce", "18.06"), ("", "3.10")] {
+            assert!(!is_at_least(version, least), "{version} {least}");
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! What is done to an installed product besides changing its version.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::configuration::Configuration;
+use super::deploy::{deploy, remove};
+use super::docker::order;
+use super::dump;
+use super::folders::{self, RanBefore};
+use super::gate::pass;
+use super::instance::Instance;
+use super::observe::observe;
+use super::place::Place;
+use super::state::{Deployed, State};
+use super::swarm;
+use super::version_files::remove_folder;
+use super::watch::Watch;
+use crate::error::{IoContext, Result};
+use crate::own_file;
+use crate::site::engine;
+use crate::stack::Stage;
+
+/// How a service is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceStatus {
+    /// Its name in the stack.
+    pub name: String,
+    /// Tasks that run, of those wanted.
+    pub replicas: String,
+    /// `running`, or what else it is.
+    pub state: String,
+    /// Since when (RFC 3339).
+    pub since: Option<String>,
+    /// Whether it is as it should be.
+    pub ok: bool,
+    /// The last failure that the engine remembers of it.
+    pub last_failure: Option<String>,
+}
+
+/// How the services of `instance` are.
+///
+/// # Errors
+/// The engine does not answer.
+pub fn status(instance: &Instance) -> Result<Vec<ServiceStatus>> {
+    let document = instance.render(instance.files.template(), Stage::Open)?;
+    let wanted: BTreeSet<String> =
+        document["services"].as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
+    let observed = observe(instance.name())?;
+    let rows = wanted.into_iter().map(|name| {
+        let found = observed.services.get(&name).cloned().unwrap_or_default();
+        let running = found.containers.iter().find(|container| container.status == "running");
+        let is_whole = found.replicas.split_once('/').is_some_and(|(up, wanted)| up == wanted && up != "0");
+        let state = match running {
+            Some(container) => container.health.clone().unwrap_or_else(|| "running".to_owned()),
+            None if observed.services.contains_key(&name) => "not running".to_owned(),
+            None => "not deployed".to_owned(),
+        };
+        let ok = is_whole && running.is_some_and(super::observe::Container::is_healthy);
+        let failed = observed.failed.iter().find(|task| task.service == name).map(|task| task.error.clone());
+        ServiceStatus {
+            replicas: found.replicas,
+            state,
+            since: running.map(|container| container.started.clone()),
+            ok,
+            last_failure: failed.filter(|_| !ok),
+            name,
+        }
+    });
+    Ok(rows.collect())
+}
+
+/// Makes the swarm, the folders, the secrets and the configuration. `known`: what is installed on this host.
+///
+/// # Errors
+/// The engine refuses; another host has the stack; or something of an installation is lost.
+pub fn prepare(instance: &Instance, known: Option<&Instance>, advertise: Option<&str>) -> Result<()> {
+    if known.is_none_or(|known| known.state.removed) {
+        swarm::check_free(instance.name())?;
+    }
+    swarm::ensure(advertise)?;
+    let data = known.is_some() && !instance.stores().is_empty() || folders::has_data(instance);
+    let configuration = known.is_some_and(|known| known.product().configuration.is_some());
+    folders::prepare(instance, RanBefore { data, configuration })
+}
+
+/// Deploys what is installed anew, starts every service again, and waits until all of it is up.
+///
+/// # Errors
+/// The stack is not valid, then what runs was not touched; or a service does not come up.
+pub fn restart(instance: &Instance, place: &Place, watch: Watch<'_>) -> Result<State> {
+    let data = !instance.stores().is_empty();
+    folders::prepare(instance, RanBefore { data, configuration: true })?;
+    let before: BTreeSet<String> = observe(instance.name())?.services.into_keys().collect();
+    let deployment = deploy(instance, Stage::Open, place)?;
+    for service in deployment.images.keys().filter(|service| before.contains(*service)) {
+        order(&["service", "update", "--quiet", "--detach", "--force", &format!("{}_{service}", instance.name())])?;
+    }
+    let state = State { stopped: false, removed: false, ..instance.state.clone() };
+    state.write(place)?;
+    pass(instance, Stage::Open, &deployment, watch)?;
+    Ok(state)
+}
+
+/// Changes the configuration and starts every service again. Where they do not come up, the change is undone.
+///
+/// # Errors
+/// The file cannot be changed, then nothing was; or the services do not come up with it, and run as before.
+pub fn reconfigure(instance: &Instance, place: &Place, changes: &[(String, Value)], watch: Watch<'_>) -> Result<()> {
+    let configuration = Configuration::expect(instance)?;
+    configuration.change(changes)?;
+    if instance.state.stopped {
+        return configuration.settle();
+    }
+    match restart(instance, place, watch) {
+        Ok(_) => configuration.settle(),
+        Err(error) => {
+            watch.progress.note(&format!("the services do not come up: {error}"));
+            configuration.undo()?;
+            restart(instance, place, Watch { interruption: None, timeout: None, ..watch })?;
+            Err(error.fact("now running", "as before: the change is undone"))
+        }
+    }
+}
+
+/// Takes back a change of the configuration that was broken off, and starts the services again.
+///
+/// # Errors
+/// The file cannot be written, or the services do not come up.
+pub fn recover_configuration(place: &Place, watch: Watch<'_>) -> Result<bool> {
+    let Some(state) = State::read(place)? else { return Ok(false) };
+    let instance = Instance::of(state, place)?;
+    let is_undone = match Configuration::of(&instance) {
+        Some(configuration) => configuration.undo()?,
+        None => false,
+    };
+    if is_undone && !instance.state.stopped {
+        restart(&instance, place, watch)?;
+    }
+    Ok(is_undone)
+}
+
+/// Takes the stack away. Data stays.
+///
+/// # Errors
+/// The engine refuses.
+pub fn stop(instance: &Instance, place: &Place) -> Result<()> {
+    State { stopped: true, ..instance.state.clone() }.write(place)?;
+    remove(instance.name())
+}
+
+/// Writes the database into `{install dir}/backups` while everything runs, and removes the oldest beyond what is kept.
+///
+/// # Errors
+/// The product cannot, or the dump is not whole.
+pub fn backup(instance: &Instance, watch: Watch<'_>) -> Result<PathBuf> {
+    let folder = instance.install_dir().join("backups");
+    let made = dump::make(instance, &folder, &format!("{}-{}", instance.name(), instance.deployed().version), watch)?;
+    let spec = &instance.product().dump;
+    dump::rotate(&folder, &spec.suffix, spec.keep, &made);
+    Ok(made)
+}
+
+/// Takes the stack away, with `purge` the data, the dumps and the images too.
+///
+/// # Errors
+/// The engine refuses, or something cannot be removed.
+pub fn uninstall(instance: &Instance, place: &Place, purge: bool) -> Result<()> {
+    State { stopped: true, removed: true, ..instance.state.clone() }.write(place)?;
+    remove(instance.name())?;
+    if !purge {
+        return Ok(());
+    }
+    for folder in &instance.product().folders {
+        remove_folder(&folder.path.below(instance.install_dir()))?;
+    }
+    for name in ["secrets", "backups"] {
+        remove_folder(&instance.install_dir().join(name))?;
+    }
+    own_file::remove(&instance.stack_file())?;
+    own_file::remove(&instance.override_file())?;
+    remove_empty(instance);
+    let previous = instance.state.previous.as_ref().map(|previous| &previous.deployed);
+    for id in ids([Some(instance.deployed()), previous].into_iter().flatten()) {
+        // Another product may use it; then it stays.
+        let _ = engine::remove_image(&id);
+    }
+    own_file::remove(&place.state())?;
+    remove_folder(&place.var())
+}
+
+/// Removes the folders above what was removed, as far as nothing is in them.
+fn remove_empty(instance: &Instance) {
+    let mut parents: Vec<PathBuf> = instance
+        .product()
+        .folders
+        .iter()
+        .filter_map(|folder| folder.path.below(instance.install_dir()).parent().map(PathBuf::from))
+        .collect();
+    parents.push(instance.install_dir().to_owned());
+    parents.sort_by_key(|path| std::cmp::Reverse(path.components().count()));
+    for path in parents {
+        // What somebody else put there stays.
+        let _ = fs::remove_dir(path);
+    }
+}
+
+/// After a change that was committed: what neither the version that runs nor the one before it needs goes.
+///
+/// # Errors
+/// A folder cannot be removed.
+pub fn forget_old(state: &State, before: Option<&State>, place: &Place) -> Result<()> {
+    let kept: Vec<&Deployed> = [Some(&state.current), state.previous.as_ref().map(|previous| &previous.deployed)]
+        .into_iter()
+        .flatten()
+        .collect();
+    let older = before.and_then(|before| before.previous.as_ref()).map(|previous| &previous.deployed);
+    let needed = ids(kept.iter().copied());
+    for id in older.map(|older| ids([older])).unwrap_or_default().difference(&needed) {
+        // One that something else uses stays.
+        let _ = engine::remove_image(id);
+    }
+    let versions: Vec<PathBuf> = kept.iter().map(|deployed| place.version(&deployed.version)).collect();
+    let folder = place.versions();
+    for entry in fs::read_dir(&folder).doing("list the folder", &folder)?.flatten() {
+        if !versions.contains(&entry.path()) {
+            remove_folder(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn ids<'a>(of: impl IntoIterator<Item = &'a Deployed>) -> BTreeSet<String> {
+    of.into_iter().flat_map(|deployed| deployed.images.values().cloned()).collect()
+}

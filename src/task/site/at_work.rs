@@ -1,0 +1,58 @@
+//! What every change on a host begins with.
+
+use std::fs::File;
+
+use crate::error::{Error, Result};
+use crate::progress::Progress;
+use crate::site::Interruption;
+use crate::site::lifecycle::{Place, Recovered, Watch, recover, recover_configuration};
+
+/// How a change is made.
+pub struct AtWork<'a> {
+    /// What is told to whoever looks on.
+    pub progress: &'a dyn Progress,
+    /// Whether somebody wants it to end.
+    pub interruption: &'a Interruption,
+    /// How long a gate may take, in seconds, instead of what the product says.
+    pub timeout: Option<u64>,
+}
+
+impl AtWork<'_> {
+    /// How a change is watched.
+    pub fn watch(&self) -> Watch<'_> {
+        Watch { progress: self.progress, interruption: Some(self.interruption), timeout: self.timeout }
+    }
+
+    /// Keeps other runs away, and brings to its end what one of them left unfinished.
+    ///
+    /// # Errors
+    /// This user is not root, another run is at work, or what was left does not come to its end.
+    pub fn begin(&self, place: &Place) -> Result<File> {
+        need_root()?;
+        place.make()?;
+        let lock = place.lock()?;
+        match recover(place, self.watch())? {
+            Recovered::Nothing => {}
+            Recovered::Finished(version) => {
+                self.progress.note(&format!("{version} runs: that change has come to its end"))
+            }
+            Recovered::TakenBack(Some(version)) => self.progress.note(&format!("{version} runs again")),
+            Recovered::TakenBack(None) => self.progress.note("the installation that was broken off is undone"),
+        }
+        if recover_configuration(place, self.watch())? {
+            self.progress.note("a change of the configuration that was broken off is undone");
+        }
+        Ok(lock)
+    }
+}
+
+/// Checks that this user is root.
+///
+/// # Errors
+/// It is not.
+pub fn need_root() -> Result<()> {
+    if rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    Err(Error::failed("this needs root rights").hint("the same command with sudo"))
+}

@@ -1,0 +1,275 @@
+//! Installing and updating: a bundle becomes what runs.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde_json::Value;
+
+use super::at_work::{AtWork, need_root};
+use crate::bundle::{self, Bundle, BundleAccess, Scope, compare_bundle};
+use crate::error::{Error, Result};
+use crate::manifest::{Manifest, upgrade};
+use crate::path::shell_word;
+use crate::product::Product;
+use crate::progress::Progress;
+use crate::signature::PublicKey;
+use crate::site::lifecycle::{
+    Change, Deployed, Finding, Instance, Level, Place, Receipt, State, VersionFiles, forget_old, keep_pack,
+    load_images, preflight, prepare,
+};
+use crate::staged_file::StagedFile;
+use crate::task::commands::checking_bundle;
+use crate::task::signed::Signed;
+use crate::task::trust::Trust;
+
+/// What is to be installed, and how.
+#[derive(Debug)]
+pub struct Options {
+    /// The bundle.
+    pub bundle: PathBuf,
+    /// Options of the product, as they were typed.
+    pub chosen: Vec<(String, String)>,
+    /// Where the data is to lie.
+    pub install_dir: Option<String>,
+    /// The address by which other nodes reach this one.
+    pub advertise: Option<String>,
+    /// Whether an older version may take the place of a newer one.
+    pub allow_downgrade: bool,
+    /// Whether it must be installed already.
+    pub only_update: bool,
+    /// The publisher.
+    pub trust: Trust,
+}
+
+/// What would be done.
+#[derive(Debug)]
+pub struct Plan {
+    /// The product.
+    pub name: String,
+    /// What people call it.
+    pub title: String,
+    /// The version that is installed.
+    pub from: Option<String>,
+    /// The version that is to be.
+    pub to: String,
+    /// Where the data lies.
+    pub install_dir: String,
+    /// All options, chosen or not.
+    pub options: BTreeMap<String, Value>,
+    /// The images of the stack.
+    pub images: Vec<String>,
+    /// What was found on this host.
+    pub findings: Vec<Finding>,
+    /// Who signed the bundle.
+    pub signed: Signed,
+}
+
+impl Plan {
+    /// Whether nothing that was found stands in the way.
+    pub fn is_ready(&self) -> bool {
+        self.findings.iter().all(|finding| finding.level != Level::Error)
+    }
+}
+
+/// What is planned, ready to be carried out.
+struct Prepared<'a> {
+    bundle: BundleAccess<'a>,
+    place: Place,
+    known: Option<State>,
+    to: State,
+    plan: Plan,
+}
+
+/// Looks at bundle and host and says what would be done. Nothing is changed.
+///
+/// # Errors
+/// The bundle is damaged, not what was signed, has no product, or is older than what is installed.
+pub fn plan(options: &Options, progress: &dyn Progress) -> Result<Plan> {
+    let bundle = Bundle::open(&options.bundle)?;
+    Ok(look(options, &bundle, progress)?.plan)
+}
+
+/// Installs or updates. `show` gets the plan before anything is changed.
+///
+/// # Errors
+/// As [`plan`]; or the host is not ready; or the change failed, and what ran before runs again: see the error.
+pub fn run(options: &Options, at_work: &AtWork<'_>, show: &dyn Fn(&Plan) -> Result<()>) -> Result<Receipt> {
+    let started = Instant::now();
+    let bundle = Bundle::open(&options.bundle)?;
+    // Who may not change anything is told before the bundle is read.
+    need_root()?;
+    let name = &bundle.index().name;
+    let place = Place::named(name)?;
+    let _lock = at_work.begin(&place)?;
+    let prepared = look(options, &bundle, at_work.progress)?;
+    show(&prepared.plan)?;
+    if !prepared.plan.is_ready() {
+        return Err(Error::failed("this host is not ready: nothing was changed")
+            .hint("see to the errors above, then the same command again"));
+    }
+    checking_bundle(&options.bundle, install(options, prepared, at_work, started))
+}
+
+fn look<'a>(options: &Options, bundle: &'a Bundle, progress: &dyn Progress) -> Result<Prepared<'a>> {
+    progress.phase("verifying");
+    let damage = bundle::verify(bundle, progress)?;
+    if let Some(first) = damage.first() {
+        return Err(Error::integrity("the bundle is damaged: nothing was changed")
+            .fact("path", options.bundle.display())
+            .fact("reason", first)
+            .hint(compare_bundle(&options.bundle)));
+    }
+    let place = Place::named(&bundle.index().name)?;
+    let trust = trusted(&place, &options.trust)?;
+    let (access, signed) = trust.access(bundle, Scope::Everything, progress)?;
+    let known = State::read(&place)?;
+    if options.only_update && known.is_none() {
+        return Err(Error::failed(format_args!("{} is not installed on this host", place.name()))
+            .hint(format_args!("install it: sh {}", shell_word(&options.bundle))));
+    }
+    // What is in use is read again from where it is kept; here a copy serves that goes away.
+    let copy = tempfile::tempdir()
+        .map_err(|cause| Error::failed("cannot make a temporary folder").fact("cause", &cause).caused_by(cause))?;
+    let files = VersionFiles::copy(&access, &copy.path().join("files"))?;
+    check_succession(&place, known.as_ref(), files.manifest(), options.allow_downgrade)?;
+    let to = settle(options, &place, known.as_ref(), &files)?;
+    let images = files.images()?.iter().map(ToString::to_string).collect();
+    let title = files.product().title.clone();
+    let instance = Instance { state: to.clone(), files };
+    let findings = preflight(&instance, known.as_ref());
+    let plan = Plan {
+        name: place.name().to_owned(),
+        title,
+        from: known.as_ref().filter(|state| !state.removed).map(|state| state.current.version.to_string()),
+        to: to.current.version.to_string(),
+        install_dir: to.install_dir.clone(),
+        options: to.current.options.clone(),
+        images,
+        findings,
+        signed,
+    };
+    Ok(Prepared { bundle: access, place, known, to, plan })
+}
+
+/// After the first installation it is the host's own key that judges.
+fn trusted(place: &Place, typed: &Trust) -> Result<Trust> {
+    let path = place.trusted_key();
+    if !path.exists() {
+        return Ok(typed.clone());
+    }
+    let key = PublicKey::parse(&path)?;
+    if let Some(other) = &typed.key
+        && other.id() != key.id()
+    {
+        return Err(Error::integrity("this host trusts another publisher for this product")
+            .fact("trusted", key.id())
+            .fact("given", other.id())
+            .fact("path", path.display())
+            .hint(format_args!(
+                "if its publisher has a new key: mv {0} {0}.before; then the same command again",
+                shell_word(&path)
+            )));
+    }
+    let key_file = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    Ok(Trust { key: Some(key), key_file, strict: typed.strict })
+}
+
+fn check_succession(place: &Place, known: Option<&State>, new: &Manifest, allow_downgrade: bool) -> Result<()> {
+    let Some(known) = known else { return Ok(()) };
+    let old = Instance::of(known.clone(), place)?;
+    if allow_downgrade {
+        return upgrade::check_product(old.files.manifest(), new);
+    }
+    let checked = upgrade::check_upgrade(old.files.manifest(), new);
+    checked.map_err(|error| {
+        error.fact("installed", &known.current.version).hint(format_args!(
+            "to go back to the version before: pack site rollback --name {}; if this is meant: --allow-downgrade",
+            place.name()
+        ))
+    })
+}
+
+/// What was not chosen stays as it was; else as the product has it.
+fn settle(options: &Options, place: &Place, known: Option<&State>, files: &VersionFiles) -> Result<State> {
+    let product: &Product = files.product();
+    let mut values: BTreeMap<String, Value> = BTreeMap::new();
+    for (name, option) in &product.options {
+        let before =
+            known.and_then(|state| state.current.options.get(name)).filter(|value| option.check(value).is_ok());
+        values.insert(name.clone(), before.unwrap_or(&option.default).clone());
+    }
+    for (name, text) in &options.chosen {
+        let known: Vec<&str> = product.options.keys().map(String::as_str).collect();
+        let option = product.options.get(name).ok_or_else(|| {
+            Error::usage(format_args!("{} has no option '{name}'", product.title))
+                .fact("options", if known.is_empty() { "none".to_owned() } else { known.join(", ") })
+                .hint("the same command without it")
+        })?;
+        let value = option.typed(text).map_err(|allowed| {
+            Error::usage(format_args!("the option '{name}' is {allowed}"))
+                .fact("given", text)
+                .hint(format_args!("as in: --set {name}={}", option.default))
+        })?;
+        values.insert(name.clone(), value);
+    }
+    let install_dir = install_dir(options, known, product)?;
+    let version = files.manifest().version().clone();
+    let current = Deployed { version, options: values, images: BTreeMap::new() };
+    Ok(State { name: place.name().to_owned(), install_dir, current, previous: None, stopped: false, removed: false })
+}
+
+fn install_dir(options: &Options, known: Option<&State>, product: &Product) -> Result<String> {
+    let given = options.install_dir.as_deref().map(|dir| dir.trim_end_matches('/'));
+    if let Some(known) = known {
+        if given.is_some_and(|given| given != known.install_dir) {
+            return Err(Error::usage("it is installed in another folder, and a host has it once")
+                .fact("installed in", &known.install_dir)
+                .hint("the same command without --install-dir"));
+        }
+        return Ok(known.install_dir.clone());
+    }
+    let dir = given.unwrap_or(&product.install_dir);
+    if !Product::is_install_dir(dir) {
+        return Err(Error::usage("the install dir is an absolute path of letters, digits, '.', '_' and '-'")
+            .fact("given", dir)
+            .hint(format_args!("as in: --install-dir {}", product.install_dir)));
+    }
+    Ok(dir.to_owned())
+}
+
+fn install(options: &Options, prepared: Prepared<'_>, at_work: &AtWork<'_>, started: Instant) -> Result<Receipt> {
+    let Prepared { bundle, place, known, mut to, plan } = prepared;
+    let watch = at_work.watch();
+    let installed = known.clone().map(|state| Instance::of(state, &place)).transpose()?;
+    let from = installed.as_ref().filter(|installed| !installed.state.removed);
+    at_work.progress.phase("loading");
+    let copy = tempfile::tempdir()
+        .map_err(|cause| Error::failed("cannot make a temporary folder").fact("cause", &cause).caused_by(cause))?;
+    let files = VersionFiles::copy(&bundle, &copy.path().join("files"))?;
+    to.current.images = load_images(&bundle, &files, at_work.progress)?;
+    let files = VersionFiles::keep(&bundle, &place)?;
+    let to = Instance { state: to, files };
+    prepare(&to, installed.as_ref(), options.advertise.as_deref())?;
+    keep_pack()?;
+    let state = Change { place: &place, from, to: &to, restore: None }.make(watch)?;
+    keep_key(&place, &options.trust)?;
+    let to = Instance { state, files: to.files };
+    let receipt = Receipt::of(&to, plan.signed.to_string(), started.elapsed().as_secs())?;
+    receipt.write(&place)?;
+    forget_old(&to.state, known.as_ref(), &place)?;
+    Ok(receipt)
+}
+
+/// The first installation keeps the key that judged it.
+fn keep_key(place: &Place, trust: &Trust) -> Result<()> {
+    let path: &Path = &place.trusted_key();
+    match &trust.key {
+        Some(key) if !path.exists() => StagedFile::write(
+            path,
+            format!("untrusted comment: minisign public key {}\n{key}\n", key.id()).as_bytes(),
+            0o644,
+        ),
+        _ => Ok(()),
+    }
+}

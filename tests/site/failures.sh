@@ -1,0 +1,137 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # T, ROOT, INSTALL ... are of ci/test-site and guestbook.sh
+# Updates of the guest book that go wrong: each ends in the old version with its database as it was.
+
+. "$ROOT/tests/site/guestbook.sh"
+
+# verdict: notes when the way back began.
+verdict() {
+    rm -f "$T/verdict"
+    (
+        until grep -qs '"returning"' "$STATE/journal.json"; do sleep 0.05; done
+        echo "$EPOCHREALTIME" >"$T/verdict"
+    ) &
+    WATCH=$!
+}
+# What was taken first after the verdict.
+back_after() {
+    kill "$WATCH" 2>/dev/null || true
+    awk -v verdict="$(cat "$T/verdict")" '$1 > verdict { printf "%.1f s", $1 - verdict; exit }' "$T/signed"
+}
+
+# gives_way VERSION TEXT ARGUMENT...: the update fails with TEXT and the old version is there again, no entry lost.
+gives_way() {
+    local old
+    old=$(page version)
+    guest_comes
+    verdict
+    refused 1 "$2" book "$1" "${@:3}"
+    guest_goes
+    printf 'measured: %s: nobody could sign for %s; %s after the verdict somebody could\n' "$1" "$(away)" "$(back_after)"
+    whole "$old" "$(page count)"
+}
+
+test_a_first_installation_that_was_killed() {
+    killed deploying sh "$(bundle 1.0.0)" install --install-dir "$INSTALL" --set "port=$PORT"
+    site recover
+    [[ -z $(docker ps -q) && ! -e $STATE/journal.json ]] || fail 'something still runs'
+    install 1.0.0
+    for ((i = 1; i <= 20; i++)); do sign "entry $i"; done
+    whole 1.0.0 20
+}
+
+test_a_version_that_dies_gives_way() {
+    gives_way 1.2.0-dies web
+    grep -q 'cannot go on' "$T/said" || fail 'what the service said last is not shown'
+    grep -q 1.0.0 "$T/said" || fail 'it does not say what runs now'
+}
+
+test_a_version_that_hangs_gives_way() { gives_way 1.2.0-hangs web --timeout 30; }
+
+test_the_worker_comes_back_too() {
+    local count
+    book 1.0.0 --set worker=on
+    count=$(page count)
+    refused 1 web book 1.2.0-dies
+    [[ $(services) == 'guestbook_db 1/1 guestbook_web 1/1 guestbook_worker 1/1' ]] || fail "$(services)"
+    (($(page count) >= count)) || fail "of $count entries $(page count) are there"
+    count=$(page count)
+    eventually t sql "SELECT count(*) > $count FROM entries"
+    book 1.0.0 --set worker=off
+    whole 1.0.0 "$(page count)"
+}
+
+# killed_in PHASE VERSION: nothing of an update is left but its journal; then what the boot unit calls.
+killed_in() {
+    local old now
+    old=$(page version)
+    guest_comes
+    killed "$1" sh "$(bundle "$2")"
+    seconds "killed while $1, recovery" site recover
+    guest_goes
+    now=$(page version)
+    [[ $now == "$old" || $1 == opening ]] || fail "$now runs, not $old"
+    whole "$now" "$(page count)"
+}
+test_killed_while_the_port_is_closed() { killed_in closing 1.1.0; }
+test_killed_while_the_database_is_dumped() { killed_in dumping 1.1.0; }
+test_killed_while_the_new_version_starts() { killed_in deploying 1.1.0; }
+test_killed_on_the_way_back() { killed_in returning 1.2.0-dies; }
+
+test_killed_again_while_it_recovers() {
+    local count
+    count=$(page count)
+    killed deploying sh "$(bundle 1.2.0-dies)"
+    killed returning /usr/local/bin/pack site recover
+    site recover
+    whole 1.0.0 "$count"
+}
+
+test_the_next_run_recovers_too() {
+    local count
+    count=$(page count)
+    killed deploying sh "$(bundle 1.2.0-dies)"
+    book 1.0.0
+    whole 1.0.0 "$count"
+}
+
+# What runs makes the dump: a version like 1.0.0 whose hook does for a dump what the file `mood` says.
+test_without_a_whole_dump_there_is_no_update() {
+    local mood=$INSTALL/mood count
+    count=$(page count)
+    variant 1.0.1-moody
+    # shellcheck disable=SC2016 # the hook expands it
+    sed -i 's|^    dump) |&[ ! -e "$PACK_INSTALL_DIR/mood" ] \|\| . "$PACK_INSTALL_DIR/mood"; |' "$DIR/1.0.1-moody/hook.sh"
+    publish 1.0.1-moody
+    book 1.0.1-moody
+    whole 1.0.0 "$count"
+    echo 'echo no room for it >&2; exit 3' >"$mood"
+    gives_way 1.1.0 'no room for it'
+    # shellcheck disable=SC2016 # the hook expands it
+    for line in '>"$2"; exit 0' 'echo half >"$2"; exit 0' 'exit 0' 'yes >&2'; do
+        echo "$line" >"$mood"
+        gives_way 1.1.0 dump
+    done
+    echo 'sleep 7200' >"$mood"
+    killed_in dumping 1.1.0
+    ! pgrep -f 'sleep 7200' || fail 'the hook of the killed run still runs'
+    rm "$mood"
+}
+
+test_two_at_once() {
+    local count pid
+    count=$(page count)
+    book 1.2.0-dies >"$T/first" 2>&1 &
+    pid=$!
+    for ((i = 0; i < 3000; i++)); do
+        [[ ! -e $STATE/journal.json ]] || break
+        sleep 0.02
+    done
+    refused 1 '' book 1.1.0
+    refused 1 '' site restart
+    ! wait "$pid" || fail 'it ended well'
+    whole 1.0.0 "$count"
+}
+
+# The last, because it may end in the new version: every service has passed the gate by then.
+test_killed_while_the_port_is_opened() { killed_in opening 1.1.0; }
