@@ -100,7 +100,7 @@ pub fn verify(bundle: &Bundle, progress: &dyn Progress) -> Result<Vec<Damage>> {
 }
 
 /// The paths of all entries that lie in a frame, wholly or partly, their tar headers included.
-pub(super) fn files_in(index: &Index, number: usize) -> Vec<String> {
+fn files_in(index: &Index, number: usize) -> Vec<String> {
     const BLOCK: u64 = 512;
     let from = index.lookup.frame_starts[number];
     let to = from + index.frames[number].raw_size;
@@ -109,4 +109,29 @@ pub(super) fn files_in(index: &Index, number: usize) -> Vec<String> {
     let mut known = HashSet::new();
     let files = index.entries[first..].iter().take_while(touches).flat_map(|entry| index.used_by(entry));
     files.filter(|file| known.insert(*file)).take(MOST_FILES).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::lookup::IndexMaps;
+    use super::*;
+
+    #[test]
+    fn a_frame_is_that_of_the_files_that_have_a_byte_in_it_or_in_their_header() {
+        let digest = Digest::of(b"");
+        let frame = |offset: u64| json!({"offset": offset, "size": 10, "rawSize": 1000, "digest": digest});
+        let entry = |path: &str, offset: u64, size: u64| json!({"path": path, "offset": offset, "size": size, "mode": 0o644, "digest": digest});
+        let mut index: Index = serde_json::from_value(json!({
+            "requires": [], "packedBy": "x", "name": "x", "version": "1.0.0", "platform": "linux/amd64",
+            "headerSize": 0, "headerDigest": digest, "rawSize": 3000, "frames": [frame(0), frame(10), frame(20)],
+            "entries": [entry("a", 512, 488), entry("b", 1512, 400), entry("c", 2512, 400)], "artifacts": [],
+        }))
+        .expect("an index");
+        index.lookup = IndexMaps::new(&index.frames, &index.entries, &[], &[]);
+        for (number, name) in ["a", "b", "c"].into_iter().enumerate() {
+            assert_eq!(files_in(&index, number), [name]);
+        }
+    }
 }

@@ -144,6 +144,11 @@ mod tests {
         ] {
             assert_eq!(Interpreter::read(head), expected, "{}", String::from_utf8_lossy(head));
         }
+        // An executable for i386: the header of ELF, 32 bits, with no segments.
+        let mut small = b"\x7fELF\x01\x01\x01".to_vec();
+        small.resize(52, 0);
+        (small[16], small[18], small[20], small[40], small[42]) = (2, 3, 1, 52, 32);
+        assert_eq!(Interpreter::read(&small), Interpreter::Executable { machine: 3, loader: None });
         let own = Interpreter::of(&env::current_exe().expect("a program")).expect("read");
         let Interpreter::Executable { machine, .. } = own else { panic!("{own:?}") };
         assert_eq!(Some(machine), crate::platform::Platform::host().map(crate::platform::Platform::elf_machine));
@@ -156,6 +161,10 @@ mod tests {
         assert_eq!(missing("#!/usr/bin/env sh\n"), None);
         assert_eq!(missing("#!/opt/no/such -x\n").as_deref(), Some("/opt/no/such"));
         assert_eq!(missing("#!/usr/bin/env no-such-program\n").as_deref(), Some("no-such-program"));
+        assert_eq!(missing("#!/usr/bin/env no/such\n").as_deref(), Some("no/such"), "a path, which env takes as it is");
+        for no_program in ["/etc", "/etc/passwd"] {
+            assert_eq!(missing(&format!("#!{no_program}\n")).as_deref(), Some(no_program));
+        }
         let loader = Some("/lib/no-such-loader.so".into());
         assert!(Interpreter::Executable { machine: 62, loader }.missing().is_some());
     }

@@ -153,3 +153,14 @@ fn a_signature_that_cannot_be_removed_keeps_the_new_manifest_away() {
     assert!(error.title().contains("remove the old signature"), "{error}");
     assert!(!place.path().join("manifest.json").exists(), "the old signature would lie beside it");
 }
+
+#[test]
+fn a_folder_without_a_manifest_is_not_locked_for_reading_and_left_as_it_is() {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let folder = Folder::at(place.path());
+    folder.lock_for_reading().expect_err("nothing of ours");
+    assert_eq!(fs::read_dir(place.path()).expect("listed").count(), 0);
+    fs::write(place.path().join("manifest.json"), listing(&[("a", CONTENT)]).text()).expect("written");
+    drop(folder.lock_for_reading().expect("locked"));
+    assert_eq!(fs::read_dir(place.path()).expect("listed").count(), 1, "a reader leaves no trace");
+}

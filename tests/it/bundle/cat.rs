@@ -53,6 +53,9 @@ fn the_engine_was_carried_without_its_compression_or_this_test_shows_little() {
     let folder = bundled();
     let (shown, _) = expect(0, folder.path(), &["inspect", "--json", BUNDLE]);
     assert!(shown.contains("\"form\": \"rebuilt\""), "{shown}");
+    let (shown, _) = expect(0, folder.path(), &["inspect", BUNDLE]);
+    let row = |name: &str| shown.lines().find(|line| line.starts_with(name)).expect("a row");
+    assert!(row("engine.tgz").contains("rebuilt") && row("plain").contains("file"), "{shown}");
 }
 
 #[test]

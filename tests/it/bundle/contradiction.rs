@@ -5,7 +5,7 @@ use std::fs;
 use crate::support::craft::{bundle_of_folder, small_bundle, with_index};
 use crate::support::facts::Facts;
 use crate::support::images::{docker_legacy, gzip, image, layer};
-use crate::support::{file, noise, write_product};
+use crate::support::{expect, file, noise, write_product};
 use pack::bundle::Bundle;
 use pack::digest::Digest;
 use pack::error::Class;
@@ -86,4 +86,28 @@ fn an_artifact_that_is_made_lacks_nothing_that_it_is_made_of() {
         });
     }
     refused("another image", &|index| index["artifacts"][0]["images"] = json!([Digest::of(b"x")]));
+}
+
+#[test]
+fn a_recipe_of_another_artifact_is_not_followed() {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let archive = |seed| docker_legacy(&[image("a:1", vec![layer(seed, 4_000)])]);
+    let engine = |seed| gzip(&noise(seed, 3_000), 9);
+    let files =
+        [file("one.tar", "image", archive(1)), file("a.tgz", "engine", engine(3)), file("b.tgz", "engine", engine(4))];
+    write_product(place.path(), "1.0.0", &files);
+    let path = place.path().join("x.run");
+    fs::write(&path, bundle_of_folder(place.path(), &AnalysisOptions::default(), |_| ())).expect("written");
+    let bundle = Bundle::open(&path).expect("a bundle");
+    let recipes = [1, 2].map(|at| format!(".pack/rebuild/{}.recipe", bundle.index().artifacts[at].digest.hex()));
+    with_index(&path, |index| {
+        for entry in index["entries"].as_array_mut().expect("a list") {
+            if let Some(at) = recipes.iter().position(|recipe| entry["path"] == **recipe) {
+                entry["path"] = recipes[1 - at].as_str().into();
+            }
+        }
+    });
+    let (_, err) = expect(3, place.path(), &["extract", "x.run", "out"]);
+    assert!(err.contains("a recipe in it is for another file"), "{err}");
+    assert!(!place.path().join("out/a.tgz").exists() && !place.path().join("out/b.tgz").exists());
 }

@@ -12,6 +12,8 @@ use pack::image::AnalysisOptions;
 use pack::progress::Silent;
 use serde_json::{Value, json};
 
+type Change = fn(&mut Value);
+
 /// An archive whose layers are compressed.
 fn archive() -> Vec<u8> {
     oci(&[image("a:1", vec![layer(1, 40_000), layer(2, 2_000)])], Layers::Zstd, true)
@@ -38,7 +40,7 @@ fn judged(bytes: &[u8], scope: Scope<'_>) -> Result<()> {
     prove(&bundle, scope, &Silent).map(drop)
 }
 
-fn changed(bytes: &[u8], change: fn(&mut Value)) -> Vec<u8> {
+fn changed(bytes: &[u8], change: Change) -> Vec<u8> {
     with_index_text(bytes, |json| {
         let mut index = serde_json::from_slice(json).expect("JSON");
         change(&mut index);
@@ -62,7 +64,7 @@ fn layers_that_an_archive_has_compressed_are_proved() {
 
 #[test]
 fn another_platform_or_layer_is_refused_also_by_what_only_loads() {
-    let changes: [(&str, fn(&mut Value)); 4] = [
+    let changes: [(&str, Change); 4] = [
         ("platform", |index| index["images"][0]["platform"] = "linux/arm64".into()),
         ("content", |index| index["images"][0]["layers"][0]["diffId"] = index["headerDigest"].clone()),
         ("size", |index| index["images"][0]["layers"][1]["size"] = 1.into()),
@@ -78,7 +80,7 @@ fn another_platform_or_layer_is_refused_also_by_what_only_loads() {
 #[test]
 fn tags_and_compressed_layers_of_an_archive_that_is_carried_as_it_is_are_compared() {
     let [(_, kept), _] = bundles();
-    let changes: [(&str, fn(&mut Value)); 4] = [
+    let changes: [(&str, Change); 4] = [
         ("without its compression", |index| drop(layer_of(index).remove("packed"))),
         ("another blob", |index| layer_of(index)["packed"]["size"] = 1.into()),
         ("another compression", |index| layer_of(index)["packed"]["compression"] = "gzip".into()),

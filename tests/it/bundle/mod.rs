@@ -10,6 +10,7 @@ mod hostile;
 mod limits;
 mod lock;
 mod over_a_folder;
+mod proved;
 mod pubkey;
 mod round_trip;
 mod several_frames;

@@ -5,16 +5,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::craft::bundle_of_folder;
-use crate::support::images::{Made, docker_legacy, image, layer};
+use crate::support::images::{docker_legacy, image, layer};
 use crate::support::mounts::Tmpfs;
 use crate::support::{
     BUNDLE, PACK, PACK_SITE, expect, file, interruptible, noise, payload_at, portable, run, shell, small_product,
     staged, texts, tree, write_product,
 };
-use pack::bundle::{Bundle, Scope, prove};
-use pack::image::AnalysisOptions;
-use pack::progress::Silent;
 use serde_json::Value;
 
 fn folder() -> tempfile::TempDir {
@@ -93,7 +89,8 @@ fn the_same_folder_gives_the_same_bundle_on_any_number_of_cores() {
 fn some_files_come_back_alone() {
     let folder = folder();
     expect(0, folder.path(), &["bundle"]);
-    expect(0, folder.path(), &["extract", BUNDLE, "out", "conf/app.yaml", "empty"]);
+    let (said, _) = expect(0, folder.path(), &["extract", BUNDLE, "out", "conf/app.yaml", "empty"]);
+    assert!(said.contains("out: 2 files of probe"), "{said}");
     let names: Vec<_> = tree(&folder.path().join("out")).into_iter().map(|(name, ..)| name).collect();
     assert_eq!(names, [Path::new("conf/app.yaml"), Path::new("empty")]);
     let (_, err) = expect(1, folder.path(), &["extract", BUNDLE, "out", "nobody"]);
@@ -154,7 +151,7 @@ fn a_folder_that_is_not_right_is_not_packed() {
     let (_, err) = expect(3, folder.path(), &["bundle"]);
     assert!(err.contains("noise") && err.contains("pack download"), "{err}");
     fs::write(product.join("noise"), "short").expect("written");
-    expect(3, folder.path(), &["bundle"]);
+    assert!(expect(3, folder.path(), &["bundle"]).1.contains("expected: 3000 bytes"));
     fs::remove_file(product.join("noise")).expect("removed");
     expect(1, folder.path(), &["bundle"]);
     fs::create_dir(product.join("noise")).expect("a folder");
@@ -184,6 +181,13 @@ fn only_a_static_program_for_the_platform_is_carried() {
         let (_, err) = expect(1, folder.path(), &["bundle", "--runtime", runtime]);
         assert!(err.contains(why) && err.contains("with --runtime"), "{err}");
     }
+    // An executable for i386: the header of ELF, 32 bits, with no segments.
+    let mut small = b"\x7fELF\x01\x01\x01".to_vec();
+    small.resize(52, 0);
+    (small[16], small[18], small[20], small[40], small[42]) = (2, 3, 1, 52, 32);
+    fs::write(folder.path().join("small"), small).expect("written");
+    let (_, err) = expect(1, folder.path(), &["bundle", "--runtime", "small"]);
+    assert!(err.contains("it is for ELF machine 3"), "{err}");
     let (_, err) = expect(1, folder.path(), &["bundle", "--platform", "linux/arm64", "--runtime", PACK]);
     assert!(err.contains("it is for linux/amd64") && err.contains("with --runtime"), "{err}");
     expect(0, folder.path(), &["bundle", "--runtime", PACK]);
@@ -331,40 +335,31 @@ fn inspecting_a_folder_says_what_to_do_with_it() {
 }
 
 #[test]
-fn an_image_that_two_archives_name_differently_has_both_names_and_is_proved() {
-    let place = tempfile::tempdir().expect("a temporary folder");
-    let one = || image("a:1", vec![layer(1, 2_000)]);
-    let renamed = Made { tag: "b:1".to_owned(), ..one() };
-    let archives =
-        [file("one.tar", "image", docker_legacy(&[one()])), file("two.tar", "image", docker_legacy(&[renamed]))];
-    write_product(place.path(), "1.0.0", &archives);
-    let path = place.path().join("x.run");
-    fs::write(&path, bundle_of_folder(place.path(), &AnalysisOptions::default(), |_| ())).expect("written");
-    let bundle = Bundle::open(&path).expect("a bundle");
-    let tags: Vec<String> =
-        bundle.index().images.iter().flat_map(|image| &image.tags).map(ToString::to_string).collect();
-    assert_eq!(bundle.index().images.len(), 1);
-    assert_eq!(tags.len(), 2, "{tags:?}");
-    prove(&bundle, Scope::Everything, &Silent).expect("proved");
+fn under_a_signature_each_file_has_the_mode_of_its_kind() {
+    let folder = folder();
+    expect(0, folder.path(), &["keygen", "release", "--no-password"]);
+    expect(0, folder.path(), &["sign", "probe-portable/manifest.json", "--key", "release.key"]);
+    let noise = folder.path().join("probe-portable/noise");
+    fs::set_permissions(noise, fs::Permissions::from_mode(0o600)).expect("a mode");
+    expect(0, folder.path(), &["bundle"]);
+    expect(0, folder.path(), &["verify", BUNDLE, "--pubkey", "release.pub"]);
 }
 
 #[test]
-fn an_image_that_is_carried_as_it_is_is_proved() {
-    let place = tempfile::tempdir().expect("a temporary folder");
-    let archive = zstd::bulk::compress(&docker_legacy(&[image("a:1", vec![layer(1, 2_000)])]), 3).expect("memory");
-    write_product(place.path(), "1.0.0", &[file("one.tar.zst", "image", archive)]);
-    let path = place.path().join("x.run");
-    fs::write(&path, bundle_of_folder(place.path(), &AnalysisOptions::default(), |_| ())).expect("written");
-    let bundle = Bundle::open(&path).expect("a bundle");
-    assert!(bundle.index().artifacts[0].carried.is_file());
-    prove(&bundle, Scope::Everything, &Silent).expect("proved");
+fn another_archive_of_the_same_size_is_not_packed() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let archive = |seed| docker_legacy(&[image("a:1", vec![layer(seed, 40_000)])]);
+    assert_eq!(archive(1).len(), archive(2).len());
+    let product = portable(folder.path(), &[file("one.tar", "image", archive(1))]);
+    fs::write(product.join("one.tar"), archive(2)).expect("written");
+    let (_, err) = expect(3, folder.path(), &["bundle"]);
+    assert!(err.contains("an artifact in the folder is not what the manifest pins"), "{err}");
 }
 
 #[test]
-fn a_file_that_only_begins_like_a_compressed_one_is_proved() {
-    let place = tempfile::tempdir().expect("a temporary folder");
-    write_product(place.path(), "1.0.0", &[file("data.gz", "file", &b"\x1f\x8b\x08\x00and no more of it"[..])]);
-    let path = place.path().join("x.run");
-    fs::write(&path, bundle_of_folder(place.path(), &AnalysisOptions::default(), |_| ())).expect("written");
-    prove(&Bundle::open(&path).expect("a bundle"), Scope::Everything, &Silent).expect("proved");
+fn of_a_file_that_is_not_a_script_no_first_line_is_looked_at() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let text = "#!/no/such/program\n";
+    portable(folder.path(), &[file("run.sh", "script", "#!/bin/sh\n"), file("data", "file", text)]);
+    assert!(!expect(0, folder.path(), &["bundle"]).1.contains("/no/such/program"));
 }

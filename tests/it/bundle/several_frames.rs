@@ -69,4 +69,21 @@ fn of_the_frames_only_those_are_read_that_have_something_of_what_is_asked_for() 
     for name in ["first", "data.gz"] {
         expect(3, folder.path(), &["cat", BUNDLE, name]);
     }
+    let (rows, _) = expect(3, folder.path(), &["verify", BUNDLE]);
+    let state = |name: &str| rows.lines().find(|row| row.contains(name)).and_then(|row| row.split_whitespace().next());
+    for (name, right) in [
+        ("(launcher and runtime)", "ok"),
+        ("run.sh", "ok"),
+        ("first", "damaged"),
+        ("data.gz", "damaged"),
+        ("last", "ok"),
+    ] {
+        assert_eq!(state(name), Some(right), "{name}: {rows}");
+    }
+    let mut bytes = fs::read(&path).expect("read");
+    bytes[100] ^= 1;
+    fs::write(&path, bytes).expect("written");
+    let (rows, _) = expect(3, folder.path(), &["verify", BUNDLE]);
+    let row = rows.lines().find(|row| row.contains("(launcher and runtime)")).expect("a row");
+    assert!(row.trim_start().starts_with("damaged"), "{rows}");
 }

@@ -66,6 +66,8 @@ fn a_word_that_is_no_file_is_told_as_a_path_unless_it_may_be_a_url() {
         let (_, err) = expect(2, folder.path(), &["download", word]);
         assert!(err.contains("a manifest cannot be had from there") && !err.contains("secret"), "{err}");
     }
+    let (_, err) = expect(2, folder.path(), &["lock", "https://host.example/manifest.json"]);
+    assert!(err.contains("a URL is no place to write to"), "{err}");
     // A name may have that sign.
     fs::write(folder.path().join("me@home.json"), "{}").expect("written");
     assert!(expect(1, folder.path(), &["download", "me@home.json"]).1.contains("me@home.json"));

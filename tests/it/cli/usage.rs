@@ -138,7 +138,16 @@ fn several_folders_are_not_guessed_between() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (_, err) = expect(1, folder.path(), &["verify"]);
     assert!(err.contains("there is no folder to work on"), "{err}");
+    let (_, err) = expect(1, folder.path(), &["bundle", "nowhere"]);
+    assert!(err.contains("there is no such folder"), "{err}");
     let product = small_product(folder.path());
+    // One of that name that no download made does not count.
+    fs::create_dir(folder.path().join("a-portable")).expect("made");
+    expect(0, folder.path(), &["verify"]);
+    // The manifest here says which folder is meant.
+    fs::copy(product.join("manifest.json"), folder.path().join("manifest.json")).expect("copied");
+    expect(0, folder.path(), &["verify"]);
+    fs::remove_file(folder.path().join("manifest.json")).expect("removed");
     fs::create_dir(folder.path().join("b-portable")).expect("made");
     fs::copy(product.join("manifest.json"), folder.path().join("b-portable/manifest.json")).expect("copied");
     let (_, err) = expect(2, folder.path(), &["verify"]);
