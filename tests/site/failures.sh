@@ -16,7 +16,8 @@ verdict() {
 # What was taken first after the verdict.
 back_after() {
     kill "$WATCH" 2>/dev/null || true
-    awk -v verdict="$(cat "$T/verdict")" '$1 > verdict { printf "%.1f s", $1 - verdict; exit }' "$T/signed"
+    [[ -s $T/verdict ]] || return 0
+    awk -v verdict="$(cat "$T/verdict")" '$1 > verdict { printf "; somebody could %.1f s after the verdict", $1 - verdict; exit }' "$T/signed"
 }
 
 # gives_way VERSION TEXT ARGUMENT...: the update fails with TEXT and the old version is there again, no entry lost.
@@ -27,7 +28,7 @@ gives_way() {
     verdict
     refused 1 "$2" book "$1" "${@:3}"
     guest_goes
-    printf 'measured: %s: nobody could sign for %s; %s after the verdict somebody could\n' "$1" "$(away)" "$(back_after)"
+    printf 'measured: %s: nobody could sign for %s%s\n' "$1" "$(away)" "$(back_after)"
     whole "$old" "$(page count)"
 }
 
