@@ -119,6 +119,37 @@ test_without_a_whole_dump_there_is_no_update() {
     rm "$mood"
 }
 
+# Its gate is passed, its ports are open, somebody signs, and then it dies: that is not in the old version, but it is saved.
+test_what_was_written_before_a_late_failure_is_saved() {
+    variant 1.0.2-late
+    python3 - "$DIR/1.0.2-late/stack.yaml" <<'PY'
+import pathlib, sys
+
+path = pathlib.Path(sys.argv[1])
+dies = "[ ! -e /mood/late ] || { timeout 6 docker-entrypoint.sh web; exit 1; }; touch /mood/late; exec docker-entrypoint.sh web"
+web = f"""    init: true
+    entrypoint: [sh, -c, "{dies}"]
+    volumes:
+      - {{ type: bind, source: "${{installDir}}", target: /mood }}
+    ports:"""
+path.write_text(path.read_text().replace("    init: true\n    ports:", web))
+PY
+    publish 1.0.2-late
+    guest_comes
+    refused 1 web book 1.0.2-late
+    touch "$T/gone"
+    wait "$GUEST"
+    rm "$INSTALL/late"
+    {
+        sql "SELECT text FROM entries WHERE text LIKE 'guest $$ %'"
+        grep -oh "guest $$ [0-9]*" "$STATE"/dumps/given-up-1.0.2-late-*.sql
+    } | sort -u >"$T/there"
+    cut -d ' ' -f 2- "$T/signed" | sort | comm -23 - "$T/there" >"$T/lost"
+    [[ ! -s $T/lost ]] || fail "neither there nor saved: $(paste -s -d , "$T/lost")"
+    [[ $(others) == "$OTHERS" ]] || fail "of $OTHERS entries by others, $(others) are there"
+    whole 1.0.0 "$(page count)"
+}
+
 test_two_at_once() {
     local count pid
     count=$(page count)

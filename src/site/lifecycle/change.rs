@@ -180,6 +180,9 @@ fn back(journal: &mut Journal, from: Option<&Instance>, to: &Instance, place: &P
     };
     let changed = matches!(journal.phase, Phase::Deploying | Phase::Opening | Phase::Returning);
     if changed {
+        if journal.phase == Phase::Opening && journal.dump.is_some() {
+            save_given_up(to, place, watch);
+        }
         journal.enter(Phase::Returning, place)?;
         if let Some(dump) = journal.dump.clone() {
             bring_back(from, &dump, place, watch)?;
@@ -191,6 +194,23 @@ fn back(journal: &mut Journal, from: Option<&Instance>, to: &Instance, place: &P
     watch.progress.phase("opening");
     let opened = deploy(from, Stage::Open, place)?;
     pass(from, Stage::Open, &opened, watch)
+}
+
+/// Saves what somebody may have written into a version whose ports were open already. Where that cannot be, the way back
+/// does not wait for it.
+fn save_given_up(to: &Instance, place: &Place, watch: Watch<'_>) {
+    if !dump::is_possible(to) {
+        return;
+    }
+    let save = || -> Result<PathBuf> {
+        let stores = deploy(to, Stage::Stores, place)?;
+        pass(to, Stage::Stores, &stores, watch)?;
+        dump::make(to, &place.dumps(), &format!("given-up-{}", to.deployed().version), watch)
+    };
+    match save() {
+        Ok(path) => watch.progress.note(&format!("what was written since its ports opened: {}", path.display())),
+        Err(error) => watch.progress.note(&format!("what was written since its ports opened is not saved: {error}")),
+    }
 }
 
 /// Goes back after `error`. Returns what to tell.
