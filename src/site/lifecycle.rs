@@ -32,7 +32,7 @@ mod version_files;
 mod watch;
 
 pub use boot::{INSTALLED, keep_pack};
-pub use change::{Change, Recovered, recover};
+pub use change::{Change, Committed, Recovered, recover};
 pub use configuration::Configuration;
 pub use images::load as load_images;
 pub use instance::Instance;

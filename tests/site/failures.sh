@@ -16,7 +16,8 @@ verdict() {
 # What was taken first after the verdict.
 back_after() {
     kill "$WATCH" 2>/dev/null || true
-    awk -v verdict="$(cat "$T/verdict")" '$1 > verdict { printf "%.1f s", $1 - verdict; exit }' "$T/signed"
+    [[ -s $T/verdict ]] || return 0
+    awk -v verdict="$(cat "$T/verdict")" '$1 > verdict { printf "; somebody could %.1f s after the verdict", $1 - verdict; exit }' "$T/signed"
 }
 
 # gives_way VERSION TEXT ARGUMENT...: the update fails with TEXT and the old version is there again, no entry lost.
@@ -27,7 +28,7 @@ gives_way() {
     verdict
     refused 1 "$2" book "$1" "${@:3}"
     guest_goes
-    printf 'measured: %s: nobody could sign for %s; %s after the verdict somebody could\n' "$1" "$(away)" "$(back_after)"
+    printf 'measured: %s: nobody could sign for %s%s\n' "$1" "$(away)" "$(back_after)"
     whole "$old" "$(page count)"
 }
 
@@ -116,6 +117,37 @@ test_without_a_whole_dump_there_is_no_update() {
     killed_in dumping 1.1.0
     ! pgrep -f 'sleep 7200' || fail 'the hook of the killed run still runs'
     rm "$mood"
+}
+
+# Its gate is passed, its ports are open, somebody signs, and then it dies: that is not in the old version, but it is saved.
+test_what_was_written_before_a_late_failure_is_saved() {
+    variant 1.0.2-late
+    python3 - "$DIR/1.0.2-late/stack.yaml" <<'PY'
+import pathlib, sys
+
+path = pathlib.Path(sys.argv[1])
+dies = "[ ! -e /mood/late ] || { timeout 6 docker-entrypoint.sh web; exit 1; }; touch /mood/late; exec docker-entrypoint.sh web"
+web = f"""    init: true
+    entrypoint: [sh, -c, "{dies}"]
+    volumes:
+      - {{ type: bind, source: "${{installDir}}", target: /mood }}
+    ports:"""
+path.write_text(path.read_text().replace("    init: true\n    ports:", web))
+PY
+    publish 1.0.2-late
+    guest_comes
+    refused 1 web book 1.0.2-late
+    touch "$T/gone"
+    wait "$GUEST"
+    rm "$INSTALL/late"
+    {
+        sql "SELECT text FROM entries WHERE text LIKE 'guest $$ %'"
+        grep -oh "guest $$ [0-9]*" "$STATE"/dumps/given-up-1.0.2-late-*.sql
+    } | sort -u >"$T/there"
+    cut -d ' ' -f 2- "$T/signed" | sort | comm -23 - "$T/there" >"$T/lost"
+    [[ ! -s $T/lost ]] || fail "neither there nor saved: $(paste -s -d , "$T/lost")"
+    [[ $(others) == "$OTHERS" ]] || fail "of $OTHERS entries by others, $(others) are there"
+    whole 1.0.0 "$(page count)"
 }
 
 test_two_at_once() {

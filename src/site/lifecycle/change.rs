@@ -2,6 +2,7 @@
 //! [`journal`](super::journal).
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use super::deploy::{deploy, remove};
 use super::dump;
@@ -11,6 +12,7 @@ use super::instance::Instance;
 use super::journal::{Journal, Phase};
 use super::left_over;
 use super::place::Place;
+use super::receipt::Receipt;
 use super::state::{Previous, State};
 use super::watch::Watch;
 use crate::error::{Error, Result};
@@ -28,6 +30,19 @@ pub struct Change<'a> {
     pub to: &'a Instance,
     /// A dump that is put back before `to` starts.
     pub restore: Option<PathBuf>,
+    /// What the receipt is to say of its publisher.
+    pub signed: String,
+    /// When all of it began.
+    pub started: Instant,
+}
+
+/// What a change has come to.
+#[derive(Debug)]
+pub struct Committed {
+    /// What is installed now.
+    pub state: State,
+    /// What was written of it.
+    pub receipt: Receipt,
 }
 
 /// How a change ended that was found unfinished.
@@ -42,24 +57,25 @@ pub enum Recovered {
 }
 
 impl Change<'_> {
-    /// Makes the change. Returns the state that was committed.
+    /// Makes the change.
     ///
     /// # Errors
     /// It failed, and what ran before runs again with its database as it was; or that failed too, and the journal stays:
     /// the error says which.
-    pub fn make(self, watch: Watch<'_>) -> Result<State> {
+    pub fn make(self, watch: Watch<'_>) -> Result<Committed> {
         let mut journal = Journal {
             phase: Phase::Closing,
             from: self.from.map(|from| from.state.clone()),
             to: self.to.state.clone(),
             dump: None,
             restore: self.restore,
+            signed: self.signed,
             reason: None,
         };
         watch.check()?;
         journal.write(self.place)?;
         match forward(&mut journal, self.from, self.to, self.place, watch) {
-            Ok(()) => commit(journal, self.place),
+            Ok(()) => commit(journal, self.to, self.place, self.started),
             Err(error) => Err(take_back(journal, self.from, self.to, self.place, watch, error)),
         }
     }
@@ -71,13 +87,14 @@ impl Change<'_> {
 /// It cannot be read, or neither version comes up: the journal stays.
 pub fn recover(place: &Place, watch: Watch<'_>) -> Result<Recovered> {
     let Some(mut journal) = Journal::read(place)? else { return Ok(Recovered::Nothing) };
+    let started = Instant::now();
     drop(left_over::end(place)?);
     let from = journal.from.clone().map(|state| Instance::of(state, place)).transpose()?;
     let to = Instance::of(journal.to.clone(), place)?;
     if journal.phase == Phase::Opening {
         watch.progress.note("a change was broken off after its gate: it goes on");
         match open(&mut journal, &to, place, watch) {
-            Ok(()) => return Ok(Recovered::Finished(commit(journal, place)?.current.version.to_string())),
+            Ok(()) => return Ok(Recovered::Finished(commit(journal, &to, place, started)?.receipt.version)),
             Err(error) => watch.progress.note(&format!("the new version does not come up: {error}")),
         }
     }
@@ -163,6 +180,9 @@ fn back(journal: &mut Journal, from: Option<&Instance>, to: &Instance, place: &P
     };
     let changed = matches!(journal.phase, Phase::Deploying | Phase::Opening | Phase::Returning);
     if changed {
+        if journal.phase == Phase::Opening && journal.dump.is_some() {
+            save_given_up(to, place, watch);
+        }
         journal.enter(Phase::Returning, place)?;
         if let Some(dump) = journal.dump.clone() {
             bring_back(from, &dump, place, watch)?;
@@ -174,6 +194,23 @@ fn back(journal: &mut Journal, from: Option<&Instance>, to: &Instance, place: &P
     watch.progress.phase("opening");
     let opened = deploy(from, Stage::Open, place)?;
     pass(from, Stage::Open, &opened, watch)
+}
+
+/// Saves what somebody may have written into a version whose ports were open already. Where that cannot be, the way back
+/// does not wait for it.
+fn save_given_up(to: &Instance, place: &Place, watch: Watch<'_>) {
+    if !dump::is_possible(to) {
+        return;
+    }
+    let save = || -> Result<PathBuf> {
+        let stores = deploy(to, Stage::Stores, place)?;
+        pass(to, Stage::Stores, &stores, watch)?;
+        dump::make(to, &place.dumps(), &format!("given-up-{}", to.deployed().version), watch)
+    };
+    match save() {
+        Ok(path) => watch.progress.note(&format!("what was written since its ports opened: {}", path.display())),
+        Err(error) => watch.progress.note(&format!("what was written since its ports opened is not saved: {error}")),
+    }
 }
 
 /// Goes back after `error`. Returns what to tell.
@@ -221,7 +258,7 @@ fn take_back(
 }
 
 /// Writes down what runs now; the change is over.
-fn commit(journal: Journal, place: &Place) -> Result<State> {
+fn commit(journal: Journal, to: &Instance, place: &Place, started: Instant) -> Result<Committed> {
     let mut state = journal.to.clone();
     state.stopped = false;
     state.removed = false;
@@ -232,7 +269,9 @@ fn commit(journal: Journal, place: &Place) -> Result<State> {
         Some(from) => from.previous.clone(),
         None => None,
     };
+    let receipt = Receipt::of(&state, &to.files, &journal.signed, started.elapsed().as_secs())?;
     state.write(place)?;
+    receipt.write(place)?;
     journal.close(place)?;
-    Ok(state)
+    Ok(Committed { state, receipt })
 }

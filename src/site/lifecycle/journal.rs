@@ -53,6 +53,8 @@ pub(super) struct Journal {
     pub(super) dump: Option<PathBuf>,
     /// A dump that is to be put back before `to` starts.
     pub(super) restore: Option<PathBuf>,
+    /// What the receipt is to say of its publisher.
+    pub(super) signed: String,
     /// Why it goes back.
     pub(super) reason: Option<String>,
 }

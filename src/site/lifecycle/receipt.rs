@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::instance::Instance;
 use super::observe::observe;
 use super::place::Place;
-use super::state::{read_document, write_document};
+use super::state::{State, read_document, write_document};
+use super::version_files::VersionFiles;
 use crate::digest::Digest;
 use crate::error::Result;
 
@@ -46,22 +46,22 @@ impl Receipt {
     ///
     /// # Errors
     /// The engine does not answer.
-    pub fn of(instance: &Instance, signed: String, seconds: u64) -> Result<Self> {
-        let observed = observe(instance.name())?;
+    pub(super) fn of(state: &State, files: &VersionFiles, signed: &str, seconds: u64) -> Result<Self> {
+        let observed = observe(&state.name)?;
         let containers =
             observed.running().into_iter().map(|(service, container)| (service.to_owned(), container.image.clone()));
         Ok(Receipt {
-            name: instance.name().to_owned(),
-            version: instance.deployed().version.to_string(),
-            manifest: Digest::of(instance.files.manifest().text().as_bytes()),
-            signed,
+            name: state.name.clone(),
+            version: state.current.version.to_string(),
+            manifest: Digest::of(files.manifest().text().as_bytes()),
+            signed: signed.to_owned(),
             committed: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             seconds,
-            install_dir: instance.state.install_dir.clone(),
-            options: instance.deployed().options.clone(),
-            images: instance.deployed().images.clone(),
+            install_dir: state.install_dir.clone(),
+            options: state.current.options.clone(),
+            images: state.current.images.clone(),
             containers: containers.collect(),
-            previous: instance.state.previous.as_ref().map(|previous| previous.deployed.version.to_string()),
+            previous: state.previous.as_ref().map(|previous| previous.deployed.version.to_string()),
         })
     }
 
@@ -69,7 +69,7 @@ impl Receipt {
     ///
     /// # Errors
     /// An I/O error.
-    pub fn write(&self, place: &Place) -> Result<()> {
+    pub(super) fn write(&self, place: &Place) -> Result<()> {
         write_document(&place.receipt(), self, 0o644)
     }
 

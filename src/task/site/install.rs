@@ -252,13 +252,11 @@ fn install(options: &Options, prepared: Prepared<'_>, at_work: &AtWork<'_>, star
     let to = Instance { state: to, files };
     prepare(&to, installed.as_ref(), options.advertise.as_deref())?;
     keep_pack()?;
-    let state = Change { place: &place, from, to: &to, restore: None }.make(watch)?;
+    let signed = plan.signed.to_string();
+    let committed = Change { place: &place, from, to: &to, restore: None, signed, started }.make(watch)?;
     keep_key(&place, &options.trust)?;
-    let to = Instance { state, files: to.files };
-    let receipt = Receipt::of(&to, plan.signed.to_string(), started.elapsed().as_secs())?;
-    receipt.write(&place)?;
-    forget_old(&to.state, known.as_ref(), &place)?;
-    Ok(receipt)
+    forget_old(&committed.state, known.as_ref(), &place)?;
+    Ok(committed.receipt)
 }
 
 /// The first installation keeps the key that judged it.

@@ -44,15 +44,9 @@ pub fn run(name: Option<&str>, at_work: &AtWork<'_>) -> Result<Receipt> {
     let Previous { deployed, dump } = previous(&installed)?;
     let state = State { current: deployed, previous: None, ..installed.instance.state.clone() };
     let to = Instance::of(state, &place)?;
-    let change = Change { place: &place, from: Some(&installed.instance), to: &to, restore: dump };
-    let state = change.make(at_work.watch())?;
-    let receipt = Receipt::of(
-        &Instance { state, files: to.files },
-        format!("taken back from {}", installed.instance.state.current.version),
-        started.elapsed().as_secs(),
-    )?;
-    receipt.write(&place)?;
-    Ok(receipt)
+    let signed = format!("taken back from {}", installed.instance.state.current.version);
+    let change = Change { place: &place, from: Some(&installed.instance), to: &to, restore: dump, signed, started };
+    Ok(change.make(at_work.watch())?.receipt)
 }
 
 fn previous(installed: &Installed) -> Result<Previous> {
