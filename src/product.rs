@@ -199,7 +199,7 @@ impl Product {
             Error::failed("the product description is not valid")
                 .fact("path", origin)
                 .fact("reason", why)
-                .hint("its publisher corrects it (docs/product.md has the format), then: pack lock --update")
+                .hint("its publisher corrects it (docs/product.md has the format) and pins it anew")
         };
         let product: Product = yaml::read(text).map_err(wrong)?;
         product.check().map_err(wrong)?;

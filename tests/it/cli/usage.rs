@@ -29,7 +29,7 @@ fn every_command_has_help_with_examples_and_a_manual_page() {
         let (page, _) = expect(0, folder.path(), &["man", command]);
         assert!(page.contains(".TH") && page.contains(".SH SYNOPSIS"), "{command}");
     }
-    assert!(!help.contains("site "), "what only the launcher calls is not shown");
+    assert!(!help.contains("launch "), "what only the launcher calls is not shown");
     for shell in ["bash", "zsh", "fish"] {
         assert!(expect(0, folder.path(), &["completions", shell]).0.contains("download"), "{shell}");
     }
