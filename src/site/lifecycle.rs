@@ -4,7 +4,7 @@
 //! what there is    product (product.yaml)  version_files  state  place  receipt
 //! what is asked    preflight  observe  swarm
 //! what is changed  images  folders  configuration  random  deploy  gate  watch  dump  hook  left_over  boot
-//! the transaction  change, drawn in journal
+//! the transaction  change  way_back, drawn in journal
 //! ```
 
 mod boot;
@@ -30,6 +30,7 @@ mod swarm;
 mod upkeep;
 mod version_files;
 mod watch;
+mod way_back;
 
 pub use boot::{INSTALLED, keep_pack};
 pub use change::{Change, Committed, Recovered, recover};

@@ -1,12 +1,11 @@
 //! A change of what runs, as one transaction: it ends in the new version, or in the old one as it was. The drawing is in
 //! [`journal`](super::journal).
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
-use super::deploy::{deploy, remove};
+use super::deploy::deploy;
 use super::dump;
-use super::folders::{RanBefore, prepare, set_data_aside};
 use super::gate::pass;
 use super::instance::Instance;
 use super::journal::{Journal, Phase};
@@ -15,8 +14,8 @@ use super::place::Place;
 use super::receipt::Receipt;
 use super::state::{Previous, State};
 use super::watch::Watch;
-use crate::error::{Error, Result};
-use crate::path::shell_word;
+use super::way_back::{Step, back, bring_back, take_back};
+use crate::error::Result;
 use crate::stack::Stage;
 
 /// What a change is to end in.
@@ -73,10 +72,14 @@ impl Change<'_> {
             reason: None,
         };
         watch.check()?;
+        if let Some(dump) = &journal.restore {
+            dump::check(dump, self.to)?;
+        }
+        let step = Step { from: self.from, to: self.to, place: self.place, watch };
         journal.write(self.place)?;
-        match forward(&mut journal, self.from, self.to, self.place, watch) {
+        match forward(&mut journal, step) {
             Ok(()) => commit(journal, self.to, self.place, self.started),
-            Err(error) => Err(take_back(journal, self.from, self.to, self.place, watch, error)),
+            Err(error) => Err(take_back(journal, step, error)),
         }
     }
 }
@@ -91,27 +94,23 @@ pub fn recover(place: &Place, watch: Watch<'_>) -> Result<Recovered> {
     drop(left_over::end(place)?);
     let from = journal.from.clone().map(|state| Instance::of(state, place)).transpose()?;
     let to = Instance::of(journal.to.clone(), place)?;
+    let step = Step { from: from.as_ref(), to: &to, place, watch };
     if journal.phase == Phase::Opening {
         watch.progress.note("a change was broken off after its gate: it goes on");
-        match open(&mut journal, &to, place, watch) {
+        match open(&mut journal, step) {
             Ok(()) => return Ok(Recovered::Finished(commit(journal, &to, place, started)?.receipt.version)),
             Err(error) => watch.progress.note(&format!("the new version does not come up: {error}")),
         }
     }
     watch.progress.note("a change was broken off: what ran before comes back");
-    back(&mut journal, from.as_ref(), &to, place, watch)?;
+    back(&mut journal, step)?;
     let version = journal.from.as_ref().map(|state| state.current.version.to_string());
     journal.close(place)?;
     Ok(Recovered::TakenBack(version))
 }
 
-fn forward(
-    journal: &mut Journal,
-    from: Option<&Instance>,
-    to: &Instance,
-    place: &Place,
-    watch: Watch<'_>,
-) -> Result<()> {
+fn forward(journal: &mut Journal, step: Step<'_>) -> Result<()> {
+    let Step { from, to, place, watch } = step;
     // The same version finds the database that it left, and may be seen at once; every other may change it.
     let other = from.filter(|from| !from.deployed().is_the_version_of(to.deployed()) || journal.restore.is_some());
     if let Some(from) = other {
@@ -140,121 +139,17 @@ fn forward(
         let closed = deploy(to, Stage::Closed, place)?;
         pass(to, Stage::Closed, &closed, watch)?;
     }
-    open(journal, to, place, watch)
+    open(journal, step)
 }
 
-fn open(journal: &mut Journal, to: &Instance, place: &Place, watch: Watch<'_>) -> Result<()> {
+fn open(journal: &mut Journal, step: Step<'_>) -> Result<()> {
+    let Step { to, place, watch, .. } = step;
     watch.progress.phase("opening");
     if journal.from.is_some() {
         journal.enter(Phase::Opening, place)?;
     }
     let opened = deploy(to, Stage::Open, place)?;
     pass(to, Stage::Open, &opened, watch)
-}
-
-/// Puts a dump back into the stores of `instance`, which alone run.
-fn bring_back(instance: &Instance, dump: &Path, place: &Place, watch: Watch<'_>) -> Result<()> {
-    watch.progress.phase("restoring");
-    let stores = deploy(instance, Stage::Stores, place)?;
-    if let Err(error) = pass(instance, Stage::Stores, &stores, watch) {
-        watch.check()?;
-        // The files are of another version of the store. They are kept, and the dump goes into new ones.
-        watch.progress.note(&format!("the database does not start on its files, which are set aside: {error}"));
-        remove(instance.name())?;
-        for path in set_data_aside(instance, "aside")? {
-            watch.progress.note(&format!("set aside, to be removed by hand: {}", path.display()));
-        }
-        prepare(instance, RanBefore::default())?;
-        let stores = deploy(instance, Stage::Stores, place)?;
-        pass(instance, Stage::Stores, &stores, watch)?;
-    }
-    dump::restore(instance, dump, watch)
-}
-
-/// Goes back to what ran before. The journal stays.
-fn back(journal: &mut Journal, from: Option<&Instance>, to: &Instance, place: &Place, watch: Watch<'_>) -> Result<()> {
-    // Who wants it to end wants what ran before; and nobody waits shorter for that than the product says.
-    let watch = Watch { interruption: None, timeout: None, ..watch };
-    let Some(from) = from else {
-        return remove(to.name());
-    };
-    let changed = matches!(journal.phase, Phase::Deploying | Phase::Opening | Phase::Returning);
-    if changed {
-        if journal.phase == Phase::Opening && journal.dump.is_some() {
-            save_given_up(to, place, watch);
-        }
-        journal.enter(Phase::Returning, place)?;
-        if let Some(dump) = journal.dump.clone() {
-            bring_back(from, &dump, place, watch)?;
-        }
-    }
-    if from.state.stopped {
-        return remove(from.name());
-    }
-    watch.progress.phase("opening");
-    let opened = deploy(from, Stage::Open, place)?;
-    pass(from, Stage::Open, &opened, watch)
-}
-
-/// Saves what somebody may have written into a version whose ports were open already. Where that cannot be, the way back
-/// does not wait for it.
-fn save_given_up(to: &Instance, place: &Place, watch: Watch<'_>) {
-    if !dump::is_possible(to) {
-        return;
-    }
-    let save = || -> Result<PathBuf> {
-        let stores = deploy(to, Stage::Stores, place)?;
-        pass(to, Stage::Stores, &stores, watch)?;
-        dump::make(to, &place.dumps(), &format!("given-up-{}", to.deployed().version), watch)
-    };
-    match save() {
-        Ok(path) => watch.progress.note(&format!("what was written since its ports opened: {}", path.display())),
-        Err(error) => watch.progress.note(&format!("what was written since its ports opened is not saved: {error}")),
-    }
-}
-
-/// Goes back after `error`. Returns what to tell.
-fn take_back(
-    mut journal: Journal,
-    from: Option<&Instance>,
-    to: &Instance,
-    place: &Place,
-    watch: Watch<'_>,
-    error: Error,
-) -> Error {
-    watch.progress.note(&format!("it failed: {error}"));
-    watch.progress.note("what ran before comes back");
-    journal.reason = Some(error.to_string());
-    let again = format!("pack site recover --name {}", place.name());
-    if let Err(second) = back(&mut journal, from, to, place, watch) {
-        return error
-            .fact("and the way back failed", second)
-            .fact("journal", place.journal().display())
-            .hint(format_args!("see to what stands there, then: {again}"));
-    }
-    let now = match from {
-        Some(from) if from.state.stopped => {
-            format!("nothing, as before; {} is what 'restart' starts", from.deployed().version)
-        }
-        Some(from) if journal.dump.is_some() => {
-            format!("{} again, with its database as it was", from.deployed().version)
-        }
-        Some(from) => format!("{} again", from.deployed().version),
-        None => format!("nothing; the data in {} stays", to.install_dir().display()),
-    };
-    let dump = journal.dump.clone();
-    if let Err(second) = journal.close(place) {
-        return error.fact("now running", now).fact("and the journal stays", second).hint(again);
-    }
-    let error = error.fact("now running", now);
-    let error = match dump {
-        Some(dump) => error.fact("dump", dump.display()),
-        None => error,
-    };
-    error.hint_where_none(format_args!(
-        "see to the reason, then the same command again; the logs: docker service logs {}_SERVICE",
-        shell_word(Path::new(to.name()))
-    ))
 }
 
 /// Writes down what runs now; the change is over.

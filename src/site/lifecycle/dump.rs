@@ -48,7 +48,8 @@ pub(super) fn make(instance: &Instance, folder: &Path, stem: &str, watch: Watch<
     let partial = PathBuf::from(partial);
     let made = hook
         .run(&[&partial.display().to_string()], watch)
-        .and_then(|_| check(&partial, instance.product().dump.ends.as_deref()));
+        .and_then(|_| check_whole(&partial, instance.product().dump.ends.as_deref()))
+        .and_then(|file| keep(&file, &partial));
     if let Err(error) = made {
         // A half dump is none.
         let _ = fs::remove_file(&partial);
@@ -59,8 +60,16 @@ pub(super) fn make(instance: &Instance, folder: &Path, stem: &str, watch: Watch<
     Ok(target)
 }
 
-/// Checks that a dump is whole, and puts it on the disk.
-fn check(path: &Path, ends: Option<&str>) -> Result<()> {
+/// Checks that the dump `path` is one that `instance` can take.
+///
+/// # Errors
+/// It is not there, or not whole.
+pub(super) fn check(path: &Path, instance: &Instance) -> Result<()> {
+    check_whole(path, instance.product().dump.ends.as_deref()).map(drop)
+}
+
+/// Checks that a dump is whole; the open file.
+fn check_whole(path: &Path, ends: Option<&str>) -> Result<File> {
     let mut file = File::open(path).doing("read the dump", path)?;
     let size = file.metadata().doing("look at", path)?.len();
     let wrong = |why: String| Error::failed("the dump is not whole").fact("path", path.display()).fact("reason", why);
@@ -75,6 +84,11 @@ fn check(path: &Path, ends: Option<&str>) -> Result<()> {
             return Err(wrong(format!("its end has not the text '{ends}'")));
         }
     }
+    Ok(file)
+}
+
+/// Puts a dump that was just made on the disk, for no other user's eyes.
+fn keep(file: &File, path: &Path) -> Result<()> {
     file.set_permissions(Permissions::from_mode(0o600)).doing("set the mode of", path)?;
     file.sync_all().doing("write", path)
 }
@@ -85,7 +99,7 @@ fn check(path: &Path, ends: Option<&str>) -> Result<()> {
 /// The file is not there or not whole, or the hook fails.
 pub(super) fn restore(instance: &Instance, dump: &Path, watch: Watch<'_>) -> Result<()> {
     let hook = Hook::of(instance, HookVerb::Restore).ok_or_else(|| no_hook(instance, HookVerb::Restore))?;
-    check(dump, instance.product().dump.ends.as_deref())?;
+    check(dump, instance)?;
     hook.run(&[&dump.display().to_string()], watch).map(drop)
 }
 
@@ -146,10 +160,10 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("x");
         fs::write(&path, "").expect("written");
-        assert!(check(&path, None).is_err());
+        assert!(check_whole(&path, None).is_err());
         fs::write(&path, format!("{}-- done\n", "row\n".repeat(5_000))).expect("written");
-        assert!(check(&path, Some("-- done")).is_ok());
-        assert!(check(&path, Some("-- complete")).is_err());
-        assert!(check(&folder.path().join("none"), None).is_err());
+        assert!(check_whole(&path, Some("-- done")).is_ok());
+        assert!(check_whole(&path, Some("-- complete")).is_err());
+        assert!(check_whole(&folder.path().join("none"), None).is_err());
     }
 }
