@@ -85,7 +85,7 @@ impl Stage {
                 let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
                 let both = [rustix::process::Signal::TERM, rustix::process::Signal::QUIT];
                 let catches = both.iter().all(|signal| caught >> (signal.as_raw() - 1) & 1 == 1);
-                catches && read("cmdline").split('\0').nth(1) == Some("site")
+                catches && read("cmdline").split('\0').nth(1) == Some("launch")
             }
             Stage::Extracting => has("files").is_some(),
         }
@@ -156,7 +156,7 @@ fn a_signal_after_any_system_call_leaves_nothing() {
         return;
     }
     std::thread::scope(|scope| {
-        scope.spawn(|| interrupt_after_each_call(&[PACK_SITE, "site", "--bundle"]));
+        scope.spawn(|| interrupt_after_each_call(&[PACK_SITE, "launch", "--bundle"]));
         for shell in SHELLS {
             scope.spawn(|| interrupt_after_each_call(shell));
         }

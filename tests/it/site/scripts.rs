@@ -90,7 +90,7 @@ fn on_site(script: &[u8]) -> String {
     let files: [File; 1] = [file("run.sh", "script", script)];
     let bundle = folder.path().join("x.run");
     small_bundle(&bundle, b"#!/bin/sh\n", &files);
-    let output = Command::new(PACK_SITE).args(["site", "--bundle"]).arg(&bundle).args(["--", "a"]).output();
+    let output = Command::new(PACK_SITE).args(["launch", "--bundle"]).arg(&bundle).args(["--", "a"]).output();
     let output = output.expect("runs");
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]), "{:?}", texts(&output));
     texts(&output).1
