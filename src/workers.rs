@@ -30,8 +30,9 @@ pub fn ordered<T: Send, R: Send>(
 ) -> Result<()> {
     let cores = cores.max(1);
     thread::scope(|scope| {
-        // A permit a piece of work from emission to consumption bounds what waits for a slow piece.
-        let (permit, returned) = mpsc::sync_channel::<()>(cores + 2);
+        // A permit a piece of work from emission to consumption bounds what waits for a slow piece: one more than are worked
+        // on, for each may be large.
+        let (permit, returned) = mpsc::sync_channel::<()>(cores + 1);
         let (feed, jobs) = mpsc::channel::<(u64, T)>();
         let (report, results) = mpsc::channel::<(u64, Result<R>)>();
         let producer = scope.spawn(move || {
