@@ -84,6 +84,11 @@ impl Image {
     pub fn title(&self) -> String {
         self.tags.first().map_or_else(|| self.id.to_string(), ImageRef::to_string)
     }
+
+    /// The digests of its layers without compression, base first.
+    pub fn diff_ids(&self) -> Vec<Digest> {
+        self.layers.iter().map(|layer| layer.diff_id).collect()
+    }
 }
 
 /// A layer of an image.

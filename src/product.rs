@@ -15,7 +15,7 @@ use crate::path::RelPath;
 use crate::yaml;
 
 pub use configuration::{ConfigurationSpec, KeySpec};
-pub use option::{OptionSpec, OptionType};
+pub use option::{OptionSpec, OptionType, typed_text};
 pub use quantity::Bytes;
 
 /// The version of the format that this code reads.

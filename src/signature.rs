@@ -132,6 +132,11 @@ impl PublicKey {
         key_id(&self.text).unwrap_or_default()
     }
 
+    /// The text of its `.pub` file, as minisign writes one.
+    pub fn file_text(&self) -> String {
+        format!("{COMMENT_PREFIX}minisign public key {}\n{self}\n", self.id())
+    }
+
     /// Checks that `signature` (a `.minisig` file's text) is this key's for `content`; its trusted comment.
     /// `what` names the content in an error.
     ///

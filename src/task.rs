@@ -6,7 +6,7 @@
 //! on site         verify  inspect  extract  cat  load  run_on_site
 //! on the host     site: install  rollback  restore  recover  upkeep  look
 //! policy          trust  trusted_manifest  signed  verify_signature  upgrade  locate  manifest_url
-//! what to type    commands  sign_again
+//! what to type    commands  sign_again  whole_bundle
 //! ```
 //!
 //! A use case takes typed options and a [`Progress`](crate::progress::Progress), and returns a typed report. It prints
@@ -39,3 +39,4 @@ pub mod trusted_manifest;
 pub mod upgrade;
 pub mod verify;
 pub mod verify_signature;
+mod whole_bundle;

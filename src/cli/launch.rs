@@ -11,6 +11,7 @@ use super::trust::KeyArgs;
 use super::{CommandLine, site};
 use crate::bundle::Bundle;
 use crate::error::{Error, Result};
+use crate::manifest::Kind;
 use crate::path::shell_word;
 use crate::site::Signals;
 use crate::task::run_on_site;
@@ -50,21 +51,25 @@ pub(super) fn run(mut args: LaunchArgs, terminal: &Terminal, signals: Signals, p
     let mut words = std::mem::take(&mut args.words);
     take_key(&mut words, &mut args.key, &args.bundle)?;
     let first = words.first().and_then(|word| word.to_str()).unwrap_or_default();
-    if first != "pack" && run_on_site::has_product(&args.bundle)? {
-        let line = for_the_engine(&args.bundle, &words, args.key.typed());
+    if first == "pack" {
+        return Ok(pack(on_this_bundle(&args.bundle, &words[1..], args.key.typed()), signals));
+    }
+    let bundle = Bundle::open(&args.bundle)?;
+    if bundle.index().artifacts.iter().any(|artifact| artifact.kind == Kind::Product) {
+        let line = for_the_engine(&bundle, &words, args.key.typed());
         if site::takes_bundle(&line[2])
-            && let Some(judge) = installed::judge(&args.bundle)?
+            && let Some(judge) = installed::judge(&bundle)?
         {
             terminal.note(&format!("this host's own pack judges the bundle: {}", judge.display()));
             return Err(installed::hand_over(&judge, &line[1..]));
         }
+        // What follows reads it again: its index need not be in memory twice.
+        drop(bundle);
         return Ok(pack(line, signals));
     }
     match first {
-        "pack" => return Ok(pack(on_this_bundle(&args.bundle, &words[1..], args.key.typed()), signals)),
         "--" => drop(words.remove(0)),
         "--help" | "-h" | "help" => {
-            let bundle = Bundle::open(&args.bundle)?;
             terminal.text(&both_worlds(&bundle))?;
             if bundle.index().run.is_none() {
                 return Ok(0);
@@ -72,7 +77,7 @@ pub(super) fn run(mut args: LaunchArgs, terminal: &Terminal, signals: Signals, p
         }
         _ => refuse_what_is_not_for_the_product(&args.bundle, first)?,
     }
-    run_on_site::run(&args.bundle, &words, &args.key.read()?, signals, terminal.progress())
+    run_on_site::run(&bundle, &words, &args.key.read()?, signals, terminal.progress())
 }
 
 /// Takes `--pubkey KEY` off the beginning: there it is for `pack`, not for the product.
@@ -96,7 +101,7 @@ fn take_key(words: &mut Vec<OsString>, key: &mut KeyArgs, bundle: &Path) -> Resu
 
 /// What is typed after the name of a bundle whose product `pack` itself looks after: `pack site VERB …`. Without a verb it
 /// is installed.
-fn for_the_engine(bundle: &Path, words: &[OsString], key: Option<&OsStr>) -> Vec<OsString> {
+fn for_the_engine(bundle: &Bundle, words: &[OsString], key: Option<&OsStr>) -> Vec<OsString> {
     let mut line: Vec<OsString> = vec!["pack".into(), "site".into()];
     let first = words.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
     let (verb, rest) = match first.as_str() {
@@ -106,13 +111,11 @@ fn for_the_engine(bundle: &Path, words: &[OsString], key: Option<&OsStr>) -> Vec
     };
     line.push(verb.to_owned());
     if site::takes_bundle(verb) {
-        line.push(bundle.into());
+        line.push(bundle.path().into());
         line.extend(key.into_iter().flat_map(|key| [OsStr::new("--pubkey"), key]).map(OsStr::to_owned));
     } else if site::takes_name(verb) {
         // What the bundle is of, and not what else this host has.
-        if let Ok(bundle) = Bundle::open(bundle) {
-            line.extend(["--name".into(), bundle.index().name.clone().into()]);
-        }
+        line.extend(["--name".into(), bundle.index().name.clone().into()]);
     }
     line.extend(rest.iter().cloned());
     line

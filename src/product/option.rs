@@ -42,6 +42,11 @@ pub enum OptionType {
     Text,
 }
 
+/// A value as somebody types it.
+pub fn typed_text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
 impl OptionSpec {
     /// The value that is meant by a text that somebody typed.
     ///

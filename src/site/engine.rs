@@ -91,10 +91,9 @@ pub(super) fn id_of(image: &Image) -> Result<String> {
     if look_up(&by_config)?.is_some() {
         return Ok(by_config);
     }
-    let layers: Vec<Digest> = image.layers.iter().map(|layer| layer.diff_id).collect();
     for tag in &image.tags {
         if let Some(known) = look_up(tag.as_str())?
-            && known.layers == layers
+            && known.layers == image.diff_ids()
             && keeps_images_in_containerd()?
         {
             return Ok(known.id);

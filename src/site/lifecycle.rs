@@ -44,5 +44,5 @@ pub use state::{Deployed, Previous, State};
 pub use upkeep::{
     ServiceStatus, backup, forget_old, prepare, reconfigure, recover_configuration, restart, status, stop, uninstall,
 };
-pub use version_files::{VersionFiles, product_artifact};
+pub use version_files::VersionFiles;
 pub use watch::Watch;

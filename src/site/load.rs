@@ -109,7 +109,7 @@ struct Job<'a> {
 
 impl Job<'_> {
     fn chains(&self) -> Vec<Chain> {
-        self.images.iter().map(diff_ids).collect()
+        self.images.iter().map(Image::diff_ids).collect()
     }
 
     /// The bytes that go to the engine, about.
@@ -178,10 +178,6 @@ fn one(job: &Job<'_>, turn: &Turn<'_>, blobs: &dyn BlobSource, progress: &dyn Pr
     Ok(())
 }
 
-fn diff_ids(image: &Image) -> Chain {
-    image.layers.iter().map(|layer| layer.diff_id).collect()
-}
-
 /// Why a job did not reach the engine.
 struct Unsent {
     error: Error,
@@ -234,7 +230,7 @@ fn compare(artifact: &str, image: &Image) -> Result<()> {
         let known = engine::look_up(name)?;
         let same = match &known {
             Some(known) if same_id(&known.id, &id) => true,
-            Some(known) => known.layers == diff_ids(image) && engine::keeps_images_in_containerd()?,
+            Some(known) => known.layers == image.diff_ids() && engine::keeps_images_in_containerd()?,
             None => false,
         };
         if !same {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::error::Error;
+use crate::product::typed_text;
 use crate::task::site::configure;
 
 #[derive(Args)]
@@ -36,9 +37,7 @@ pub(super) fn get(args: &GetArgs, terminal: &Terminal) -> Result<u8> {
     }
     values.retain(|key, _| args.keys.is_empty() || args.keys.contains(key));
     terminal.document(&values)?;
-    let line = |(key, value): (&String, &Value)| {
-        format!("{key}: {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned))
-    };
+    let line = |(key, value): (&String, &Value)| format!("{key}: {}", typed_text(value));
     terminal.text(&values.iter().map(line).collect::<Vec<_>>().join("\n"))?;
     Ok(0)
 }

@@ -1,6 +1,7 @@
 //! `pack site preflight`, `install` and `update`.
 
 use super::*;
+use crate::product::typed_text;
 use crate::site::lifecycle::{Finding, Level, Receipt};
 use crate::task::site::install::{self, Options, Plan};
 
@@ -89,11 +90,8 @@ fn show_plan(plan: &Plan, terminal: &Terminal) -> Result<()> {
         Some(from) => format!("{}: {from} becomes {}", plan.title, plan.to),
         None => format!("{} {}", plan.title, plan.to),
     };
-    let options: Vec<String> = plan
-        .options
-        .iter()
-        .map(|(name, value)| format!("{name}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
-        .collect();
+    let options: Vec<String> =
+        plan.options.iter().map(|(name, value)| format!("{name}={}", typed_text(value))).collect();
     let mut text = format!("{what}\n  signature {}\n  data      {}\n", plan.signed, plan.install_dir);
     if !options.is_empty() {
         text += &format!("  options   {}\n", options.join(" "));

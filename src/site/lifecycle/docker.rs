@@ -24,8 +24,7 @@ pub(super) fn order(words: &[&str]) -> Result<String> {
     if said.agreed {
         return Ok(said.text);
     }
-    let last: Vec<&str> = lines(&complaint).collect();
-    let last = last[last.len().saturating_sub(3)..].join("; ");
+    let last = last(3, lines(&complaint)).join("; ");
     Err(Error::failed("Docker refused an order")
         .fact("command", format_args!("docker {}", name_of(words)))
         .fact("engine", last)
@@ -38,8 +37,7 @@ pub(super) fn last_words(service: &str) -> Vec<String> {
         return Vec::new();
     };
     // What the service wrote to its standard error comes on that of the command.
-    let all: Vec<String> = lines(&said.text).chain(lines(&errors)).map(str::to_owned).collect();
-    all[all.len().saturating_sub(5)..].to_vec()
+    last(5, lines(&said.text).chain(lines(&errors))).into_iter().map(str::to_owned).collect()
 }
 
 /// Runs `docker`: what it says, and what it writes to its standard error.
@@ -58,6 +56,12 @@ fn hear(words: &[&str], longest: Duration) -> Result<(Said, String)> {
 
 fn name_of(words: &[&str]) -> String {
     words.iter().take(2).copied().collect::<Vec<_>>().join(" ")
+}
+
+/// The last so many of some lines.
+pub(super) fn last<'a>(count: usize, lines: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut lines: Vec<&str> = lines.collect();
+    lines.split_off(lines.len().saturating_sub(count))
 }
 
 /// The lines of an answer that are not empty.

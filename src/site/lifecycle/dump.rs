@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::hook::Hook;
 use super::instance::Instance;
-use super::place::make_folder;
+use super::place::{free_name, make_folder};
 use super::watch::Watch;
 use crate::error::{Error, IoContext, Result};
 use crate::product::HookVerb;
@@ -36,13 +36,7 @@ pub(super) fn make(instance: &Instance, folder: &Path, stem: &str, watch: Watch<
         "make room there, then the same command again; what runs was not touched",
     )?;
     let now = Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
-    let target = (0..)
-        .map(|number| {
-            folder
-                .join(format!("{stem}-{now}{}{suffix}", if number == 0 { String::new() } else { format!(".{number}") }))
-        })
-        .find(|path| !path.exists())
-        .unwrap_or_default();
+    let target = free_name(|number| folder.join(format!("{stem}-{now}{number}{suffix}")));
     let mut partial = target.clone().into_os_string();
     partial.push(".partial");
     let partial = PathBuf::from(partial);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::configuration::Configuration;
 use super::instance::Instance;
-use super::place::make_folder;
+use super::place::{free_name, make_folder};
 use super::random::random_hex;
 use crate::error::{Error, IoContext, Result};
 use crate::path::shell_word;
@@ -73,16 +73,7 @@ pub(super) fn set_data_aside(instance: &Instance, name: &str) -> Result<Vec<Path
         if is_empty(&path) {
             continue;
         }
-        let target = (0..)
-            .map(|number| {
-                PathBuf::from(format!(
-                    "{}.{name}{}",
-                    path.display(),
-                    if number == 0 { String::new() } else { format!(".{number}") }
-                ))
-            })
-            .find(|path| !path.exists())
-            .unwrap_or_default();
+        let target = free_name(|number| PathBuf::from(format!("{}.{name}{number}", path.display())));
         fs::rename(&path, &target).doing("set aside", &path)?;
         aside.push(target);
     }

@@ -9,7 +9,7 @@ use super::deploy::Deployment;
 use super::docker::last_words;
 use super::hook::Hook;
 use super::instance::Instance;
-use super::observe::{Observed, observe};
+use super::observe::{Container, FailedTask, Observed, observe};
 use super::watch::Watch;
 use crate::error::{Error, Result};
 use crate::product::{HookVerb, is_on};
@@ -54,28 +54,21 @@ impl Gate<'_> {
             self.watch.check()?;
             let observed = observe(self.instance.name())?;
             self.check_failures(&observed)?;
-            let holds_up = match self.not_ready(&observed)? {
+            let holds_up = match self.not_ready(&observed) {
                 Some(why) => {
                     seen = None;
                     Some(why)
                 }
                 None => {
                     let now = containers(&observed);
-                    match &seen {
-                        Some((before, since)) if *before == now && since.elapsed() >= steady => {
-                            self.probe(&observed)?
-                        }
-                        Some((before, _)) if *before == now => {
-                            Some(("all services".to_owned(), "healthy, watched for a while".to_owned()))
-                        }
-                        _ => {
-                            seen = Some((now, Instant::now()));
-                            if steady.is_zero() {
-                                self.probe(&observed)?
-                            } else {
-                                Some(("all services".to_owned(), "healthy".to_owned()))
-                            }
-                        }
+                    let (_, since) = match seen.take().filter(|(before, _)| *before == now) {
+                        Some(before) => seen.insert(before),
+                        None => seen.insert((now, Instant::now())),
+                    };
+                    if since.elapsed() >= steady {
+                        self.probe(&observed)?
+                    } else {
+                        Some(("all services".to_owned(), "healthy, watched for a while".to_owned()))
                     }
                 }
             };
@@ -95,48 +88,45 @@ impl Gate<'_> {
     }
 
     /// What is not as it should be, if anything: of which service, and what.
-    fn not_ready(&self, observed: &Observed) -> Result<Option<(String, String)>> {
+    fn not_ready(&self, observed: &Observed) -> Option<(String, String)> {
         for (service, image) in &self.deployment.images {
             let found = observed.services.get(service);
-            let Some(found) = found else { return Ok(Some((service.clone(), "not known to Docker yet".to_owned()))) };
-            let running: Vec<_> = found.containers.iter().filter(|container| container.status == "running").collect();
+            let Some(found) = found else { return Some((service.clone(), "not known to Docker yet".to_owned())) };
+            let running: Vec<_> = found.containers.iter().filter(|container| container.is_running()).collect();
             if let Some(other) = running.iter().find(|container| container.image != *image) {
                 // The task before may still be ending; one that started now is another matter.
-                return Ok(Some((service.clone(), format!("runs the image {}, not {image}", other.image))));
+                return Some((service.clone(), format!("runs the image {}, not {image}", other.image)));
             }
             let (up, wanted) = found.replicas.split_once('/').unwrap_or(("0", "1"));
             if wanted == "0" {
                 continue;
             }
             if running.is_empty() || up != wanted {
-                let last = observed
-                    .failed
-                    .iter()
-                    .find(|task| task.service == *service && !self.deployment.failed_before.contains(&task.id));
+                let last = self.new_failures(observed).find(|task| task.service == *service);
                 let why = last.map_or_else(
                     || format!("{up} of {wanted} tasks run"),
                     |task| format!("{up} of {wanted} tasks run; the last one: {}", task.error),
                 );
-                return Ok(Some((service.clone(), why)));
+                return Some((service.clone(), why));
             }
             if let Some(ill) = running.iter().find(|container| !container.is_healthy()) {
                 let health = ill.health.as_deref().unwrap_or("unknown");
-                return Ok(Some((service.clone(), format!("its health check says '{health}' since {}", ill.started))));
+                return Some((service.clone(), format!("its health check says '{health}' since {}", ill.started)));
             }
         }
         // What is not of this stage must be gone: a web server that still runs still writes.
         let others = observed.services.iter().filter(|(name, _)| !self.deployment.images.contains_key(*name));
         for (name, service) in others {
-            if service.containers.iter().any(|container| container.status == "running") {
-                return Ok(Some((name.clone(), "still ending".to_owned())));
+            if service.containers.iter().any(Container::is_running) {
+                return Some((name.clone(), "still ending".to_owned()));
             }
         }
-        Ok(None)
+        None
     }
 
     fn check_failures(&self, observed: &Observed) -> Result<()> {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        for task in observed.failed.iter().filter(|task| !self.deployment.failed_before.contains(&task.id)) {
+        for task in self.new_failures(observed) {
             let count = counts.entry(&task.service).or_default();
             *count += 1;
             if *count >= FAILURES && self.deployment.images.contains_key(&task.service) {
@@ -144,6 +134,11 @@ impl Gate<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The tasks that have failed since it was deployed.
+    fn new_failures<'a>(&'a self, observed: &'a Observed) -> impl Iterator<Item = &'a FailedTask> {
+        observed.failed.iter().filter(|task| !self.deployment.failed_before.contains(&task.id))
     }
 
     /// What the product's probes say, if one of them fails.
@@ -196,7 +191,7 @@ fn containers(observed: &Observed) -> Vec<String> {
         .services
         .values()
         .flat_map(|service| &service.containers)
-        .filter(|container| container.status == "running")
+        .filter(|container| container.is_running())
         .map(|container| format!("{} {}", container.id, container.started))
         .collect();
     ids.sort();

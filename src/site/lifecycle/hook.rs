@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use super::docker::{last, lines};
 use super::instance::Instance;
 use super::left_over;
 use super::observe::observe;
 use super::place::Place;
 use super::watch::Watch;
 use crate::error::{Error, Result};
-use crate::product::HookVerb;
+use crate::product::{HookVerb, typed_text};
 
 /// How much a hook may say, in bytes.
 const MOST_SAID: usize = 1 << 20;
@@ -45,15 +46,11 @@ impl<'a> Hook<'a> {
         };
         let failed = |what: String, said: &[u8]| {
             let text = String::from_utf8_lossy(said);
-            let last: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+            let last = last(5, lines(&text));
             let error = Error::failed(format_args!("the product's hook '{}' failed", self.verb.as_str()))
                 .fact("script", self.script.display())
                 .fact("reason", what);
-            if last.is_empty() {
-                error
-            } else {
-                error.fact("it said", last[last.len().saturating_sub(5)..].join(" | "))
-            }
+            if last.is_empty() { error } else { error.fact("it said", last.join(" | ")) }
         };
         let started = self.start(args);
         let (mut child, mut pipe) = started.map_err(|cause| failed(format!("it cannot be started: {cause}"), &[]))?;
@@ -86,8 +83,7 @@ impl<'a> Hook<'a> {
             .env("PACK_VERSION", deployed.version.to_string())
             .env("PACK_INSTALL_DIR", self.instance.install_dir());
         for (name, value) in &deployed.options {
-            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            command.env(format!("PACK_OPTION_{}", variable(name)), value);
+            command.env(format!("PACK_OPTION_{}", variable(name)), typed_text(value));
         }
         let observed = observe(self.instance.name()).map_err(|error| io::Error::other(error.to_string()))?;
         for (service, container) in observed.running() {

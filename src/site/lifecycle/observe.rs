@@ -140,9 +140,14 @@ fn failed_tasks(name: &str, prefix: &str) -> Result<Vec<FailedTask>> {
 }
 
 impl Container {
+    /// Whether it runs.
+    pub(super) fn is_running(&self) -> bool {
+        self.status == "running"
+    }
+
     /// Whether it runs and its check, if it has one, is content.
     pub(super) fn is_healthy(&self) -> bool {
-        self.status == "running" && self.health.as_deref().is_none_or(|health| health == "healthy")
+        self.is_running() && self.health.as_deref().is_none_or(|health| health == "healthy")
     }
 }
 
@@ -150,7 +155,7 @@ impl Observed {
     /// The containers that run, by their services' names.
     pub(super) fn running(&self) -> BTreeMap<&str, &Container> {
         let each = self.services.iter().filter_map(|(name, service)| {
-            let running = service.containers.iter().find(|container| container.status == "running")?;
+            let running = service.containers.iter().find(|container| container.is_running())?;
             Some((name.as_str(), running))
         });
         each.collect()

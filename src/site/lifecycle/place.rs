@@ -145,3 +145,15 @@ pub(super) fn make_folder(path: &Path, mode: u32) -> Result<()> {
     }
     DirBuilder::new().recursive(true).mode(mode).create(path).doing("create the folder", path)
 }
+
+/// The first path that `name` makes of nothing, `.1`, `.2`, … and that nothing has.
+pub(super) fn free_name(name: impl Fn(&str) -> PathBuf) -> PathBuf {
+    let mut path = name("");
+    for number in 1.. {
+        if !path.exists() {
+            break;
+        }
+        path = name(&format!(".{number}"));
+    }
+    path
+}

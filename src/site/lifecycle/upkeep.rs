@@ -54,7 +54,7 @@ pub fn status(instance: &Instance) -> Result<Vec<ServiceStatus>> {
     let observed = observe(instance.name())?;
     let rows = wanted.into_iter().map(|name| {
         let found = observed.services.get(&name).cloned().unwrap_or_default();
-        let running = found.containers.iter().find(|container| container.status == "running");
+        let running = found.containers.iter().find(|container| container.is_running());
         let is_whole = found.replicas.split_once('/').is_some_and(|(up, wanted)| up == wanted && up != "0");
         let state = match running {
             Some(container) => container.health.clone().unwrap_or_else(|| "running".to_owned()),

@@ -10,7 +10,7 @@ use super::place::{Place, make_folder};
 use crate::bundle::{BundleAccess, extract};
 use crate::error::{Error, IoContext, Result};
 use crate::image_ref::ImageRef;
-use crate::manifest::{FILE_NAME, Kind, Limits, Manifest, SIGNATURE_NAME};
+use crate::manifest::{Artifact, FILE_NAME, Kind, Limits, Manifest, SIGNATURE_NAME};
 use crate::path::RelPath;
 use crate::platform::Platform;
 use crate::product::{HookVerb, Product};
@@ -30,9 +30,9 @@ pub struct VersionFiles {
 }
 
 /// The artifact that says what the product is, if `manifest` has one for this platform.
-pub fn product_artifact(manifest: &Manifest, platform: Platform) -> Option<&RelPath> {
-    let is_one = |kind: Kind| kind == Kind::Product;
-    let found = manifest.artifacts().iter().find(|artifact| is_one(artifact.kind) && artifact.id.is_for(platform));
+fn product_artifact(manifest: &Manifest, platform: Platform) -> Option<&RelPath> {
+    let is_one = |artifact: &&Artifact| artifact.kind == Kind::Product && artifact.id.is_for(platform);
+    let found = manifest.artifacts().iter().find(is_one);
     found.map(|artifact| &artifact.id.name)
 }
 

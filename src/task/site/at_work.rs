@@ -31,7 +31,7 @@ impl AtWork<'_> {
         need_root()?;
         place.make()?;
         let lock = place.lock()?;
-        match recover(place, self.watch())? {
+        match self.recover(place)? {
             Recovered::Nothing => {}
             Recovered::Finished(version) => {
                 self.progress.note(&format!("{version} runs: that change has come to its end"))
@@ -39,10 +39,19 @@ impl AtWork<'_> {
             Recovered::TakenBack(Some(version)) => self.progress.note(&format!("{version} runs again")),
             Recovered::TakenBack(None) => self.progress.note("the installation that was broken off is undone"),
         }
+        Ok(lock)
+    }
+
+    /// Brings to its end what another run left unfinished; the caller keeps the others away.
+    ///
+    /// # Errors
+    /// It does not come to its end.
+    pub(super) fn recover(&self, place: &Place) -> Result<Recovered> {
+        let recovered = recover(place, self.watch())?;
         if recover_configuration(place, self.watch())? {
             self.progress.note("a change of the configuration that was broken off is undone");
         }
-        Ok(lock)
+        Ok(recovered)
     }
 }
 

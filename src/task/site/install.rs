@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 use super::at_work::{AtWork, need_root};
-use crate::bundle::{self, Bundle, BundleAccess, Scope, compare_bundle};
+use crate::bundle::{Bundle, BundleAccess, Scope};
 use crate::error::{Error, Result};
 use crate::manifest::{Manifest, upgrade};
 use crate::path::shell_word;
@@ -22,6 +23,7 @@ use crate::staged_file::StagedFile;
 use crate::task::commands::checking_bundle;
 use crate::task::signed::Signed;
 use crate::task::trust::Trust;
+use crate::task::whole_bundle::expect_whole;
 
 /// What is to be installed, and how.
 #[derive(Debug)]
@@ -76,8 +78,12 @@ impl Plan {
 struct Prepared<'a> {
     bundle: BundleAccess<'a>,
     place: Place,
-    known: Option<State>,
-    to: State,
+    /// What is installed now, or was until its data alone was left.
+    installed: Option<Instance>,
+    /// What is to be, with the files of a copy that goes away.
+    to: Instance,
+    /// Where that copy lies.
+    _copy: TempDir,
     plan: Plan,
 }
 
@@ -112,18 +118,12 @@ pub fn run(options: &Options, at_work: &AtWork<'_>, show: &dyn Fn(&Plan) -> Resu
 }
 
 fn look<'a>(options: &Options, bundle: &'a Bundle, progress: &dyn Progress) -> Result<Prepared<'a>> {
-    progress.phase("verifying");
-    let damage = bundle::verify(bundle, progress)?;
-    if let Some(first) = damage.first() {
-        return Err(Error::integrity("the bundle is damaged: nothing was changed")
-            .fact("path", options.bundle.display())
-            .fact("reason", first)
-            .hint(compare_bundle(&options.bundle)));
-    }
+    expect_whole(bundle, "changed", progress)?;
     let place = Place::named(&bundle.index().name)?;
     let trust = trusted(&place, &options.trust)?;
     let (access, signed) = trust.access(bundle, Scope::Everything, progress)?;
-    let known = State::read(&place)?;
+    let installed = State::read(&place)?.map(|state| Instance::of(state, &place)).transpose()?;
+    let known = installed.as_ref().map(|installed| &installed.state);
     if options.only_update && known.is_none() {
         return Err(Error::failed(format_args!("{} is not installed on this host", place.name()))
             .hint(format_args!("install it: sh {}", shell_word(&options.bundle))));
@@ -132,24 +132,20 @@ fn look<'a>(options: &Options, bundle: &'a Bundle, progress: &dyn Progress) -> R
     let copy = tempfile::tempdir()
         .map_err(|cause| Error::failed("cannot make a temporary folder").fact("cause", &cause).caused_by(cause))?;
     let files = VersionFiles::copy(&access, &copy.path().join("files"))?;
-    check_succession(&place, known.as_ref(), files.manifest(), options.allow_downgrade)?;
-    let to = settle(options, &place, known.as_ref(), &files)?;
-    let images = files.images()?.iter().map(ToString::to_string).collect();
-    let title = files.product().title.clone();
-    let instance = Instance { state: to.clone(), files };
-    let findings = preflight(&instance, known.as_ref());
+    check_succession(&place, installed.as_ref(), files.manifest(), options.allow_downgrade)?;
+    let to = Instance { state: settle(options, &place, known, &files)?, files };
     let plan = Plan {
         name: place.name().to_owned(),
-        title,
-        from: known.as_ref().filter(|state| !state.removed).map(|state| state.current.version.to_string()),
-        to: to.current.version.to_string(),
-        install_dir: to.install_dir.clone(),
-        options: to.current.options.clone(),
-        images,
-        findings,
+        title: to.files.product().title.clone(),
+        from: known.filter(|state| !state.removed).map(|state| state.current.version.to_string()),
+        to: to.state.current.version.to_string(),
+        install_dir: to.state.install_dir.clone(),
+        options: to.state.current.options.clone(),
+        images: to.files.images()?.iter().map(ToString::to_string).collect(),
+        findings: preflight(&to, known),
         signed,
     };
-    Ok(Prepared { bundle: access, place, known, to, plan })
+    Ok(Prepared { bundle: access, place, installed, to, _copy: copy, plan })
 }
 
 /// After the first installation it is the host's own key that judges.
@@ -175,15 +171,14 @@ fn trusted(place: &Place, typed: &Trust) -> Result<Trust> {
     Ok(Trust { key: Some(key), key_file, strict: typed.strict })
 }
 
-fn check_succession(place: &Place, known: Option<&State>, new: &Manifest, allow_downgrade: bool) -> Result<()> {
-    let Some(known) = known else { return Ok(()) };
-    let old = Instance::of(known.clone(), place)?;
+fn check_succession(place: &Place, old: Option<&Instance>, new: &Manifest, allow_downgrade: bool) -> Result<()> {
+    let Some(old) = old else { return Ok(()) };
     if allow_downgrade {
         return upgrade::check_product(old.files.manifest(), new);
     }
     let checked = upgrade::check_upgrade(old.files.manifest(), new);
     checked.map_err(|error| {
-        error.fact("installed", &known.current.version).hint(format_args!(
+        error.fact("installed", &old.state.current.version).hint(format_args!(
             "to go back to the version before: pack site rollback --name {}; if this is meant: --allow-downgrade",
             place.name()
         ))
@@ -239,23 +234,18 @@ fn install_dir(options: &Options, known: Option<&State>, product: &Product) -> R
 }
 
 fn install(options: &Options, prepared: Prepared<'_>, at_work: &AtWork<'_>, started: Instant) -> Result<Receipt> {
-    let Prepared { bundle, place, known, mut to, plan } = prepared;
-    let watch = at_work.watch();
-    let installed = known.clone().map(|state| Instance::of(state, &place)).transpose()?;
+    let Prepared { bundle, place, installed, mut to, plan, .. } = prepared;
     let from = installed.as_ref().filter(|installed| !installed.state.removed);
     at_work.progress.phase("loading");
-    let copy = tempfile::tempdir()
-        .map_err(|cause| Error::failed("cannot make a temporary folder").fact("cause", &cause).caused_by(cause))?;
-    let files = VersionFiles::copy(&bundle, &copy.path().join("files"))?;
-    to.current.images = load_images(&bundle, &files, at_work.progress)?;
-    let files = VersionFiles::keep(&bundle, &place)?;
-    let to = Instance { state: to, files };
+    to.state.current.images = load_images(&bundle, &to.files, at_work.progress)?;
+    to.files = VersionFiles::keep(&bundle, &place)?;
     prepare(&to, installed.as_ref(), options.advertise.as_deref())?;
     keep_pack()?;
     let signed = plan.signed.to_string();
-    let committed = Change { place: &place, from, to: &to, restore: None, signed, started }.make(watch)?;
+    let change = Change { place: &place, from, to: &to, restore: None, signed, started };
+    let committed = change.make(at_work.watch())?;
     keep_key(&place, &options.trust)?;
-    forget_old(&committed.state, known.as_ref(), &place)?;
+    forget_old(&committed.state, installed.as_ref().map(|installed| &installed.state), &place)?;
     Ok(committed.receipt)
 }
 
@@ -263,11 +253,7 @@ fn install(options: &Options, prepared: Prepared<'_>, at_work: &AtWork<'_>, star
 fn keep_key(place: &Place, trust: &Trust) -> Result<()> {
     let path: &Path = &place.trusted_key();
     match &trust.key {
-        Some(key) if !path.exists() => StagedFile::write(
-            path,
-            format!("untrusted comment: minisign public key {}\n{key}\n", key.id()).as_bytes(),
-            0o644,
-        ),
+        Some(key) if !path.exists() => StagedFile::write(path, key.file_text().as_bytes(), 0o644),
         _ => Ok(()),
     }
 }

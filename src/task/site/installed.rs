@@ -54,13 +54,12 @@ impl Installed {
     }
 }
 
-/// The `pack` of this host that has to judge the bundle at `path`: its product is installed here, and the code that runs now
+/// The `pack` of this host that has to judge `bundle`: its product is installed here, and the code that runs now
 /// came with the bundle, which nobody has proved yet.
 ///
 /// # Errors
-/// The bundle cannot be read.
-pub fn judge(path: &Path) -> Result<Option<PathBuf>> {
-    let bundle = Bundle::open(path)?;
+/// No product can have its name.
+pub fn judge(bundle: &Bundle) -> Result<Option<PathBuf>> {
     let place = Place::named(&bundle.index().name)?;
     let judge = Path::new(INSTALLED);
     if !place.state().exists() || !is_roots(judge) || is_this(judge) {

@@ -2,7 +2,7 @@
 
 use super::at_work::AtWork;
 use crate::error::Result;
-use crate::site::lifecycle::{Place, Recovered, recover, recover_configuration};
+use crate::site::lifecycle::{Place, Recovered};
 
 /// How the changes of each product ended, by the product's name.
 pub type Report = Vec<(String, Result<Recovered>)>;
@@ -18,11 +18,7 @@ pub fn run(name: Option<&str>, at_work: &AtWork<'_>) -> Result<Report> {
         let place = Place::named(name)?;
         place.make()?;
         let _lock = place.lock()?;
-        let recovered = recover(&place, at_work.watch())?;
-        if recover_configuration(&place, at_work.watch())? {
-            at_work.progress.note("a change of the configuration that was broken off is undone");
-        }
-        Ok(recovered)
+        at_work.recover(&place)
     };
     Ok(names.into_iter().map(|name| (name.clone(), one(&name))).collect())
 }

@@ -1,0 +1,20 @@
+//! Before anything of a bundle is used, every byte of it is checked.
+
+use crate::bundle::{self, Bundle, compare_bundle};
+use crate::error::{Error, Result};
+use crate::progress::Progress;
+
+/// Checks every byte of a bundle. `undone` says what was not done where it is damaged, such as `run`.
+///
+/// # Errors
+/// It is damaged, or cannot be read.
+pub(in crate::task) fn expect_whole(bundle: &Bundle, undone: &str, progress: &dyn Progress) -> Result<()> {
+    progress.phase("verifying");
+    let damage = bundle::verify(bundle, progress)?;
+    let Some(first) = damage.first() else { return Ok(()) };
+    Err(Error::integrity(format_args!("the bundle is damaged: nothing was {undone}"))
+        .fact("path", bundle.path().display())
+        .fact("reason", first)
+        .fact("damaged parts", damage.len())
+        .hint(compare_bundle(bundle.path())))
+}
