@@ -47,9 +47,11 @@ prepare() {
     export "$1=$printed"
 }
 
-# beside FILE [NAME...]: runs in the background on an engine of its own; what it says is in $logs until `gather`.
+# beside FILE [NAME...]: runs in the background on an engine of its own; what it says is in $logs until `gather`. The engine is
+# this machine's, or what the command in the array `engine` brings.
+engine=(ci/private-engine)
 beside() { alone "$@" & }
-alone() { ci/private-engine "$ROOT/ci/test-$tests" --on-engine "$@" >"$logs/$1" 2>&1; }
+alone() { "${engine[@]}" "$ROOT/ci/test-$tests" --on-engine "$@" >"$logs/$1.${engine[*]//[^a-z]/-}" 2>&1; }
 gather() {
     local log line
     wait

@@ -4,8 +4,10 @@ mod bundle;
 mod cache;
 mod cat;
 mod completions;
+mod cut;
 mod download;
 mod extract;
+mod help;
 mod inspect;
 mod keygen;
 mod launch;
@@ -14,22 +16,29 @@ mod lock;
 mod man;
 mod network;
 mod on_site;
+mod parity;
 mod password;
 mod platform;
+mod repair;
+mod schema;
 mod sign;
 mod site;
 mod system;
 mod terminal;
+mod transfer;
 mod trust;
+mod typed_line;
 mod verify;
 
 use std::ffi::OsString;
+use std::io;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::error::{Class, Error, Result};
+use crate::language::{self, Language};
 use crate::site::Signals;
 use terminal::Terminal;
 
@@ -67,6 +76,9 @@ struct OutputArgs {
     /// Show more detail
     #[arg(short, long, global = true)]
     verbose: bool,
+    /// The language to speak, en or zh [default: by LC_ALL, LC_MESSAGES, LANG]
+    #[arg(long, global = true, value_name = "LANGUAGE", value_parser = a_language)]
+    lang: Option<Language>,
 }
 
 #[derive(Subcommand)]
@@ -79,11 +91,16 @@ enum Command {
     Extract(extract::ExtractArgs),
     Cat(cat::CatArgs),
     Load(load::LoadArgs),
+    Parity(parity::ParityArgs),
+    Repair(repair::RepairArgs),
+    Cut(cut::CutArgs),
+    Transfer(transfer::TransferArgs),
     Keygen(keygen::KeygenArgs),
     Sign(sign::SignArgs),
     Cache(cache::CacheArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
+    Schema(schema::SchemaArgs),
     Site(site::SiteArgs),
     #[command(hide = true)]
     Launch(launch::LaunchArgs),
@@ -113,11 +130,16 @@ impl Program for Cli {
             Command::Extract(args) => extract::run(&args, terminal),
             Command::Cat(args) => cat::run(&args, terminal),
             Command::Load(args) => load::run(&args, terminal),
+            Command::Parity(args) => parity::run(&args, terminal),
+            Command::Repair(args) => repair::run(&args, terminal),
+            Command::Cut(args) => cut::run(&args, terminal),
+            Command::Transfer(args) => transfer::run(&args, terminal),
             Command::Keygen(args) => keygen::run(&args, terminal),
             Command::Sign(args) => sign::run(&args, terminal),
             Command::Cache(args) => cache::run(&args, terminal),
             Command::Completions(args) => completions::run(&args, &mut Cli::command(), terminal),
             Command::Man(args) => man::run(&args, Cli::command(), terminal),
+            Command::Schema(args) => schema::run(&args, terminal),
             Command::Site(args) => site::run(&args, terminal, signals),
             Command::Launch(args) => launch::run(args, terminal, signals, run::<Cli>),
         }
@@ -140,6 +162,11 @@ type CommandLine = fn(Vec<OsString>, Signals) -> u8;
 
 fn start(run: CommandLine) -> ExitCode {
     crate::image::silence_caught_panics();
+    if let Some(done) = crate::image::serve_confined(io::stdin().lock(), io::stdout().lock()) {
+        return if done.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
+    // Also where the file that it was started from has no name any more, as in a bundle.
+    crate::image::confine(|| crate::image::confined("/proc/self/exe"));
     match crate::site::watch() {
         Ok(signals) => ExitCode::from(run(std::env::args_os().collect(), signals)),
         Err(error) => {
@@ -152,8 +179,13 @@ fn start(run: CommandLine) -> ExitCode {
 /// Runs one command line of a program; its exit code.
 fn run<P: Program>(words: Vec<OsString>, signals: Signals) -> u8 {
     // What follows '--' is somebody else's.
-    let json = words.iter().take_while(|word| *word != "--").any(|word| word == "--json");
-    let program = match P::try_parse_from(words) {
+    let ours: Vec<&OsString> = words.iter().take_while(|word| *word != "--").collect();
+    let json = ours.iter().any(|word| *word == "--json");
+    // Known before clap reads the line, whose own texts are in that language too.
+    language::speak(if json { Language::English } else { language_of(&ours) });
+    let command = help::in_the_readers_language(P::command());
+    let parsed = command.try_get_matches_from(words).and_then(|matches| P::from_arg_matches(&matches));
+    let program = match parsed {
         Ok(program) => program,
         Err(error) => {
             if json && error.kind() == ErrorKind::DisplayVersion {
@@ -171,7 +203,7 @@ fn run<P: Program>(words: Vec<OsString>, signals: Signals) -> u8 {
             return Class::Usage.exit_code();
         }
     };
-    let OutputArgs { json, quiet, verbose } = program.output();
+    let OutputArgs { json, quiet, verbose, .. } = program.output();
     let terminal = Terminal::new(json, quiet, verbose);
     match system::check().and_then(|()| program.dispatch(&terminal, signals)) {
         Ok(code) => code,
@@ -179,6 +211,23 @@ fn run<P: Program>(words: Vec<OsString>, signals: Signals) -> u8 {
             terminal.error(&error);
             error.class().exit_code()
         }
+    }
+}
+
+/// The language that a command line asks for, or else the environment.
+fn language_of(words: &[&OsString]) -> Language {
+    let asked = words.iter().enumerate().find_map(|(place, word)| {
+        let word = word.to_str()?;
+        word.strip_prefix("--lang=").or_else(|| words.get(place + 1).filter(|_| word == "--lang")?.to_str())
+    });
+    asked.map_or_else(Language::of_environment, Language::of_locale)
+}
+
+fn a_language(word: &str) -> Result<Language, String> {
+    match word {
+        "en" => Ok(Language::English),
+        "zh" => Ok(Language::Chinese),
+        _ => Err("it is en or zh".to_owned()),
     }
 }
 

@@ -7,6 +7,9 @@ use std::fmt::{self, Display};
 use std::io;
 use std::path::Path;
 
+use crate::language::tr;
+use crate::language::translated;
+
 /// The result of everything in this crate that can go wrong.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -77,36 +80,42 @@ impl Error {
     pub fn io(doing: &str, path: &Path, cause: io::Error) -> Self {
         let hint = match cause.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                "the disk is full: free some space (see 'df -h'), then run the same command again"
+                tr!("the disk is full: free some space (see 'df -h' and 'df -i'), then run the same command again")
             }
             io::ErrorKind::FileTooLarge => {
-                "the file system takes no file this large (FAT32 ends at 4 GiB): format the stick as exFAT or ext4; or \
+                tr!(
+                    "the file system takes no file this large (FAT32 ends at 4 GiB): format the stick as exFAT or ext4; or \
                  'ulimit -f' of this shell does not"
+                )
             }
-            io::ErrorKind::NotADirectory => "a part of that path is no folder: move it away, or choose another place",
+            io::ErrorKind::NotADirectory => {
+                tr!("a part of that path is no folder: move it away, or choose another place")
+            }
             io::ErrorKind::PermissionDenied => {
-                "check who owns the file or folder with 'ls -ld', or run as a user who may use it"
+                tr!("check who owns the file or folder with 'ls -ld', or run as a user who may use it")
             }
-            io::ErrorKind::NotFound => "check the path with 'ls'",
-            io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only: choose another place",
-            io::ErrorKind::IsADirectory => "that is a folder: name a file",
-            io::ErrorKind::InvalidFilename => "a name is too long or not allowed on that file system: choose another",
-            io::ErrorKind::InvalidData => "the file is not the text it should be: check that it is the right one",
+            io::ErrorKind::NotFound => tr!("check the path with 'ls'"),
+            io::ErrorKind::ReadOnlyFilesystem => tr!("the file system is read-only: choose another place"),
+            io::ErrorKind::IsADirectory => tr!("that is a folder: name a file"),
+            io::ErrorKind::InvalidFilename => {
+                tr!("a name is too long or not allowed on that file system: choose another")
+            }
+            io::ErrorKind::InvalidData => tr!("the file is not the text it should be: check that it is the right one"),
             io::ErrorKind::ExecutableFileBusy | io::ErrorKind::ResourceBusy => {
-                "another program uses it: wait until it is done, then run the same command again"
+                tr!("another program uses it: wait until it is done, then run the same command again")
             }
             _ => match cause.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
                 Some(rustix::io::Errno::IO) => {
-                    "the disk or stick may be failing: see 'dmesg', and copy the file again or use another stick"
+                    tr!("the disk or stick may be failing: see 'dmesg', and copy the file again or use another stick")
                 }
                 Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => {
-                    "too many files are open: allow more with 'ulimit -n 4096', then run the same command again"
+                    tr!("too many files are open: allow more with 'ulimit -n 4096', then run the same command again")
                 }
-                Some(rustix::io::Errno::LOOP) => "a symbolic link leads back to itself: see it with 'ls -l'",
-                _ => "look at it with 'ls -ld', then run the same command again",
+                Some(rustix::io::Errno::LOOP) => tr!("a symbolic link leads back to itself: see it with 'ls -l'"),
+                _ => tr!("look at it with 'ls -ld', then run the same command again"),
             },
         };
-        Self::failed(format_args!("cannot {doing}"))
+        Self::failed(tr!("cannot {}", translated(doing)))
             .fact("path", path.display())
             .fact("cause", &cause)
             .caused_by(cause)

@@ -24,7 +24,8 @@
 //! | module | purpose |
 //! | --- | --- |
 //! | `artifact`, `pinned`, `local` | a pinned artifact: present, in the cache, on this machine, or from a source |
-//! | `lock` | an artifact without a digest, for the publisher |
+//! | `lock`, `tags` | an artifact without a digest, for the publisher |
+//! | `registry` | an image from a registry, as an archive: a source of both |
 //! | `document` | the manifest and other small files, in memory |
 //! | `sources`, `schedule`, `pauses`, `host_state` | which source is next, and when |
 //! | `transfer` | one try: one connection or several |
@@ -52,13 +53,16 @@ mod netrc;
 mod options;
 mod pauses;
 mod pinned;
+mod promise;
 mod proxy;
 mod redact;
+mod registry;
 mod response;
 mod response_head;
 mod run;
 mod schedule;
 mod sources;
+mod tags;
 mod throttle;
 mod tls;
 mod transfer;
@@ -76,13 +80,16 @@ use url::Url;
 
 pub use cache_bypass::CacheBypass;
 pub use document::{Document, DocumentRequest, DocumentSource, Lookup};
-pub use options::Options;
+pub use lock::FetchedPin;
+pub use options::{Options, RegistryMirror};
+pub use tags::ResolvedTag;
 
 use run::{DownloadRun, Run};
 
 use crate::cache::Cache;
-use crate::digest::{Descriptor, Digest};
+use crate::digest::Digest;
 use crate::error::{Error, Result};
+use crate::manifest::registry_ref::RegistryRef;
 use crate::manifest::{Artifact, ArtifactId, Pinned, builtin};
 use crate::progress::Progress;
 use crate::release::LockedFolder;
@@ -185,7 +192,7 @@ impl Fetcher {
     /// # Errors
     /// A URL is invalid, or a manifest from the network names a file of this machine.
     pub fn urls(&self, artifact: &Artifact, base: &Url, whole: bool) -> Result<Vec<String>> {
-        let sources = sources::sources(artifact, base, &self.http.options().mirrors)?;
+        let sources = sources::sources(artifact, base, self.http.options())?;
         let by_hand = |url: &Url| if whole { url.to_string() } else { redact::shown(&redact::bare(url)) };
         Ok(sources.iter().map(|source| by_hand(&source.url)).collect())
     }
@@ -224,19 +231,28 @@ impl Fetcher {
 
     /// Fetches `artifacts` and returns their sizes and digests, in that order. The error beside the pins is of those
     /// without one: they cannot be fetched, or do not have the digest that is pinned already.
-    pub fn pin(
-        &self,
-        artifacts: &[Artifact],
-        base: &Url,
-        progress: &dyn Progress,
-    ) -> (Vec<(ArtifactId, Descriptor)>, Option<Error>) {
+    pub fn pin(&self, artifacts: &[Artifact], base: &Url, progress: &dyn Progress) -> (Vec<FetchedPin>, Option<Error>) {
         progress.plan(artifacts.len(), None);
         let run = self.run(base, progress);
-        let (pins, failed) = self.at_once(&vec![0; artifacts.len()], |at| {
-            let artifact = &artifacts[at];
-            Ok((artifact.id.clone(), run.pin(artifact)?))
-        });
+        let (pins, failed) = self.at_once(&vec![0; artifacts.len()], |at| run.pin(&artifacts[at]));
         (pins, all_in_one(failed, |at| artifacts[at].id.to_string()))
+    }
+
+    /// Asks registries what tags of artifacts stand for now; nothing else is fetched. Returns what there was to learn of each,
+    /// in that order, and the error of those of which nothing was.
+    pub fn resolve(
+        &self,
+        tags: &[(Artifact, Vec<RegistryRef>)],
+        base: &Url,
+        progress: &dyn Progress,
+    ) -> (Vec<(ArtifactId, Vec<ResolvedTag>)>, Option<Error>) {
+        progress.plan(tags.len(), None);
+        let run = self.run(base, progress);
+        let (resolved, failed) = self.at_once(&vec![0; tags.len()], |at| {
+            let (artifact, tags) = &tags[at];
+            Ok((artifact.id.clone(), run.resolved(artifact, tags)?))
+        });
+        (resolved, all_in_one(failed, |at| tags[at].0.id.to_string()))
     }
 
     fn run<'a>(&'a self, base: &'a Url, progress: &'a dyn Progress) -> Run<'a> {
@@ -248,6 +264,7 @@ impl Fetcher {
             runtime: self.runtime.handle().clone(),
             hosts: Default::default(),
             cache: self.cache.as_ref(),
+            registries: Default::default(),
             base,
             progress,
         }

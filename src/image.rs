@@ -13,14 +13,16 @@
 //!   for `docker load`.
 //!
 //! How some gzip streams were made is guessed by a library that may panic over it. That is caught, and means that the guess
-//! was wrong; a program that wants to see no message of it calls [`silence_caught_panics`] once.
+//! was wrong; a program that wants to see no message of it calls [`silence_caught_panics`] once. One that reads what strangers
+//! made calls [`confine`]: the library takes as much memory as a recipe asks for, and is then at work in a child process that
+//! may not have more than the content needs.
 
 mod analyse;
 mod archive;
 mod blob;
 mod blobs;
+mod confined;
 mod content;
-mod deflate;
 mod export;
 mod fault;
 pub(crate) mod fuzzing;
@@ -29,13 +31,17 @@ mod gzip_write;
 mod images_in;
 mod layers;
 mod layout;
+mod layout_stream;
 mod limits;
 mod oci;
 mod options;
+mod pax;
 mod prove;
 mod rebuild;
 mod recipe;
 mod recipe_sizes;
+mod registry;
+mod registry_archive;
 mod resolve;
 mod sniff;
 mod tag;
@@ -45,19 +51,23 @@ mod unpacker;
 pub use analyse::{Analysis, Representation, analyse};
 pub use blob::Blob;
 pub use blobs::{AnalysedBlobs, BlobSource};
+pub use confined::{confine, confined, serve_confined};
 pub use content::{Codec, content_of, without_compression};
-pub use deflate::silence_caught_panics;
 pub use export::{END_OF_ARCHIVE, export, export_members};
 pub use fault::with_command;
 pub use images_in::images_in;
 pub use layout::{
     LayoutContent, LayoutFile, blob_path, distinct, layout, layout_documents, other_blob_path, recipe_path,
 };
+pub use layout_stream::{export_blobs, export_documents, manifest_digest};
 pub use limits::{ImageLimits, SMALL_RECIPE};
 pub use oci::{ImageConfig, docker_manifest};
 pub use options::AnalysisOptions;
 pub use rebuild::{rebuild, write_content};
 pub use recipe::{Recipe, RecipeFault};
+pub use redeflate::silence_caught_panics;
+pub use registry::{ACCEPTED, RegistryDocument, RegistryImage, RegistryIndex};
+pub use registry_archive::{ArchiveSink, RegistryBlobs};
 pub use tag::check_tags;
 
 use serde::{Deserialize, Deserializer, Serialize, de};

@@ -90,6 +90,27 @@ impl ImageRef {
             rest => format!("{name}{rest}"),
         }
     }
+
+    /// The full form, with Docker Hub's domain and `library/` where the reference is short.
+    ///
+    /// ```
+    /// # use pack::image_ref::ImageRef;
+    /// let full = |text: &str| text.parse().map(|reference: ImageRef| reference.canonical());
+    /// assert_eq!(full("redis:5")?, "docker.io/library/redis:5");
+    /// assert_eq!(full("shop/web:1")?, "docker.io/shop/web:1");
+    /// assert_eq!(full("localhost:5000/web:1")?, "localhost:5000/web:1");
+    /// # Ok::<(), pack::image_ref::NotAnImageRef>(())
+    /// ```
+    pub fn canonical(&self) -> String {
+        let familiar = self.familiar();
+        // A tag has no slash, and the domain of a familiar form is not Docker Hub's.
+        let name = familiar.split_once('@').map_or(&familiar[..], |(name, _)| name);
+        match split_domain(name) {
+            (Some(_), _) => familiar,
+            (None, path) if path.contains('/') => format!("{DOCKER_HUB}/{familiar}"),
+            (None, _) => format!("{DOCKER_HUB}/{OFFICIAL}{familiar}"),
+        }
+    }
 }
 
 impl FromStr for ImageRef {
@@ -157,6 +178,11 @@ pub struct NotAnImageRef {
 impl NotAnImageRef {
     fn new(text: &str, reason: &str) -> Self {
         NotAnImageRef { text: text.chars().take(80).collect(), reason: reason.to_owned() }
+    }
+
+    /// The reason, without the text.
+    pub fn reason(&self) -> &str {
+        &self.reason
     }
 }
 

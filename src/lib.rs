@@ -41,7 +41,7 @@
 //!         "artifacts": [{"name": "hello.sh", "kind": "script", "urls": ["hello.sh"]}]}"#,
 //! )?;
 //! let network = fetch::Options::default();
-//! lock::run(&lock::Options { manifest: source.clone(), update: false, network: network.clone(), trust: Trust::default() }, &Silent)?;
+//! lock::run(&lock::Options { manifest: source.clone(), update: lock::Update::No, set_version: None, network: network.clone(), trust: Trust::default() }, &Silent)?;
 //!
 //! let downloaded = download::run(
 //!     &download::Options {
@@ -65,9 +65,11 @@
 //!         platform: None,
 //!         preset: Preset::Fast,
 //!         originals: true,
+//!         detached: false,
 //!         runtime: Some("/proc/self/exe".into()), // a bundle carries a static program for its site
 //!         cores: None,
 //!         signer: None,
+//!         parity: None,
 //!         trust: Trust::default(),
 //!     },
 //!     &Silent,
@@ -87,9 +89,9 @@
 //! cli                     what can be typed and seen; the only one that prints
 //! task                    the use cases, one file each; policy
 //! fetch        site       the network (async) │ what happens on site
-//! release  cache  image  bundle
+//! release  cache  image  bundle  parity  medium
 //! manifest     signature  stack  product
-//! digest path platform image_ref progress error own_file staged_file small_file scratch room workers yaml
+//! digest path platform image_ref progress error language own_file staged_file small_file scratch room workers yaml
 //! ```
 
 pub mod bundle;
@@ -100,8 +102,11 @@ pub mod error;
 pub mod fetch;
 pub mod image;
 pub mod image_ref;
+pub mod language;
 pub mod manifest;
+pub mod medium;
 pub mod own_file;
+pub mod parity;
 pub mod path;
 pub mod platform;
 pub mod product;

@@ -9,6 +9,7 @@ pub mod edit;
 pub(crate) mod fuzzing;
 mod limits;
 mod parse;
+pub mod registry_ref;
 pub mod upgrade;
 
 use std::fmt;
@@ -38,6 +39,8 @@ pub struct Manifest {
     text: String,
     name: ProductName,
     version: Version,
+    description: Option<String>,
+    homepage: Option<String>,
     run: Option<RelPath>,
     expires: Option<Timestamp>,
     artifacts: Vec<Artifact>,
@@ -79,6 +82,16 @@ impl Manifest {
     /// The product's version (semver 2.0).
     pub fn version(&self) -> &Version {
         &self.version
+    }
+
+    /// What the product is, in one line.
+    pub fn description(&self) -> Option<&str> {
+        self.description.as_deref()
+    }
+
+    /// Where there is more about it: an http or https URL.
+    pub fn homepage(&self) -> Option<&str> {
+        self.homepage.as_deref()
     }
 
     /// The artifact that a bundle runs on site.

@@ -3,20 +3,25 @@
 mod against;
 mod check;
 mod configuration;
+mod engine;
 mod option;
 mod quantity;
+mod secret;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
+use crate::language::tr;
 use crate::path::RelPath;
 use crate::yaml;
 
 pub use configuration::{ConfigurationSpec, KeySpec};
+pub use engine::{CgroupVersion, EngineSpec};
 pub use option::{OptionSpec, OptionType, typed_text};
 pub use quantity::Bytes;
+pub use secret::SecretSpec;
 
 /// The version of the format that this code reads.
 pub const SCHEMA_VERSION: u64 = 1;
@@ -26,6 +31,9 @@ pub const SCHEMA_VERSION: u64 = 1;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Product {
     schema_version: u64,
+    /// For editors.
+    #[serde(rename = "$schema")]
+    _json_schema: Option<String>,
     /// What people call it.
     pub title: String,
     /// The artifact that is its stack template.
@@ -35,6 +43,9 @@ pub struct Product {
     /// What its host must have.
     #[serde(default)]
     pub needs: Needs,
+    /// The container engines it brings, the one that is taken first in front. Without a list all that are carried are for any host.
+    #[serde(default)]
+    pub engines: Vec<EngineSpec>,
     /// What can be chosen, by name.
     #[serde(default)]
     pub options: BTreeMap<String, OptionSpec>,
@@ -47,9 +58,12 @@ pub struct Product {
     /// Its own configuration file, if it has one.
     #[serde(default)]
     pub configuration: Option<ConfigurationSpec>,
-    /// Names of random secrets.
+    /// What is secret.
     #[serde(default)]
-    pub secrets: Vec<String>,
+    pub secrets: Vec<SecretSpec>,
+    /// Log files below the install dir that the host's logrotate keeps small.
+    #[serde(default)]
+    pub logs: Vec<RelPath>,
     /// Which script does what only the product knows.
     #[serde(default)]
     pub hooks: BTreeMap<HookVerb, RelPath>,
@@ -75,11 +89,29 @@ pub struct Needs {
     pub kernel: String,
     /// The oldest Docker Engine, as `MAJOR.MINOR`.
     pub docker: String,
+    /// What it must have instead while a switch is on, or with `!` off.
+    pub when: BTreeMap<String, OtherNeeds>,
+}
+
+/// What a host must have instead of what is said for all.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct OtherNeeds {
+    cores: Option<u32>,
+    memory: Option<Bytes>,
+    disk: Option<Bytes>,
 }
 
 impl Default for Needs {
     fn default() -> Self {
-        Needs { cores: 1, memory: Bytes(0), disk: Bytes(0), kernel: "3.10".to_owned(), docker: "18.06".to_owned() }
+        Needs {
+            cores: 1,
+            memory: Bytes(0),
+            disk: Bytes(0),
+            kernel: "3.10".to_owned(),
+            docker: "18.06".to_owned(),
+            when: BTreeMap::new(),
+        }
     }
 }
 
@@ -89,8 +121,12 @@ impl Default for Needs {
 pub struct ServiceSpec {
     /// It keeps data: it runs while a dump is made or put back.
     pub store: bool,
-    /// The switch with which it runs.
+    /// The switch with which it runs; with `!` before it, without which.
     pub when: Option<String>,
+    /// The configuration's key that says where it is reached. While that names another host, it does not run.
+    pub address: Option<String>,
+    /// Where its data lies below the install dir: it is not left out while there is some and `address` names no other host.
+    pub folder: Option<RelPath>,
 }
 
 /// A folder below the install dir.
@@ -123,6 +159,8 @@ pub enum HookVerb {
     Health,
     /// Print findings.
     Doctor,
+    /// Move data to where another host keeps it.
+    External,
 }
 
 impl HookVerb {
@@ -133,6 +171,7 @@ impl HookVerb {
             HookVerb::Restore => "restore",
             HookVerb::Health => "health",
             HookVerb::Doctor => "doctor",
+            HookVerb::External => "external",
         }
     }
 }
@@ -147,11 +186,15 @@ pub struct DumpSpec {
     pub keep: usize,
     /// How its file name ends.
     pub suffix: String,
+    /// Where below the install dir `backup` puts it; without one into `backups`.
+    pub folder: Option<RelPath>,
+    /// How the names of those begin; a time follows. Others in the same folder stay. Without one it is name and version.
+    pub name: Option<String>,
 }
 
 impl Default for DumpSpec {
     fn default() -> Self {
-        DumpSpec { ends: None, keep: 24, suffix: ".dump".to_owned() }
+        DumpSpec { ends: None, keep: 24, suffix: ".dump".to_owned(), folder: None, name: None }
     }
 }
 
@@ -196,10 +239,10 @@ impl Product {
     /// The text is not YAML, lacks a key, has an unknown one, or names what is not there.
     pub fn parse(text: &str, origin: &str) -> Result<Self> {
         let wrong = |why: String| {
-            Error::failed("the product description is not valid")
+            Error::failed(tr!("the product description is not valid"))
                 .fact("path", origin)
                 .fact("reason", why)
-                .hint("its publisher corrects it (docs/product.md has the format) and pins it anew")
+                .hint(tr!("its publisher corrects it (docs/product.md has the format) and pins it anew"))
         };
         let product: Product = yaml::read(text).map_err(wrong)?;
         product.check().map_err(wrong)?;
@@ -218,7 +261,28 @@ impl Product {
     }
 }
 
-/// Whether the switch `when` is on; without one it is.
+impl Needs {
+    /// What the host must have with these options.
+    pub fn with(&self, options: &BTreeMap<String, serde_json::Value>) -> Self {
+        let mut needs = self.clone();
+        for (_, other) in self.when.iter().filter(|(when, _)| is_on(Some(when), options)) {
+            needs.cores = other.cores.unwrap_or(needs.cores);
+            needs.memory = other.memory.unwrap_or(needs.memory);
+            needs.disk = other.disk.unwrap_or(needs.disk);
+        }
+        needs
+    }
+}
+
+/// Whether the switch `when` is on, or off where `!` stands before it; without one it is.
 pub fn is_on(when: Option<&str>, options: &BTreeMap<String, serde_json::Value>) -> bool {
-    when.is_none_or(|switch| options.get(switch) == Some(&serde_json::Value::Bool(true)))
+    when.is_none_or(|when| {
+        let is_true = options.get(switch_of(when)) == Some(&serde_json::Value::Bool(true));
+        is_true != when.starts_with('!')
+    })
+}
+
+/// The switch that a `when` is about.
+fn switch_of(when: &str) -> &str {
+    when.strip_prefix('!').unwrap_or(when)
 }

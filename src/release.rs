@@ -3,10 +3,12 @@
 //! ```text
 //! dataflux-func-portable/
 //!   manifest.json            exactly as the publisher wrote it
+//!   pack-site, pack-site.sha256   the program that installs a product on site, and its checksum
 //!   mysql.tar.gz …           artifacts, under their final names only when verified
 //!   .pack/lock               held by the one run that may write here
 //!   .pack/platform           which platform's artifacts these are
 //!   .pack/origin             where its manifest came from
+//!   .pack/publisher.pub      the key that its manifest was checked with
 //!   .pack/partial/<digest>   a partially downloaded artifact
 //!   .pack/partial/<digest>.journal   which of its bytes are there
 //!   .pack/partial/<digest>.link      a file of the cache that is being verified
@@ -17,40 +19,50 @@ mod conflicts;
 mod extents;
 mod journal;
 mod linked;
+mod origin;
 mod partial;
 mod pin_again;
+mod proved_file;
+mod site_program;
 mod verify;
+mod wrong;
 
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
-use url::Url;
-
 pub use background_sync::BackgroundSync;
 pub use extents::Extents;
 pub use journal::Origin;
 pub use partial::{Partial, Verified};
 pub use pin_again::pin_again;
-pub use verify::{Row, State, check, verify};
+pub use proved_file::{ProvedFile, ProvedReader};
+pub use verify::{Row, State, check, glance, prove, verify};
+pub use wrong::not_as_pinned;
 
-use crate::digest::{BoundedReader, Digest, VerifyingReader};
-use crate::error::{Error, IoContext, Result, printable};
+use crate::digest::{Digest, VerifyingReader};
+use crate::error::{Error, IoContext, Result};
 use crate::manifest::{FILE_NAME, Limits, Manifest, Pin, Pinned, SIGNATURE_NAME};
 use crate::own_file;
 use crate::path::{RelPath, shell_word};
 use crate::platform::Platform;
+use crate::small_file;
 use crate::staged_file::{self, StagedFile};
 
 /// The folder's own sub-folder.
 const OWN: &str = ".pack";
 
-/// The file in it that says where the manifest came from.
-const ORIGIN: &str = "origin";
+/// The name of the program for the site that may lie beside the artifacts, and of its checksum.
+pub const SITE_PROGRAM: &str = "pack-site";
+/// See [`SITE_PROGRAM`].
+pub const SITE_PROGRAM_SUM: &str = "pack-site.sha256";
 
-/// The most that this file can have, in bytes.
-const LONGEST_ORIGIN: u64 = 16 << 10;
+/// How much is read of what says for which platform the folder is, in bytes.
+const LONGEST_PLATFORM: u64 = 64;
+
+/// The folder in it where files lie that have not their final names yet.
+const PARTIAL: &str = "partial";
 
 /// The lock's file in it.
 const LOCK: &str = "lock";
@@ -125,8 +137,12 @@ impl Folder {
     /// # Errors
     /// The folder cannot be made, or another run is writing into it.
     pub fn lock(&self) -> Result<LockedFolder> {
-        let partials = self.partials();
-        fs::create_dir_all(&partials).doing("create the folder", &partials)?;
+        match fs::create_dir_all(&self.root) {
+            // A file has its name: that it is no folder is told with the next.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            other => other.doing("create the folder", &self.root)?,
+        }
+        own_file::make_folders(&self.root, &Path::new(OWN).join(PARTIAL))?;
         let held = own_file::lock(&self.root.join(OWN).join(LOCK))?;
         Ok(LockedFolder { folder: self.clone(), held })
     }
@@ -141,7 +157,7 @@ impl Folder {
         self.expect_manifest()?;
         let own = self.root.join(OWN);
         let made = Some(own.clone()).filter(|own| !own.exists());
-        let ready = fs::create_dir_all(&own).doing("create the folder", &own);
+        let ready = own_file::make_folders(&self.root, Path::new(OWN));
         match ready.and_then(|()| own_file::lock_shared(&own.join(LOCK))) {
             Ok(held) => Ok(ReadLock { held: Some(held), made }),
             Err(error) if cannot_be_made(&error) => {
@@ -197,30 +213,21 @@ impl Folder {
     /// What was written down cannot be read.
     pub fn platform(&self) -> Result<Option<Platform>> {
         let path = self.root.join(OWN).join("platform");
-        match fs::read(&path) {
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
-            read => Ok(String::from_utf8_lossy(&read.doing("read", &path)?).trim().parse().ok()),
-        }
-    }
-
-    /// The URL that the folder's manifest came from, without what may be a secret; where it was written down.
-    pub fn origin(&self) -> Option<String> {
         let mut text = String::new();
-        let path = self.root.join(OWN).join(ORIGIN);
-        let file = File::open(&path).ok().filter(|_| path.is_file())?;
-        BoundedReader::new(file, LONGEST_ORIGIN).read_to_string(&mut text).ok()?;
-        let origin = text.trim();
-        (!origin.is_empty() && !origin.contains(char::is_whitespace)).then(|| printable(origin))
+        match small_file::open_regular(&path).and_then(|file| file.take(LONGEST_PLATFORM).read_to_string(&mut text)) {
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+            read => read.doing("read", &path).map(|_| text.trim().parse().ok()),
+        }
     }
 
     /// Whether a download into it has begun, whatever became of it.
     pub fn is_begun(&self) -> bool {
-        self.root.join(OWN).join(ORIGIN).is_file() || self.partials().is_dir()
+        self.root.join(OWN).join(origin::ORIGIN).is_file() || self.partials().is_dir()
     }
 
     /// Where files lie that have not their final names yet; the holder of the write lock may write there.
     pub fn partials(&self) -> PathBuf {
-        self.root.join(OWN).join("partial")
+        self.root.join(OWN).join(PARTIAL)
     }
 
     /// Where the partial of that digest lies, or would lie.
@@ -272,23 +279,8 @@ impl LockedFolder {
     /// # Errors
     /// The disk refuses.
     pub fn write_platform(&self, platform: Platform) -> Result<()> {
-        let own = self.root.join(OWN);
-        fs::create_dir_all(&own).doing("create the folder", &own)?;
-        StagedFile::write(&own.join("platform"), format!("{platform}\n").as_bytes(), 0o644)
-    }
-
-    /// Writes down where the manifest came from. User, password, query and fragment are left out: they may be secrets.
-    ///
-    /// # Errors
-    /// The disk refuses.
-    pub fn write_origin(&self, manifest: &Url) -> Result<()> {
-        let mut url = manifest.clone();
-        // Only URLs that cannot have a user refuse this, and those have none.
-        let _ = url.set_username("");
-        let _ = url.set_password(None);
-        url.set_query(None);
-        url.set_fragment(None);
-        StagedFile::write(&self.root.join(OWN).join(ORIGIN), format!("{url}\n").as_bytes(), 0o644)
+        own_file::make_folders(&self.root, Path::new(OWN))?;
+        StagedFile::write(&self.root.join(OWN).join("platform"), format!("{platform}\n").as_bytes(), 0o644)
     }
 
     /// Removes partials that none of `wanted` asks for: left over from another version.
@@ -331,7 +323,9 @@ fn cannot_be_made(error: &Error) -> bool {
 fn is_own(relative: &Path) -> bool {
     // A killed run may have left a staged file; the next one that writes there removes it.
     let staged = relative.to_str().is_some_and(staged_file::is_staged);
-    staged || [FILE_NAME, SIGNATURE_NAME].iter().any(|own| relative == Path::new(own)) || relative.starts_with(OWN)
+    staged
+        || [FILE_NAME, SIGNATURE_NAME, SITE_PROGRAM, SITE_PROGRAM_SUM].iter().any(|own| relative == Path::new(own))
+        || relative.starts_with(OWN)
 }
 
 /// A manifest's text from a file, never more of it than a manifest may have.
@@ -341,6 +335,6 @@ fn is_own(relative: &Path) -> bool {
 pub fn read_manifest_text(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     // One byte more, so that the manifest's own limit refuses it.
-    File::open(path)?.take(Limits::DEFAULT.manifest_bytes + 1).read_to_string(&mut text)?;
+    small_file::open_regular(path)?.take(Limits::DEFAULT.manifest_bytes + 1).read_to_string(&mut text)?;
     Ok(text)
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::statvfs;
 
 use crate::error::{Error, Result};
+use crate::language::tr;
 
 /// The bytes that this user may still write at `path`, which need not exist yet; `None` where the file system does not
 /// tell.
@@ -15,6 +16,13 @@ pub fn free(path: &Path) -> Option<u64> {
 /// As [`free`], for a program that runs as root, such as a container engine.
 pub fn free_for_root(path: &Path) -> Option<u64> {
     free_as(path, true)
+}
+
+/// Whether a file system that counts its files has none left.
+fn is_out_of_files(path: &Path) -> bool {
+    let system = existing(path).and_then(|there| statvfs(&there).ok());
+    // Those that make room for files as they come have a count of zero.
+    system.is_some_and(|system| system.f_files > 0 && system.f_ffree == 0 && system.f_favail == 0)
 }
 
 fn free_as(path: &Path, root: bool) -> Option<u64> {
@@ -32,7 +40,7 @@ fn free_as(path: &Path, root: bool) -> Option<u64> {
 /// Checks that `needed` bytes can be written at `path`; `way_out` is what to type where they cannot.
 ///
 /// # Errors
-/// There is less room.
+/// There is less room, or none for another file.
 pub fn check(needed: u64, path: &Path, way_out: impl std::fmt::Display) -> Result<()> {
     compare(needed, path, free(path), way_out)
 }
@@ -46,9 +54,14 @@ pub fn check_for_root(needed: u64, path: &Path, way_out: impl std::fmt::Display)
 }
 
 fn compare(needed: u64, path: &Path, free: Option<u64>, way_out: impl std::fmt::Display) -> Result<()> {
+    if is_out_of_files(path) {
+        return Err(Error::failed(tr!("the file system takes no more files, however much room it has"))
+            .fact("path", path.display())
+            .hint(tr!("see how many it has with 'df -i', and remove some, or choose another place")));
+    }
     match free.filter(|&free| free < needed) {
         None => Ok(()),
-        Some(free) => Err(Error::failed("there is not enough room on the disk")
+        Some(free) => Err(Error::failed(tr!("there is not enough room on the disk"))
             .fact("path", path.display())
             .fact("needed", shown(needed))
             .fact("free", shown(free))

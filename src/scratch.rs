@@ -36,10 +36,19 @@ impl Scratch {
     /// # Errors
     /// Something has the name, or the folder cannot be made.
     pub fn folder(path: PathBuf) -> io::Result<Self> {
+        let make = || fs::DirBuilder::new().mode(0o700).create(&path).map(|()| ((), path));
+        Self::making(make).map(|((), scratch)| scratch)
+    }
+
+    /// Takes charge of the path that `make` makes. An interruption meanwhile waits for it, and removes it then.
+    ///
+    /// # Errors
+    /// Those of `make`.
+    pub fn making<T, E>(make: impl FnOnce() -> Result<(T, PathBuf), E>) -> Result<(T, Self), E> {
         let mut all = all();
-        fs::DirBuilder::new().mode(0o700).create(&path)?;
+        let (made, path) = make()?;
         all.push(path.clone());
-        Ok(Scratch { path })
+        Ok((made, Scratch { path }))
     }
 
     /// The path.

@@ -4,7 +4,6 @@
 mod secret_key;
 
 use std::ffi::OsStr;
-use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -14,6 +13,8 @@ pub use secret_key::{SecretKey, generate};
 
 use crate::digest::BoundedReader;
 use crate::error::{Error, IoContext, Result};
+use crate::language::tr;
+use crate::small_file;
 
 /// What is appended to a file's name for its signature.
 pub const EXTENSION: &str = "minisig";
@@ -104,17 +105,18 @@ impl PublicKey {
             return Ok(key);
         }
         let no_key = || {
-            let error = Error::usage("this is no public key");
+            let error = Error::usage(tr!("this is no public key"));
             // A file's name is shown; what may be a secret key, or a part of one, never is.
             let error = if text.is_none_or(is_file_name) { error.fact("path", path.display()) } else { error };
-            error.hint("give a key that begins with RW, or the .pub file that 'pack keygen' or minisign wrote")
+            error.hint(tr!("give a key that begins with RW, or the .pub file that 'pack keygen' or minisign wrote"))
         };
         if !path.exists() || path.is_dir() {
             return Err(no_key());
         }
         // It may be a pipe, as in `--pubkey <(command)`, or a device that never ends.
         let mut content = String::new();
-        let read = fs::File::open(path).and_then(|file| BoundedReader::new(file, LIMIT).read_to_string(&mut content));
+        let read = small_file::open_or_pipe(path)
+            .and_then(|file| BoundedReader::new(file, LIMIT).read_to_string(&mut content));
         match read {
             Err(error) if error.kind() == io::ErrorKind::FileTooLarge => return Err(no_key()),
             other => other.doing("read the public key", path)?,
@@ -122,7 +124,8 @@ impl PublicKey {
         content.lines().nth(1).and_then(Self::from_base64).ok_or_else(no_key)
     }
 
-    fn from_base64(text: &str) -> Option<Self> {
+    /// Reads a key as minisign prints it.
+    pub fn from_base64(text: &str) -> Option<Self> {
         let key = minisign_verify::PublicKey::from_base64(text).ok()?;
         Some(PublicKey { key, text: text.to_owned() })
     }
@@ -144,27 +147,27 @@ impl PublicKey {
     /// It is not.
     pub fn verify(&self, content: &[u8], signature: &str, what: &str) -> Result<String> {
         let wrong = |why: &str| {
-            Error::integrity("the signature is not right")
+            Error::integrity(tr!("the signature is not right"))
                 .fact("signed", what)
                 .fact("key", &self.text)
                 .fact("reason", why)
-                .hint("do not use it: ask the publisher which key signs, and get the file again")
+                .hint(tr!("do not use it: ask the publisher which key signs, and get the file again"))
         };
-        let signature = decode(signature).ok_or_else(|| wrong("it is no minisign signature"))?;
+        let signature = decode(signature).ok_or_else(|| wrong(&tr!("it is no minisign signature")))?;
         // Signatures of the format before minisign 0.8, or made with its -l, count as with the stock program.
         self.key.verify(content, &signature, true).map_err(|cause| match cause {
-            minisign_verify::Error::UnexpectedKeyId => wrong("it was made with another key"),
-            _ => wrong("the content is not what was signed"),
+            minisign_verify::Error::UnexpectedKeyId => wrong(&tr!("it was made with another key")),
+            _ => wrong(&tr!("the content is not what was signed")),
         })?;
         Ok(signature.trusted_comment().to_owned())
     }
 
     /// The error for `what` when a key was given and there is no signature at all.
     pub fn unsigned(&self, what: &str) -> Error {
-        Error::integrity("this is not signed, and a key was given")
+        Error::integrity(tr!("this is not signed, and a key was given"))
             .fact("unsigned", what)
             .fact("key", &self.text)
-            .hint("ask the publisher for the signature: it is made with 'pack sign manifest.json'")
+            .hint(tr!("ask the publisher for the signature: it is made with 'pack sign manifest.json'"))
     }
 }
 

@@ -9,11 +9,15 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 use crate::image_ref::ImageRef;
+use crate::language::tr;
 use crate::path::shell_word;
 use crate::yaml;
 
 pub use overlay::overlay;
 pub use render::{Rendering, Stage};
+
+/// The largest stack file that is read, in bytes.
+pub const LARGEST: u64 = 1 << 20;
 
 /// A service and the image it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,13 +57,13 @@ pub fn images_of(document: &Value, origin: &str) -> Result<Vec<ServiceImage>> {
     for (name, service) in services {
         match service.get("image").and_then(Value::as_str) {
             Some(image) if image.contains('$') => {
-                return Err(wrong(format!("the image of '{name}' is not literal: {image}")));
+                return Err(wrong(tr!("the image of '{name}' is not literal: {image}", name, image)));
             }
             Some(image) => {
-                let image = image.parse().map_err(|why| wrong(format!("the image of '{name}': {why}")))?;
+                let image = image.parse().map_err(|why| wrong(tr!("the image of '{name}': {why}", name, why)))?;
                 images.push(ServiceImage { service: name.to_owned(), image });
             }
-            None => return Err(wrong(format!("the service '{name}' has no image"))),
+            None => return Err(wrong(tr!("the service '{name}' has no image", name))),
         }
     }
     Ok(images)
@@ -67,14 +71,14 @@ pub fn images_of(document: &Value, origin: &str) -> Result<Vec<ServiceImage>> {
 
 fn services<'a>(document: &'a Value, origin: &str) -> Result<&'a Map<String, Value>> {
     let services = document.get("services").and_then(Value::as_object);
-    services.filter(|services| !services.is_empty()).ok_or_else(|| not_valid(origin, "it has no 'services'"))
+    services.filter(|services| !services.is_empty()).ok_or_else(|| not_valid(origin, &tr!("it has no 'services'")))
 }
 
 fn not_valid(origin: &str, why: &str) -> Error {
-    Error::failed("the stack file is not valid")
+    Error::failed(tr!("the stack file is not valid"))
         .fact("path", origin)
         .fact("reason", why)
-        .hint(format_args!("check it with: docker stack config -c {}", shell_word(Path::new(origin))))
+        .hint(tr!("check it with: docker stack config -c {}", shell_word(Path::new(origin))))
 }
 
 #[cfg(test)]

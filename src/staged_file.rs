@@ -10,6 +10,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use walkdir::WalkDir;
+
 use crate::error::{Error, IoContext, Result};
 use crate::own_file;
 use crate::scratch::Scratch;
@@ -65,10 +67,11 @@ impl StagedFile {
         let prefix = format!("{}.", stem(target));
         loop {
             let mut builder = tempfile::Builder::new();
-            let made = builder.prefix(&prefix).suffix(ENDING).rand_bytes(RANDOM).tempfile_in(folder);
-            let made = made.doing("create a file in", folder)?;
-            let (file, path) = made.keep().map_err(|error| Error::io("keep a file in", folder, error.error))?;
-            let path = Scratch::new(path);
+            builder.prefix(&prefix).suffix(ENDING).rand_bytes(RANDOM);
+            let (file, path) = Scratch::making(|| {
+                let made = builder.tempfile_in(folder).doing("create a file in", folder)?;
+                made.keep().map_err(|error| Error::io("keep a file in", folder, error.error))
+            })?;
             // The process that held the lock before us took the file for left over and removes it. A file system
             // without locks has nobody who does.
             if !matches!(file.try_lock(), Err(TryLockError::WouldBlock)) && path.path().exists() {
@@ -188,11 +191,28 @@ fn folder_of(path: &Path) -> &Path {
 /// # Errors
 /// The folder cannot be opened or synced.
 pub fn sync_folder_of(path: &Path) -> Result<()> {
-    let folder = folder_of(path);
-    match File::open(folder).and_then(|folder| folder.sync_all()) {
+    sync(folder_of(path))
+}
+
+/// Puts a folder on the disk, with all files below it: what [`StagedFile::place_unsynced`] left there lasts after that.
+///
+/// # Errors
+/// Something cannot be read or synced.
+pub fn sync_tree(folder: &Path) -> Result<()> {
+    for entry in WalkDir::new(folder).contents_first(true) {
+        let entry = entry.map_err(io::Error::from).doing("read", folder)?;
+        if entry.file_type().is_file() || entry.file_type().is_dir() {
+            sync(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn sync(path: &Path) -> Result<()> {
+    match File::open(path).and_then(|opened| opened.sync_all()) {
         // Some file systems cannot sync a folder; there is nothing more to be done on those.
         Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
-        other => other.doing("write", folder),
+        other => other.doing("write", path),
     }
 }
 

@@ -1,9 +1,9 @@
 //! The use cases: what `pack` does, one file each, for any front end.
 //!
 //! ```text
-//! publisher       lock  keygen  sign
-//! with a network  download  bundle  cache
-//! on site         verify  inspect  extract  cat  load  run_on_site
+//! publisher       lock  check_pins  keygen  sign
+//! with a network  download  bundle  cache  parity  cut  transfer
+//! on site         verify  damage_map  repair  inspect  extract  cat  load  run_on_site
 //! on the host     site: install  rollback  restore  recover  upkeep  look
 //! policy          trust  trusted_manifest  signed  verify_signature  upgrade  locate  manifest_url
 //! what to type    commands  sign_again  whole_bundle
@@ -19,7 +19,10 @@ pub mod bundle;
 mod bundle_room;
 pub mod cache;
 pub mod cat;
+pub mod check_pins;
 pub mod commands;
+pub mod cut;
+pub mod damage_map;
 pub mod download;
 mod download_room;
 pub mod extract;
@@ -29,11 +32,14 @@ pub mod load;
 pub mod locate;
 pub mod lock;
 pub mod manifest_url;
+pub mod parity;
+pub mod repair;
 pub mod run_on_site;
 pub mod sign;
 mod sign_again;
 pub mod signed;
 pub mod site;
+pub mod transfer;
 pub mod trust;
 pub mod trusted_manifest;
 pub mod upgrade;

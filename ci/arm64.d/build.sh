@@ -6,9 +6,10 @@
 readonly QUICK=(
     --config 'profile.quick.inherits="release"'
     --config 'profile.quick.opt-level=1'
+    --config 'profile.quick.package.pack.opt-level=1'
+    --config 'profile.quick.package.redeflate.opt-level=1'
     --config 'profile.quick.lto="off"'
     --config 'profile.quick.codegen-units=16'
-    --config 'profile.quick.build-override.opt-level=0'
 )
 
 # Sets programs: the folder that holds them; builds them when they are not there yet.

@@ -53,8 +53,8 @@ stand_ins_provide() {
     health_slower
 }
 
-# A health check that is over in an instant takes a second of the emulated machine, and four of them every ten seconds
-# half its time. The publisher of this drill asks the two services less often that nobody waits for, and is patient with
+# A health check that is over in an instant takes a second of the emulated machine, and four of them every two seconds
+# more than it has. The publisher of this drill asks the two services less often that nobody waits for, and is patient with
 # all; nothing else is changed.
 health_slower() {
     local from=$stand_ins version folder name=docker-stack.example.yaml
@@ -65,8 +65,8 @@ health_slower() {
         mkdir -p "$folder"
         ln -s -t "$folder" -- "$from/$version"/*
         rm -- "$folder/$name" "$folder/manifest.json"
-        sed '/^  redis:/,/^$/s/^\( *interval:\) 10s$/\1 20s/; /^  mosquitto:/,/^$/s/^\( *interval:\) 10s$/\1 20s/
-            s/^\( *timeout:\) 5s$/\1 15s/' "$from/$version/$name" >"$folder/$name"
+        sed '/^  redis:/,/^$/s/^\( *interval:\) 2s$/\1 20s/; /^  mosquitto:/,/^$/s/^\( *interval:\) 2s$/\1 20s/
+            s/^\( *interval:\) 2s$/\1 10s/; s/^\( *timeout:\) 5s$/\1 15s/' "$from/$version/$name" >"$folder/$name"
         jq --argjson size "$(stat -c %s "$folder/$name")" --arg digest "sha256:$(sha256sum <"$folder/$name" | cut -d ' ' -f 1)" \
             '(.artifacts[] | select(.kind == "stack")) |= (.size = $size | .digest = $digest)' \
             "$from/$version/manifest.json" >"$folder/manifest.json"
@@ -143,8 +143,8 @@ connected_stop() {
 publish() {
     local version=$1 manifest=$work/publisher/$1/manifest.json
     mkdir -p "${manifest%/*}"
-    rm -f -- "$work"/www/portable/*
-    cp -- "$stand_ins/$version"/* "$work/www/portable/"
+    rm -rf -- "$work"/www/portable/*
+    cp -rL -- "$stand_ins/$version"/* "$work/www/portable/"
     jq --arg base "$origin/portable/" '.artifacts |= map(del(.size, .digest) | .urls |= map($base + .))' \
         "$stand_ins/$version/manifest.json" >"$manifest"
     run_quietly publisher lock "$manifest"

@@ -32,7 +32,16 @@ until_holds() {
 
 container() { docker ps --quiet --filter "label=com.docker.swarm.service.name=dataflux-func_$1" --filter status=running | head -n 1; }
 
-config() { sed -n "s/^$1: *'\{0,1\}\([^']*\)'\{0,1\}$/\1/p" "$DIR/data/user-config.yaml"; }
+config() { sed -n "s/^$1: *[\"']\{0,1\}\([^\"']*\)[\"']\{0,1\}$/\1/p" "$DIR/data/user-config.yaml"; }
+mqtt_password() { cat "$DIR/secrets/mqtt-password"; }
+
+# set_up: what a person does on the set-up page.
+set_up() {
+    # shellcheck disable=SC2016 # the inner bash expands it
+    timeout 120 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$1" && printf "POST /setup HTTP/1.0\r\nContent-Length: 0\r\n\r\n" >&3 && cat <&3' \
+        set_up "$PORT" | grep '^done' >/dev/null
+}
+is_set_up() { [[ $(client_app | json setUp) == true ]]; }
 
 # sql STATEMENT: asks the database in its own container; the password comes from Func's configuration.
 sql() {

@@ -1,84 +1,77 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # work, transcript, pack ... are of ci/drill and its other parts
-# The power goes in the middle of an installation: at two moments, each of which leaves a machine that finds its own way
-# to the end. Sourced by ci/drill.
+# The power goes: in the middle of the first installation, and in the middle of an update. Sourced by ci/drill.
 
-mini_services='mysql redis server worker beat'
-
-phase_powercut() {
-    # The first somewhere in the first or the second third of an installation, which is a quarter shorter than that of the
-    # whole product; the second when there are passwords to lose.
-    local cut early third=$((${install_seconds:-200} / 4))
-    RANDOM=${DRILL_SEED:=$((RANDOM % 32768))}
-    note "DRILL_SEED=$DRILL_SEED"
-    early=$((RANDOM % 2))
-    installed_at /usr/local/dataflux-func 8088
-    new_site powercut
-    vm_run 60 <<SCRIPT || die 'the installation does not start'
-        setsid sh /media/stick/$first --mini --mqtt >/root/install.log 2>&1 </dev/null &
-SCRIPT
-    # What is on the disk at a moment is what a power cut at that moment leaves; so one installation serves for both.
-    come_to 1 "seconds $((early * third + RANDOM % third + 1))"
-    vm_copy_disk "$work/cut-1.raw"
-    come_to 2 "passwords_and $((RANDOM % 30))"
-    vm_cut
-    mv -- "$vm_dir/disk.raw" "$work/cut-2.raw"
-    for cut in 1 2; do
-        vm_new "powercut-$cut" "$work/cut-$cut.raw"
-        rm -f -- "$work/cut-$cut.raw"
-        recovers "$cut"
-        vm_leave
-    done
-}
-
-# come_to NUMBER MOMENT: waits until that many seconds after the installation began, or after its passwords were written, and
-# no longer than to its end.
-come_to() {
-    vm_run 900 <<SCRIPT || die 'the installation did not come to where it is to be cut'
-        log=/root/install.log
-        began=\$(stat -c %W \$log)
-        seconds() { until ((EPOCHSECONDS - began >= \$1)) || grep -q '^  every service runs' \$log; do sleep 1; done; }
+# cut_while LOG MOMENT: runs the command on standard input in the machine, and pulls the plug at that moment, or at the
+# command's end where that comes earlier; then the machine starts again, and has brought to an end what it does by itself.
+cut_while() {
+    local log=$1 moment=$2 command
+    command=$(cat)
+    vm_run 60 <<<"setsid $command >$log 2>&1 </dev/null &" || die "this does not start: $command"
+    vm_run 900 <<SCRIPT || die 'the command did not come to where it is to be cut' "$vm_output"
+        began=\$(stat -c %W $log)
+        seconds() { until ((EPOCHSECONDS - began >= \$1)) || grep -q ' runs (' $log; do sleep 1; done; }
         passwords_and() {
-            until grep -q 'user-config.yaml (' \$log; do sleep 1; done
+            until [[ -s \$DIR/data/user-config.yaml && -s \$DIR/secrets/mqtt-password ]]; do sleep 1; done
             seconds \$((EPOCHSECONDS - began + \$1))
         }
-        $2
-        echo "cut $1 after \$((EPOCHSECONDS - began)) s, at: \$(tail -n 1 \$log)"
+        $moment
+        echo "cut after \$((EPOCHSECONDS - began)) s, at: \$(tail -n 1 $log)"
 SCRIPT
     note "$vm_output"
+    vm_cut
+    vm_boot
+    sticks_mount
+    # What the boot brings to its end by itself keeps others out until then.
+    vm_run 900 <<<'timeout 800 systemctl is-system-running --wait' || [[ $vm_output == *degraded* ]] ||
+        die 'the machine does not come to the end of its start' "$vm_output"
 }
 
-# recovers NUMBER: the machine starts, and the same command typed again ends well; what there was of passwords is kept.
-recovers() {
-    local before now
-    sticks_mount
-    vm_run 60 <<'SCRIPT' || true
-        tail -n 3 /root/install.log
-        echo "secrets $(config SECRET) $(config MYSQL_PASSWORD) $(config MQTT_PASSWORD)"
-SCRIPT
-    before=$(sed -n 's/^secrets //p' <<<"$vm_output")
-    [[ $1 != 2 || $before == *[0-9a-f]' '[0-9a-f]*' '[0-9a-f]* ]] ||
-        die "does not hold: the last cut came when there were passwords" "there are: $before"
-    holds 1500 'run again, it ends well' <<<"sh /media/stick/$first --mini --mqtt"
-    holds 60 'all services at their replicas' <<<"services $mini_services mosquitto"
-    holds 300 'Func answers, and its rows come into MySQL' <<'SCRIPT'
-        set -e
-        set_up() { [[ $(client_app | tee /dev/stderr | json setUp) == true ]]; }
-        until_holds 180 set_up
-        before=$(sql 'SELECT COUNT(*) FROM func_task')
-        more() { (($(sql 'SELECT COUNT(*) FROM func_task') > before)); }
-        until_holds 120 more
-        echo "secrets $(config SECRET) $(config MYSQL_PASSWORD) $(config MQTT_PASSWORD)"
-SCRIPT
-    now=$(sed -n 's/^secrets //p' <<<"$vm_output")
-    [[ $now == *[0-9a-f]' '[0-9a-f]*' '[0-9a-f]* && (-z ${before// /} || $now == "$before") ]] ||
-        die "does not hold: no password is lost" "before: $before" "now: $now"
-    say '  ok  no password is lost'
-    holds 60 'no file is left of the interrupted run' <<'SCRIPT'
-        nothing_left /tmp /var/tmp /dev/shm
+# In phase_site: what the same command has to go on from.
+cut_in_installation() {
+    local moment
+    RANDOM=${DRILL_SEED:=$((RANDOM % 32768))}
+    note "DRILL_SEED=$DRILL_SEED"
+    # Anywhere, or when there are passwords to lose.
+    if ((RANDOM % 2)); then moment="seconds $((RANDOM % 120 + 1))"; else moment="passwords_and $((RANDOM % 30))"; fi
+    cut_while /root/install.log "$moment" <<<"sh /media/stick/$first --mqtt"
+    passwords
+    passwords_before=$passwords_now
+}
+
+# passwords: into passwords_now, as far as there are any.
+passwords() {
+    # shellcheck disable=SC2016 # the machine expands it
+    vm_run 60 <<<'echo "secrets $(config SECRET) $(config MYSQL_PASSWORD) $(mqtt_password)"' || true
+    passwords_now=$(sed -n 's/^secrets //p' <<<"$vm_output")
+}
+
+no_password_is_lost() {
+    passwords
+    [[ $passwords_now == *[0-9a-f]' '[0-9a-f]*' '[0-9a-f]* ]] || die 'does not hold: there are passwords' "there are: $passwords_now"
+    [[ -z ${passwords_before// /} || $passwords_now == "$passwords_before" ]] ||
+        die 'does not hold: no password is lost' "before: $passwords_before" "now: $passwords_now"
+    say '  ok  no password is lost by the power cut'
+    holds 60 'no file is left of the run that was cut' <<'SCRIPT'
         # The launcher's last resort is the home folder.
         [[ -z $(find /root /run -maxdepth 1 \( -name '*pack*' -o -name '*-engine.??????' \) | tee /dev/stderr) ]]
         # Files that had not their final name yet.
         [[ -z $(find "$DIR" /etc/systemd/system /etc/logrotate.d /usr/bin -xdev -name '*.tmp.??????' | tee /dev/stderr) ]]
 SCRIPT
+}
+
+phase_powercut() {
+    RANDOM=$((DRILL_SEED + 1))
+    cut_while /root/update.log "seconds $((RANDOM % 240 + 5))" <<<"sh /media/update/$second"
+    holds 900 'after a power cut in an update the old version or the new one is up by itself' <<SCRIPT
+        up() { services $all_services mosquitto >/dev/null && [[ -n \$(client_app) && ! -e /var/lib/pack/dataflux-func/journal.json ]]; }
+        until_holds 800 up
+        services $all_services mosquitto
+        version=\$(client_app | json version)
+        echo "Func is \$version"
+        [[ \$version == 1.0.[01] ]] && pack --json site status | grep "\"version\": *\"\$version\"" >/dev/null
+SCRIPT
+    note "$(grep '^Func is' <<<"$vm_output")"
+    row_stands
+    holds 60 'no file of the update is left in /tmp' <<<'nothing_left /tmp /var/tmp /dev/shm'
 }

@@ -36,12 +36,12 @@ phase_site() {
         [[ -z $(ip route show default) ]]
         ! command -v docker dockerd containerd curl wget python3
 SCRIPT
+    cut_in_installation
     begun=$SECONDS
-    holds 1500 'sh x.run --mqtt: done' <<SCRIPT
+    holds 1500 'the same command again, sh x.run --mqtt: done' <<SCRIPT
         sh /media/stick/$first --mqtt
 SCRIPT
-    install_seconds=$((SECONDS - begun))
-    note "installed in $install_seconds s"
+    note "installed in $((SECONDS - begun)) s"
     said 'ok bundle' 'the bundle was verified'
     holds 60 'engine installed; its unit 0644, enabled, active' <<'SCRIPT'
         set -e
@@ -55,6 +55,12 @@ SCRIPT
         [[ $(docker info --format '{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}}') == 'active true' ]]
 SCRIPT
     holds 60 'all services at their replicas' <<<"services $all_services mosquitto"
+    holds 60 'before its set-up / is the page for it' <<'SCRIPT'
+        [[ $(http / | tee /dev/stderr) == '200 '*'Set up'* ]]
+SCRIPT
+    holds 300 'it is set up' <<'SCRIPT'
+        set_up && until_holds 240 is_set_up
+SCRIPT
     holds 60 '/ redirects to /client-app and that answers, here and next door' <<'SCRIPT'
         set -e
         [[ $(http / | tee /dev/stderr) == '302 -> /client-app '* ]]
@@ -71,7 +77,7 @@ SCRIPT
     holds 120 'the MQTT broker passes a message on, and refuses a wrong password' <<'SCRIPT'
         # Python and its MQTT library are borrowed from the container's files, the network is the neighbour's.
         root=$(docker inspect --format '{{.GraphDriver.Data.MergedDir}}' "$(container server)")
-        MQTT_PASSWORD=$(config MQTT_PASSWORD) MQTT_USERNAME=$(config MQTT_USERNAME) \
+        MQTT_PASSWORD=$(mqtt_password) MQTT_USERNAME=dataflux_func \
             $FROM_NEIGHBOUR chroot "$root" python3 - <<'PYTHON'
 import os, sys, time
 import paho.mqtt.client as mqtt
@@ -130,10 +136,9 @@ SCRIPT
         [[ $(stat -c '%a %U' "$DIR/docker-stack.yaml") == '600 root' ]]
         # The broker's own list of passwords is its user's and nobody else's.
         [[ $(stat -c %a "$DIR/mosquitto/passwd") == 600 && -s $DIR/mosquitto/passwd ]]
-        for key in SECRET MYSQL_PASSWORD MQTT_PASSWORD; do
-            value=$(config "$key")
+        for value in "$(config SECRET)" "$(config MYSQL_PASSWORD)" "$(mqtt_password)"; do
             ((${#value} >= 32))
-            [[ -z $(grep -rlF -- "$value" /etc "$DIR/docker-stack.yaml" "$DIR/receipt.json" "$DIR/data/logs") ]]
+            [[ -z $(grep -rlF -- "$value" /etc "$DIR/docker-stack.yaml" /var/lib/pack "$DIR/data/logs") ]]
         done
         [[ $(config SECRET) != "$(config MYSQL_PASSWORD)" ]]
 SCRIPT
@@ -141,6 +146,7 @@ SCRIPT
         logrotate -d /etc/logrotate.d/dataflux-func 2>&1 | tee /run/logrotate
         [[ ${PIPESTATUS[0]} == 0 ]] && ! grep -i error: /run/logrotate && grep -q "$DIR/data/logs/dataflux-func.log" /run/logrotate
 SCRIPT
+    no_password_is_lost
     holds 60 'no file is left in /tmp' <<<'nothing_left /tmp /var/tmp /dev/shm'
     [[ -z ${DRILL_DIR-} ]] || { vm_run 120 <<<'sync' && vm_copy_disk "$work/site.raw"; }
 }
@@ -169,22 +175,10 @@ row_stands() {
 SCRIPT
 }
 
-phase_reboot() {
-    vm_restart 600
-    sticks_mount
-    holds 600 'after a reboot the product is up by itself' <<SCRIPT
-        answers() { [[ -n \$(client_app) ]]; }
-        until_holds 500 services $all_services mosquitto >/dev/null
-        until_holds 60 answers
-        services $all_services mosquitto && http /client-app
-SCRIPT
-    row_stands
-}
-
 phase_purge() {
     holds 600 'uninstall --purge: no container, volume, network, secret, file or unit of the product remains' <<'SCRIPT'
         set -e
-        bash "$DIR/run-portable.sh" uninstall --purge --yes
+        pack site uninstall --purge --yes
         failed=0
         gone() { [[ -z $2 ]] || { printf 'still there, %s:\n%s\n' "$1" "$2"; failed=1; }; }
         gone containers "$(docker ps -aq)"

@@ -40,6 +40,8 @@ for stick in 1-first 2-second; do
 done
 
 ends 0 sh "/run/1-first/$first" --mqtt
+set_up || fail 'it can be set up'
+until_holds 60 is_set_up
 version_is 1.0.0 || fail 'Func is 1.0.0'
 until_holds 240 has_row
 before=$(row)
@@ -47,6 +49,7 @@ ok '1.0.0 runs, installed from the stick'
 
 poll_start
 ends 3 sh /run/2-second/damaged.run
+sleep 3 # a refusal is quicker than a question
 poll_stop
 [[ $(poll_result) == 'good '[1-9]*', none 0, '* ]] || fail "1.0.0 answered all the while: $(poll_result)"
 version_is 1.0.0 || fail 'Func is still 1.0.0'
@@ -71,6 +74,6 @@ ends 3 sh "/run/1-first/$first"
 version_is 1.0.1 || fail '1.0.1 still runs'
 ok '1.0.0 over 1.0.1 is refused, and says why'
 nothing_left "$TMPDIR"
-ends 0 bash "$DIR/run-portable.sh" uninstall --purge --yes
+ends 0 pack site uninstall --purge --yes
 [[ -z $(docker ps -aq) && -z $(docker volume ls -q) && ! -e $DIR ]] || fail 'nothing of it is left'
 ok 'nothing is left of it, in the folder for temporary files neither'

@@ -25,9 +25,28 @@ vm_new() {
     vm_boot
 }
 
-# Switches the machine in vm_dir on and waits until its agent is there.
+# Switches the machine in vm_dir on and waits until its agent is there. The emulator has been seen to hang before that on a
+# busy host, whatever the machine was to do. So it is switched off and on again, as a person would.
 vm_boot() {
-    local begun=$SECONDS stick stick_number=0 arguments=()
+    local begun try
+    for try in 1 2 3; do
+        begun=$SECONDS
+        vm_switch_on
+        if vm_wait_ready 150; then
+            vm_boots=$((vm_boots + 1))
+            note "the machine is up after $((SECONDS - begun)) s"
+            return 0
+        fi
+        vm_is_up || die "the virtual machine has ended" "$(tail -n 5 "$vm_dir/qemu.log")"
+        note "the machine did not come up within 150 s, and is switched off and on again; the last of its console:"
+        note "$(tail -n 8 "$vm_dir/console.log" | tr -d '\r' | sed 's/^/        /')"
+        vm_stop
+    done
+    die "the machine did not come up in $try tries"
+}
+
+vm_switch_on() {
+    local stick stick_number=0 arguments=()
     for stick in "$work"/sticks/*.img; do
         [[ -f $stick ]] || continue
         stick_number=$((stick_number + 1))
@@ -48,9 +67,6 @@ vm_boot() {
     vm_pid=$!
     # Opened for both directions, so that neither end ever waits for the other.
     exec {vm_in}<>"$vm_dir/agent.in" {vm_out}<>"$vm_dir/agent.out"
-    vm_wait_ready 300
-    vm_boots=$((vm_boots + 1))
-    note "the machine is up after $((SECONDS - begun)) s"
 }
 
 # Reads the agent's next line into vm_line; 1 when none came in time, 2 when the machine is gone.
@@ -69,17 +85,13 @@ vm_read() {
     done
 }
 
-# vm_wait_ready SECONDS [BOOT]: until the agent says that it is there, in a boot other than BOOT.
+# vm_wait_ready SECONDS: until the agent says that it is there; whether it does.
 vm_wait_ready() {
     local deadline=$((SECONDS + $1))
     while ((SECONDS < deadline)) && vm_read $((deadline - SECONDS)); do
-        if [[ $vm_line == 'ready '* && $vm_line != "ready ${2-}" ]]; then
-            vm_boot_id=${vm_line#ready }
-            return 0
-        fi
+        [[ $vm_line != 'ready '* ]] || return 0
     done
-    vm_is_up || die "the virtual machine has ended" "$(tail -n 5 "$vm_dir/qemu.log")"
-    die "the machine did not come up within $1 s" "its console: $vm_dir/console.log"
+    return 1
 }
 
 # vm_send SECONDS: hands the script on standard input to the machine and does not wait.
@@ -120,14 +132,6 @@ vm_run() {
     vm_output=${vm_output%$'\n'}
     ((status == 0)) || printf '        (exit %s)\n' "$status" >>"$transcript"
     return "$status"
-}
-
-# vm_restart SECONDS: the machine's own `systemctl reboot`.
-vm_restart() {
-    local boot=$vm_boot_id begun=$SECONDS
-    vm_send 30 <<<'systemctl reboot'
-    vm_wait_ready "$1" "$boot"
-    note "up again after $((SECONDS - begun)) s"
 }
 
 # vm_copy_disk FILE: as it is at this moment, which is what would be left if the power went now.

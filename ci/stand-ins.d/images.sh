@@ -29,6 +29,16 @@ machine() { printf '%s\n' "$suite" "$arch" "$mirror" "$components"; }
 # files PATH...: the names of the files there, with their digests.
 files() { find "$@" -type f -print0 | sort -z | xargs -0 sha256sum; }
 
+# unless_there ARCHIVES COMMAND: makes them, one script at a time: the second finds what the first has made.
+unless_there() {
+    [[ ! -d $1 ]] || return 0
+    mkdir -p "$cache/pack-stand-ins"
+    exec {lock}>"$cache/pack-stand-ins/lock"
+    flock "$lock"
+    [[ -d $1 ]] || "$2"
+    exec {lock}>&-
+}
+
 # begin_build PROGRAM...: sets work. Installs the programs, and removes what was built when the script ends.
 begin_build() {
     local name

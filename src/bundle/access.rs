@@ -65,13 +65,10 @@ impl<'a> BundleAccess<'a> {
         let signed = format!("{FILE_NAME} in {}", bundle.path().display());
         let signature = bundle.signature()?.ok_or_else(|| key.unsigned(&signed))?;
         key.verify(&bytes, &signature, &signed)?;
-        let manifest = prove(bundle, scope, progress)?;
+        let (manifest, proved) = prove(bundle, scope, progress)?;
         let proved = match scope {
             Scope::Everything => None,
-            Scope::Artifacts(wanted) => {
-                let chosen = bundle.index().artifacts.iter().filter(|artifact| wanted(artifact));
-                Some(chosen.map(|artifact| artifact.name.clone()).collect())
-            }
+            _ => Some(proved.into_iter().map(|artifact| artifact.name.clone()).collect()),
         };
         Ok(BundleAccess { bundle, manifest, authenticity: Authenticity::Content, proved })
     }

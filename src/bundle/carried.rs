@@ -7,6 +7,9 @@ use crate::image_ref::ImageRef;
 use crate::manifest::Kind;
 use crate::path::RelPath;
 
+/// What is larger is not unpacked unasked, in bytes.
+pub const LARGEST_SMALL: u64 = 16 << 20;
+
 /// An artifact as the bundle carries it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "ArtifactRecord", try_from = "ArtifactRecord")]
@@ -45,6 +48,11 @@ pub enum Carried {
     },
     /// As the blobs of its images; it comes back as a plain docker archive with the same images.
     Exported,
+    /// Not in the bundle: it is taken from the folder where the bundle lies, if its size and digest are right.
+    Detached {
+        /// Where its publisher has it, to be shown.
+        url: Option<String>,
+    },
 }
 
 impl Carried {
@@ -58,12 +66,23 @@ impl Carried {
         *self == Carried::Exported
     }
 
+    /// Whether the artifact is made of blobs of the payload.
+    pub fn is_made(&self) -> bool {
+        matches!(self, Carried::Rebuilt { .. } | Carried::Exported)
+    }
+
+    /// Whether the artifact is not in the bundle but beside it.
+    pub fn is_detached(&self) -> bool {
+        matches!(self, Carried::Detached { .. })
+    }
+
     /// The word for it in an index.
     pub fn as_str(&self) -> &'static str {
         match self {
             Carried::File { .. } => "file",
             Carried::Rebuilt { .. } => "rebuilt",
             Carried::Exported => "exported",
+            Carried::Detached { .. } => "detached",
         }
     }
 }
@@ -78,9 +97,20 @@ impl CarriedArtifact {
     pub fn blobs(&self) -> &[Digest] {
         match &self.carried {
             Carried::Rebuilt { blobs } => blobs,
-            Carried::File { .. } | Carried::Exported => &[],
+            Carried::File { .. } | Carried::Exported | Carried::Detached { .. } => &[],
         }
     }
+
+    /// Whether a site needs it as a file before it does anything else: what is neither an image nor an engine nor larger
+    /// than [`LARGEST_SMALL`], and the script that is `run`.
+    pub fn is_small(&self, run: Option<&RelPath>) -> bool {
+        is_small(self.kind, self.size) || run == Some(&self.name)
+    }
+}
+
+/// Whether a site needs an artifact of that kind and size as a file before it does anything else.
+pub fn is_small(kind: Kind, size: u64) -> bool {
+    !matches!(kind, Kind::Image | Kind::Engine) && size <= LARGEST_SMALL
 }
 
 /// The word in `form`.
@@ -91,6 +121,7 @@ enum Form {
     File,
     Rebuilt,
     Exported,
+    Detached,
 }
 
 impl Form {
@@ -117,17 +148,33 @@ struct ArtifactRecord {
     tags: Vec<Vec<ImageRef>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     blobs: Vec<Digest>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
 }
 
 impl From<CarriedArtifact> for ArtifactRecord {
     fn from(artifact: CarriedArtifact) -> Self {
         let CarriedArtifact { name, kind, size, mode, digest, carried, images, tags } = artifact;
-        let (form, kept, blobs) = match carried {
-            Carried::File { reason } => (Form::File, reason, Vec::new()),
-            Carried::Rebuilt { blobs } => (Form::Rebuilt, None, blobs),
-            Carried::Exported => (Form::Exported, None, Vec::new()),
+        let mut record = ArtifactRecord {
+            name,
+            kind,
+            size,
+            mode,
+            digest,
+            form: Form::File,
+            kept: None,
+            images,
+            tags,
+            blobs: Vec::new(),
+            url: None,
         };
-        ArtifactRecord { name, kind, size, mode, digest, form, kept, images, tags, blobs }
+        match carried {
+            Carried::File { reason } => record.kept = reason,
+            Carried::Rebuilt { blobs } => (record.form, record.blobs) = (Form::Rebuilt, blobs),
+            Carried::Exported => record.form = Form::Exported,
+            Carried::Detached { url } => (record.form, record.url) = (Form::Detached, url),
+        }
+        record
     }
 }
 
@@ -135,12 +182,16 @@ impl TryFrom<ArtifactRecord> for CarriedArtifact {
     type Error = String;
 
     fn try_from(record: ArtifactRecord) -> Result<Self, String> {
-        let ArtifactRecord { name, kind, size, mode, digest, form, kept, images, tags, blobs } = record;
-        let carried = match (form, kept, blobs) {
-            (Form::File, reason, blobs) if blobs.is_empty() => Carried::File { reason },
-            (Form::Rebuilt, None, blobs) => Carried::Rebuilt { blobs },
-            (Form::Exported, None, blobs) if blobs.is_empty() => Carried::Exported,
-            _ => return Err(format!("'{name}' has 'kept' or 'blobs', which its form does not have")),
+        let ArtifactRecord { name, kind, size, mode, digest, form, kept, images, tags, blobs, url } = record;
+        let carried = match (form, kept, url) {
+            (Form::File, reason, None) if blobs.is_empty() => Carried::File { reason },
+            (Form::Rebuilt, None, None) => Carried::Rebuilt { blobs },
+            (Form::Exported, None, None) if blobs.is_empty() => Carried::Exported,
+            // Which images it has, only its own bytes say.
+            (Form::Detached, None, url) if blobs.is_empty() && images.is_empty() && tags.is_empty() => {
+                Carried::Detached { url }
+            }
+            _ => return Err(format!("'{name}' has what its form does not have: 'kept', 'blobs', 'images' or 'url'")),
         };
         Ok(CarriedArtifact { name, kind, size, mode, digest, carried, images, tags })
     }
@@ -167,6 +218,8 @@ mod tests {
             &[("form", json!("rebuilt"))],
             &[("form", json!("rebuilt")), ("blobs", blobs)],
             &[("form", json!("exported")), ("images", json!([Digest::of(b"i")])), ("tags", json!([["a:1"]]))],
+            &[("form", json!("detached"))],
+            &[("form", json!("detached")), ("url", json!("https://example.org/a"))],
         ] {
             let record = record(more);
             let read: CarriedArtifact = serde_json::from_value(record.clone()).expect("valid");
@@ -182,6 +235,8 @@ mod tests {
             &[("form", json!("exported")), ("blobs", blobs)],
             &[("form", json!("rebuilt")), ("kept", json!("why"))],
             &[("form", json!("exported")), ("kept", json!("why"))],
+            &[("form", json!("detached")), ("images", json!([Digest::of(b"i")]))],
+            &[("url", json!("https://example.org/a"))],
         ] {
             assert!(serde_json::from_value::<CarriedArtifact>(record(more)).is_err(), "{more:?}");
         }

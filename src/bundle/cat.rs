@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::access::{Authenticity, BundleAccess};
 use super::artifact_proof::prove_artifact;
-use super::carried::Carried;
+use super::carried::{Carried, CarriedArtifact};
 use super::frame_cache::damaged;
 use super::layout::PayloadEntry;
 use super::read::Bundle;
@@ -47,6 +47,7 @@ pub fn cat(access: &BundleAccess<'_>, name: &str, wanted: Wanted, out: &mut dyn 
             let entry = bundle.index().entry(name).ok_or_else(|| no_such_file(bundle, name))?;
             copy_entry(bundle, entry, wanted, out)
         }
+        (Carried::Detached { .. }, wanted) => copy_beside(bundle, artifact, wanted, out),
         (Carried::Exported, _) => image::export(&bundle.index().images_of(artifact), &blobs, &Default::default(), out),
         (Carried::Rebuilt { .. }, Wanted::Original) => image::rebuild(name, &bundle.recipe_of(artifact)?, &blobs, out),
         (Carried::Rebuilt { .. }, Wanted::Decompressed) => {
@@ -57,6 +58,17 @@ pub fn cat(access: &BundleAccess<'_>, name: &str, wanted: Wanted, out: &mut dyn 
             image::write_content(name, &bundle.recipe_of(artifact)?, &blobs, out)
         }
     }
+}
+
+/// Writes a file that lies beside the bundle. It was compared with its digest as a whole before its first byte goes out.
+fn copy_beside(bundle: &Bundle, artifact: &CarriedArtifact, wanted: Wanted, out: &mut dyn Write) -> Result<()> {
+    let file = bundle.beside(artifact, &Silent)?;
+    let stored = BufReader::with_capacity(4 * PIECE, file.reader());
+    let mut content = match wanted {
+        Wanted::Original => Box::new(stored),
+        Wanted::Decompressed => image::without_compression(stored).map_err(|cause| file.not_read(cause))?,
+    };
+    file.copy(&mut content, out, Path::new(artifact.name.as_str()))
 }
 
 /// Writes a file of the payload.

@@ -101,6 +101,28 @@ impl Contents {
         files.extend(file(&[Kind::Image]));
         Ok(Contents { files, artifacts, images })
     }
+
+    /// Leaves out what a site does not need as a file before it does anything else: images, engines, what is large. A
+    /// site takes it from the folder where the bundle lies.
+    pub fn detach(&mut self, folder: &Folder, manifest: &Manifest, selection: &[Pinned<'_>]) {
+        let run = manifest.run();
+        for (artifact, pinned) in self.artifacts.iter_mut().zip(selection) {
+            if !artifact.is_small(run) {
+                artifact.carried = Carried::Detached { url: folder.url_to_show(&pinned.artifact.urls) };
+                artifact.images = Vec::new();
+                artifact.tags = Vec::new();
+            }
+        }
+        self.images = Vec::new();
+        let stays: HashSet<&str> = self
+            .artifacts
+            .iter()
+            .filter(|artifact| artifact.carried.is_file())
+            .map(|artifact| artifact.name.as_str())
+            .chain([FILE_NAME, SIGNATURE_NAME])
+            .collect();
+        self.files.retain(|file| stays.contains(file.path.as_str()));
+    }
 }
 
 /// The artifact as it lies in the folder now. Its content is compared with the pin while it is packed. With a signed

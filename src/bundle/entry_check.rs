@@ -78,6 +78,9 @@ fn expected(bundle: &Bundle, manifest: &Manifest) -> Result<HashMap<String, (Con
             expected.insert(artifact.name.to_string(), (content, artifact.kind.mode()));
             continue;
         }
+        if artifact.carried.is_detached() {
+            continue;
+        }
         expected.insert(image::recipe_path(&artifact.digest), (Content::Proved, MODE));
         for blob in artifact.blobs() {
             expected.insert(image::other_blob_path(blob), (Content::Digest(*blob), MODE));
@@ -97,7 +100,7 @@ fn expected(bundle: &Bundle, manifest: &Manifest) -> Result<HashMap<String, (Con
 /// The images that lie in the layout, in its order and with the tags that it gives them: those of the artifacts that are
 /// not carried as they are.
 fn carried_images(index: &Index) -> Vec<Image> {
-    let made = index.artifacts.iter().filter(|artifact| !artifact.carried.is_file());
+    let made = index.artifacts.iter().filter(|artifact| artifact.carried.is_made());
     union(made.flat_map(|artifact| {
         let mut own: HashMap<Digest, Image> =
             index.images_of(artifact).into_iter().map(|image| (image.id, image)).collect();

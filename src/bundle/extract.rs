@@ -19,7 +19,7 @@ use crate::error::{Error, IoContext, Result};
 use crate::image;
 use crate::manifest::{FILE_NAME, SIGNATURE_NAME, upgrade};
 use crate::path::{RelPath, shell_word};
-use crate::progress::{Meter, Progress};
+use crate::progress::{Meter, Progress, Silent};
 use crate::release::Folder;
 use crate::room;
 
@@ -40,9 +40,7 @@ pub fn extract_all(access: &BundleAccess<'_>, folder: &Folder, progress: &dyn Pr
         let hint = "extract into an empty folder, or remove the old one first";
         upgrade::check_upgrade(&old, access.manifest()).map_err(|error| error.hint(hint))?;
     }
-    let partials = folder.partials();
-    fs::create_dir_all(&partials).doing("create the folder", &partials)?;
-    give_back(access, |_| true, &DirSink::new(folder.root(), partials), progress)?;
+    give_back(access, |_| true, &DirSink::new(folder.root(), folder.partials()), progress)?;
     folder.write_platform(access.index().platform)?;
     sync(folder.root())
 }
@@ -90,16 +88,18 @@ fn give_back(
     let (bundle, index) = (access.bundle(), access.index());
     let chosen = || index.artifacts.iter().filter(|artifact| wanted(&artifact.name));
     chosen().try_for_each(|artifact| access.check_covers(artifact))?;
-    let (files, made): (Vec<_>, Vec<_>) = chosen().partition(|artifact| artifact.carried.is_file());
+    let (files, others): (Vec<_>, Vec<_>) = chosen().partition(|artifact| artifact.carried.is_file());
+    let (made, detached): (Vec<_>, Vec<_>) = others.into_iter().partition(|artifact| artifact.carried.is_made());
+    bundle.expect_beside(&detached, progress)?;
     // The payload has more than the folder's files: what other artifacts are made of.
     let files: HashSet<&RelPath> = files.into_iter().map(|artifact| &artifact.name).collect();
     let is_file = |path: &RelPath| matches!(path.as_str(), FILE_NAME | SIGNATURE_NAME) || files.contains(path);
     let entries: Vec<&PayloadEntry> =
         index.entries.iter().filter(|entry| wanted(&entry.path) && is_file(&entry.path)).collect();
     let sizes = entries.iter().map(|entry| (&entry.path, entry.size));
-    let sizes = sizes.chain(made.iter().map(|artifact| (&artifact.name, artifact.size)));
+    let sizes = sizes.chain(made.iter().chain(&detached).map(|artifact| (&artifact.name, artifact.size)));
     let total = sizes.clone().map(|(_, size)| size).sum();
-    progress.plan(entries.len() + made.len(), Some(total));
+    progress.plan(entries.len() + made.len() + detached.len(), Some(total));
     // What a file takes that is replaced comes back.
     let replaced = sizes.filter_map(|(path, _)| fs::symlink_metadata(path.below(target.root())).ok());
     let replaced: u64 = replaced.filter(|there| there.is_file()).map(|there| there.len()).sum();
@@ -107,7 +107,16 @@ fn give_back(
     let elsewhere = format_args!("extract to where there is room: pack extract {file} /other/{name}");
     room::check(total.saturating_sub(replaced), target.root(), elsewhere)?;
     restore(bundle, &entries, target, progress)?;
-    made.into_iter().try_for_each(|artifact| make(bundle, artifact, target, progress))
+    made.into_iter().try_for_each(|artifact| make(bundle, artifact, target, progress))?;
+    detached.into_iter().try_for_each(|artifact| bring(bundle, artifact, target, progress))
+}
+
+/// Copies an artifact that lies beside the bundle.
+fn bring(bundle: &Bundle, artifact: &CarriedArtifact, target: &DirSink<'_>, progress: &dyn Progress) -> Result<()> {
+    let beside = bundle.beside(artifact, &Silent)?;
+    let mut restoring = Restoring::begin(&artifact.name, artifact.size, artifact.mode, target, progress)?;
+    beside.copy(&mut beside.reader(), &mut restoring, Path::new(artifact.name.as_str()))?;
+    restoring.place()
 }
 
 /// Writes an artifact that is no file of the payload.

@@ -44,7 +44,8 @@ impl Index {
 
     /// The entries that no other artifact needs.
     fn entries_of(&self, artifact: &CarriedArtifact) -> Vec<&PayloadEntry> {
-        if artifact.carried.is_file() {
+        if !artifact.carried.is_made() {
+            // Of one that lies beside the bundle there is none.
             return self.entry(artifact.name.as_str()).into_iter().collect();
         }
         let layers = artifact.images.iter().filter_map(|id| self.image(id)).flat_map(|image| &image.layers);

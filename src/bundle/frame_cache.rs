@@ -12,7 +12,7 @@ use std::thread;
 use super::buffer_pool::BufferPool;
 use super::index::Index;
 use super::next_step::compare_bundle;
-use crate::digest::{Descriptor, Found, Mismatch, PIECE, VerifyingReader};
+use crate::digest::{Descriptor, Found, Mismatch, VerifyingReader};
 use crate::error::{Error, Result};
 use crate::image::SMALL_RECIPE;
 use crate::workers;
@@ -55,10 +55,10 @@ impl BundleFile {
     pub(super) fn unpack(&self, number: usize) -> Result<Vec<u8>> {
         let frame = &self.index.frames[number];
         let mut stored = self.pool.take(frame.size as usize);
-        stored.resize(frame.size as usize, 0);
         let mut reader = VerifyingReader::new(self.section(frame.offset, frame.size), frame.descriptor());
-        let read = stored.chunks_mut(PIECE).try_for_each(|piece| reader.read_exact(piece));
-        read.and_then(|()| reader.finish().map(drop)).map_err(|cause| match Mismatch::behind(&cause) {
+        // Not `resize` and `read_exact`: compiled for size, that would write a zero at a time first.
+        let read = reader.by_ref().take(frame.size).read_to_end(&mut stored);
+        read.and_then(|_| reader.finish().map(drop)).map_err(|cause| match Mismatch::behind(&cause) {
             Some(mismatch) => {
                 let why = format_args!("frame {number} is not what the index says");
                 differing(damaged(&self.path, why).fact("offset", frame.offset), mismatch)

@@ -14,6 +14,21 @@ use crate::platform::Platform;
 /// The word in `requires` for artifacts that are not files of the payload: they are made of its images and blobs.
 pub(super) const IMAGES: &str = "images";
 
+/// The word in `requires` for artifacts that are not in the bundle but lie beside it.
+pub(super) const DETACHED: &str = "detached";
+
+/// What a reader of a bundle with these artifacts must understand.
+pub(super) fn required_by(artifacts: &[CarriedArtifact]) -> Vec<&'static str> {
+    let mut required = Vec::new();
+    if artifacts.iter().any(|artifact| artifact.carried.is_detached()) {
+        required.push(DETACHED);
+    }
+    if artifacts.iter().any(|artifact| artifact.carried.is_made()) {
+        required.push(IMAGES);
+    }
+    required
+}
+
 /// What a bundle holds. Keys this reader does not know are passed over; what it must know stands in
 /// `requires`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -32,6 +47,9 @@ pub struct Index {
     /// The artifact to run on site.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RelPath>,
+    /// The key with which its publisher says that the manifest is signed, as minisign prints it. It proves nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publisher: Option<String>,
     /// Length in bytes of launcher and runtime; the payload begins there.
     pub header_size: u64,
     /// Digest of launcher and runtime.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::carried::{Carried, CarriedArtifact};
-use super::index::{IMAGES, Index};
+use super::index::{DETACHED, IMAGES, Index};
 use super::lookup::IndexMaps;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -17,7 +17,7 @@ use crate::image_ref::ImageRef;
 use crate::manifest::{FILE_NAME, Limits, ProductName};
 
 /// Words in `requires` that this reader understands.
-const UNDERSTOOD: [&str; 1] = [IMAGES];
+const UNDERSTOOD: [&str; 2] = [DETACHED, IMAGES];
 
 /// The longest `requires`, in bytes of JSON.
 const LONGEST_REQUIRES: usize = 4 << 10;
@@ -212,6 +212,7 @@ fn is_carried(index: &Index, artifact: &CarriedArtifact) -> bool {
             has(image::recipe_path(&artifact.digest)) && blobs.iter().all(|blob| has(image::other_blob_path(blob)))
         }
         Carried::Exported => !artifact.images.is_empty(),
+        Carried::Detached { .. } => true,
     }
 }
 

@@ -14,6 +14,9 @@ use object::{Endianness, FileKind, elf};
 /// How many of a file's first bytes are looked at.
 const HEAD: u64 = 4_096;
 
+/// The shells, by name.
+const SHELLS: [&str; 7] = ["sh", "bash", "dash", "ash", "ksh", "mksh", "zsh"];
+
 /// What the beginning of a file says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Interpreter {
@@ -81,6 +84,17 @@ impl Interpreter {
         let is_name = |word: &&[u8]| !word.starts_with(b"-") && !word.contains(&b'=');
         let looked_for = words.find(is_name).filter(|_| is_env).map(|word| String::from_utf8_lossy(word).into_owned());
         Interpreter::Named { program, looked_for }
+    }
+
+    /// Whether it is a shell's script, as far as its first line tells: what has none is run by one.
+    pub fn is_shell(&self) -> bool {
+        let name = match self {
+            Interpreter::Unnamed => return true,
+            Interpreter::Named { looked_for: Some(name), .. } => Path::new(name).file_name(),
+            Interpreter::Named { program, .. } => program.file_name(),
+            _ => None,
+        };
+        name.and_then(OsStr::to_str).is_some_and(|name| SHELLS.contains(&name))
     }
 
     /// The program that would have to be on this machine and is not, as it is called in the file.

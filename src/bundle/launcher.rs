@@ -34,8 +34,7 @@ pub fn header(manifest: &Manifest, platform: Platform, runtime: &Runtime, effort
         ("@PACKED_SHA256@", Digest::of(&packed).hex()),
         ("@UNPACKED_SHA256@", Digest::of(runtime.bytes()).hex()),
     ];
-    let text =
-        fields.iter().fold(include_str!("launcher.sh").to_owned(), |text, (field, value)| text.replace(field, value));
+    let text = fields.iter().fold(launcher(), |text, (field, value)| text.replace(field, value));
     if text.len() > LAUNCHER_SIZE {
         return Err(Error::failed("the launcher does not fit into its place")
             .fact("expected", format_args!("at most {LAUNCHER_SIZE} bytes"))
@@ -48,6 +47,14 @@ pub fn header(manifest: &Manifest, platform: Platform, runtime: &Runtime, effort
     header.push(b'\n');
     header.extend(packed);
     Ok(header)
+}
+
+/// The launcher's text, with its head that says what the file is, and without the comments that explain the code to us.
+fn launcher() -> String {
+    let text = include_str!("launcher.sh");
+    let head = text.lines().take_while(|line| line.starts_with('#')).count();
+    let is_kept = |(place, line): &(usize, &str)| *place < head || !line.trim_start().starts_with("# ");
+    text.lines().enumerate().filter(is_kept).fold(String::new(), |text, (_, line)| text + line + "\n")
 }
 
 /// Gzip (RFC 1952) with no name and no time in it, packed on all cores: a member for every piece, which any

@@ -63,7 +63,7 @@ impl IndexMaps {
 
     fn add_artifact(&mut self, number: usize, artifact: &CarriedArtifact) {
         self.artifacts.entry(artifact.name.to_string()).or_insert(number);
-        if artifact.carried.is_file() {
+        if !artifact.carried.is_made() {
             return;
         }
         artifact.images.iter().for_each(|id| add(&mut self.users, *id, number));

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::parity::sidecar;
 use crate::path::shell_word;
 
 /// The name of the checksum beside a bundle.
@@ -11,8 +12,12 @@ pub(super) fn checksum_beside(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// How to find out where a bundle is damaged: by the checksum beside it, where there is one.
+/// What to do about a damaged bundle: repair it by the parity beside it, where there is some; else find out where it is
+/// damaged, by the checksum beside it, where there is one.
 pub fn compare_bundle(path: &Path) -> String {
+    if sidecar::beside(path).is_file() {
+        return format!("parity lies beside it: pack repair {}", shell_word(path));
+    }
     let sums = checksum_beside(path);
     let command = match (sums.is_file(), path.parent(), sums.file_name()) {
         // The checksum has the bundle's bare name.
@@ -42,6 +47,8 @@ mod tests {
         std::fs::write(checksum_beside(&path), "").expect("written");
         let there = format!(": cd {} && sha256sum -c x.run.sha256", folder.path().display());
         assert!(compare_bundle(&path).ends_with(&there), "the checksum has the bundle's bare name");
+        std::fs::write(sidecar::beside(&path), "").expect("written");
+        assert_eq!(compare_bundle(&path), format!("parity lies beside it: pack repair {}", path.display()));
         assert_eq!(verify_by_itself(Path::new("x.run")), "use the pack inside the bundle: sh x.run pack verify");
     }
 }

@@ -140,22 +140,13 @@ impl Cutter<'_> {
         Ok(())
     }
 
-    /// Reads once from `reader` straight into the piece; returns the number of bytes, 0 at the end.
+    /// Reads a step from `reader` straight into the piece; returns the number of bytes, 0 at the end.
     fn fill(&mut self, reader: &mut dyn Read) -> io::Result<usize> {
         const STEP: usize = 256 * 1024;
-        let from = self.piece.len();
-        let to = (from + STEP).min(self.frame_bytes);
-        self.piece.resize(to, 0);
-        let read = loop {
-            match reader.read(&mut self.piece[from..]) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                other => break other,
-            }
-        };
-        let count = *read.as_ref().unwrap_or(&0);
-        self.piece.truncate(from + count);
+        let room = STEP.min(self.frame_bytes - self.piece.len());
+        let count = reader.take(room as u64).read_to_end(&mut self.piece)?;
         self.position += count as u64;
-        read
+        Ok(count)
     }
 
     fn cut_if_full(&mut self) -> Result<()> {

@@ -1,7 +1,5 @@
 //! Whether what a product's description names is packed: reported while bundling, not only on site.
 
-use std::fs;
-
 use super::contents::Contents;
 use super::interpreter::Interpreter;
 use super::script_check::broken;
@@ -11,6 +9,7 @@ use crate::path::RelPath;
 use crate::platform::Platform;
 use crate::product::Product;
 use crate::release::Folder;
+use crate::small_file;
 use crate::stack;
 
 /// Checks the product of `contents`, where it has one. Returns what people call it.
@@ -21,12 +20,9 @@ pub fn check_product(folder: &Folder, contents: &Contents, platform: Platform) -
     let Some(described) = contents.artifacts.iter().find(|artifact| artifact.kind == Kind::Product) else {
         return Ok(None);
     };
-    let read = |name: &RelPath| {
-        let path = folder.path_of(name);
-        fs::read_to_string(&path).doing("read", &path)
-    };
+    let read = |name: &RelPath, limit| small_file::read_text(&folder.path_of(name), limit);
     let origin = |name: &RelPath| folder.path_of(name).display().to_string();
-    let product = Product::parse(&read(&described.name)?, &origin(&described.name))?;
+    let product = Product::parse(&read(&described.name, Product::LARGEST)?, &origin(&described.name))?;
     let is_packed = |name: &RelPath, kind| {
         contents.artifacts.iter().any(|artifact| artifact.name == *name && artifact.kind == kind)
     };
@@ -36,8 +32,8 @@ pub fn check_product(folder: &Folder, contents: &Contents, platform: Platform) -
             .fact("stack", &product.stack)
             .hint("list it in the manifest as an artifact of kind 'stack'"));
     }
-    let template = stack::read(&read(&product.stack)?, &origin(&product.stack))?;
-    product.check_against(&template, &|name| is_packed(name, Kind::Script), &origin(&described.name))?;
+    let template = stack::read(&read(&product.stack, stack::LARGEST)?, &origin(&product.stack))?;
+    product.check_against(&template, &|kind, name| is_packed(name, kind), &origin(&described.name))?;
     for script in product.hooks.values() {
         let path = folder.path_of(script);
         let interpreter = Interpreter::of(&path).doing("read the script", &path)?;

@@ -11,7 +11,7 @@ use super::carried::CarriedArtifact;
 use super::entry_check::check_entries;
 use super::frame_cache::damaged;
 use super::image_union::union;
-use super::index::{IMAGES, Index};
+use super::index::{Index, required_by};
 use super::read::Bundle;
 use super::tar_check::check_stream;
 use crate::digest::Digest;
@@ -25,29 +25,47 @@ use crate::progress::Progress;
 pub enum Scope<'a> {
     /// Everything but launcher and runtime.
     Everything,
+    /// As `Everything`, without an engine that does not lie beside a detached bundle.
+    Installation,
     /// These artifacts, and what the index says of them.
     Artifacts(&'a dyn Fn(&CarriedArtifact) -> bool),
+}
+
+impl Scope<'_> {
+    /// The artifacts of a bundle that are in it.
+    fn of(self, bundle: &Bundle) -> Vec<&CarriedArtifact> {
+        let all = bundle.index().artifacts.iter();
+        match self {
+            Scope::Everything => all.collect(),
+            Scope::Installation => {
+                let needed = bundle.needed_beside();
+                all.filter(|artifact| !artifact.carried.is_detached() || needed.contains(artifact)).collect()
+            }
+            Scope::Artifacts(wanted) => all.filter(|artifact| wanted(artifact)).collect(),
+        }
+    }
 }
 
 /// An artifact and the images that its own bytes have.
 type Proved<'a> = (&'a CarriedArtifact, Vec<Image>);
 
-/// Proves `scope` of a bundle against the manifest in it, and returns that manifest.
+/// Proves `scope` of a bundle against the manifest in it, and returns that manifest and the artifacts that were proved: which
+/// files lie beside a bundle may be another answer a moment later.
 ///
 /// # Errors
 /// Something is not what the manifest pins, cannot be proved because the bundle was made without originals, or the
 /// bundle cannot be read.
-pub fn prove(bundle: &Bundle, scope: Scope<'_>, progress: &dyn Progress) -> Result<Manifest> {
+pub fn prove<'b>(
+    bundle: &'b Bundle,
+    scope: Scope<'_>,
+    progress: &dyn Progress,
+) -> Result<(Manifest, Vec<&'b CarriedArtifact>)> {
     let manifest = bundle.manifest()?;
-    let index = bundle.index();
-    let is_chosen = |artifact: &&CarriedArtifact| match scope {
-        Scope::Everything => true,
-        Scope::Artifacts(wanted) => wanted(artifact),
-    };
-    let chosen: Vec<&CarriedArtifact> = index.artifacts.iter().filter(is_chosen).collect();
+    let chosen = scope.of(bundle);
     if let Some(exported) = chosen.iter().find(|artifact| artifact.carried.is_exported()) {
         return Err(not_provable(bundle, exported));
     }
+    bundle.expect_beside(&chosen, progress)?;
     for artifact in &chosen {
         let expected = artifact.kind.mode();
         if artifact.mode != expected {
@@ -65,13 +83,13 @@ pub fn prove(bundle: &Bundle, scope: Scope<'_>, progress: &dyn Progress) -> Resu
         })
         .collect::<Result<_>>()?;
     bundle.frames.drop_idle();
-    if let Scope::Everything = scope {
+    if !matches!(scope, Scope::Artifacts(_)) {
         check_requires(bundle)?;
         check_all_images(bundle, &proved)?;
         check_entries(bundle, &manifest)?;
         check_stream(bundle, progress)?;
     }
-    Ok(manifest)
+    Ok((manifest, proved.into_iter().map(|(artifact, _)| artifact).collect()))
 }
 
 /// Compares the images that the index gives an artifact with those in its own bytes.
@@ -101,9 +119,7 @@ fn check_images(bundle: &Bundle, artifact: &CarriedArtifact, found: &[Image]) ->
 
 fn check_requires(bundle: &Bundle) -> Result<()> {
     let index = bundle.index();
-    let needed: &[&str] =
-        if index.artifacts.iter().all(|artifact| artifact.carried.is_file()) { &[] } else { &[IMAGES] };
-    if index.requires == needed {
+    if index.requires == required_by(&index.artifacts) {
         return Ok(());
     }
     Err(damaged(bundle.path(), "it requires other than it needs").fact("requires", index.requires.join(", ")))

@@ -12,6 +12,7 @@ use super::frame_cache::{BundleFile, DecodedFrame, FrameCache, FrameSlice, Secti
 use super::index::Index;
 use super::layout::PayloadEntry;
 use super::next_step::{compare_bundle, verify_by_itself};
+use super::proved_files::ProvedFiles;
 use crate::digest::{Descriptor, Mismatch, VerifyingReader, VerifyingWriter};
 use crate::error::{Class, Error, IoContext, Result};
 use crate::manifest::{FILE_NAME, Limits, Manifest, Pinned, SIGNATURE_NAME};
@@ -31,6 +32,8 @@ pub struct Bundle {
     file: Arc<BundleFile>,
     /// For those who read entries as streams.
     pub(super) frames: FrameCache,
+    /// The files beside it that it takes for its own.
+    pub(super) beside: ProvedFiles,
 }
 
 impl Bundle {
@@ -61,7 +64,7 @@ impl Bundle {
             error.fact("path", path.display()).hint(hint)
         })?;
         let file = Arc::new(BundleFile::new(file, path.to_owned(), index));
-        Ok(Bundle { frames: FrameCache::new(file.clone()), file })
+        Ok(Bundle { frames: FrameCache::new(file.clone()), file, beside: ProvedFiles::default() })
     }
 
     /// What the bundle holds.

@@ -12,6 +12,7 @@ use crate::digest::BoundedReader;
 use crate::error::{Error, IoContext, Result};
 use crate::manifest::Limits;
 use crate::platform::Platform;
+use crate::small_file;
 
 /// The runtime's file name on a machine of its own platform; `pack-site-MACHINE` on any.
 const FILE_NAME: &str = "pack-site";
@@ -31,7 +32,7 @@ impl Runtime {
     pub fn find(platform: Platform) -> Result<Self> {
         let places = places(platform);
         for place in &places {
-            match File::open(place) {
+            match small_file::open_regular(place) {
                 Ok(file) => return Self::read(file, place, platform),
                 Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
                 Err(error) => return Err(Error::io("read the runtime", place, error)),
@@ -51,14 +52,16 @@ impl Runtime {
     /// # Errors
     /// It cannot be read, is not for that platform, or not static.
     pub fn from_file(path: &Path, platform: Platform) -> Result<Self> {
-        Self::read(File::open(path).doing("read the runtime", path)?, path, platform)
+        match small_file::open_regular(path) {
+            // A pipe or device would not end, or not begin.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                Err(unusable(path, platform, "it is not a regular file"))
+            }
+            file => Self::read(file.doing("read the runtime", path)?, path, platform),
+        }
     }
 
     fn read(file: File, path: &Path, platform: Platform) -> Result<Self> {
-        // A pipe or device would not end, or not begin.
-        if !file.metadata().doing("look at the runtime", path)?.is_file() {
-            return Err(unusable(path, platform, "it is not a regular file"));
-        }
         let limit = Limits::DEFAULT.runtime_bytes;
         let mut bytes = Vec::new();
         match BoundedReader::new(file, limit).read_to_end(&mut bytes) {

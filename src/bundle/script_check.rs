@@ -1,5 +1,8 @@
 //! Whether the scripts of a bundle can start: reported while bundling, not only on site.
 
+use std::io::{self, Read};
+use std::path::Path;
+
 use super::contents::Contents;
 use super::interpreter::Interpreter;
 use crate::error::{Error, IoContext, Result};
@@ -8,6 +11,10 @@ use crate::path::{RelPath, shell_word};
 use crate::platform::Platform;
 use crate::progress::Progress;
 use crate::release::Folder;
+use crate::small_file;
+
+/// How much of a script is looked through, in bytes.
+const READ: u64 = 1 << 20;
 
 /// Looks at the first line of every script in `contents`. What may be otherwise on site is noted.
 ///
@@ -38,11 +45,27 @@ pub fn check_scripts(
                 artifact.name
             ));
         }
+        if interpreter.is_shell()
+            && let Some(number) = windows_line(&path).doing("read the script", &path)?
+        {
+            progress.note(&format!(
+                "{}: line {number} ends as on Windows (CRLF): a shell takes the mark at its end for a part of the command",
+                artifact.name
+            ));
+        }
         if is_run && interpreter == Interpreter::Unnamed {
             progress.note(&format!("{} has no '#!' line: on site it is run with sh", artifact.name));
         }
     }
     Ok(())
+}
+
+/// The number of the first line that ends as on Windows, of so much of the file as scripts have.
+fn windows_line(path: &Path) -> io::Result<Option<usize>> {
+    let mut text = Vec::new();
+    small_file::open_regular(path)?.take(READ).read_to_end(&mut text)?;
+    let mut lines = text.split_inclusive(|&byte| byte == b'\n');
+    Ok(lines.position(|line| line.ends_with(b"\r\n")).map(|index| index + 1))
 }
 
 /// Why a script can start nowhere, where it cannot, and what to type.

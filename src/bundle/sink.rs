@@ -1,10 +1,10 @@
 //! The folder that extracted files go into: each gets its final name when it is complete.
 
-use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, IoContext, Result};
+use crate::error::{Error, Result};
+use crate::own_file;
 use crate::path::RelPath;
 use crate::staged_file::{StagedFile, remove_left_over};
 
@@ -42,15 +42,7 @@ impl DirSink<'_> {
                 .hint("extract into an empty folder"));
         }
         // Never `root` itself: an interruption may have removed it, and then nothing is to come back.
-        let mut parent = self.root.to_owned();
-        let parts: Vec<&str> = path.parts().collect();
-        for part in &parts[..parts.len().saturating_sub(1)] {
-            parent.push(part);
-            match fs::create_dir(&parent) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && parent.is_dir() => {}
-                other => other.doing("create the folder", &parent)?,
-            }
-        }
+        own_file::make_folders(self.root, Path::new(path.as_str()).parent().unwrap_or(Path::new("")))?;
         let staged = StagedFile::create_in(&self.partials, &target)?;
         Ok(PendingFile { staged, mode })
     }

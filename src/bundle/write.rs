@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::buffer_pool::BufferPool;
 use super::carried::CarriedArtifact;
 use super::format::{TRAILER_LENGTH, Trailer, index_frame};
-use super::index::{IMAGES, Index};
+use super::index::{Index, required_by};
 use super::layout::Frame;
 use super::lookup::IndexMaps;
 use super::payload::{self, PayloadFile};
@@ -28,11 +28,13 @@ pub struct BundleSpec<'a> {
     pub manifest: &'a Manifest,
     /// The platform it is packed for.
     pub platform: Platform,
+    /// The publisher's key, to be shown on site.
+    pub publisher: Option<String>,
     /// Launcher and runtime.
     pub header: Vec<u8>,
     /// The files of the payload, in its order.
     pub files: Vec<PayloadFile>,
-    /// The artifacts that are rebuilt from the payload's files.
+    /// The artifacts, as they are carried.
     pub artifacts: Vec<CarriedArtifact>,
     /// The container images in them, each once.
     pub images: Vec<Image>,
@@ -91,16 +93,13 @@ pub fn write(spec: BundleSpec<'_>, target: &Path, progress: &dyn Progress) -> Re
         },
     )?;
     let index = Index {
-        requires: if spec.artifacts.iter().all(|artifact| artifact.carried.is_file()) {
-            Vec::new()
-        } else {
-            vec![IMAGES.to_owned()]
-        },
+        requires: required_by(&spec.artifacts).into_iter().map(str::to_owned).collect(),
         packed_by: concat!("pack ", env!("CARGO_PKG_VERSION")).to_owned(),
         name: spec.manifest.name().to_string(),
         version: spec.manifest.version().clone(),
         platform: spec.platform,
         run: spec.manifest.run().cloned(),
+        publisher: spec.publisher,
         header_size: spec.header.len() as u64,
         header_digest: Digest::of(&spec.header),
         raw_size: frames.iter().map(|frame| frame.raw_size).sum(),

@@ -7,13 +7,15 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::network::NetworkArgs;
+use super::parity::{self, amount};
 use super::password;
 use super::platform::platform;
 use super::terminal::{Terminal, bytes, counted, shown};
 use super::trust::{KeyArgs, signed_document};
 use crate::bundle::Preset;
 use crate::error::Result;
-use crate::path::shell_word;
+use crate::parity::layout::Amount;
+use crate::path::{RelPath, shell_word};
 use crate::platform::Platform;
 use crate::signature::SecretKey;
 use crate::task::bundle::{self, BundleSource, Options, Report};
@@ -29,6 +31,8 @@ Examples:
   pack bundle --manifest examples/hello/manifest.json  download first, then pack
   pack bundle --sign release.key                       signs the .sha256 file
   pack bundle -o /media/stick/ --compression max       smaller, and straight to the stick
+  pack bundle --parity 5%                              and x.run.parity, by which 'pack repair' repairs it
+  pack bundle --detached -o run-portable.sh            small: the large files lie beside it on site
 
 Writes NAME-VERSION-ARCH.run and NAME-VERSION-ARCH.run.sha256, which 'sha256sum -c' reads. The same
 folder and the same pack give the same bundle, bit for bit.")]
@@ -42,7 +46,7 @@ pub(super) struct BundleArgs {
     #[arg(long, requires = "manifest")]
     allow_downgrade: bool,
     /// The file to write, or a folder to write it into [default: NAME-VERSION-ARCH.run here, or beside the folder
-    /// when that is here]
+    /// when that is here; with --detached NAME-VERSION-ARCH-detached.run]
     #[arg(short, long, value_name = "FILE|DIR")]
     output: Option<PathBuf>,
     /// How hard to compress
@@ -52,6 +56,10 @@ pub(super) struct BundleArgs {
     /// docker archives
     #[arg(long)]
     no_originals: bool,
+    /// Leave out images, engines and everything large: on site they are taken from the folder where the bundle lies, each
+    /// only with its pinned digest
+    #[arg(long, conflicts_with = "no_originals")]
+    detached: bool,
     /// The pack-site to carry [default: the one for the platform, beside this pack or in ~/.local/share/pack/runtimes]
     #[arg(long, value_name = "FILE")]
     runtime: Option<PathBuf>,
@@ -61,6 +69,9 @@ pub(super) struct BundleArgs {
     /// On how many cores; the bundle does not depend on it [default: all]
     #[arg(long, value_name = "N", value_parser = cores)]
     threads: Option<usize>,
+    /// Write parity beside the bundle, so much of it in percent: so much may be lost on the way
+    #[arg(long, value_name = "PERCENT", value_parser = amount)]
+    parity: Option<Amount>,
     /// Sign the .sha256 file with this secret key
     #[arg(long, value_name = "KEY")]
     sign: Option<PathBuf>,
@@ -120,9 +131,11 @@ pub(super) fn run(args: &BundleArgs, terminal: &Terminal) -> Result<u8> {
         platform: args.platform,
         preset: args.compression.into(),
         originals: !args.no_originals,
+        detached: args.detached,
         runtime: args.runtime.clone(),
         cores: args.threads,
         signer,
+        parity: args.parity,
         trust,
     };
     let progress = terminal.progress();
@@ -145,19 +158,28 @@ fn show(report: &Report, terminal: &Terminal) -> Result<()> {
         "version": index.version,
         "platform": report.platform,
         "carried": report.carried,
+        "detached": report.detached,
         "artifacts": index.artifacts.len(),
         "product": report.product,
+        "parity": report.parity.as_ref().map(parity::document),
     }))?;
     let (path, word) = (report.path.display(), shell_word(&report.path));
     terminal.text(&format!(
         "{path}: {}, {} ({} for the runtime) of {}\n{}\nmanifest: {}",
-        counted(index.artifacts.len() as u64, "artifact"),
+        counted((index.artifacts.len() - report.detached.len()) as u64, "artifact"),
         bytes(written.descriptor.size),
         bytes(index.header_size),
         terminal.throughput(report.carried),
         written.descriptor.digest,
         report.signed
     ))?;
+    if !report.detached.is_empty() {
+        let names: Vec<&str> = report.detached.iter().map(RelPath::as_str).collect();
+        terminal.text(&format!("on site it takes these from the folder where it lies: {}", names.join(", ")))?;
+    }
+    if let Some(made) = &report.parity {
+        terminal.text(&parity::line(made))?;
+    }
     terminal.text(&match (&report.product, &report.run) {
         (Some(title), _) => format!("install {title} on site with: sh {word}"),
         (None, Some(_)) => format!("run it on site with: sh {word}"),

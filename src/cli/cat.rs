@@ -9,7 +9,7 @@ use super::trust::KeyArgs;
 use crate::bundle::Wanted;
 use crate::error::{Error, Result};
 use crate::path::shell_word;
-use crate::task::cat;
+use crate::task::cat::{self, CatOptions};
 
 /// Write one file of a bundle to standard output
 #[derive(Args)]
@@ -42,6 +42,7 @@ pub(super) fn run(args: &CatArgs, terminal: &Terminal) -> Result<u8> {
     let wanted = if args.decompress { Wanted::Decompressed } else { Wanted::Original };
     let trust = args.key.read()?;
     let progress = terminal.progress();
-    terminal.stream(|out| cat::run(&args.bundle, &args.name, wanted, &trust, out, progress.as_ref()))?;
+    let options = CatOptions { bundle: &args.bundle, name: &args.name, wanted };
+    terminal.stream(|out| cat::run(options, &trust, out, progress.as_ref()))?;
     Ok(0)
 }

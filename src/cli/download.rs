@@ -95,6 +95,7 @@ fn show(report: &Report, terminal: &Terminal) -> Result<()> {
         "version": report.manifest.version(),
         "signature": signed_document(&report.signed),
         "wireBytes": wire,
+        "siteProgram": report.has_program,
         "artifacts": report.artifacts,
     }))?;
     let row = |outcome: &Outcome| {

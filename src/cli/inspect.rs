@@ -13,6 +13,8 @@ use crate::digest::Digest;
 use crate::error::Result;
 use crate::image::Image;
 use crate::image_ref::ImageRef;
+use crate::manifest::Manifest;
+use crate::release::State;
 use crate::task::inspect;
 
 /// How many images that share a layer are listed with it: all of them, with each of them, would be the square.
@@ -26,7 +28,7 @@ Examples:
   pack inspect --json hello-1.0.0-x86_64.run
   sh hello-1.0.0-x86_64.run pack inspect
 
-Reads the index and the manifest only; 'pack verify' checks every byte.")]
+Reads the index and the manifest only, and with --pubkey proves all of it first; 'pack verify' checks every byte.")]
 pub(super) struct InspectArgs {
     /// The bundle
     bundle: PathBuf,
@@ -39,8 +41,12 @@ pub(super) struct InspectArgs {
 #[serde(rename_all = "camelCase")]
 struct Document<'a> {
     adds: Map<String, Value>,
+    /// Of those that it takes from its folder, as far as their sizes tell.
+    beside: Map<String, Value>,
     bundle: String,
+    description: Option<&'a str>,
     escape_hatch: &'a str,
+    homepage: Option<&'a str>,
     images: Value,
     index: &'a Index,
     originals: u64,
@@ -54,7 +60,7 @@ pub(super) fn run(args: &InspectArgs, terminal: &Terminal) -> Result<u8> {
     let progress = terminal.progress();
     let report = inspect::run(&args.bundle, &args.key.read()?, progress.as_ref())?;
     drop(progress);
-    let inspect::Report { bundle, signed, size, payload_at, originals, footprints } = &report;
+    let inspect::Report { bundle, manifest, signed, size, payload_at, originals, beside, footprints } = &report;
     let index = bundle.index();
     let escape = format!("tail -c +{payload_at} {} | zstd -dc | tar -x", args.bundle.display());
     let each = |of: fn(&Footprint) -> u64| {
@@ -63,8 +69,11 @@ pub(super) fn run(args: &InspectArgs, terminal: &Terminal) -> Result<u8> {
     };
     terminal.document(&Document {
         adds: each(|share| share.unpacked),
+        beside: beside.iter().map(|(name, state)| (name.to_string(), state.as_str().into())).collect(),
         bundle: shown::path(&args.bundle),
+        description: manifest.as_ref().and_then(Manifest::description),
         escape_hatch: &escape,
+        homepage: manifest.as_ref().and_then(Manifest::homepage),
         images: images_json(index),
         index,
         originals: *originals,
@@ -73,11 +82,13 @@ pub(super) fn run(args: &InspectArgs, terminal: &Terminal) -> Result<u8> {
         size: *size,
         stores: each(|share| share.stored),
     })?;
+    let about = manifest.as_ref().map(|manifest| [manifest.description(), manifest.homepage()]).unwrap_or_default();
     terminal.text(&format!(
-        "{} {} for {}\n\nbundle    {}\nsize      {} ({} bytes)\nruntime   {}\npayload   {} in {}, {} unpacked\noriginals {}: the payload is {} % of them\nrun       {}\nsignature {}\npacked by {}\n",
+        "{} {} for {}\n{}\nbundle    {}\nsize      {} ({} bytes)\nruntime   {}\npayload   {} in {}, {} unpacked\noriginals {}: the payload is {} % of them\nrun       {}\nsignature {}\npacked by {}\n",
         index.name,
         index.version,
         index.platform,
+        about.into_iter().flatten().map(|line| format!("{line}\n")).collect::<String>(),
         args.bundle.display(),
         bytes(*size),
         size,
@@ -100,6 +111,13 @@ pub(super) fn run(args: &InspectArgs, terminal: &Terminal) -> Result<u8> {
             format!("{:o}", artifact.mode),
             match &artifact.carried {
                 Carried::File { reason: Some(why) } => format!("as it is: {why}"),
+                Carried::Detached { .. } => {
+                    let state = beside.iter().find(|(name, _)| *name == artifact.name).map(|(_, state)| state);
+                    match state {
+                        Some(State::Ok) => "detached: lies beside it".to_owned(),
+                        state => format!("detached: {}", state.map_or("", State::as_str)),
+                    }
+                }
                 other => other.as_str().to_owned(),
             },
             bytes(share.unpacked),

@@ -11,18 +11,20 @@ use super::trust::KeyArgs;
 use super::{CommandLine, site};
 use crate::bundle::Bundle;
 use crate::error::{Error, Result};
+use crate::language::tr;
 use crate::manifest::Kind;
 use crate::path::shell_word;
 use crate::site::Signals;
+use crate::site::lifecycle::Place;
 use crate::task::run_on_site;
-use crate::task::site::installed;
+use crate::task::site::installed::{self, Judge};
 
 /// Commands that take the bundle as their first word.
-const ON_THIS_BUNDLE: [&str; 5] = ["cat", "extract", "inspect", "load", "verify"];
+const ON_THIS_BUNDLE: [&str; 6] = ["cat", "extract", "inspect", "load", "repair", "verify"];
 
 /// First words that are not the product's unless `--` stands before them, and what they mean after `pack`: looking must
 /// not install.
-const NOT_FOR_THE_PRODUCT: [(&str, &str); 8] = [
+const NOT_FOR_THE_PRODUCT: [(&str, &str); 9] = [
     ("verify", "verify"),
     ("check", "verify"),
     ("inspect", "inspect"),
@@ -31,6 +33,7 @@ const NOT_FOR_THE_PRODUCT: [(&str, &str); 8] = [
     ("extract", "extract DIR"),
     ("cat", "cat NAME"),
     ("load", "load"),
+    ("repair", "repair"),
 ];
 
 /// Called by the launcher at the beginning of a bundle
@@ -57,11 +60,27 @@ pub(super) fn run(mut args: LaunchArgs, terminal: &Terminal, signals: Signals, p
     let bundle = Bundle::open(&args.bundle)?;
     if bundle.index().artifacts.iter().any(|artifact| artifact.kind == Kind::Product) {
         let line = for_the_engine(&bundle, &words, args.key.typed());
-        if site::takes_bundle(&line[2])
-            && let Some(judge) = installed::judge(&bundle)?
-        {
-            terminal.note(&format!("this host's own pack judges the bundle: {}", judge.display()));
-            return Err(installed::hand_over(&judge, &line[1..]));
+        let runs_script = bundle.index().run.is_some();
+        if runs_script || site::takes_bundle(&line[2]) {
+            match installed::judge(&bundle.index().name)? {
+                Judge::Host(judge) => {
+                    terminal.note(&tr!("this host's own pack judges the bundle: {}", judge.display()));
+                    let line = if runs_script { launched(&args, &words) } else { line[1..].to_vec() };
+                    return Err(installed::hand_over(&judge, &line));
+                }
+                Judge::Gone(judge) => terminal.note(&tr!(
+                    "this host's own pack, which judges a bundle before anything of it runs, is gone or not root's alone ({}): the \
+                     pack in this bundle judges it itself; who doubts the bundle stops here, and puts a pack that they trust there",
+                    judge.display()
+                )),
+                Judge::This => {}
+            }
+        }
+        if runs_script {
+            // The product's own script knows words of its own, and calls the engine. It is as good as the key says.
+            refuse_what_is_not_for_the_product(&args.bundle, first)?;
+            let trust = installed::trusted(&Place::named(&bundle.index().name)?, &args.key.read()?)?;
+            return run_on_site::run(&bundle, &words, &trust, signals, terminal.progress());
         }
         // What follows reads it again: its index need not be in memory twice.
         drop(bundle);
@@ -80,6 +99,15 @@ pub(super) fn run(mut args: LaunchArgs, terminal: &Terminal, signals: Signals, p
     run_on_site::run(&bundle, &words, &args.key.read()?, signals, terminal.progress())
 }
 
+/// What was typed, for the `pack` of this host.
+fn launched(args: &LaunchArgs, words: &[OsString]) -> Vec<OsString> {
+    let mut line: Vec<OsString> = vec!["launch".into(), "--bundle".into(), args.bundle.clone().into()];
+    line.extend(args.key.typed().into_iter().flat_map(|key| [OsStr::new("--pubkey"), key]).map(OsStr::to_owned));
+    line.push("--".into());
+    line.extend(words.iter().cloned());
+    line
+}
+
 /// Takes `--pubkey KEY` off the beginning: there it is for `pack`, not for the product.
 fn take_key(words: &mut Vec<OsString>, key: &mut KeyArgs, bundle: &Path) -> Result<()> {
     let Some(rest) = words.first().and_then(|word| word.as_bytes().strip_prefix(b"--pubkey")) else { return Ok(()) };
@@ -92,8 +120,8 @@ fn take_key(words: &mut Vec<OsString>, key: &mut KeyArgs, bundle: &Path) -> Resu
     words.remove(0);
     let Some(typed) = typed else {
         let file = shell_word(bundle);
-        return Err(Error::usage("--pubkey needs a key")
-            .hint(format_args!("sh {file} --pubkey release.pub; for the product: sh {file} -- --pubkey")));
+        return Err(Error::usage(tr!("--pubkey needs a key"))
+            .hint(tr!("sh {file} --pubkey release.pub; for the product: sh {file} -- --pubkey", file)));
     };
     key.set(typed);
     Ok(())
@@ -125,20 +153,20 @@ fn refuse_what_is_not_for_the_product(bundle: &Path, first: &str) -> Result<()> 
     let bare = first.strip_prefix("--").unwrap_or(first);
     let Some((_, meant)) = NOT_FOR_THE_PRODUCT.iter().find(|(word, _)| *word == bare) else { return Ok(()) };
     let file = shell_word(bundle);
-    Err(Error::usage(format_args!("'{first}' could be meant for pack or for the product: nothing was run"))
+    Err(Error::usage(tr!("'{first}' could be meant for pack or for the product: nothing was run", first))
         .fact("for pack", format_args!("sh {file} pack {meant}"))
         .fact("for the product", format_args!("sh {file} -- {first}"))
-        .hint(format_args!("sh {file} pack {meant}")))
+        .hint(tr!("sh {file} pack {meant}", file, meant)))
 }
 
 /// What can be typed after a bundle's name.
 fn both_worlds(bundle: &Bundle) -> String {
     let (index, file) = (bundle.index(), shell_word(bundle.path()));
     let run = match &index.run {
-        Some(run) => format!("checks every byte, then runs its {run} with ARGS"),
-        None => "this bundle runs nothing".to_owned(),
+        Some(run) => tr!("checks every byte, then runs its {run} with ARGS", run),
+        None => tr!("this bundle runs nothing"),
     };
-    format!(
+    tr!(
         "{name} {version} for {platform}, in one file:\n
   sh {file} [ARGS...]             {run}
   sh {file} -- ARGS...            the same, where ARGS begin with a word of pack
@@ -152,7 +180,9 @@ fn both_worlds(bundle: &Bundle) -> String {
 ",
         name = index.name,
         version = index.version,
-        platform = index.platform
+        platform = index.platform,
+        file,
+        run
     )
 }
 

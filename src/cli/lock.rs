@@ -3,15 +3,18 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use semver::Version;
 use serde_json::json;
 
 use super::network::NetworkArgs;
 use super::terminal::{Column, Terminal, counted, shown};
 use super::trust::OwnKeyArgs;
 use crate::digest::Descriptor;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::manifest::FILE_NAME;
-use crate::task::lock::{self, NewPin, Options};
+use crate::path::shell_word;
+use crate::task::check_pins::{self, Report, Row, State};
+use crate::task::lock::{self, NewPin, Options, Update};
 
 /// Fetch what is not pinned and write its size and digest into the manifest, in place
 #[derive(Args)]
@@ -19,7 +22,10 @@ use crate::task::lock::{self, NewPin, Options};
 Examples:
   pack lock                    ./manifest.json
   pack lock release.json
-  pack lock --update           pin everything again, for a new version
+  pack lock --update           pin everything again
+  pack lock --update=web.tar.gz           pin this one again, whatever its server has now
+  pack lock --set-version 1.1.0           a new version: what has ${version} in its URL is pinned again
+  pack lock --check            is everything pinned, and still what the servers have?
 
 The publisher's step, and the only one that trusts a first answer. Everything else in the file stays as
 it is; run twice, it changes nothing. Run it again after an interruption: it goes on where it was.")]
@@ -27,9 +33,15 @@ pub(super) struct LockArgs {
     /// The manifest
     #[arg(default_value = FILE_NAME)]
     manifest: PathBuf,
-    /// Fetch what is pinned already too, and write what it is now
-    #[arg(long)]
-    update: bool,
+    /// Fetch what is pinned already too, and write what it is now; with a name only that artifact, as often as is wanted
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true)]
+    update: Option<Vec<String>>,
+    /// Write this version into the manifest, and pin again what has another URL with it
+    #[arg(long, value_name = "VERSION", conflicts_with = "check")]
+    set_version: Option<Version>,
+    /// Write nothing, and say what is not pinned or no longer what its servers have: exit code 3 if anything is not
+    #[arg(long, conflicts_with = "update")]
+    check: bool,
     #[command(flatten)]
     key: OwnKeyArgs,
     #[command(flatten)]
@@ -37,24 +49,39 @@ pub(super) struct LockArgs {
 }
 
 pub(super) fn run(args: &LockArgs, terminal: &Terminal) -> Result<u8> {
+    if args.check {
+        return check(args, terminal);
+    }
     let options = Options {
         manifest: args.manifest.clone(),
-        update: args.update,
+        update: match &args.update {
+            None => Update::No,
+            Some(names) if names.is_empty() => Update::All,
+            Some(names) => Update::Only(names.clone()),
+        },
+        set_version: args.set_version.clone(),
         network: args.network.options()?,
         trust: args.key.read()?,
     };
     let report = lock::run(&options, terminal.progress_of_what_is_listed().as_ref())?;
     terminal.document(&json!({
         "manifest": shown::path(&args.manifest),
+        "version": report.version.to_string(),
         "changed": report.changed,
         "pinned": report.pinned.iter().map(|pin| json!({
             "name": pin.id.name,
             "platform": pin.id.platform,
             "size": pin.descriptor.size,
             "digest": pin.descriptor.digest,
+            "tags": pin.tags.iter().map(|tag| json!({
+                "url": tag.reference.to_string(),
+                "manifest": tag.manifest,
+            })).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
     }))?;
-    if report.pinned.is_empty() {
+    if report.pinned.is_empty() && report.changed {
+        terminal.text(&format!("{}: version {}, every artifact as it was", args.manifest.display(), report.version))?;
+    } else if report.pinned.is_empty() {
         terminal.text(&format!("{}: every artifact is pinned already", args.manifest.display()))?;
     } else {
         let cells = |pin: &NewPin| {
@@ -68,4 +95,61 @@ pub(super) fn run(args: &LockArgs, terminal: &Terminal) -> Result<u8> {
         terminal.text(&format!("{}: {count} pinned, {}", args.manifest.display(), terminal.throughput(size)))?;
     }
     Ok(0)
+}
+
+fn check(args: &LockArgs, terminal: &Terminal) -> Result<u8> {
+    let options = check_pins::Options {
+        manifest: args.manifest.clone(),
+        network: args.network.options()?,
+        trust: args.key.read()?,
+    };
+    let report = check_pins::run(&options, terminal.progress_of_what_is_listed().as_ref())?;
+    let row = |row: &Row| {
+        json!({
+            "name": row.id.name,
+            "platform": row.id.platform,
+            "state": row.state.as_str(),
+            "url": row.tag.as_ref().map(ToString::to_string),
+            "pinned": row.pinned,
+            "found": row.found,
+        })
+    };
+    terminal.document(&json!({
+        "manifest": shown::path(&args.manifest),
+        "ok": report.is_good(),
+        "error": report.failure.as_ref().map(Error::title),
+        "artifacts": report.rows.iter().map(row).collect::<Vec<_>>(),
+    }))?;
+    let cells = |row: &Row| {
+        let digest = |digest: &Option<String>| digest.clone().unwrap_or_default();
+        let name = row.tag.as_ref().map_or_else(|| row.id.name.to_string(), |tag| format!("{} {tag}", row.id.name));
+        vec![row.state.as_str().to_owned(), name, digest(&row.pinned), digest(&row.found)]
+    };
+    let columns =
+        [Column::state("STATE"), Column::shortened("NAME").spare(), Column::digest("PINNED"), Column::digest("NOW")];
+    let wrong = report.rows.iter().filter(|row| row.state != State::AsPinned);
+    let rows: Vec<Vec<String>> =
+        if terminal.verbose() { report.rows.iter().map(cells).collect() } else { wrong.map(cells).collect() };
+    terminal.table(&columns, &rows)?;
+    let Report { rows, failure } = report;
+    if let Some(error) = failure {
+        // The document is printed already.
+        terminal.problem(&error);
+        return Ok(error.class().exit_code());
+    }
+    let count = rows.iter().filter(|row| row.state != State::AsPinned).count();
+    if count == 0 {
+        let all = counted(rows.len() as u64, "artifact");
+        terminal.text(&format!("{}: {all}, all pinned and as they were", args.manifest.display()))?;
+        return Ok(0);
+    }
+    let file = shell_word(&args.manifest);
+    let error = Error::integrity(format_args!(
+        "{count} of {} not pinned, or not as they were",
+        counted(rows.len() as u64, "artifact")
+    ))
+    .fact("manifest", args.manifest.display())
+    .hint(format_args!("see what became of them; if that is meant, pin them: pack lock --update {file}"));
+    terminal.problem(&error);
+    Ok(error.class().exit_code())
 }

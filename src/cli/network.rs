@@ -9,7 +9,7 @@ use url::Url;
 use super::terminal::quantity;
 use crate::cache::Cache;
 use crate::error::{Error, Result};
-use crate::fetch::Options;
+use crate::fetch::{Options, RegistryMirror};
 
 /// More threads or connections than this help nobody and look like an attack to servers.
 const MOST_AT_ONCE: usize = 64;
@@ -30,6 +30,13 @@ pub(super) struct NetworkArgs {
     /// Ask this base URL too, after an artifact's own URLs; may be given more than once
     #[arg(long = "mirror", value_name = "BASE")]
     mirrors: Vec<String>,
+    /// Ask MIRROR for the images of the registry HOST, and HOST only where MIRROR fails; may be given more than once
+    #[arg(long = "registry-mirror", value_name = "HOST=MIRROR")]
+    registry_mirrors: Vec<RegistryMirror>,
+    /// Speak to this registry without TLS, passwords and all; may be given more than once. One on this machine needs no
+    /// such word
+    #[arg(long = "insecure-registry", value_name = "HOST[:PORT]")]
+    insecure_registries: Vec<String>,
     /// Trust these certificate authorities (PEM) besides the system's
     #[arg(long, value_name = "FILE")]
     cacert: Option<PathBuf>,
@@ -57,6 +64,8 @@ impl NetworkArgs {
             // One big artifact alone gets all the connections it may have.
             extra_connections: usual.extra_connections.max(self.connections - 1),
             mirrors: self.mirrors.iter().map(|base| mirror(base)).collect::<Result<_>>()?,
+            registry_mirrors: self.registry_mirrors.clone(),
+            insecure_registries: self.insecure_registries.clone(),
             cacert: self.cacert.clone(),
             limit_rate: self.limit_rate,
             stall: Duration::from_secs(self.stall.clamp(1, DAY)),

@@ -5,7 +5,7 @@
 use clap::{Parser, Subcommand};
 
 use super::terminal::Terminal;
-use super::{OutputArgs, Program, cat, extract, inspect, launch, load, run, site, verify};
+use super::{OutputArgs, Program, cat, extract, inspect, launch, load, repair, run, site, verify};
 use crate::error::Result;
 use crate::site::Signals;
 
@@ -32,6 +32,7 @@ enum SiteCommand {
     Extract(extract::ExtractArgs),
     Cat(cat::CatArgs),
     Load(load::LoadArgs),
+    Repair(repair::RepairArgs),
     Site(site::SiteArgs),
     #[command(hide = true)]
     Launch(launch::LaunchArgs),
@@ -49,6 +50,7 @@ impl Program for OnSite {
             SiteCommand::Extract(args) => extract::run(&args, terminal),
             SiteCommand::Cat(args) => cat::run(&args, terminal),
             SiteCommand::Load(args) => load::run_bundle(&args, terminal),
+            SiteCommand::Repair(args) => repair::run(&args, terminal),
             SiteCommand::Site(args) => site::run(&args, terminal, signals),
             SiteCommand::Launch(args) => launch::run(args, terminal, signals, run::<OnSite>),
         }

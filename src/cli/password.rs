@@ -1,8 +1,12 @@
 //! Passwords: asked for without echo, or read from standard input where nobody sits.
 
-use std::io::{self, BufRead, IsTerminal};
+use std::io::{self, IsTerminal};
 
+use super::typed_line;
 use crate::error::{Error, Result};
+
+/// The longest password that is read from standard input, in bytes.
+const LONGEST: usize = 4_096;
 
 /// The password of a key that exists.
 pub(super) fn ask() -> Result<String> {
@@ -25,8 +29,7 @@ fn read(prompt: &str) -> Result<String> {
     let line = if io::stdin().is_terminal() {
         rpassword::prompt_password(prompt)
     } else {
-        let mut line = String::new();
-        io::stdin().lock().read_line(&mut line).map(|_| line.trim_end_matches(['\n', '\r']).to_owned())
+        typed_line::read(io::stdin().lock(), LONGEST).map(Option::unwrap_or_default)
     };
     line.map_err(|cause| {
         let error = Error::failed("cannot read the password").fact("cause", &cause).caused_by(cause);

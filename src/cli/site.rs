@@ -3,6 +3,7 @@
 mod configure;
 mod install;
 mod looking;
+mod publisher;
 mod upkeep;
 
 use std::ffi::OsStr;
@@ -48,19 +49,21 @@ enum Verb {
     /// How the services are; exit 1 unless all are up
     Status(NameArgs),
     /// Start every service again, with the operator's stack file read again
-    Restart(upkeep::WaitArgs),
+    Restart(upkeep::RestartArgs),
     /// Take the stack away; data stays, and 'restart' brings it back
-    Stop(NameArgs),
+    Stop(upkeep::ChangeArgs),
     /// What the services say
     Logs(looking::LogsArgs),
     /// Save the database
-    Backup(NameArgs),
+    Backup(upkeep::ChangeArgs),
     /// Put a saved database back; the present one is saved first
     Restore(upkeep::RestoreArgs),
     /// The product's configuration
     Get(configure::GetArgs),
     /// Change the configuration and start the services again; undone where they do not come up
     Set(configure::SetArgs),
+    /// Move data to where another host keeps it, as the product does that
+    External(configure::ExternalArgs),
     /// Look at the host for known causes of trouble
     Doctor(NameArgs),
     /// Remove the product; with --purge its data too
@@ -109,6 +112,7 @@ pub(super) fn run(args: &SiteArgs, terminal: &Terminal, signals: Signals) -> Res
         Verb::Restore(args) => upkeep::restore(args, terminal, signals),
         Verb::Get(args) => configure::get(args, terminal),
         Verb::Set(args) => configure::set(args, terminal, signals),
+        Verb::External(args) => configure::external(args, terminal, signals),
         Verb::Doctor(args) => looking::doctor(args, terminal),
         Verb::Uninstall(args) => upkeep::uninstall(args, terminal, signals),
         Verb::Receipt(args) => looking::receipt(args, terminal),

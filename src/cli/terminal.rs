@@ -20,6 +20,7 @@ use size::{duration, rate};
 pub(super) use table::Column;
 
 use crate::error::{Error, Result, inert, printable};
+use crate::language::translated;
 use crate::progress::{Progress, Silent};
 
 /// Where a command prints to, and how.
@@ -203,12 +204,12 @@ impl Terminal {
 
     /// An error as people read it, which the result contains too where that is a document.
     pub(super) fn problem(&self, error: &Error) {
-        let mut text = format!("{}: {}", style("error").for_stderr().red().bold(), error.title());
+        let mut text = format!("{}: {}", style(translated("error")).for_stderr().red().bold(), error.title());
         for (name, value) in error.facts() {
-            text.push_str(&format!("\n  {name}: {value}"));
+            text.push_str(&format!("\n  {}: {value}", translated(name)));
         }
         if let Some(hint) = error.hint_text() {
-            text.push_str(&format!("\n{}: {hint}", style("hint").for_stderr().green().bold()));
+            text.push_str(&format!("\n{}: {hint}", style(translated("hint")).for_stderr().green().bold()));
         }
         stderr(&text);
     }
@@ -263,7 +264,7 @@ fn not_printed(cause: io::Error) -> Error {
 
 /// A note as people read it.
 fn note(line: &str) -> String {
-    format!("{}: {}", style("note").for_stderr().cyan().bold(), printable(line))
+    format!("{}: {}", style(translated("note")).for_stderr().cyan().bold(), printable(line))
 }
 
 fn stderr(text: &str) {

@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 use super::platform::platform;
 use super::terminal::{Column, Terminal, bytes, counted, shown};
 use super::trust::{KeyArgs, signed_document};
-use crate::bundle::{BundlePart, Damage, compare_bundle};
+use crate::bundle::{BundlePart, Damage, compare_bundle, not_beside};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::path::shell_word;
 use crate::platform::Platform;
 use crate::release::{Folder, Row, State};
+use crate::task::damage_map;
 use crate::task::locate;
 use crate::task::verify::{self, BundleReport, FolderOptions, FolderReport};
 
@@ -27,8 +28,10 @@ Examples:
   pack verify hello-1.0.0-x86_64.run            a bundle
   sh hello-1.0.0-x86_64.run pack verify         a bundle, with the pack inside it
   pack verify --pubkey release.pub x.run        and signed by its publisher
+  pack verify --map damage.json x.run           and writes down what is wrong, for 'pack cut'
 
-Exits with 3 when anything is missing, truncated, a mismatch, unexpected or damaged.")]
+Exits with 3 when anything is missing, truncated, a mismatch, unexpected or damaged; with 1 when all that is wrong is
+that files are missing which a bundle made with --detached takes from its folder.")]
 pub(super) struct VerifyArgs {
     /// The folder or bundle [default: the folder of the manifest here]
     target: Option<PathBuf>,
@@ -38,6 +41,9 @@ pub(super) struct VerifyArgs {
     /// Check the folder against this manifest, as for files that were fetched by hand [default: the folder's own]
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
+    /// Write which ranges of the bundle are wrong into this file: by 4 KiB where parity lies beside it, else by frames
+    #[arg(long, value_name = "FILE", conflicts_with = "manifest")]
+    map: Option<PathBuf>,
     #[command(flatten)]
     key: KeyArgs,
 }
@@ -52,9 +58,23 @@ pub(super) fn run(args: &VerifyArgs, terminal: &Terminal) -> Result<u8> {
                     .fact("path", path.display())
                     .hint(format_args!("leave --manifest out: pack verify {}", shell_word(path))));
             }
+            // Parity tells what is wrong also where the bundle does not even open.
+            let map = args.map.as_ref().map(|_| damage_map::by_parity(path, progress.as_ref())).transpose()?.flatten();
+            if let (Some(map), Some(target)) = (&map, &args.map) {
+                map.write(target)?;
+            }
             let report = verify::bundle(path, &trust, progress.as_ref())?;
             drop(progress);
+            if let (None, Some(target)) = (map, &args.map) {
+                damage_map::by_frames(&report.bundle, &report.damage)?.write(target)?;
+            }
             show_bundle(path, &report, terminal)
+        }
+        target if args.map.is_some() => {
+            let target = target.as_deref().unwrap_or(Path::new("."));
+            Err(Error::usage("a damage map is made of a bundle, and this is a folder")
+                .fact("path", target.display())
+                .hint(format_args!("leave --map out: pack verify {}", shell_word(target))))
         }
         target => {
             let folder = locate::folder(target.as_deref())?;
@@ -145,17 +165,18 @@ fn row_cells(row: &Row, verbose: bool) -> Vec<String> {
 }
 
 fn show_bundle(path: &Path, report: &BundleReport, terminal: &Terminal) -> Result<u8> {
-    let BundleReport { bundle, damage, .. } = report;
+    let BundleReport { bundle, damage, beside, .. } = report;
     let index = bundle.index();
     let word = |is_whole: bool| if is_whole { "ok" } else { "damaged" };
-    let state = |name: &str| word(report.is_whole(name));
+    let beside_of = |name: &str| beside.iter().find(|row| row.name == name);
+    let state = |name: &str| beside_of(name).map_or(word(report.is_whole(name)), |row| row.state.as_str());
     terminal.document(&json!({
         "bundle": shown::path(path),
         "name": index.name,
         "version": index.version,
         "platform": index.platform,
         "signature": report.signed.as_ref().map(signed_document),
-        "ok": damage.is_empty(),
+        "ok": report.is_good(),
         "artifacts": index.artifacts.iter().map(|artifact| json!({
             "name": artifact.name,
             "state": state(artifact.name.as_str()),
@@ -164,6 +185,7 @@ fn show_bundle(path: &Path, report: &BundleReport, terminal: &Terminal) -> Resul
             "comesBackExactly": !artifact.carried.is_exported(),
         })).collect::<Vec<_>>(),
         "damage": damage.iter().map(damage_document).collect::<Vec<_>>(),
+        "beside": beside.iter().map(row_document).collect::<Vec<_>>(),
     }))?;
     let row = |state: &str, name: &str, size: u64, detail: String| {
         vec![state.to_owned(), name.to_owned(), bytes(size), detail]
@@ -171,6 +193,9 @@ fn show_bundle(path: &Path, report: &BundleReport, terminal: &Terminal) -> Resul
     let header = word(report.is_header_whole());
     let mut rows = vec![row(header, "(launcher and runtime)", index.header_size, index.header_digest.short())];
     rows.extend(index.artifacts.iter().map(|artifact| {
+        if let Some(beside) = beside_of(artifact.name.as_str()) {
+            return row_cells(beside, terminal.verbose());
+        }
         let detail = if artifact.carried.is_exported() {
             "comes back as a plain docker archive".to_owned()
         } else {
@@ -181,13 +206,24 @@ fn show_bundle(path: &Path, report: &BundleReport, terminal: &Terminal) -> Resul
     let columns =
         [Column::state("STATE"), Column::shortened("NAME"), Column::whole("SIZE"), Column::shortened("DIGEST").spare()];
     terminal.table_of_files(&columns, &rows, |row| row[0] != "ok")?;
-    if damage.is_empty() {
+    if report.is_good() {
         let size = bundle.length()?;
-        let (name, version, read) = (&index.name, &index.version, terminal.throughput(size));
-        let summary = format!("{name} {version}: {size} bytes, every one accounted for, {read}");
+        let besides: u64 = beside.iter().filter_map(|row| row.actual_size).sum();
+        let (name, version, read) = (&index.name, &index.version, terminal.throughput(size + besides));
+        let besides = match beside.len() {
+            0 => String::new(),
+            count => format!(" and {besides} in {} beside it", counted(count as u64, "file")),
+        };
+        let summary = format!("{name} {version}: {size} bytes{besides}, every one accounted for, {read}");
         let signed = report.signed.as_ref().map_or_else(String::new, |signed| format!("\n{signed}"));
         terminal.text(&format!("{summary}{signed}"))?;
         return Ok(0);
+    }
+    if damage.is_empty() {
+        let wrong: Vec<Row> = beside.iter().filter(|row| row.state != State::Ok).cloned().collect();
+        let error = not_beside(bundle, &wrong);
+        terminal.problem(&error);
+        return Ok(error.class().exit_code());
     }
     let error = Error::integrity("the bundle is damaged").fact("path", path.display());
     let error = damage.iter().fold(error, |error, damage| error.fact("reason", damage));

@@ -177,11 +177,19 @@ impl DownloadRun<'_> {
 
     async fn fetch(&self, pinned: &Pinned<'_>, meter: &Counting<'_>) -> Result<(Verified, BytesOrigin)> {
         let options = self.run.http.options();
-        let list = sources::sources(pinned.artifact, self.run.base, &options.mirrors)?;
+        let list = sources::sources(pinned.artifact, self.run.base, options)?;
         let partial = Partial::open(self.folder, pinned.pin)?;
         let kept = partial.length();
         meter.add(kept);
-        let mut target = PinnedTarget { download: self, pin: pinned.pin, partial: Some(partial), meter, wire: 0 };
+        let mut target = PinnedTarget {
+            download: self,
+            pin: pinned.pin,
+            partial: Some(partial),
+            meter,
+            wire: 0,
+            pulled: Default::default(),
+            artifact: pinned.artifact,
+        };
         // All of it may be present: set aside from the version before, or a kill came just before the last step.
         let all = pinned.pin.size.unwrap_or(kept);
         if all > 0

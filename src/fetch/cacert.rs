@@ -1,16 +1,17 @@
 //! The file given with `--cacert`.
 
-use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::certificate::Certificate;
+use crate::digest::BoundedReader;
 use crate::error::{Error, Result};
+use crate::small_file;
 
-/// How much of it is read, in bytes; the list of all public authorities has 220 kB.
+/// The most that it can have, in bytes; the list of all public authorities has 220 kB.
 const LIMIT: u64 = 16 << 20;
 
 /// The certificates in it, at least one.
@@ -19,10 +20,13 @@ const LIMIT: u64 = 16 << 20;
 /// It cannot be read, or is something else; the error says what.
 pub(super) fn read(path: &Path) -> Result<Vec<Certificate>> {
     let mut text = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(LIMIT).read_to_end(&mut text))
-        .map_err(|cause| Error::io("read the certificates", path, cause))?;
-    parse(&text).map_err(|why| {
+    let file = small_file::open_or_pipe(path);
+    let found = match file.and_then(|file| BoundedReader::new(file, LIMIT).read_to_end(&mut text)) {
+        Ok(_) => parse(&text),
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => Err(format!("it has {error}")),
+        Err(cause) => return Err(Error::io("read the certificates", path, cause)),
+    };
+    found.map_err(|why| {
         Error::usage("the file given with --cacert holds no certificate that can be used")
             .fact("path", path.display())
             .fact("reason", why)

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use url::Url;
 
 use super::netrc::Netrc;
+use crate::digest::BoundedReader;
 use crate::small_file;
 
-/// How much of netrc is read, in bytes.
+/// The most that netrc can have, in bytes.
 const LIMIT: u64 = 4 << 20;
 
 /// The credentials of this user.
@@ -85,6 +86,6 @@ fn in_url(url: &Url) -> Option<(String, Option<String>)> {
 
 fn read_bounded(path: &Path) -> io::Result<String> {
     let mut bytes = Vec::new();
-    small_file::open(path)?.take(LIMIT).read_to_end(&mut bytes)?;
+    BoundedReader::new(small_file::open(path)?, LIMIT).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

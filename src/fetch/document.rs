@@ -5,7 +5,7 @@ use std::io::Read;
 use url::Url;
 
 use super::cache_bypass::CacheBypass;
-use super::error::FetchError;
+use super::error::{FetchError, Requested};
 use super::host_state::HostStates;
 use super::http::{Http, Request};
 use super::local::{self, Local};
@@ -97,7 +97,7 @@ pub(super) async fn get(http: &Http, request: DocumentRequest<'_>) -> Result<Loo
             .hint("use an http, https or file URL, or a path"));
     }
     let hosts = HostStates::default();
-    let source = Source { url: request.url.clone(), host: request.url.origin().ascii_serialization() };
+    let source = Source { url: request.url.clone(), host: request.url.origin().ascii_serialization(), image: None };
     let mut queue = SourceQueue::new(vec![source], &hosts, http.options(), 0);
     match queue.drive(&mut DocumentTarget { http, request }, request.notes).await? {
         Some(lookup) => Ok(lookup),
@@ -147,6 +147,9 @@ impl DocumentTarget<'_> {
         // With no bypass, too: see DocumentRequest.
         let headers = Request { bypass: bypass.max(CacheBypass::NoCache), ..Request::default() };
         let mut response = self.http.get(&bypass.url(url), &headers).await?;
+        if !matches!(response.info.status, 200 | 203 | 206) {
+            return Err(FetchError::Status { info: Box::new(response.info), requested: Requested::Whole });
+        }
         if let Some(coding) = &response.info.coding {
             let error = Error::failed("the server sent the file in a coding that was not requested")
                 .fact("content-encoding", coding)

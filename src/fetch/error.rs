@@ -4,6 +4,7 @@ use std::error::Error as _;
 use std::fmt;
 use std::time::Duration;
 
+use super::promise::Promise;
 use super::response_head::ResponseInfo;
 use super::tls::TlsProblem;
 use crate::digest::{Descriptor, Digest};
@@ -91,6 +92,8 @@ pub(super) struct WrongContent {
     pub(super) size: ActualSize,
     /// Its digest; `None` if it was not read to its end.
     pub(super) digest: Option<Digest>,
+    /// Who promised other bytes, and which; `None` for the manifest's pin, which whoever fetches adds.
+    promise: Option<(Promise, Descriptor)>,
 }
 
 /// The size of a response with wrong content.
@@ -105,7 +108,37 @@ pub(super) enum ActualSize {
 impl FetchError {
     /// A complete response whose bytes are not those that were pinned.
     pub(super) fn wrong_content(info: &ResponseInfo, size: ActualSize, digest: Option<Digest>) -> Self {
-        FetchError::WrongContent(Box::new(WrongContent { info: info.clone(), size, digest }))
+        FetchError::WrongContent(Box::new(WrongContent { info: info.clone(), size, digest, promise: None }))
+    }
+
+    /// A complete response whose bytes are not those that another part of the image names.
+    pub(super) fn broken_promise(
+        info: &ResponseInfo,
+        promise: Promise,
+        promised: Descriptor,
+        size: ActualSize,
+    ) -> Self {
+        let promise = Some((promise, promised));
+        FetchError::WrongContent(Box::new(WrongContent { info: info.clone(), size, digest: None, promise }))
+    }
+
+    /// Notes the digest of a wrong response.
+    pub(super) fn with_digest(mut self, digest: Digest) -> Self {
+        if let FetchError::WrongContent(wrong) = &mut self {
+            wrong.digest = Some(digest);
+        }
+        self
+    }
+
+    /// Notes that it was `registry` that was asked, and what is wrong with this user's logins.
+    pub(super) fn of_registry(mut self, registry: &str, fault: Option<&str>) -> Self {
+        if let FetchError::Status { info, .. } = &mut self {
+            info.registry = Some(registry.to_owned());
+            if let Some(fault) = fault {
+                info.add_fact("login", fault);
+            }
+        }
+        self
     }
 }
 
@@ -255,6 +288,7 @@ impl FetchError {
                 .fact("url", url)
                 .fact("cause", cause)
                 .hint("check the network, the proxy variables (https_proxy) and the URL, for example with 'curl -I'"),
+            FetchError::Status { info, .. } if info.registry.is_some() => info.refused_by_registry(),
             FetchError::Status { info, .. } => {
                 let error = info.add_to(Error::failed(format_args!("the server answered {}", info.status_line())));
                 error.hint(match info.status {
@@ -285,12 +319,23 @@ impl FetchError {
                 .add_to(Error::failed("the server sent another part of the file than was requested"))
                 .hint("give another server with --mirror URL"),
             FetchError::WrongContent(wrong) => {
-                let mut error = Error::integrity("the server has other bytes than the manifest pins");
-                error = wrong.info.add_to(error).fact("actual size", wrong.size);
+                let title = "the server has other bytes than the manifest pins";
+                let mut error = Error::integrity(wrong.promise.map_or(title, |(promise, _)| promise.broken()));
+                error = wrong.info.add_to(error);
+                if let Some((_, promised)) = wrong.promise {
+                    error = error.fact("expected digest", promised.digest);
+                }
+                error = error.fact("actual size", wrong.size);
                 error = match wrong.digest {
                     Some(digest) => error.fact("actual digest", digest),
                     None => error.fact("actual digest", "not read: the size differs already"),
                 };
+                if wrong.promise.is_some() {
+                    return error.hint(
+                        "the registry's copy is damaged, or a proxy changed it: ask the registry's operator, or give the \
+                         image from another registry in the manifest",
+                    );
+                }
                 error.hint(
                     "the server's copy is stale or another version: ask its operator to purge it, give a good copy with \
                      --mirror URL, or get the manifest that belongs to it",

@@ -1,5 +1,6 @@
 //! HTTP requests: the clients, the headers, the redirects.
 
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ use crate::error::{Error, Result};
 const REDIRECTS: usize = 10;
 
 /// One request.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Request {
     /// The bytes from this offset on, up to the second (exclusive) if there is one; `None` for the whole file.
     pub(super) range: Option<(u64, Option<u64>)>,
@@ -37,6 +38,28 @@ pub(super) struct Request {
     pub(super) bypass: CacheBypass,
     /// Which connection it takes.
     pub(super) link: Link,
+    /// The media types that are wanted; any where it is `None`.
+    pub(super) accept: Option<&'static str>,
+    /// What the first server is told in place of the user's credentials for it. Where it redirects to another, that one is
+    /// not told.
+    pub(super) authorization: Option<Authorization>,
+    /// A form to post: then no redirect is followed, for it may hold a secret.
+    pub(super) form: Option<String>,
+}
+
+/// Proof of who asks. It is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Authorization {
+    /// A user and a password.
+    Basic(String, Option<String>),
+    /// A token.
+    Bearer(String),
+}
+
+impl fmt::Debug for Authorization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Authorization")
+    }
 }
 
 /// The connection of a request.
@@ -102,10 +125,11 @@ impl Http {
         let mut here = url.clone();
         let mut info = vec![here.clone()];
         loop {
-            let response = self.send(&here, request).await?;
+            let authorization = request.authorization.as_ref().filter(|_| here.origin() == url.origin());
+            let response = self.send(&here, request, authorization).await?;
             let refuse = |why: String| FetchError::Redirect { url: redact::shown(url), why };
             let location = match response.status().as_u16() {
-                301 | 302 | 303 | 307 | 308 => response.headers().get(header::LOCATION),
+                300 | 301 | 302 | 303 | 307 | 308 if request.form.is_none() => response.headers().get(header::LOCATION),
                 _ => None,
             };
             let Some(location) = location else {
@@ -133,11 +157,33 @@ impl Http {
         }
     }
 
-    async fn send(&self, url: &Url, wanted: &Request) -> Result<Response, FetchError> {
+    /// The user's credentials for `url`.
+    pub(super) fn basic(&self, url: &Url) -> Option<Authorization> {
+        self.credentials.of(url).map(|(user, password)| Authorization::Basic(user, password))
+    }
+
+    async fn send(
+        &self,
+        url: &Url,
+        wanted: &Request,
+        authorization: Option<&Authorization>,
+    ) -> Result<Response, FetchError> {
         // The library would send the URL's credentials a second time, and two such headers are a bad request.
-        let mut request = self.client(wanted.link)?.get(redact::bare(url));
-        if let Some((user, password)) = self.credentials.of(url) {
-            request = request.basic_auth(user, password);
+        let client = self.client(wanted.link)?;
+        let mut request = match &wanted.form {
+            None => client.get(redact::bare(url)),
+            Some(form) => {
+                let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
+                client.post(redact::bare(url)).header(header::CONTENT_TYPE, kind).body(form.clone())
+            }
+        };
+        match authorization.cloned().or_else(|| self.basic(url)) {
+            Some(Authorization::Basic(user, password)) => request = request.basic_auth(user, password),
+            Some(Authorization::Bearer(token)) => request = request.bearer_auth(token),
+            None => {}
+        }
+        if let Some(accept) = wanted.accept {
+            request = request.header(header::ACCEPT, accept);
         }
         if let Some((from, to)) = wanted.range {
             let to = to.map_or(String::new(), |to| (to - 1).to_string());

@@ -1,6 +1,5 @@
 //! Sources on this machine: local files and what is built in.
 
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -12,6 +11,7 @@ use crate::error::Error;
 use crate::manifest::builtin;
 use crate::progress::Meter;
 use crate::release::Partial;
+use crate::small_file;
 
 /// Bytes that need no network.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl Local {
         match self {
             Local::BuiltIn(bytes) => Ok(Box::new(bytes.ok_or_else(absent)?)),
             Local::Elsewhere => Err(FetchError::Local(elsewhere(url))),
-            Local::File(path) => match File::open(path) {
+            Local::File(path) => match small_file::open_regular(path) {
                 Ok(file) => Ok(Box::new(file)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Err(absent()),
                 Err(error) => Err(FetchError::Local(self.unreadable(url, error))),

@@ -6,6 +6,8 @@
 //! from there, but only from the same place, and only if the server says that it is the same version. No digest would find
 //! two halves that do not belong together.
 
+use std::io::{self, Write};
+
 use url::Url;
 
 use super::cache_bypass::CacheBypass;
@@ -13,20 +15,23 @@ use super::error::{ActualSize, FetchError};
 use super::http::{Link, Request};
 use super::local::{self, Local};
 use super::redact;
+use super::registry::{Pull, Pulled, Received};
 use super::response::{Body, HttpResponse};
 use super::response_head::ResponseInfo;
 use super::run::Run;
 use super::schedule::{Assembly, RangeSupport, SourceQueue, Target, Try, TryReport};
-use super::sources;
+use super::sources::{self, RegistryImageSource};
+use super::tags::ResolvedTag;
 use crate::cache::{Edition, Incoming};
 use crate::digest::{Descriptor, Digest};
 use crate::error::{Class, Error, Result};
-use crate::manifest::{Artifact, Limits};
+use crate::image::ArchiveSink;
+use crate::manifest::{Artifact, ArtifactId, Limits};
 use crate::progress::Meter;
 use crate::release::pin_again;
 
 /// The bytes so far, and the URL of their source.
-struct Received {
+struct PartOf {
     url: Url,
     incoming: Incoming,
 }
@@ -40,28 +45,49 @@ struct Whole {
     assembly: Assembly,
 }
 
+/// What an artifact's bytes are.
+#[derive(Debug, Clone)]
+pub struct FetchedPin {
+    /// The artifact.
+    pub id: ArtifactId,
+    /// Its size and digest.
+    pub descriptor: Descriptor,
+    /// What its tags in registries stand for.
+    pub tags: Vec<ResolvedTag>,
+}
+
 impl Run<'_> {
     /// Fetches `artifact` and returns the size and digest of its bytes.
     ///
     /// # Errors
     /// It cannot be fetched, or it has a digest already and the bytes have another.
-    pub(super) fn pin(&self, artifact: &Artifact) -> Result<Descriptor> {
+    pub(super) fn pin(&self, artifact: &Artifact) -> Result<FetchedPin> {
         let meter = self.progress.start(artifact.id.name.as_str(), artifact.pin.and_then(|pin| pin.size));
-        let list = sources::sources(artifact, self.base, &self.http.options().mirrors)?;
+        let mut list = sources::sources(artifact, self.base, self.http.options())?;
+        // An archive that lies elsewhere was made from what a registry has: that comes first.
+        list.sort_by_key(|source| source.image.is_none());
         let urls: Vec<Url> = list.iter().map(|source| source.url.clone()).collect();
         let mut queue = SourceQueue::new(list, &self.hosts, self.http.options(), 0).past_caches();
         let note = |line| self.progress.note(&format!("{}: {line}", artifact.id.name));
-        let mut target = UnpinnedTarget { run: self, artifact, meter: meter.as_ref(), received: None };
+        let mut target = UnpinnedTarget {
+            run: self,
+            artifact,
+            meter: meter.as_ref(),
+            received: None,
+            image: None,
+            pulled: Received::default(),
+        };
         let pinned = match self.runtime.block_on(queue.drive(&mut target, &note)) {
             Ok(Some(pin)) => Ok(pin),
             Ok(None) => Err(queue.into_error()),
             Err(error) => Err(error),
         };
         let pin = pinned.map_err(|error| named(artifact, self.base, error))?;
-        let received = target.received.take();
+        let (received, image) = (target.received.take(), target.image.take());
         self.keep(artifact, received, pin, &urls);
+        let tags = self.tags(artifact, image.as_ref(), meter.as_ref())?;
         meter.done("pinned");
-        Ok(pin)
+        Ok(FetchedPin { id: artifact.id.clone(), descriptor: pin, tags })
     }
 
     fn incoming(&self, artifact: &Artifact, url: &Url) -> Incoming {
@@ -75,9 +101,9 @@ impl Run<'_> {
 
     /// Puts the bytes into the cache if they are those that were pinned, and removes what other sources had sent: a
     /// local file may have been pinned after a server sent a part.
-    fn keep(&self, artifact: &Artifact, received: Option<Received>, pin: Descriptor, urls: &[Url]) {
+    fn keep(&self, artifact: &Artifact, received: Option<PartOf>, pin: Descriptor, urls: &[Url]) {
         let Some(cache) = self.cache else { return };
-        if let Some(Received { mut incoming, .. }) = received {
+        if let Some(PartOf { mut incoming, .. }) = received {
             if incoming.descriptor().check(pin).is_err() {
                 incoming.discard();
             } else if let Err(error) = cache.take(incoming) {
@@ -108,16 +134,21 @@ struct UnpinnedTarget<'a> {
     run: &'a Run<'a>,
     artifact: &'a Artifact,
     meter: &'a dyn Meter,
-    received: Option<Received>,
+    received: Option<PartOf>,
+    /// What was pulled, where a registry was the source.
+    image: Option<Pulled>,
+    /// What came of its blobs.
+    pulled: Received,
 }
 
 impl Target for UnpinnedTarget<'_> {
     type Output = Descriptor;
 
     async fn attempt(&mut self, this: &Try) -> TryReport<Descriptor> {
-        let whole = match local::at(&this.url) {
-            Some(local) => hash_local(&local, self.artifact, this, self.meter),
-            None => self.fetch(this).await,
+        let whole = match (&this.image, local::at(&this.url)) {
+            (Some(image), _) => self.pull(this, image).await,
+            (None, Some(local)) => hash_local(&local, self.artifact, this, self.meter),
+            (None, None) => self.fetch(this).await,
         };
         let assembly = whole.as_ref().map_or(Assembly::OneVersion, |whole| whole.assembly);
         let result = whole.and_then(|whole| judge(self.artifact, this, whole));
@@ -132,7 +163,7 @@ impl Target for UnpinnedTarget<'_> {
     }
 
     fn kept(&self) -> u64 {
-        self.received.as_ref().map_or(0, |received| received.incoming.length())
+        self.received.as_ref().map_or(0, |received| received.incoming.length()) + self.pulled.kept()
     }
 }
 
@@ -146,10 +177,30 @@ impl UnpinnedTarget<'_> {
                 self.meter.retract(before.map_or(0, |other| other.incoming.length()));
                 let incoming = self.run.incoming(self.artifact, url);
                 self.meter.add(incoming.length());
-                Received { url: url.clone(), incoming }
+                PartOf { url: url.clone(), incoming }
             }
         };
         &mut self.received.insert(received).incoming
+    }
+
+    /// Writes the archive of an image in a registry.
+    async fn pull(&mut self, this: &Try, image: &RegistryImageSource) -> Result<Whole, FetchError> {
+        self.image = None;
+        let (run, artifact, meter) = (self.run, self.artifact, self.meter);
+        meter.retract(self.received.take().map_or(0, |before| before.incoming.length()));
+        let mut incoming = run.incoming(artifact, &this.url);
+        // The archive is made anew each time; what costs time are its blobs, and those are kept.
+        incoming.restart(None)?;
+        let pull =
+            Pull { access: run.registry_access(), artifact, image, bypass: this.bypass, meter, received: &self.pulled };
+        let pulled = pull.write(&mut ArchiveWriter { incoming: &mut incoming, meter }).await;
+        let pin = incoming.descriptor();
+        if pulled.is_err() {
+            meter.retract(pin.size);
+        }
+        self.image = Some(pulled?);
+        self.received = Some(PartOf { url: this.url.clone(), incoming });
+        Ok(Whole { pin, info: None, assembly: Assembly::OneVersion })
     }
 
     async fn fetch(&mut self, this: &Try) -> Result<Whole, FetchError> {
@@ -202,6 +253,34 @@ impl UnpinnedTarget<'_> {
     }
 }
 
+/// Takes the bytes of an archive.
+struct ArchiveWriter<'a> {
+    incoming: &'a mut Incoming,
+    meter: &'a dyn Meter,
+}
+
+impl Write for ArchiveWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.incoming.length() + bytes.len() as u64 > Limits::DEFAULT.artifact_bytes {
+            return Err(io::Error::other(Error::failed("the image's archive is larger than an artifact may be")));
+        }
+        self.incoming.append(bytes).map_err(io::Error::other)?;
+        self.meter.add(bytes.len() as u64);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl ArchiveSink for ArchiveWriter<'_> {
+    fn start_over(&mut self) -> Result<()> {
+        self.meter.retract(self.incoming.length());
+        self.incoming.restart(None)
+    }
+}
+
 /// A request for the whole file, or for the bytes from `present` on of a version that is known.
 fn request(known: Option<&Edition>, present: u64) -> Request {
     Request {
@@ -209,6 +288,7 @@ fn request(known: Option<&Edition>, present: u64) -> Request {
         if_range: known.map(|edition| edition.validator.clone()),
         bypass: CacheBypass::NoCache,
         link: Link::Shared,
+        ..Request::default()
     }
 }
 
@@ -248,6 +328,12 @@ fn unusable(artifact: &Artifact, response: &HttpResponse<'_>) -> Option<Error> {
     let (error, hint) = if is_page && !name.ends_with(".html") && !name.ends_with(".htm") {
         let title = "the server sent a web page in place of the file";
         (Error::failed(title), "check the URL in a browser, and any login it asks for")
+    } else if !matches!(response.info.status, 200 | 203 | 206) && artifact.pin.is_none() {
+        let title = "the server does not say that this is the file";
+        (
+            Error::failed(title).fact("status", response.info.status_line()),
+            "check the URL in a browser, or give another",
+        )
     } else if response.info.status == 203 && artifact.pin.is_none() {
         let title = "a proxy says that it changed the file (203)";
         (Error::failed(title), "ask for it past the proxy (no_proxy), or give another URL")

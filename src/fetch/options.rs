@@ -1,9 +1,12 @@
 //! The options of fetching.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use url::Url;
+
+use crate::manifest::registry_ref::RegistryRef;
 
 /// How to fetch. `Default` is what `pack` does without options, except that it has no cache.
 #[derive(Debug, Clone)]
@@ -23,6 +26,10 @@ pub struct Options {
     pub cache: Option<PathBuf>,
     /// Base URLs that are tried after an artifact's own URLs: each holds artifacts directly under their names.
     pub mirrors: Vec<Url>,
+    /// Registries that are asked before others, for the same images.
+    pub registry_mirrors: Vec<RegistryMirror>,
+    /// Registries, as `HOST` or `HOST:PORT`, that are spoken to without TLS.
+    pub insecure_registries: Vec<String>,
     /// A PEM file of certificate authorities to trust besides the system's.
     pub cacert: Option<PathBuf>,
     /// The most bytes a second over all connections.
@@ -52,6 +59,8 @@ impl Default for Options {
             range_bytes: 1 << 20,
             cache: None,
             mirrors: Vec::new(),
+            registry_mirrors: Vec::new(),
+            insecure_registries: Vec::new(),
             cacert: None,
             limit_rate: None,
             stall: Duration::from_secs(30),
@@ -60,6 +69,48 @@ impl Default for Options {
             retries: 5,
             pause: Duration::from_millis(500),
             longest_pause: Duration::from_secs(60),
+        }
+    }
+}
+
+/// A registry that has the images of another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegistryMirror {
+    /// Whose images, such as `docker.io`.
+    pub registry: String,
+    /// Where they are: `HOST[:PORT][/PATH]`, below which the repositories have their names.
+    pub mirror: String,
+}
+
+impl FromStr for RegistryMirror {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || "give a registry and its mirror, such as docker.io=mirror.example:5000/hub".to_owned();
+        let (registry, mirror) = text.split_once('=').ok_or_else(wrong)?;
+        // Whatever repository stands behind them.
+        let is_host = |place: &str| RegistryRef::parse(&format!("oci://{place}/x:1")).is_ok();
+        if registry.contains('/') || !is_host(registry) || !is_host(mirror.trim_end_matches('/')) {
+            return Err(wrong());
+        }
+        Ok(RegistryMirror { registry: registry.to_owned(), mirror: mirror.trim_end_matches('/').to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mirror_of_a_registry_is_a_host_and_perhaps_a_path() {
+        let read = |text: &str| text.parse::<RegistryMirror>().map(|it| (it.registry, it.mirror));
+        let pair = |one: &str, other: &str| Ok((one.to_owned(), other.to_owned()));
+        assert_eq!(read("docker.io=m.example:5000/hub/"), pair("docker.io", "m.example:5000/hub"));
+        assert_eq!(read("localhost:1=127.0.0.1:2"), pair("localhost:1", "127.0.0.1:2"));
+        for wrong in
+            ["docker.io", "=m.example", "docker.io=", "docker.io/a=m.example", "docker.io=http://m.example", "a=b"]
+        {
+            assert!(read(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -1,18 +1,23 @@
 //! A pinned artifact that is fetched: the tries of its sources fill a partial, and the pinned digest decides.
 
+use std::io::{self, Write};
+
 use url::Url;
 
 use super::counting::Counting;
 use super::error::{ActualSize, FetchError};
 use super::local::{self, Local, LocalCopyError};
 use super::redact;
+use super::registry::{Pull, Received};
 use super::response_head::ResponseInfo;
 use super::run::DownloadRun;
 use super::schedule::{Assembly, Target, Try, TryReport};
+use super::sources::RegistryImageSource;
 use super::transfer::{Transfer, TransferReport};
 use crate::digest::Descriptor;
 use crate::error::{Error, Result};
-use crate::manifest::Pin;
+use crate::image::ArchiveSink;
+use crate::manifest::{Artifact, Pin};
 use crate::progress::Meter;
 use crate::release::{Partial, Verified, pin_again};
 
@@ -25,6 +30,10 @@ pub(super) struct PinnedTarget<'a> {
     pub(super) meter: &'a Counting<'a>,
     /// Bytes of bodies that arrived over the network.
     pub(super) wire: u64,
+    /// What came of an image's blobs.
+    pub(super) pulled: Received,
+    /// The artifact that `pin` is of.
+    pub(super) artifact: &'a Artifact,
 }
 
 impl Target for PinnedTarget<'_> {
@@ -32,6 +41,10 @@ impl Target for PinnedTarget<'_> {
     type Output = (Verified, String);
 
     async fn attempt(&mut self, this: &Try) -> TryReport<Self::Output> {
+        if let Some(image) = &this.image {
+            let pulled = self.pull(this, image).await;
+            return TryReport::of(pulled.and_then(|()| self.judge(this, None)));
+        }
         match local::at(&this.url) {
             Some(local) => {
                 let copied = self.copy(this, &local);
@@ -42,7 +55,7 @@ impl Target for PinnedTarget<'_> {
     }
 
     fn kept(&self) -> u64 {
-        self.partial.as_ref().map_or(0, Partial::length)
+        self.present() + self.pulled.kept()
     }
 }
 
@@ -114,7 +127,7 @@ impl PinnedTarget<'_> {
 
     /// Verifies what a source completed.
     fn judge(&mut self, this: &Try, head: Option<&ResponseInfo>) -> Result<(Verified, String), FetchError> {
-        let received = self.kept();
+        let received = self.present();
         match self.finish()? {
             Ok(verified) => Ok((verified, redact::shown(&this.url))),
             Err(actual) => {
@@ -130,15 +143,55 @@ impl PinnedTarget<'_> {
     }
 
     fn restart(&mut self) -> Result<()> {
-        let received = self.kept();
+        let received = self.present();
         self.meter.retract(received);
         self.partial()?.restart()
+    }
+
+    fn present(&self) -> u64 {
+        self.partial.as_ref().map_or(0, Partial::length)
+    }
+
+    /// Writes the archive of an image in a registry into the partial; its digest must be the pinned one.
+    async fn pull(&mut self, this: &Try, image: &RegistryImageSource) -> Result<(), FetchError> {
+        self.partial()?;
+        let Some(partial) = self.partial.take() else { return Ok(()) };
+        let (run, artifact, meter) = (&self.download.run, self.artifact, self.meter);
+        let before = self.pulled.wire();
+        let mut writer = ArchiveWriter { partial, meter, state: Written::Nothing };
+        let pull =
+            Pull { access: run.registry_access(), artifact, image, bypass: this.bypass, meter, received: &self.pulled };
+        let written = pull.write(&mut writer).await;
+        let ArchiveWriter { partial, state, .. } = writer;
+        self.partial = Some(partial);
+        self.wire += self.pulled.wire() - before;
+        let actual = match (state, written) {
+            // The bytes that another source sent stay until an archive is written in their place.
+            (Written::Nothing, Err(error)) => return Err(error),
+            (Written::TooMuch, _) => ActualSize::MoreThan(self.partial()?.limit()),
+            (_, Err(error)) => {
+                self.restart()?;
+                return Err(error);
+            }
+            (_, Ok(_)) if self.is_pinned()? => return Ok(()),
+            (_, Ok(_)) => ActualSize::Exactly(self.present()),
+        };
+        let digest = self.partial()?.descriptor()?.digest;
+        self.restart()?;
+        let error = Error::integrity("the archive of the registry's image is not the one the manifest pins")
+            .fact("url", redact::shown(&this.url))
+            .fact("actual size", actual)
+            .hint(format_args!(
+                "the URL names another image than the one that was pinned; if it is meant, pin it: {}",
+                pin_again(run.base)
+            ));
+        Err(FetchError::Local(if state == Written::TooMuch { error } else { error.fact("actual digest", digest) }))
     }
 
     /// Copies a source on this machine, on this very thread.
     fn copy(&mut self, this: &Try, local: &Local) -> Result<(), FetchError> {
         let url = redact::shown(&this.url);
-        let (kept, limit) = (self.kept(), self.partial()?.limit());
+        let (kept, limit) = (self.present(), self.partial()?.limit());
         if kept > 0 && matches!(local, Local::File(_)) {
             // The bytes received before are given up only for a file that is certainly right.
             let found = local.descriptor(&url, limit)?;
@@ -164,6 +217,47 @@ impl PinnedTarget<'_> {
         self.restart()?;
         let actual = if is_whole { ActualSize::Exactly(size) } else { ActualSize::MoreThan(limit) };
         Err(FetchError::Local(local::other_bytes(&url, actual, is_whole.then_some(digest))))
+    }
+}
+
+/// Takes the bytes of an archive, as far as the pin allows.
+struct ArchiveWriter<'a> {
+    partial: Partial,
+    meter: &'a Counting<'a>,
+    state: Written,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Written {
+    Nothing,
+    Some,
+    TooMuch,
+}
+
+impl Write for ArchiveWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.state == Written::Nothing {
+            self.meter.retract(self.partial.length());
+            self.partial.restart().map_err(io::Error::other)?;
+            self.state = Written::Some;
+        }
+        if !self.partial.append(bytes).map_err(io::Error::other)? {
+            self.state = Written::TooMuch;
+            return Err(io::Error::from(io::ErrorKind::FileTooLarge));
+        }
+        self.meter.add(bytes.len() as u64);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl ArchiveSink for ArchiveWriter<'_> {
+    fn start_over(&mut self) -> Result<()> {
+        self.meter.retract(self.partial.length());
+        self.partial.restart()
     }
 }
 

@@ -70,8 +70,10 @@ impl<'a> HttpResponse<'a> {
     ) -> Result<Self, FetchError> {
         let info = ResponseInfo::of(&response);
         let (body, total) = match info.status {
-            // Some proxies call a copy non-authoritative (203): where a digest is pinned, that decides.
-            200 | 203 => (Body::Whole, declared_length(&response)),
+            // Some proxies call a copy non-authoritative (203), and some servers a file made or in use (201, 226): where a
+            // digest is pinned, that decides. What is only accepted (202) is looked at by who knows the size; what is empty
+            // (204) or to be reset (205) has no file.
+            200..=203 | 207..=299 => (Body::Whole, declared_length(&response)),
             206 => match (content_range(response.headers()), first) {
                 // A range may start earlier than requested, as of caches that keep files in blocks.
                 (Some((range, total)), first) if covers(&range, first.unwrap_or(0)) => (Body::Range(range), total),
@@ -220,8 +222,12 @@ fn covers(range: &Range<u64>, first: u64) -> bool {
     range.start <= first && first < range.end
 }
 
-/// `Content-Length`; not `Response::content_length`, which knows only what is left of the body.
+/// `Content-Length`; not `Response::content_length`, which knows only what is left of the body. Where the body comes in
+/// chunks it says nothing (RFC 9112, section 6.3).
 fn declared_length(response: &Response) -> Option<u64> {
+    if response.headers().contains_key(header::TRANSFER_ENCODING) {
+        return None;
+    }
     response.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 

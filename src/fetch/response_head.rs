@@ -4,8 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::Response;
 use reqwest::header::{self, HeaderMap, HeaderName};
+use url::{Origin, Url};
 
 use super::redact;
+use crate::digest::Digest;
 use crate::error::Error;
 
 /// The parts of a response's head that a reader of an error needs. They carry no secrets.
@@ -21,6 +23,13 @@ pub(super) struct ResponseInfo {
     pub(super) media_type: Option<String>,
     /// The content coding, unless it is `identity`.
     pub(super) coding: Option<String>,
+    /// What it asks the client to prove itself with.
+    pub(super) challenges: Vec<String>,
+    /// The registry that was asked for an image, where it is the server, or names it.
+    pub(super) registry: Option<String>,
+    origin: Origin,
+    /// What a registry says is the digest of its answer, where it is SHA-256 (distribution specification 1.1).
+    pub(super) content_digest: Option<Digest>,
     /// Headers that tell the response's source and age, and the server's address.
     facts: Vec<(&'static str, String)>,
 }
@@ -63,7 +72,46 @@ impl ResponseInfo {
             coding: first(headers, &header::CONTENT_ENCODING)
                 .map(|coding| coding.trim().to_ascii_lowercase())
                 .filter(|coding| coding != "identity"),
+            registry: None,
+            origin: response.url().origin(),
+            content_digest: headers
+                .get("docker-content-digest")
+                .and_then(|value| value.to_str().ok()?.trim().parse().ok()),
+            challenges: headers
+                .get_all(header::WWW_AUTHENTICATE)
+                .iter()
+                .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+                .collect(),
             facts,
+        }
+    }
+
+    /// Whether it is the server of `url` that responded, and not one to which that redirected.
+    pub(super) fn is_of(&self, url: &Url) -> bool {
+        self.origin == url.origin()
+    }
+
+    /// The error for a status of a registry or of its token server.
+    pub(super) fn refused_by_registry(&self) -> Error {
+        let registry = self.registry.as_deref().unwrap_or_default();
+        let said = self.status_line();
+        let title = match self.status {
+            401 | 403 => format!("the registry denies access to the image: it answered {said}"),
+            404 | 410 => format!("the registry does not have the image, or not all of it: it answered {said}"),
+            429 => format!("the registry's rate limit is reached: it answered {said}"),
+            _ => format!("the registry answered {said}"),
+        };
+        let error = self.add_to(Error::failed(title));
+        match self.status {
+            401 | 403 => error.hint(format_args!("log in, then run the same command again: docker login {registry}")),
+            404 | 410 => error.hint(format_args!(
+                "check the URL in the manifest; where the image is not public, log in first: docker login {registry}"
+            )),
+            429 => error.hint(format_args!(
+                "run the same command again later, or ask a mirror with --registry-mirror; whoever is logged in may often \
+                 fetch more: docker login {registry}"
+            )),
+            _ => error.hint("run the same command again: the bytes received are kept and not fetched twice"),
         }
     }
 

@@ -5,6 +5,7 @@ use url::Url;
 
 use super::host_state::HostStates;
 use super::http::Http;
+use super::registry::{Registries, RegistryAccess};
 use crate::cache::Cache;
 use crate::progress::Progress;
 use crate::release::LockedFolder;
@@ -15,8 +16,17 @@ pub(super) struct Run<'a> {
     pub(super) runtime: Handle,
     pub(super) hosts: HostStates,
     pub(super) cache: Option<&'a Cache>,
+    pub(super) registries: Registries,
     pub(super) base: &'a Url,
     pub(super) progress: &'a dyn Progress,
+}
+
+impl Run<'_> {
+    /// What pulls need.
+    pub(super) fn registry_access(&self) -> RegistryAccess<'_> {
+        let Run { http, registries, cache, progress, .. } = self;
+        RegistryAccess { http, registries, cache: *cache, progress: *progress }
+    }
 }
 
 /// A run that puts its artifacts into a folder.

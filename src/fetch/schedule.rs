@@ -14,7 +14,7 @@ use super::host_state::HostStates;
 use super::options::Options;
 use super::pauses::Pauses;
 use super::redact;
-use super::sources::Source;
+use super::sources::{RegistryImageSource, Source};
 use crate::digest::Descriptor;
 use crate::error::{Error, Result};
 
@@ -119,6 +119,8 @@ pub(super) struct Try {
     place: usize,
     /// The source's own URL.
     pub(super) url: Url,
+    /// Which image it is, where its source is a registry.
+    pub(super) image: Option<RegistryImageSource>,
     /// How to get past caches.
     pub(super) bypass: CacheBypass,
     /// Whether ranges may be requested.
@@ -251,10 +253,10 @@ impl<'a> SourceQueue<'a> {
                 continue;
             };
             let candidate = &self.list[place];
-            let url = candidate.source.url.clone();
+            let Source { url, image, .. } = candidate.source.clone();
             let Some(wait) = left[place] else {
                 let Candidate { bypass, ranges, connections, .. } = *candidate;
-                return Some(Try { place, url, bypass, ranges, connections });
+                return Some(Try { place, url, image, bypass, ranges, connections });
             };
             notes(format!("{}: the server asks to wait: {:.1} s", redact::shown(&url), wait.as_secs_f32()));
             tokio::time::sleep(wait).await;

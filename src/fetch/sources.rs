@@ -2,9 +2,11 @@
 
 use url::Url;
 
+use super::options::Options;
 use super::redact;
 use crate::error::{Error, Result};
 use crate::manifest::Artifact;
+use crate::manifest::registry_ref::RegistryRef;
 use crate::path::RelPath;
 
 /// One place to fetch an artifact from.
@@ -14,21 +16,51 @@ pub(super) struct Source {
     pub(super) url: Url,
     /// What fails together: the URL's server, or the mirror.
     pub(super) host: String,
+    /// Where it is an image in a registry: which one.
+    pub(super) image: Option<RegistryImageSource>,
+}
+
+/// An image in a registry, and where to ask for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RegistryImageSource {
+    /// As the manifest has it.
+    pub(super) named: RegistryRef,
+    /// The same, or what a mirror of its registry calls it.
+    pub(super) at: RegistryRef,
+}
+
+impl RegistryImageSource {
+    /// Where to ask for `named`: the mirrors of its registry in the order they were given, then the registry itself.
+    pub(super) fn all(named: &RegistryRef, options: &Options) -> Vec<Self> {
+        let mirrors = options.registry_mirrors.iter().filter(|mirror| mirror.registry == named.host());
+        let mirrored = mirrors.filter_map(|mirror| named.at_mirror(&mirror.mirror).ok());
+        mirrored.chain([named.clone()]).map(|at| RegistryImageSource { named: named.clone(), at }).collect()
+    }
+
+    fn into_source(self, url: Url) -> Source {
+        Source { url, host: format!("{}://{}", RegistryRef::SCHEME, self.at.host()), image: Some(self) }
+    }
 }
 
 /// The sources of `artifact`, best first.
 ///
 /// # Errors
 /// A URL cannot be read, or a manifest from the network names a file of this machine.
-pub(super) fn sources(artifact: &Artifact, base: &Url, mirrors: &[Url]) -> Result<Vec<Source>> {
-    let mut sources = Vec::with_capacity(artifact.urls.len() + mirrors.len());
+pub(super) fn sources(artifact: &Artifact, base: &Url, options: &Options) -> Result<Vec<Source>> {
+    let mut sources = Vec::with_capacity(artifact.urls.len() + options.mirrors.len());
     for text in &artifact.urls {
         let url = resolve(text, base, &artifact.id.name)?;
-        let host = url.origin().ascii_serialization();
-        sources.push(Source { url, host });
+        let Ok(named) = RegistryRef::parse(url.as_str()) else {
+            sources.push(Source { host: url.origin().ascii_serialization(), url, image: None });
+            continue;
+        };
+        for image in RegistryImageSource::all(&named, options) {
+            let url = image.at.to_string().parse().unwrap_or_else(|_| url.clone());
+            sources.push(image.into_source(url));
+        }
     }
-    for mirror in mirrors {
-        sources.push(Source { url: below(mirror, &artifact.id.name)?, host: redact::shown(mirror) });
+    for mirror in &options.mirrors {
+        sources.push(Source { url: below(mirror, &artifact.id.name)?, host: redact::shown(mirror), image: None });
     }
     Ok(sources)
 }
@@ -44,7 +76,7 @@ fn resolve(text: &str, base: &Url, name: &RelPath) -> Result<Url> {
         wrong(&why.to_string()).hint("correct the URL in the manifest: http, https, file, or relative to the manifest")
     })?;
     match url.scheme() {
-        "http" | "https" => Ok(url),
+        "http" | "https" | "oci" => Ok(url),
         "file" if base.scheme() == "file" => Ok(url),
         scheme if scheme == base.scheme() => Ok(url),
         "file" => Err(wrong("a manifest from the network may not name a file of this machine")
@@ -89,7 +121,9 @@ mod tests {
 
     fn planned(urls: &[&str], base: &str, mirrors: &[&str]) -> Result<Vec<String>> {
         let mirrors: Vec<Url> = mirrors.iter().map(|url| url.parse().expect("a URL")).collect();
-        let sources = sources(&artifact(urls), &base.parse().expect("a URL"), &mirrors)?;
+        let registry_mirrors = vec!["docker.io=m.example/hub".parse().expect("a mirror")];
+        let options = Options { mirrors, registry_mirrors, ..Options::default() };
+        let sources = sources(&artifact(urls), &base.parse().expect("a URL"), &options)?;
         Ok(sources.into_iter().map(|source| source.url.to_string()).collect())
     }
 
@@ -107,6 +141,13 @@ mod tests {
             "http://m/d%20e/a.tar",
             "http://n/sub/d%20e/a.tar?s",
         ];
+        assert_eq!(planned.expect("usable"), expected);
+    }
+
+    #[test]
+    fn a_registrys_mirror_is_asked_before_it_for_its_own_images_only() {
+        let planned = planned(&["oci://docker.io/redis:6", "oci://r.example/a:1"], "https://host/m", &[]);
+        let expected = ["oci://m.example/hub/library/redis:6", "oci://docker.io/redis:6", "oci://r.example/a:1"];
         assert_eq!(planned.expect("usable"), expected);
     }
 

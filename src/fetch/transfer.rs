@@ -20,7 +20,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use url::Url;
 
 use self::state::{Phase, TransferState};
-use super::error::{ActualSize, FetchError, RetryDecision};
+use super::error::{ActualSize, FetchError, Requested, RetryDecision};
 use super::http::{Http, Link, Request};
 use super::options::Options;
 use super::response::{Body, HttpResponse};
@@ -169,6 +169,10 @@ impl<'a> Transfer<'a> {
         let state = &mut *self.state.borrow_mut();
         state.head = Some(response.info.clone());
         let wrong = |total| FetchError::wrong_content(&response.info, ActualSize::Exactly(total), None);
+        // Accepted (202) is the answer of a server that has no file yet, but some say it of one that they have.
+        if response.info.status == 202 && (state.size.is_none() || state.size != response.total) {
+            return Err(FetchError::Status { info: Box::new(response.info.clone()), requested: Requested::Whole });
+        }
         if let (Some(size), Some(total)) = (state.size, response.total)
             && size != total
         {

@@ -62,7 +62,7 @@ impl ArchiveMembers {
                 None => return Err(ArchiveFault::new(path, "the archive names this file but does not have it")),
             }
         }
-        Err(ArchiveFault::new(path, "its links lead in a circle"))
+        Err(ArchiveFault::new(path, format!("more than {MOST_LINKS} links lead on from it, or in a circle")))
     }
 
     /// Where a file with each content begins in the tar stream.

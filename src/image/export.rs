@@ -54,12 +54,12 @@ pub fn export_members(
         })
         .collect();
     let manifest = oci::to_json(&manifest);
-    file(out, "manifest.json", manifest.len() as u64, &mut &manifest[..]).map_err(failed)?;
+    write_file(out, "manifest.json", manifest.len() as u64, &mut &manifest[..]).map_err(failed)?;
     let mut placed = HashSet::new();
     for image in images {
         if placed.insert(image.id) {
             let config = config_of(&image.id, blobs)?;
-            file(out, &config_path(&image.id), config.len() as u64, &mut &config[..]).map_err(failed)?;
+            write_file(out, &config_path(&image.id), config.len() as u64, &mut &config[..]).map_err(failed)?;
         }
     }
     for layer in images.iter().flat_map(|image| &image.layers) {
@@ -73,15 +73,15 @@ pub fn export_members(
         };
         let mut content = VerifyingReader::new(content, layer.content());
         folder(out, &format!("{}/", layer.diff_id.hex())).map_err(failed)?;
-        file(out, &layer_path(&layer.diff_id), layer.size, &mut content).map_err(|cause| {
-            match Mismatch::behind(&cause) {
+        write_file(out, &layer_path(&layer.diff_id), layer.size, &mut content).map_err(
+            |cause| match Mismatch::behind(&cause) {
                 Some(mismatch) => Error::integrity("a layer is not what its image's config says")
                     .fact("image", image_name(images, &layer.diff_id))
                     .fact("layer", layer.diff_id)
                     .fact("reason", mismatch),
                 None => failed(cause),
-            }
-        })?;
+            },
+        )?;
     }
     Ok(())
 }
@@ -120,7 +120,8 @@ fn folder(out: &mut dyn Write, path: &str) -> io::Result<()> {
     out.write_all(header(path, 0, EntryType::Directory, 0o755)?.as_bytes())
 }
 
-fn file(out: &mut dyn Write, path: &str, size: u64, content: &mut dyn Read) -> io::Result<()> {
+/// Writes a member of a tar archive.
+pub(super) fn write_file(out: &mut dyn Write, path: &str, size: u64, content: &mut dyn Read) -> io::Result<()> {
     out.write_all(header(path, size, EntryType::Regular, 0o644)?.as_bytes())?;
     let written = io::copy(&mut BufReader::with_capacity(BUFFER, content), out)?;
     if written != size {

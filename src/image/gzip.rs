@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::Crc;
 
-use super::deflate::{Chunk, EncoderGuess, Inflater, MAX_CHUNK, Reconstruction, truncated};
 use super::gzip_write::Joiner;
 use super::recipe::Record;
 use crate::digest::{Descriptor, HashingReader, HashingWriter};
 use crate::error::{Error, Result};
 use crate::workers;
+use redeflate::{Chunk, EncoderGuess, Inflater, MAX_CHUNK, Reconstruction, truncated};
 
 /// How much content a chunk has, in bytes; each costs about 100 bytes of parameters and 32 KiB of content that
 /// is looked at twice.

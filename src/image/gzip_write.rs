@@ -2,11 +2,11 @@
 
 use std::io::{self, Read, Write};
 
-use super::deflate::{Context, LOOKAHEAD, Reconstruction, WINDOW, truncated};
 use super::limits::SMALL_RECIPE;
 use super::recipe::Record;
 use crate::error::{Error, Result};
 use crate::workers;
+use redeflate::{Context, LOOKAHEAD, Reconstruction, WINDOW, truncated};
 
 /// The most chunks that are compressed at a time. Each takes some 24 MiB with its content, and what waits for its turn
 /// half of that: on a host of many cores this stays within the 300 MiB that a site is promised.

@@ -158,15 +158,11 @@ fn describe(images: &[Image], blobs: &dyn BlobSource, files: &mut Vec<LayoutFile
         let config = config_of(&image.id, blobs)?;
         let manifest = oci::to_json(&ImageManifest::of(image, config.len() as u64));
         let descriptor = Descriptor::of(&manifest);
-        let named = |tag| Described::manifest(descriptor, &image.platform, tag);
-        match &image.tags[..] {
-            [] => described.push(named(None)),
-            tags => described.extend(tags.iter().map(|tag| named(Some(tag)))),
-        }
+        described.extend(Described::of_image(image, descriptor));
         documents.extend([config, manifest]);
     }
-    push(files, format!("{FOLDER}/oci-layout"), oci::to_json(&LayoutMarker::CURRENT));
-    push(files, format!("{FOLDER}/index.json"), oci::to_json(&ImageIndex::new(described)));
+    push(files, format!("{FOLDER}/{}", oci::MARKER), oci::to_json(&LayoutMarker::CURRENT));
+    push(files, format!("{FOLDER}/{}", oci::INDEX), oci::to_json(&ImageIndex::new(described)));
     push(files, format!("{FOLDER}/manifest.json"), oci::docker_manifest(images));
     for document in documents {
         push(files, blob_path(&Digest::of(&document)), document);

@@ -13,10 +13,15 @@ use super::Image;
 use crate::digest::{Descriptor, Digest, NotADigest};
 use crate::image_ref::ImageRef;
 
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+
+/// The member that says that a folder is an image layout.
+pub(super) const MARKER: &str = "oci-layout";
+/// The member that names its images.
+pub(super) const INDEX: &str = "index.json";
 
 /// Where a blob lies in an image layout.
 pub(super) fn blob_member(digest: &Digest) -> String {
@@ -55,7 +60,7 @@ pub(super) struct ImageIndex {
 impl ImageIndex {
     /// The index of these manifests.
     pub(super) fn new(manifests: Vec<Described>) -> Self {
-        ImageIndex { manifests, media_type: INDEX.to_owned(), schema_version: 2 }
+        ImageIndex { manifests, media_type: INDEX_TYPE.to_owned(), schema_version: 2 }
     }
 }
 
@@ -134,9 +139,24 @@ impl Described {
     /// What an index says of the image manifest `manifest`, under this tag.
     pub(super) fn manifest(manifest: Descriptor, platform: &str, tag: Option<&ImageRef>) -> Self {
         let (os, architecture) = platform.split_once('/').unwrap_or(("linux", platform));
-        let platform = DescribedPlatform { architecture: architecture.to_owned(), os: os.to_owned() };
+        let platform =
+            DescribedPlatform { architecture: architecture.to_owned(), os: os.to_owned(), variant: String::new() };
         let annotations = tag.map(|tag| (REF_NAME.to_owned(), tag.to_string())).into_iter().collect();
         Described { annotations, platform: Some(platform), ..Self::new(MANIFEST.to_owned(), manifest) }
+    }
+
+    /// What an index says of the manifest of `image`: once under each of its tags, in their order, or once without.
+    pub(super) fn of_image(image: &Image, manifest: Descriptor) -> Vec<Self> {
+        let named = |tag| Self::manifest(manifest, &image.platform, tag);
+        match &image.tags[..] {
+            [] => vec![named(None)],
+            tags => tags.iter().map(|tag| named(Some(tag))).collect(),
+        }
+    }
+
+    /// Adds the name by which containerd knows `tag`.
+    pub(super) fn set_containerd_name(&mut self, tag: &ImageRef) {
+        self.annotations.insert(CONTAINERD_NAME.to_owned(), tag.canonical());
     }
 
     /// Whether an index can say this of an image's manifest, and of nothing else.
@@ -169,10 +189,11 @@ impl Described {
 
     /// What the annotations say of the image's name, whatever it is: containerd's word before OCI's.
     pub(super) fn name(&self) -> Option<&str> {
-        ["io.containerd.image.name", REF_NAME].iter().find_map(|key| self.annotations.get(*key)).map(String::as_str)
+        [CONTAINERD_NAME, REF_NAME].iter().find_map(|key| self.annotations.get(*key)).map(String::as_str)
     }
 }
 
+const CONTAINERD_NAME: &str = "io.containerd.image.name";
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
 /// What an index says an image runs on.
@@ -182,6 +203,16 @@ pub(super) struct DescribedPlatform {
     architecture: String,
     #[serde(default, deserialize_with = "null_is_empty")]
     os: String,
+    /// Written by nobody here: an image of a bundle is for its platform.
+    #[serde(default, deserialize_with = "null_is_empty", skip_serializing)]
+    variant: String,
+}
+
+impl DescribedPlatform {
+    /// Of an architecture, such as `v7`; empty without one.
+    pub(super) fn variant(&self) -> &str {
+        &self.variant
+    }
 }
 
 impl std::fmt::Display for DescribedPlatform {

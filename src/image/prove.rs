@@ -55,9 +55,9 @@ pub(super) fn prove(
 
 #[cfg(test)]
 mod tests {
-    use super::super::deflate::{Method, Reconstruction};
     use super::super::recipe::Record;
     use super::*;
+    use redeflate::{Method, Reconstruction};
 
     /// Records that use this many bytes of content.
     fn records(content: usize) -> Vec<Record> {

@@ -5,14 +5,14 @@
 use std::collections::HashSet;
 use std::io::{self, BufReader, Read};
 
-use super::deflate::{Encoder, EncoderState, MAX_CHUNK, Method, Reconstruction};
 use super::limits::ImageLimits;
 use crate::digest::{Descriptor, Digest};
+use redeflate::{Encoder, EncoderState, MAX_CHUNK, Method, Reconstruction};
 
 /// The first bytes of a recipe.
 const MAGIC: &[u8] = b"pack recipe 1\n";
 /// How deep compression may lie in compression.
-const DEEPEST: usize = 2;
+pub(super) const DEEPEST: usize = 2;
 
 /// How to write a file again, bit for bit.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -84,13 +84,32 @@ fn size_of(parts: &[Part]) -> Result<PartsSize, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::deflate::{Method, Reconstruction};
     use super::*;
     use crate::digest::{Descriptor, Digest};
+    use crate::image::recipe::DEEPEST;
+    use redeflate::{Method, Reconstruction};
 
     fn read(original: u64, parts: Vec<Part>, limits: &ImageLimits) -> Result<Recipe, String> {
         let original = Descriptor { digest: Digest::of(b""), size: original };
         Recipe::from_bytes(&Recipe { original, parts }.to_bytes(), limits)
+    }
+
+    #[test]
+    fn a_recipe_may_be_as_large_and_as_deep_as_the_limit() {
+        let literal = |size: usize| vec![Part::Literal(vec![0; size])];
+        let bytes = Recipe { original: Descriptor { digest: Digest::of(b""), size: 9 }, parts: literal(9) }.to_bytes();
+        let with = |recipe_bytes| Recipe::from_bytes(&bytes, &ImageLimits { recipe_bytes, ..ImageLimits::DEFAULT });
+        assert!(with(bytes.len() as u64).is_ok());
+        assert!(with(bytes.len() as u64 - 1).expect_err("larger").contains("the limit is"));
+
+        let empty = |content| Part::Gzip { content, records: vec![Record::Verbatim(Vec::new())] };
+        let deep = |depth: usize| (0..depth).fold(Vec::new(), |inner, _| vec![empty(inner)]);
+        assert_eq!(read(0, deep(DEEPEST), &ImageLimits::DEFAULT).map(drop), Ok(()));
+        assert!(read(0, deep(DEEPEST + 1), &ImageLimits::DEFAULT).expect_err("deeper").contains("too deep"));
+
+        let limits = ImageLimits { content_bytes: 1 << 20, ..ImageLimits::DEFAULT };
+        assert!(read(1 << 20, literal(1 << 20), &limits).is_ok());
+        assert!(read((1 << 20) + 1, literal((1 << 20) + 1), &limits).is_err());
     }
 
     #[test]

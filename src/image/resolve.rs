@@ -47,6 +47,8 @@ struct Walk {
     listed: Vec<ListedImage>,
     /// How many descriptors were looked at.
     visited: usize,
+    /// How many indexes lie around the one that is looked at.
+    depth: usize,
     /// What else was found: media types, or words for it.
     others: BTreeSet<String>,
 }
@@ -120,7 +122,7 @@ impl Resolver<'_> {
     fn oci(&self) -> Result<Vec<ListedImage>> {
         let mut walk = Walk::default();
         let index: ImageIndex = self.read("index.json")?;
-        self.index("index.json", index, &[], 0, &mut walk)?;
+        self.index("index.json", index, &[], &mut walk)?;
         if walk.listed.is_empty() && !walk.others.is_empty() {
             let others: Vec<String> = walk.others.into_iter().collect();
             let why = format!("it lists no image, only: {}", others.join(", "));
@@ -129,14 +131,14 @@ impl Resolver<'_> {
         Ok(walk.listed)
     }
 
-    fn index(&self, member: &str, index: ImageIndex, tags: &[ImageRef], depth: usize, walk: &mut Walk) -> Result<()> {
+    fn index(&self, member: &str, index: ImageIndex, tags: &[ImageRef], walk: &mut Walk) -> Result<()> {
         // Indexes that name one another are bounded in all too: each may name the same one many times.
         walk.visited += index.manifests.len();
-        if depth > self.limits.nested_indexes || walk.visited > self.limits.images {
+        if walk.depth > self.limits.nested_indexes || walk.visited > self.limits.images {
             let why = "it lists too many images, or indexes lie too deep in one another";
             return Err(self.bad(ArchiveFault::new(member, why)));
         }
-        let several = index.manifests.len() > 1 && depth > 0;
+        let several = index.manifests.len() > 1 && walk.depth > 0;
         // What is signed or attested of images lies beside them.
         let mut manifests = index.manifests;
         manifests.retain(|described| {
@@ -164,7 +166,9 @@ impl Resolver<'_> {
             if described.is_index() {
                 let own = self.name_of(member, &described)?;
                 let inner: ImageIndex = self.read(&path)?;
-                self.index(&path, inner, own.as_ref().map_or(tags, std::slice::from_ref), depth + 1, walk)?;
+                walk.depth += 1;
+                self.index(&path, inner, own.as_ref().map_or(tags, std::slice::from_ref), walk)?;
+                walk.depth -= 1;
                 continue;
             }
             let manifest: ImageManifest = self.read(&path)?;

@@ -6,6 +6,8 @@
 
 use tar::{EntryType, Header};
 
+use super::pax::PaxRecords;
+
 /// A tar block, in bytes.
 const BLOCK: usize = 512;
 
@@ -168,9 +170,12 @@ impl TarReader {
             return Err(format!("it has more than {} members", self.most_members));
         }
         let header = Header::from_byte_slice(&block);
-        let sum: u32 = block[..148].iter().chain(&block[156..]).map(|&byte| u32::from(byte)).sum::<u32>() + 8 * 32;
-        if header.cksum().ok() != Some(sum) {
-            return Err(format!("the header at byte {} is damaged", self.position - BLOCK as u64));
+        if !has_its_checksum(&block, header) {
+            let at = self.position - BLOCK as u64;
+            // What has not even the mark of a tar archive was never one.
+            let is_one = at > 0 || block[257..262] == *b"ustar";
+            let damaged = format!("the header at byte {at} is damaged");
+            return Err(if is_one { damaged } else { "it does not begin as a tar archive does".to_owned() });
         }
         let kind = header.entry_type();
         let declared = header.entry_size().map_err(|_| "a header has a size that is no number".to_owned())?;
@@ -201,7 +206,7 @@ impl TarReader {
             EntryType::Directory => MemberKind::Directory,
             EntryType::Symlink => MemberKind::SymbolicLink(link),
             EntryType::Link => MemberKind::HardLink(link),
-            other => return Err(format!("the member '{path}' is of a kind ({other:?}) that no image archive has")),
+            other => return Err(format!("the member '{path}' is {}: no image archive has one", named(other))),
         };
         // Some writers repeat the target's size in a hard link's header; no content follows it.
         let size = if kind == MemberKind::File { size } else { 0 };
@@ -253,42 +258,31 @@ impl TarReader {
             TarState::End => Ok(()),
             // GNU tar warns and goes on when only one of the two empty blocks is there; Docker too.
             TarState::Header if self.held.is_empty() && self.members > 0 && self.long_path.is_none() => Ok(()),
+            TarState::Header if self.position < BLOCK as u64 => {
+                Err(format!("it is no tar archive: it has {} bytes", self.position))
+            }
             _ => Err(format!("it ends too early, after {} bytes", self.position)),
         }
     }
 }
 
-/// The records of a pax header (POSIX.1-2001, pax): `LENGTH KEY=VALUE` and a line feed, where LENGTH is that of the whole
-/// record. A value may hold any byte, line feeds too, as those of extended attributes do.
-struct PaxRecords<'a>(&'a [u8]);
-
-impl<'a> Iterator for PaxRecords<'a> {
-    type Item = Result<PaxRecord<'a>, String>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let Some((record, rest)) = pax_record(self.0) else {
-            self.0 = &[];
-            return Some(Err("a pax header is damaged".to_owned()));
-        };
-        self.0 = rest;
-        Some(Ok(record))
-    }
+/// Whether the sum of a header's bytes is that which it says: of unsigned bytes, as POSIX has it, or of signed ones, as some
+/// old programs wrote.
+fn has_its_checksum(block: &[u8], header: &Header) -> bool {
+    let bytes = || block[..148].iter().chain(&block[156..]).copied();
+    let unsigned: i64 = bytes().map(i64::from).sum::<i64>() + 8 * 32;
+    let signed: i64 = bytes().map(|byte| i64::from(byte.cast_signed())).sum::<i64>() + 8 * 32;
+    header.cksum().is_ok_and(|sum| [unsigned, signed].contains(&i64::from(sum)))
 }
 
-/// A key and its value.
-type PaxRecord<'a> = (&'a [u8], &'a [u8]);
-
-/// The first record, and what follows it.
-fn pax_record(bytes: &[u8]) -> Option<(PaxRecord<'_>, &[u8])> {
-    let space = bytes.iter().position(|&byte| byte == b' ')?;
-    let length: usize = str::from_utf8(&bytes[..space]).ok()?.parse().ok()?;
-    let (record, rest) = bytes.split_at_checked(length)?;
-    let content = record.get(space + 1..)?.strip_suffix(b"\n")?;
-    let equals = content.iter().position(|&byte| byte == b'=')?;
-    Some(((&content[..equals], &content[equals + 1..]), rest))
+/// What a member is that has no place here.
+fn named(kind: EntryType) -> String {
+    match kind {
+        EntryType::Char | EntryType::Block => "a device".to_owned(),
+        EntryType::Fifo => "a pipe".to_owned(),
+        EntryType::GNUSparse => "a sparse file".to_owned(),
+        other => format!("of the kind '{}'", other.as_byte().escape_ascii()),
+    }
 }
 
 fn is_global(kind: EntryType) -> bool {
@@ -369,29 +363,30 @@ mod tests {
     }
 
     #[test]
-    fn a_pax_value_may_hold_a_line_feed() {
-        let records = b"32 SCHILY.xattr.user.note=a\nb\nc\n12 path=a/b\n";
-        let found: Result<Vec<_>, _> = PaxRecords(records).collect();
-        let expected: [(&[u8], &[u8]); 2] = [(b"SCHILY.xattr.user.note", b"a\nb\nc"), (b"path", b"a/b")];
-        assert_eq!(found.expect("whole"), expected);
-        for damaged in [&b"13 path=a/b\n"[..], b"11 path=a/b\n", b"x path=a/b\n", b"0 \n", b"2 ", b"3 \n", b"5 ab\n"] {
-            assert!(PaxRecords(damaged).any(|record| record.is_err()), "{damaged:?}");
-        }
-    }
-
-    #[test]
     fn a_cut_or_damaged_archive_is_an_error() {
         let bytes = archive();
         let read = |bytes: &[u8]| {
             let mut reader = TarReader::new(100, 10_000);
             reader.feed(bytes, &mut Seen::default()).and_then(|()| reader.finish())
         };
-        for cut in [1, 511, 513, 1200, 1536 + 100] {
-            assert!(read(&bytes[..cut]).is_err(), "cut at {cut}");
+        for cut in [0, 1, 511, 513, 1200, 1536 + 100] {
+            let why = read(&bytes[..cut]).expect_err("cut");
+            assert_eq!(why.contains("no tar archive"), cut < 512, "cut at {cut}: {why}");
+        }
+        for other in [&b"070701"[..], b"#!/usr/bin/env run-singularity\n", b"PAR1"] {
+            let other = [other, &[b'x'; 600]].concat();
+            assert!(read(&other).expect_err("no archive").contains("not begin as a tar archive"));
         }
         let mut damaged = bytes.clone();
         damaged[3] ^= 1;
-        assert!(read(&damaged).expect_err("damaged").contains("header"));
+        assert!(read(&damaged).expect_err("damaged").contains("the header at byte 0 is damaged"));
+        // The sum of signed bytes: a byte beyond 127 makes it less by 256.
+        let mut signed = bytes.clone();
+        signed[345] = 0xff;
+        let sum = |bytes: &[u8]| bytes[..148].iter().chain(&bytes[156..512]).map(|&byte| u32::from(byte)).sum::<u32>();
+        let sum = sum(&signed) + 8 * 32 - 256;
+        signed[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        assert!(!read(&signed).is_err_and(|why| why.contains("damaged")));
         assert!(TarReader::new(2, 10_000).feed(&bytes, &mut Seen::default()).expect_err("bomb").contains("members"));
         assert!(TarReader::new(100, 100).feed(&bytes, &mut Seen::default()).expect_err("bomb").contains("extended"));
     }

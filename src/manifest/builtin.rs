@@ -13,9 +13,25 @@ pub fn file(path: &str) -> Option<&'static [u8]> {
     FILES.iter().find(|(name, _)| *name == path).map(|(_, bytes)| *bytes)
 }
 
-/// Every built-in file.
-static FILES: [(&str, &[u8]); 3] = [
-    ("portable/docker.service", include_bytes!("../../portable/docker.service")),
-    ("portable/docker-stack.example.yaml", include_bytes!("../../portable/docker-stack.example.yaml")),
-    ("portable/run-portable.sh", include_bytes!("../../portable/run-portable.sh")),
-];
+/// A file by its path, read where it lies in the repository.
+macro_rules! built_in {
+    ($($path:literal)*) => { &[$(($path, include_bytes!(concat!("../../", $path)))),*] };
+}
+
+/// Every built-in file: those that the manifest names by a relative URL.
+static FILES: &[(&str, &[u8])] = built_in! {
+    "portable/docker-stack.example.yaml"
+    "portable/docker.service"
+    "portable/hooks/database.sh"
+    "portable/hooks/doctor.sh"
+    "portable/hooks/engine.sh"
+    "portable/hooks/external.sh"
+    "portable/hooks/func.sh"
+    "portable/hooks/health.sh"
+    "portable/hooks/language.sh"
+    "portable/hooks/original.sh"
+    "portable/hooks/usage.zh_CN.txt"
+    "portable/hooks/zh_CN.po"
+    "portable/product.yaml"
+    "portable/run-portable.sh"
+};

@@ -5,11 +5,13 @@ use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 
+use semver::Version;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::registry_ref::RegistryRef;
 use super::{ArtifactId, Manifest, Pin};
-use crate::digest::Descriptor;
+use crate::digest::{Descriptor, Digest};
 use crate::error::{Error, Result};
 
 /// Returns the manifest's text with `pins` in it, the descriptors of artifacts. Order, blanks and line ends of everything else stay as they were; pins that are there
@@ -41,6 +43,58 @@ pub fn with_pins(manifest: &Manifest, pins: &[(ArtifactId, Descriptor)]) -> Resu
     let intended = |pin: &Descriptor| Some(Pin { size: Some(pin.size), digest: pin.digest });
     let as_intended = pins.iter().all(|(id, pin)| found.get(id) == Some(&intended(pin)));
     if as_intended { Ok(edited) } else { Err(unreadable()) }
+}
+
+/// Returns the manifest's text with the digests of manifests behind the tags in the artifacts' `oci://` URLs: for each
+/// artifact the tags, whether or not they are pinned now, and what they stand for.
+///
+/// # Errors
+/// As [`with_pins`].
+pub fn with_tags(manifest: &Manifest, tags: &[(ArtifactId, RegistryRef, Digest)]) -> Result<String> {
+    let text = manifest.text();
+    let top = members(text)?;
+    let list = top.iter().find(|member| member.key == "artifacts").ok_or_else(unreadable)?;
+    let objects: Vec<&RawValue> = serde_json::from_str(list.value.get()).map_err(|_| unreadable())?;
+    let mut edits: Vec<(Range<usize>, String)> = Vec::new();
+    for (artifact, object) in manifest.artifacts().iter().zip(objects) {
+        let own: Vec<_> = tags.iter().filter(|(id, ..)| *id == artifact.id).collect();
+        if own.is_empty() {
+            continue;
+        }
+        let keys = members(object.get())?;
+        let urls = keys.iter().find(|member| member.key == "urls").ok_or_else(unreadable)?;
+        let urls: Vec<&RawValue> = serde_json::from_str(urls.value.get()).map_err(|_| unreadable())?;
+        for (raw, url) in urls.into_iter().zip(&artifact.urls) {
+            let Ok(reference) = RegistryRef::parse(url) else { continue };
+            if let Some((.., digest)) = own.iter().find(|(_, tag, _)| *tag == reference.unpinned()) {
+                // As it is written, perhaps with the version's placeholder.
+                let written: String = serde_json::from_str(raw.get()).map_err(|_| unreadable())?;
+                let tag = written.split('@').next().unwrap_or_default();
+                let pinned = serde_json::to_string(&format!("{tag}@{digest}")).map_err(|_| unreadable())?;
+                edits.push((range_in(text, raw.get()), pinned));
+            }
+        }
+    }
+    edits.sort_by_key(|(range, _)| std::cmp::Reverse(range.start));
+    let mut edited = text.to_owned();
+    for (range, new) in edits {
+        edited.replace_range(range, &new);
+    }
+    Ok(edited)
+}
+
+/// Returns the manifest's text with another version in it, and nothing else changed.
+///
+/// # Errors
+/// As [`with_pins`].
+pub fn with_version(manifest: &Manifest, version: &Version) -> Result<String> {
+    let text = manifest.text();
+    let members = members(text)?;
+    let member = members.iter().find(|member| member.key == "version").ok_or_else(unreadable)?;
+    let mut edited = text.to_owned();
+    edited.replace_range(range_in(text, member.value.get()), &format!("\"{version}\""));
+    let read_back = Manifest::parse(edited.clone(), "the manifest with its version")?;
+    if read_back.version() == version { Ok(edited) } else { Err(unreadable()) }
 }
 
 fn unreadable() -> Error {
@@ -118,7 +172,6 @@ fn blank_before_key(text: &str, value: usize) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::Digest;
 
     const TEXT: &str = "{\r\n  \"version\": \"1.0.0\", \"schemaVersion\": 1,\n\t\"artifacts\": [\n    { \"kind\": \"file\",\n      \"name\": \"a\",\n      \"urls\": [\"a\"] },\n    {\"urls\":[\"b\"],\"name\":\"b\",\"kind\":\"file\"}\n  ],\n  \"name\": \"x\"\n}\n";
 
@@ -144,6 +197,15 @@ mod tests {
         let third = with_pins(&manifest, &[(id("a"), pin(30))]).expect("pinned");
         assert_eq!(third, once.replace("\"size\": 1,", "\"size\": 30,"));
         assert!(with_pins(&manifest, &[(id("c"), pin(1))]).is_err(), "there is no such artifact");
+    }
+
+    #[test]
+    fn a_version_goes_in_and_everything_else_stays() {
+        let manifest = Manifest::parse(TEXT.to_owned(), "test").expect("valid");
+        let version = |text: &str| Version::parse(text).expect("a version");
+        let edited = with_version(&manifest, &version("2.0.0-rc.1")).expect("written");
+        assert_eq!(edited, TEXT.replace("1.0.0", "2.0.0-rc.1"));
+        assert_eq!(with_version(&manifest, &version("1.0.0")).expect("written"), TEXT);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use url::Url;
 
+use super::registry_ref::RegistryRef;
 use super::{
     Artifact, ArtifactId, FILE_NAME, Kind, Limits, Manifest, Pin, ProductName, SCHEMA_VERSION, SIGNATURE_NAME,
 };
@@ -38,6 +39,13 @@ struct ManifestKeys<'a> {
     name: &'a RawValue,
     #[serde(borrow)]
     version: &'a RawValue,
+    /// For editors.
+    #[serde(borrow, rename = "$schema")]
+    json_schema: Option<&'a RawValue>,
+    #[serde(borrow)]
+    description: Option<&'a RawValue>,
+    #[serde(borrow)]
+    homepage: Option<&'a RawValue>,
     #[serde(borrow)]
     run: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -131,6 +139,14 @@ pub(super) fn manifest(text: String, origin: &str) -> Result<Manifest> {
     let document: ManifestKeys = source.read(&text)?;
     let name: ProductName = source.parse("name", document.name)?;
     let version: Version = source.parse("version", document.version)?;
+    document.json_schema.map(|schema| source.read::<String>(schema.get())).transpose()?;
+    let description = document.description.map(|text| line(&source, "description", text)).transpose()?;
+    let homepage = document.homepage.map(|url| line(&source, "homepage", url)).transpose()?;
+    if let (Some(url), Some(raw)) = (&homepage, document.homepage)
+        && !Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+    {
+        return Err(source.at(raw, "homepage is no http or https URL"));
+    }
     let run: Option<RelPath> = document.run.map(|run| source.parse("run", run)).transpose()?;
     let expires: Option<Timestamp> = document.expires.map(|expires| source.parse("expires", expires)).transpose()?;
     let raw: Vec<&RawValue> = source.read(document.artifacts.get())?;
@@ -138,7 +154,7 @@ pub(super) fn manifest(text: String, origin: &str) -> Result<Manifest> {
         let why = format!("a manifest has 1 to {} artifacts; this one has {}", limits.artifacts, raw.len());
         return Err(source.at(document.artifacts, why));
     }
-    let artifacts = raw.iter().map(|raw| artifact(&source, raw)).collect::<Result<Vec<_>>>()?;
+    let artifacts = raw.iter().map(|raw| artifact(&source, raw, &version)).collect::<Result<Vec<_>>>()?;
     check_names(&source, &artifacts, &raw)?;
     if let (Some(run), Some(raw)) = (&run, document.run) {
         let named: Vec<_> = artifacts.iter().filter(|artifact| artifact.id.name == *run).collect();
@@ -150,7 +166,20 @@ pub(super) fn manifest(text: String, origin: &str) -> Result<Manifest> {
         }
     }
     check_product(&source, &artifacts, &raw)?;
-    Ok(Manifest { name, version, run, expires, artifacts, text })
+    Ok(Manifest { name, version, description, homepage, run, expires, artifacts, text })
+}
+
+/// One line of text that is shown to people.
+fn line<'a>(source: &ManifestText<'a>, key: &str, raw: &'a RawValue) -> Result<String> {
+    let text: String = source.read(raw.get())?;
+    let most = Limits::DEFAULT.url_bytes;
+    if text.is_empty() || text.len() > most {
+        return Err(source.at(raw, format_args!("{key} has 1 to {most} bytes; this one has {}", text.len())));
+    }
+    if text.chars().any(|c| c.is_control() || is_bidi_control(c)) {
+        return Err(source.at(raw, format_args!("{key} has a control character")));
+    }
+    Ok(text)
 }
 
 /// What `text` is instead of JSON, where that can be recognised, and what to do.
@@ -169,7 +198,7 @@ fn not_json(text: &str) -> Option<(&'static str, &'static str)> {
     }
 }
 
-fn artifact(source: &ManifestText<'_>, raw: &RawValue) -> Result<Artifact> {
+fn artifact(source: &ManifestText<'_>, raw: &RawValue, version: &Version) -> Result<Artifact> {
     // Two lifetimes meet here: the value's text is a part of the source's.
     let part = ManifestText { text: source.text, origin: source.origin };
     let shape: RawArtifact = part.read(raw.get())?;
@@ -183,6 +212,7 @@ fn artifact(source: &ManifestText<'_>, raw: &RawValue) -> Result<Artifact> {
     // serde's own message would quote the text in place of the list, and with it any password.
     let urls: Vec<String> = serde_json::from_str(shape.urls.get())
         .map_err(|_| part.at(shape.urls, "urls is not a list of texts: [\"https://…\"]"))?;
+    let urls = with_version(urls, version).map_err(|why| part.at(shape.urls, why))?;
     check_urls(&urls).map_err(|why| part.at(shape.urls, why))?;
     let size: Option<u64> = shape.size.map(|size| part.read(size.get())).transpose()?;
     if let (Some(size), Some(raw)) = (size, shape.size)
@@ -200,12 +230,16 @@ fn artifact(source: &ManifestText<'_>, raw: &RawValue) -> Result<Artifact> {
     {
         return Err(part.at(raw, "a size of 0 bytes with the digest of something else: nothing can be both"));
     }
+    let kind: Kind = part.read(shape.kind.get())?;
+    if kind != Kind::Image && urls.iter().any(|url| RegistryRef::parse(url).is_ok()) {
+        return Err(part.at(shape.kind, "an oci:// URL names an image, so the artifact's kind is 'image'"));
+    }
     Ok(Artifact {
         id: ArtifactId {
             name,
             platform: shape.platform.map(|platform| part.parse::<Platform>("platform", platform)).transpose()?,
         },
-        kind: part.read(shape.kind.get())?,
+        kind,
         urls,
         pin: digest.map(|digest| Pin { size, digest }),
     })
@@ -271,6 +305,19 @@ fn named(number: usize, text: &str) -> String {
     }
 }
 
+/// What stands in a URL for the product's version.
+pub(super) const VERSION: &str = "${version}";
+
+/// The URLs with the product's version where [`VERSION`] stands.
+fn with_version(urls: Vec<String>, version: &Version) -> std::result::Result<Vec<String>, String> {
+    let version = version.to_string();
+    let whole = urls.into_iter().map(|url| url.replace(VERSION, &version)).collect::<Vec<_>>();
+    match whole.iter().position(|url| url.contains("${")) {
+        Some(place) => Err(format!("URL {} has a '${{' that does not begin {VERSION}", place + 1)),
+        None => Ok(whole),
+    }
+}
+
 fn check_urls(urls: &[String]) -> std::result::Result<(), String> {
     let limits = Limits::DEFAULT;
     if urls.is_empty() || urls.len() > limits.urls {
@@ -286,8 +333,11 @@ fn check_urls(urls: &[String]) -> std::result::Result<(), String> {
         }
         match Url::parse(text) {
             Ok(url) if matches!(url.scheme(), "http" | "https" | "file") => {}
+            Ok(url) if url.scheme() == "oci" => {
+                RegistryRef::parse(text).map_err(|why| format!("{}: {why}", name()))?;
+            }
             Ok(url) if url.has_host() => {
-                return Err(format!("{} has the scheme '{}': use http, https or file", name(), url.scheme()));
+                return Err(format!("{} has the scheme '{}': use http, https, oci or file", name(), url.scheme()));
             }
             Ok(_) => return Err(format!("{} is neither http nor https nor file, nor a path", name())),
             Err(url::ParseError::RelativeUrlWithoutBase) => {}

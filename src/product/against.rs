@@ -7,35 +7,41 @@ use serde_json::Value;
 use super::{OptionType, Product};
 use crate::error::{Error, Result};
 use crate::image_ref::ImageRef;
+use crate::language::tr;
+use crate::manifest::Kind;
 use crate::path::RelPath;
 use crate::stack::{self, Rendering, Stage};
 
 impl Product {
-    /// Checks that what the product names is there: services of the stack template, hooks among the scripts, and a value
-    /// for each `${NAME}`. `origin` is named in errors.
+    /// Checks that what the product names is there: services of the stack template, hooks among the scripts, engines, and a
+    /// value for each `${NAME}`. `has` says whether there is an artifact of a kind and name. `origin` is named in errors.
     ///
     /// # Errors
     /// Something is not there, or the template is not valid.
-    pub fn check_against(&self, template: &Value, has_script: &dyn Fn(&RelPath) -> bool, origin: &str) -> Result<()> {
+    pub fn check_against(&self, template: &Value, has: &dyn Fn(Kind, &RelPath) -> bool, origin: &str) -> Result<()> {
         let wrong = |what: String| {
-            Error::failed("the product description names what is not there")
+            Error::failed(tr!("the product description names what is not there"))
                 .fact("path", origin)
                 .fact("reason", what)
-                .hint("its publisher corrects it (docs/product.md has the format)")
+                .hint(tr!("its publisher corrects it (docs/product.md has the format)"))
         };
         let named = stack::images_of(template, self.stack.as_str())?;
         let services: BTreeSet<&str> = named.iter().map(|found| found.service.as_str()).collect();
         let probed = self.gate.probes.iter().map(|probe| &probe.service);
         if let Some(missing) = self.services.keys().chain(probed).find(|name| !services.contains(name.as_str())) {
-            return Err(wrong(format!("the stack has no service '{missing}'")));
+            return Err(wrong(tr!("the stack has no service '{missing}'", missing)));
         }
         for (verb, script) in &self.hooks {
-            if !has_script(script) {
-                return Err(wrong(format!(
+            if !has(Kind::Script, script) {
+                return Err(wrong(tr!(
                     "the hook '{}' is to be {script}, which is no artifact of kind 'script'",
-                    verb.as_str()
+                    verb.as_str(),
+                    script
                 )));
             }
+        }
+        if let Some(engine) = self.engines.iter().find(|engine| !has(Kind::Engine, &engine.artifact)) {
+            return Err(wrong(tr!("engines: {} is no artifact of kind 'engine'", engine.artifact)));
         }
         self.check_renders(template, named.into_iter().map(|found| found.image))
     }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{HookVerb, OptionType, Product, SCHEMA_VERSION};
+use super::{HookVerb, OptionType, Product, SCHEMA_VERSION, switch_of};
+use crate::language::tr;
 
 /// Names that a template's values have already.
 const TAKEN: [&str; 2] = ["installDir", "version"];
@@ -31,69 +32,89 @@ impl Product {
 
     pub(super) fn check(&self) -> Result<(), String> {
         if self.schema_version != SCHEMA_VERSION {
-            return Err(format!("schemaVersion is {}; this pack reads {SCHEMA_VERSION}", self.schema_version));
+            return Err(tr!("schemaVersion is {}; this pack reads {}", self.schema_version, SCHEMA_VERSION));
         }
         if !is_plain_path(&self.install_dir) {
-            return Err(format!(
+            return Err(tr!(
                 "installDir is not an absolute path of letters, digits, '.', '_' and '-': {}",
                 self.install_dir
             ));
         }
         self.check_options()?;
-        for name in self.services.keys().chain(&self.secrets) {
+        for name in self.services.keys().chain(self.secrets.iter().map(|secret| &secret.name)) {
             if !is_plain(name) {
-                return Err(format!("the name '{name}' has other characters than letters, digits, '-' and '_'"));
+                return Err(tr!("the name '{name}' has other characters than letters, digits, '-' and '_'", name));
             }
         }
         let keys = self.configuration.iter().flat_map(|configuration| &configuration.keys);
         for (name, key) in keys.clone() {
-            key.check().map_err(|why| format!("the key '{name}' of the configuration {why}"))?;
+            key.check().map_err(|why| tr!("the key '{name}' of the configuration {why}", name, why))?;
         }
         let keys = keys.map(|(name, key)| (name, &key.when));
         let services = self.services.iter().map(|(name, spec)| (name, &spec.when));
         let probes = self.gate.probes.iter().map(|probe| (&probe.service, &probe.when));
-        for (name, when) in services.chain(probes).chain(keys) {
-            if let Some(switch) = when
-                && self.options.get(switch).is_none_or(|option| option.kind != OptionType::Switch)
-            {
-                return Err(format!("'{name}' runs when '{switch}', which is no option of type switch"));
+        let options = self.options.iter().map(|(name, option)| (name, &option.when));
+        let conditions = services.chain(probes).chain(keys).chain(options);
+        let conditions = conditions.filter_map(|(name, when)| Some((name.as_str(), when.as_deref()?)));
+        for (name, when) in conditions.chain(self.needs.when.keys().map(|when| ("needs", when.as_str()))) {
+            let switch = switch_of(when);
+            if self.options.get(switch).is_none_or(|option| option.kind != OptionType::Switch) {
+                return Err(tr!("'{name}' runs when '{switch}', which is no option of type switch", name, switch));
             }
         }
+        self.check_keys()?;
         if let Some(probe) = self.gate.probes.iter().find(|probe| probe.command.is_empty()) {
-            return Err(format!("a probe of '{}' has no command", probe.service));
+            return Err(tr!("a probe of '{}' has no command", probe.service));
         }
         for folder in &self.folders {
             if u32::from_str_radix(&folder.mode, 8).map_or(true, |mode| mode > 0o7777) {
-                return Err(format!("the mode of {} is not octal: {}", folder.path, folder.mode));
+                return Err(tr!("the mode of {} is not octal: {}", folder.path, folder.mode));
             }
         }
-        let distinct: BTreeSet<&str> = self.secrets.iter().map(String::as_str).collect();
+        let distinct: BTreeSet<&str> = self.secrets.iter().map(|secret| secret.name.as_str()).collect();
         if distinct.len() != self.secrets.len() {
-            return Err("a secret is named twice".to_owned());
+            return Err(tr!("a secret is named twice"));
         }
         if self.hooks.contains_key(&HookVerb::Dump) != self.hooks.contains_key(&HookVerb::Restore) {
-            return Err("hooks: dump and restore belong together".to_owned());
+            return Err(tr!("hooks: dump and restore belong together"));
         }
         if self.hooks.contains_key(&HookVerb::Dump) && self.stores().is_empty() {
-            return Err("hooks: a dump needs a service with 'store: true'".to_owned());
+            return Err(tr!("hooks: a dump needs a service with 'store: true'"));
         }
         if self.dump.keep == 0 || self.dump.suffix.contains('/') || !self.dump.suffix.starts_with('.') {
-            return Err("dump: keep is at least 1, and suffix begins with a dot".to_owned());
+            return Err(tr!("dump: keep is at least 1, and suffix begins with a dot"));
+        }
+        if self.dump.name.as_deref().is_some_and(|name| !is_plain(name)) {
+            return Err(tr!("dump: name has other characters than letters, digits, '-' and '_'"));
+        }
+        if let Some(log) = self.logs.iter().find(|log| !is_plain_path(&format!("/{log}"))) {
+            return Err(tr!("the log {log} has other characters than letters, digits, '.', '_' and '-'", log));
         }
         if self.gate.timeout < self.gate.steady {
-            return Err("gate: timeout is shorter than steady".to_owned());
+            return Err(tr!("gate: timeout is shorter than steady"));
         }
         Ok(())
+    }
+
+    /// What names a key of the configuration names one that is known.
+    fn check_keys(&self) -> Result<(), String> {
+        let addresses = self.services.values().filter_map(|service| service.address.as_ref());
+        let secrets = self.secrets.iter().filter_map(|secret| secret.key.as_ref());
+        let known = self.configuration.as_ref().map(|configuration| &configuration.keys);
+        match addresses.chain(secrets).find(|key| known.is_none_or(|keys| !keys.contains_key(*key))) {
+            Some(key) => Err(tr!("'{key}' is no key of the configuration", key)),
+            None => Ok(()),
+        }
     }
 
     fn check_options(&self) -> Result<(), String> {
         for (name, option) in &self.options {
             if !is_plain(name) || TAKEN.contains(&name.as_str()) {
-                return Err(format!("an option cannot be called '{name}'"));
+                return Err(tr!("an option cannot be called '{name}'", name));
             }
             option
                 .check(&option.default)
-                .map_err(|allowed| format!("the default of option '{name}' is not {allowed}"))?;
+                .map_err(|allowed| tr!("the default of option '{name}' is not {allowed}", name, allowed))?;
         }
         Ok(())
     }
@@ -144,6 +165,10 @@ gate: { probes: [{ service: web, command: [\"true\"] }] }
             ("  cache: { type", "  port: { type", "duplicate"),
             ("when: cache", "when: port", "no option of type switch"),
             ("when: cache", "when: other", "no option of type switch"),
+            ("when: cache", "when: \"!other\"", "no option of type switch"),
+            ("cores: 2,", "when: { other: { cores: 1 } },", "no option of type switch"),
+            ("[db-password]", "[{ name: db-password, key: NONE }]", "no key of the configuration"),
+            ("{ store: true }", "{ store: true, address: NONE }", "no key of the configuration"),
             ("\"0700\"", "\"99\"", "not octal"),
             ("[db-password]", "[a, a]", "twice"),
             ("[db-password]", "[\"a b\"]", "other characters"),

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::option::{OptionSpec, OptionType};
+use crate::language::tr;
 use crate::path::RelPath;
 
 /// A configuration file.
@@ -44,28 +45,31 @@ pub struct KeySpec {
 impl KeySpec {
     /// What may be chosen; nothing for a random one.
     pub fn option(&self) -> Option<OptionSpec> {
-        let KeySpec { default, about, values, min, max, .. } = self.clone();
-        self.kind.filter(|_| !self.random).map(|kind| OptionSpec { kind, default, about, values, min, max })
+        let KeySpec { default, about, values, min, max, when, .. } = self.clone();
+        self.kind.filter(|_| !self.random).map(|kind| OptionSpec { kind, default, about, values, min, max, when })
     }
 
     pub(super) fn check(&self) -> Result<(), String> {
         match (self.random, self.option()) {
-            (true, _) if self.kind.is_some() => Err("is random, and has a type".to_owned()),
+            (true, _) if self.kind.is_some() => Err(tr!("is random, and has a type")),
             (true, _) => Ok(()),
+            // Without a default it is known, and the product's own holds until somebody sets it.
+            (false, Some(option)) if option.default.is_null() => Ok(()),
             (false, Some(option)) => {
-                option.check(&option.default).map_err(|allowed| format!("has a default that is not {allowed}"))
+                option.check(&option.default).map_err(|allowed| tr!("has a default that is not {allowed}", allowed))
             }
-            (false, None) => Err("has no type, and is not random".to_owned()),
+            (false, None) => Err(tr!("has no type, and is not random")),
         }
     }
 }
 
 impl ConfigurationSpec {
-    /// What the file has after the first installation: each known key that the options ask for, `None` where a random
-    /// value is to be made.
+    /// What the file has after the first installation: each known key with a value that the options ask for, `None` where a
+    /// random one is to be made.
     pub fn first(&self, options: &BTreeMap<String, Value>) -> Vec<(String, Option<Value>)> {
         let wanted = self.keys.iter().filter(|(_, key)| super::is_on(key.when.as_deref(), options));
-        wanted.map(|(name, key)| (name.clone(), key.option().map(|option| option.default))).collect()
+        let valued = wanted.map(|(name, key)| (name.clone(), key.option().map(|option| option.default)));
+        valued.filter(|(_, value)| value.as_ref().is_none_or(|value| !value.is_null())).collect()
     }
 
     /// Whether a value of the key is not for everybody's eyes.

@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::language::tr;
+
 /// A choice, and what it is where nothing was chosen.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -24,6 +26,9 @@ pub struct OptionSpec {
     /// For a number: the most.
     #[serde(default)]
     pub max: Option<u64>,
+    /// The switch with which it counts.
+    #[serde(default)]
+    pub when: Option<String>,
 }
 
 /// What may be chosen.
@@ -91,16 +96,16 @@ impl OptionSpec {
 
     fn allowed(&self) -> String {
         match self.kind {
-            OptionType::Switch => "true or false".to_owned(),
-            OptionType::Port => "a port from 1 to 65535".to_owned(),
+            OptionType::Switch => tr!("true or false"),
+            OptionType::Port => tr!("a port from 1 to 65535"),
             OptionType::Number => match (self.min, self.max) {
-                (Some(min), Some(max)) => format!("a number from {min} to {max}"),
-                (Some(min), None) => format!("a number from {min} up"),
-                (None, Some(max)) => format!("a number up to {max}"),
-                (None, None) => "a whole number".to_owned(),
+                (Some(min), Some(max)) => tr!("a number from {min} to {max}", min, max),
+                (Some(min), None) => tr!("a number from {min} up", min),
+                (None, Some(max)) => tr!("a number up to {max}", max),
+                (None, None) => tr!("a whole number"),
             },
-            OptionType::Choice => format!("one of {}", self.values.join(", ")),
-            OptionType::Text => "one line of text of up to 1,024 bytes".to_owned(),
+            OptionType::Choice => tr!("one of {}", self.values.join(", ")),
+            OptionType::Text => tr!("one line of text of up to 1,024 bytes"),
         }
     }
 }

@@ -3,6 +3,10 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, de};
+use serde_json::Value;
+
+use super::option::typed_text;
+use crate::language::tr;
 
 /// A number of bytes: `512MiB`, `4GiB`, or a plain number.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,8 +35,12 @@ impl fmt::Display for Bytes {
 
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Bytes::parse(&text).ok_or_else(|| de::Error::custom(format_args!("'{text}' is no size such as 512MiB or 4GiB")))
+        let written = Value::deserialize(deserializer)?;
+        let size = written.as_u64().map(Bytes).or_else(|| Bytes::parse(written.as_str()?));
+        size.ok_or_else(|| {
+            let text = typed_text(&written);
+            de::Error::custom(tr!("'{text}' is no size such as 512MiB or 4GiB", text))
+        })
     }
 }
 

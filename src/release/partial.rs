@@ -253,8 +253,7 @@ impl Verified {
     /// The disk refuses; the final name then still has its old content.
     pub fn place(self, folder: &LockedFolder, name: &RelPath, mode: u32) -> Result<()> {
         let target = folder.path_of(name);
-        let parent = target.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(parent).doing("create the folder", parent)?;
+        own_file::make_folders(folder.root(), Path::new(name.as_str()).parent().unwrap_or(Path::new("")))?;
         if let Rest::Journal(_) = self.rest {
             self.file.set_permissions(Permissions::from_mode(mode)).doing("set the mode of", &self.path)?;
         }

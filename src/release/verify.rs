@@ -1,16 +1,20 @@
 //! Checking a folder: every artifact against its pin, and nothing else in it.
 
+use std::fmt::Display;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 
 use walkdir::WalkDir;
 
+use super::proved_file::{Pieces, ProvedFile};
 use super::{Folder, is_own};
-use crate::digest::{Digest, Found, Mismatch, VerifyingReader};
+use crate::digest::{Descriptor, Digest, Found, Mismatch, VerifyingReader};
 use crate::error::{Error, Result, printable};
-use crate::manifest::Pinned;
-use crate::progress::{Meter, Progress};
+use crate::manifest::{Pin, Pinned};
+use crate::path::RelPath;
+use crate::progress::{Meter, Progress, Silent};
+use crate::small_file;
 use crate::workers;
 
 /// How one file in the folder stands.
@@ -63,6 +67,34 @@ pub struct Row {
     pub cause: Option<String>,
 }
 
+impl Row {
+    /// The row of an artifact that is as pinned.
+    pub fn ok(name: impl Display, pin: Pin) -> Self {
+        Row {
+            name: name.to_string(),
+            state: State::Ok,
+            expected_size: pin.size,
+            actual_size: pin.size,
+            expected_digest: Some(pin.digest),
+            actual_digest: Some(pin.digest),
+            cause: None,
+        }
+    }
+
+    /// The row of the file at `path`, called `name`, that no artifact is.
+    pub(super) fn unexpected(path: &Path, name: &str) -> Self {
+        Row {
+            name: printable(name),
+            state: State::Unexpected,
+            expected_size: None,
+            actual_size: std::fs::symlink_metadata(path).ok().map(|metadata| metadata.len()),
+            expected_digest: None,
+            actual_digest: None,
+            cause: None,
+        }
+    }
+}
+
 /// Checks every artifact in `selection` on all cores, then looks for files that should not be there.
 /// Rows come in the selection's order, unexpected files after them by name.
 ///
@@ -95,18 +127,49 @@ pub fn verify(folder: &Folder, selection: &[Pinned<'_>], progress: &dyn Progress
     Ok(rows)
 }
 
+/// What an artifact's size alone says of it; nothing is read.
+pub fn glance(folder: &Folder, name: &RelPath, pin: Pin) -> State {
+    row(name, pin, |row| Ok(opened(&folder.path_of(name), pin, row)?.err().unwrap_or(State::Ok))).state
+}
+
 /// Checks one artifact; `meter` hears of each byte read.
 pub fn check(folder: &Folder, pinned: &Pinned<'_>, meter: &dyn Meter) -> Row {
-    let mut row = Row {
-        name: pinned.name().to_string(),
-        state: State::Ok,
-        expected_size: pinned.pin.size,
-        actual_size: None,
-        expected_digest: Some(pinned.pin.digest),
-        actual_digest: None,
-        cause: None,
-    };
-    row.state = match examine(&folder.path_of(pinned.name()), pinned, meter, &mut row) {
+    let path = folder.path_of(pinned.name());
+    row(pinned.name(), pinned.pin, |row| match opened(&path, pinned.pin, row)? {
+        Ok((file, expected)) => compared(file, expected, meter, row),
+        Err(state) => Ok(state),
+    })
+}
+
+/// As [`check`], of the file at `path`, called `name`.
+pub(super) fn row_of_file(path: &Path, name: &str, pin: Pin) -> Row {
+    row(name, pin, |row| match opened(path, pin, row)? {
+        Ok((file, expected)) => compared(file, expected, &Silent, row),
+        Err(state) => Ok(state),
+    })
+}
+
+/// As [`check`], of the artifact `name` with this pin. What is right stays open, to be read.
+pub fn prove(folder: &Folder, name: &RelPath, pin: Pin, meter: &dyn Meter) -> (Row, Option<ProvedFile>) {
+    let path = folder.path_of(name);
+    let mut proved = None;
+    let row = row(name, pin, |row| match opened(&path, pin, row)? {
+        Ok((file, expected)) => {
+            let mut pieces = Pieces::default();
+            let state = compared(pieces.of(&file), expected, meter, row)?;
+            proved = Some(ProvedFile::new(file, path.clone(), expected.size, pieces));
+            Ok(state)
+        }
+        Err(state) => Ok(state),
+    });
+    let proved = proved.filter(|_| row.state == State::Ok);
+    (row, proved)
+}
+
+/// What `examine` says of the artifact `name`.
+fn row(name: impl Display, pin: Pin, examine: impl FnOnce(&mut Row) -> io::Result<State>) -> Row {
+    let mut row = Row { actual_size: None, actual_digest: None, ..Row::ok(name, pin) };
+    row.state = match examine(&mut row) {
         Ok(state) => state,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => State::Missing,
         Err(error) => {
@@ -117,22 +180,29 @@ pub fn check(folder: &Folder, pinned: &Pinned<'_>, meter: &dyn Meter) -> Row {
     row
 }
 
-fn examine(path: &Path, pinned: &Pinned<'_>, meter: &dyn Meter, row: &mut Row) -> io::Result<State> {
-    let metadata = std::fs::metadata(path)?;
-    if !metadata.is_file() {
-        // A folder, pipe or device in an artifact's place is not read: a pipe would never end.
-        return Ok(State::Mismatch);
+/// Opens what can be what is pinned, or says what it is.
+fn opened(path: &Path, pin: Pin, row: &mut Row) -> io::Result<Result<(File, Descriptor), State>> {
+    // A folder, pipe or device in an artifact's place is not read: a pipe would never end.
+    if !std::fs::metadata(path)?.is_file() {
+        return Ok(Err(State::Mismatch));
     }
-    row.actual_size = Some(metadata.len());
-    match pinned.pin.size {
-        Some(size) if metadata.len() < size => return Ok(State::Truncated),
-        Some(size) if metadata.len() > size => return Ok(State::Mismatch),
-        _ => {}
+    let file = small_file::open(path)?;
+    let found = file.metadata()?;
+    if !found.is_file() {
+        return Ok(Err(State::Mismatch)); // it has taken the place of a file meanwhile
     }
-    let reader = VerifyingReader::new(File::open(path)?, pinned.pin.for_size(metadata.len()));
-    match reader.finish_watched(|bytes| meter.add(bytes)) {
+    row.actual_size = Some(found.len());
+    Ok(match pin.size {
+        Some(size) if found.len() < size => Err(State::Truncated),
+        Some(size) if found.len() > size => Err(State::Mismatch),
+        _ => Ok((file, pin.for_size(found.len()))),
+    })
+}
+
+fn compared(file: impl Read, expected: Descriptor, meter: &dyn Meter, row: &mut Row) -> io::Result<State> {
+    match VerifyingReader::new(file, expected).finish_watched(|bytes| meter.add(bytes)) {
         Ok(_) => {
-            row.actual_digest = Some(pinned.pin.digest);
+            row.actual_digest = Some(expected.digest);
             Ok(State::Ok)
         }
         Err(error) => match Mismatch::behind(&error).map(|mismatch| mismatch.found) {
@@ -163,15 +233,7 @@ fn unexpected(folder: &Folder, selection: &[Pinned<'_>]) -> Result<Vec<Row>> {
         if entry.file_type().is_dir() || selection.iter().any(|pinned| Path::new(pinned.name().as_str()) == relative) {
             continue;
         }
-        rows.push(Row {
-            name: printable(&relative.to_string_lossy()),
-            state: State::Unexpected,
-            expected_size: None,
-            actual_size: entry.metadata().ok().map(|metadata| metadata.len()),
-            expected_digest: None,
-            actual_digest: None,
-            cause: None,
-        });
+        rows.push(Row::unexpected(entry.path(), &relative.to_string_lossy()));
     }
     Ok(rows)
 }

@@ -1,12 +1,15 @@
 //! A publisher's secret key: made, read from a file, and signing. The only part that takes the whole of minisign.
 
-use std::fs;
-use std::io::Cursor;
+use std::io::{self, Cursor, Read};
 use std::path::Path;
 
 use minisign::{ErrorKind, KeyPair, SecretKeyBox, SignatureBox};
 
+use super::LIMIT;
+use crate::digest::BoundedReader;
 use crate::error::{Error, IoContext, Result};
+use crate::language::tr;
+use crate::small_file;
 
 /// A publisher's secret key. Nothing prints it.
 pub struct SecretKey(minisign::SecretKey);
@@ -17,28 +20,35 @@ impl SecretKey {
     /// # Errors
     /// The file cannot be read, is no secret key, or the password is wrong.
     pub fn read(path: &Path, password: impl FnOnce() -> Result<String>) -> Result<Self> {
-        let content = fs::read_to_string(path).doing("read the secret key", path)?;
-        let parse = || {
-            SecretKeyBox::from_string(&content).map_err(|_| {
-                Error::failed("this is no secret key")
-                    .fact("path", path.display())
-                    .hint("name the .key file that 'pack keygen' or minisign wrote")
-            })
+        let no_key = || {
+            Error::failed(tr!("this is no secret key"))
+                .fact("path", path.display())
+                .hint(tr!("name the .key file that 'pack keygen' or minisign wrote"))
         };
+        let mut content = String::new();
+        // It may be a pipe, as in `--key <(command)`, or a device that never ends.
+        let file = small_file::open_or_pipe(path);
+        match file.and_then(|file| BoundedReader::new(file, LIMIT).read_to_string(&mut content)) {
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => return Err(no_key()),
+            other => other.doing("read the secret key", path)?,
+        };
+        let parse = || SecretKeyBox::from_string(&content).map_err(|_| no_key());
         match parse()?.into_unencrypted_secret_key() {
             Ok(key) => return Ok(SecretKey(key)),
             Err(error) if matches!(error.kind(), ErrorKind::Verify) => {
-                return Err(Error::failed("this secret key without a password cannot be checked, and is not used")
-                    .fact("path", path.display())
-                    .fact("reason", "its checksum is missing or wrong; minisign -W writes none")
-                    .hint("make a key with 'pack keygen --no-password', or one with a password"));
+                return Err(Error::failed(tr!(
+                    "this secret key without a password cannot be checked, and is not used"
+                ))
+                .fact("path", path.display())
+                .fact("reason", tr!("its checksum is missing or wrong; minisign -W writes none"))
+                .hint(tr!("make a key with 'pack keygen --no-password', or one with a password")));
             }
             Err(_) => {}
         }
         parse()?.into_secret_key(Some(password()?)).map(SecretKey).map_err(|_| {
-            Error::failed("the secret key cannot be opened: the password is wrong")
+            Error::failed(tr!("the secret key cannot be opened: the password is wrong"))
                 .fact("path", path.display())
-                .hint("try again with the right password")
+                .hint(tr!("try again with the right password"))
         })
     }
 
@@ -50,8 +60,8 @@ impl SecretKey {
         minisign::sign(None, &self.0, Cursor::new(content), Some(comment), Some("signature made by pack"))
             .map(SignatureBox::into_string)
             .map_err(|cause| {
-                let error = Error::failed("cannot sign").fact("cause", cause);
-                error.hint("see whether the key signs with the stock program, or make another: pack keygen")
+                let error = Error::failed(tr!("cannot sign")).fact("cause", cause);
+                error.hint(tr!("see whether the key signs with the stock program, or make another: pack keygen"))
             })
     }
 }
@@ -71,7 +81,7 @@ pub fn generate(password: Option<String>) -> Result<(String, String)> {
         Ok((public, secret))
     });
     texts.map_err(|cause| {
-        let error = Error::failed("cannot make a key pair").fact("cause", cause);
-        error.hint("try again; where the system has no randomness yet, wait until it has")
+        let error = Error::failed(tr!("cannot make a key pair")).fact("cause", cause);
+        error.hint(tr!("try again; where the system has no randomness yet, wait until it has"))
     })
 }

@@ -9,7 +9,8 @@ use super::question::{ask, ask_of_several, ask_once, expect_answers, not_started
 use super::silence::{Silence, quiet};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::image::Image;
+use crate::image::{BlobSource, Image, manifest_digest};
+use crate::language::tr;
 
 /// What the engine says an image is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,11 +59,11 @@ fn inspect(images: &[&str]) -> Result<Vec<Known>> {
     let known: Vec<Known> = lines.iter().filter_map(|line| Known::read(line)).collect();
     if agreed && (known.len() != images.len() || lines.len() != images.len()) {
         // What is not understood says nothing of what is there.
-        return Err(Error::failed("an answer of the container engine is not understood")
+        return Err(Error::failed(tr!("an answer of the container engine is not understood"))
             .fact("command", "docker image inspect")
             .fact("images", images.len())
             .fact("answer", answer.chars().take(300).collect::<String>())
-            .hint("see what it says of them: docker version; docker image ls --all"));
+            .hint(tr!("see what it says of them: docker version; docker image ls --all")));
     }
     Ok(known)
 }
@@ -81,36 +82,51 @@ impl Known {
     }
 }
 
-/// The engine's ID of an image that was just loaded: the digest of its config, or of its manifest where the engine keeps
-/// images in containerd.
+/// How an engine keeps images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Store {
+    /// Layers, unpacked; an image's ID is its config's digest.
+    Classic,
+    /// Blobs, beside what is unpacked of them; an image's ID is its manifest's digest.
+    Containerd,
+}
+
+/// The engine's ID of an image that was just loaded from `blobs`: the digest of its config, or of its manifest.
 ///
 /// # Errors
 /// It does not answer, or has no such image.
-pub(super) fn id_of(image: &Image) -> Result<String> {
+pub(super) fn id_of(image: &Image, blobs: &dyn BlobSource) -> Result<String> {
     let by_config = image.id.to_string();
-    if look_up(&by_config)?.is_some() {
-        return Ok(by_config);
-    }
-    for tag in &image.tags {
-        if let Some(known) = look_up(tag.as_str())?
-            && known.layers == image.diff_ids()
-            && keeps_images_in_containerd()?
+    if store()? == Store::Classic {
+        if look_up(&by_config)?.is_some() {
+            return Ok(by_config);
+        }
+    } else {
+        // The config of one that is carried as it is lies in its archive, and its manifest is of the engine's making.
+        if let Ok(by_manifest) = manifest_digest(image, blobs)
+            && look_up(&by_manifest.to_string())?.is_some()
         {
-            return Ok(known.id);
+            return Ok(by_manifest.to_string());
+        }
+        for tag in &image.tags {
+            if let Some(known) = look_up(tag.as_str())?.filter(|known| known.layers == image.diff_ids()) {
+                return Ok(known.id);
+            }
         }
     }
-    Err(Error::failed("the engine has not the image that was loaded")
+    Err(Error::failed(tr!("the engine has not the image that was loaded"))
         .fact("image", by_config)
-        .hint("does something else load or remove images here? then the same command again"))
+        .hint(tr!("does something else load or remove images here? then the same command again")))
 }
 
-/// Whether the engine keeps its images in containerd, and so gives them other IDs.
+/// How the engine keeps images.
 ///
 /// # Errors
 /// It does not answer.
-pub(super) fn keeps_images_in_containerd() -> Result<bool> {
+pub(super) fn store() -> Result<Store> {
     let status = ask(&["info", "--format", "{{json .DriverStatus}}"])?;
-    Ok(status.is_some_and(|status| status.contains("containerd.snapshotter")))
+    let is_containerd = status.is_some_and(|status| status.contains("containerd.snapshotter"));
+    Ok(if is_containerd { Store::Containerd } else { Store::Classic })
 }
 
 /// Whether the engine can read the whole image, which compares every file with what was loaded.
@@ -142,6 +158,19 @@ pub(super) fn gives_back(id: &str) -> Result<bool> {
         expect_answers()?;
     }
     Ok(second)
+}
+
+/// Gives an image that has one name only another, in the repository `name`, under its ID.
+///
+/// # Errors
+/// It does not answer.
+pub(super) fn keep_as(id: &str, name: &str) -> Result<()> {
+    let names = ask(&["image", "inspect", "--format", "{{len .RepoTags}}", id])?;
+    if names.is_some_and(|names| names.trim() == "1") {
+        let short: String = id.chars().skip_while(|&c| c != ':').skip(1).take(12).collect();
+        ask_once(&["image", "tag", id, &format!("{name}:replaced-{short}")])?;
+    }
+    Ok(())
 }
 
 /// Removes an image under all its names; whether it is gone. One that a container has stays.

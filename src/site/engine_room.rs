@@ -13,11 +13,14 @@ use super::order::{Chain, known};
 use super::question::ask;
 use crate::error::Result;
 use crate::image::Image;
+use crate::language::tr;
 use crate::progress::Progress;
 use crate::room;
 
 /// The way out.
-const WAY_OUT: &str = "free some room (what the engine holds: 'docker system df'), then run the same command again";
+fn way_out() -> String {
+    tr!("free some room (what the engine holds: 'docker system df'), then run the same command again")
+}
 
 /// What the engine says of itself.
 #[derive(Deserialize)]
@@ -51,14 +54,15 @@ pub(super) fn check<'a>(
         return Ok(());
     }
     let Some(root) = root()? else { return Ok(()) };
-    room::check_for_root(needed, &root, WAY_OUT)?;
+    room::check_for_root(needed, &root, way_out())?;
     let most = needed.saturating_add(largest);
     if let Some(free) = room::free_for_root(&root).filter(|&free| free < most) {
-        progress.note(&format!(
-            "loading takes up to {}, and {} are free at {}; where it does not fit, {WAY_OUT}",
+        progress.note(&tr!(
+            "loading takes up to {}, and {} are free at {}; where it does not fit, {}",
             room::shown(most),
             room::shown(free),
-            root.display()
+            root.display(),
+            way_out()
         ));
     }
     Ok(())

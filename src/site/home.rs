@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{StatVfsMountFlags, statvfs};
 
 use crate::error::{Error, Result};
+use crate::language::tr;
 use crate::path::shell_word;
 use crate::room;
 use crate::scratch::Scratch;
@@ -40,13 +41,10 @@ impl Home {
                 Err(why) => refused.push(format!("{}: {why}", place.display())),
             }
         }
-        let error = Error::failed("there is no place where the product's files could be unpacked and run")
+        let error = Error::failed(tr!("there is no place where the product's files could be unpacked and run"))
             .fact("needed", room::shown(needed));
         let error = refused.into_iter().fold(error, |error, why| error.fact("tried", why));
-        Err(error.hint(format_args!(
-            "name a folder with that much room: PACK_TMPDIR=/some/folder sh {}",
-            shell_word(bundle)
-        )))
+        Err(error.hint(tr!("name a folder with that much room: PACK_TMPDIR=/some/folder sh {}", shell_word(bundle))))
     }
 
     fn make_in(place: &Path, needed: u64, own: &Path) -> Result<Self, String> {
@@ -56,10 +54,10 @@ impl Home {
         }
         let system = statvfs(&place).map_err(|cause| cause.to_string())?;
         if system.f_flag.contains(StatVfsMountFlags::NOEXEC) {
-            return Err("it is mounted noexec".to_owned());
+            return Err(tr!("it is mounted noexec"));
         }
         if let Some(free) = room::free(&place).filter(|&free| free < needed) {
-            return Err(format!("only {} are free", room::shown(free)));
+            return Err(tr!("only {} are free", room::shown(free)));
         }
         // Nobody can guess the name, and whether something has it, the making of the folder finds.
         let folder = tempfile::Builder::new()
@@ -73,7 +71,7 @@ impl Home {
         let home = Home(scratch);
         let is_private = |made: Metadata| made.is_dir() && is_ours(&made) && made.mode() & 0o777 == 0o700;
         if !fs::symlink_metadata(home.path()).is_ok_and(is_private) {
-            return Err("a folder in it does not stay private".to_owned());
+            return Err(tr!("a folder in it does not stay private"));
         }
         home.bring(own).map_err(|cause| cause.to_string())?;
         Ok(home)
@@ -120,12 +118,12 @@ fn why_unsafe(place: &Path) -> Option<String> {
     let root = fs::metadata("/").map(|root| root.uid()).unwrap_or(0);
     place.ancestors().find_map(|folder| {
         let name = folder.display();
-        let Ok(found) = fs::symlink_metadata(folder) else { return Some(format!("{name} cannot be looked at")) };
+        let Ok(found) = fs::symlink_metadata(folder) else { return Some(tr!("{name} cannot be looked at", name)) };
         if !is_ours(&found) && ![0, root].contains(&found.uid()) {
-            return Some(format!("{name} belongs to another user ({})", found.uid()));
+            return Some(tr!("{name} belongs to another user ({})", found.uid(), name));
         }
         let is_open = found.mode() & 0o022 != 0 && found.mode() & 0o1000 == 0;
-        is_open.then(|| format!("others can write to {name}; to close it: chmod go-w {name}, or chmod +t {name}"))
+        is_open.then(|| tr!("others can write to {name}; to close it: chmod go-w {name}, or chmod +t {name}", name))
     })
 }
 

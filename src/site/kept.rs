@@ -12,16 +12,19 @@ use tar::{Archive, Builder, Header};
 use super::loading::not_sent;
 use crate::error::{Error, Result};
 use crate::image::{Codec, Image, Layer, docker_manifest, without_compression};
+use crate::language::tr;
 
 /// Docker's list of the images in an archive.
 const LISTING: &str = "manifest.json";
+/// What says that the archive is an image layout.
+const MARKER: &str = "oci-layout";
 
 /// Sends the archive, which has these images, to `out`.
 pub(super) fn as_it_is(images: &[Image], archive: impl BufRead + Send, out: &mut dyn Write) -> Result<()> {
     copy(images, archive, out).map_err(|cause| match cause.downcast::<Error>() {
         Ok(ours) => ours,
         Err(cause) if matches!(cause.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => {
-            Error::integrity("an image cannot be read").fact("cause", cause)
+            Error::integrity(tr!("an image cannot be read")).fact("cause", cause)
         }
         Err(cause) => not_sent(cause),
     })
@@ -38,6 +41,9 @@ fn copy(images: &[Image], archive: impl BufRead + Send, out: &mut dyn Write) -> 
         let mut header = member.header().clone();
         header.set_size(member.size());
         let plain = path.strip_prefix(".").unwrap_or(&path);
+        if plain == Path::new(MARKER) {
+            continue; // containerd would read index.json instead of Docker's list
+        }
         is_listed |= plain == Path::new(LISTING);
         let link = member.link_name()?.map(|target| target.into_owned());
         match (link, packed_at(images, plain)) {

@@ -5,9 +5,10 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::event::{PollFd, PollFlags};
 
-use super::question::{RUN_IT, not_started};
+use super::question::{not_started, run_it};
 use super::silence::{Silence, hear, quiet};
 use crate::error::{Error, Result};
+use crate::language::tr;
 
 /// A `docker load` that reads an archive from us.
 pub(super) struct Loading {
@@ -71,10 +72,10 @@ impl Loading {
     }
 
     fn no(&self) -> Error {
-        Error::failed("the container engine refused an image")
+        Error::failed(tr!("the container engine refused an image"))
             .fact("image", &self.what)
             .fact("engine", String::from_utf8_lossy(&self.said).trim())
-            .hint("check that the engine answers: docker info")
+            .hint(tr!("check that the engine answers: docker info"))
     }
 
     /// Waits until the engine reads on. What it complains of is heard meanwhile: it would wait for that.
@@ -124,7 +125,7 @@ impl Drop for Loading {
 
 /// The error for an image of which the engine takes no more.
 pub(super) fn not_sent(cause: io::Error) -> Error {
-    Error::failed("an image cannot be sent to the engine").fact("cause", &cause).caused_by(cause).hint(RUN_IT)
+    Error::failed(tr!("an image cannot be sent to the engine")).fact("cause", &cause).caused_by(cause).hint(run_it())
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::thread;
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
+use crate::language::tr;
 
 /// Layers from the base up, as an engine keeps them: each under the chain of those below it.
 pub(super) type Chain = Vec<Digest>;
@@ -95,7 +96,7 @@ pub(super) fn run(
     let lane = || {
         while let Some((load, turn)) = board.take() {
             let mut ended =
-                Ended { load, outcome: Some(Err(Error::failed("a load ended unexpectedly"))), board: &board };
+                Ended { load, outcome: Some(Err(Error::failed(tr!("a load ended unexpectedly")))), board: &board };
             ended.outcome = Some(work(load, &turn));
         }
     };

@@ -8,7 +8,8 @@
 //! So while a load is under way an empty volume with the label [`LABEL`] stands in the engine for each image, which
 //! writes volumes durably; they go when everything is on the disk. Where a mark of another boot is found, the images
 //! at hand are read back once, which proves every file of theirs, and what cannot be read is removed, as are
-//! layers that no image has.
+//! layers that no image has. An engine that keeps images in containerd cannot prove its files: there they are removed and
+//! loaded again.
 
 use std::fs;
 use std::io::Read;
@@ -16,12 +17,13 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::engine;
+use super::engine::{self, Store};
 use super::loading::{Loading, Refusal};
 use super::order::{Chain, known};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::image::{BlobSource, Image, ImageConfig, Layer, export};
+use crate::language::tr;
 use crate::progress::Progress;
 
 /// The label of a mark's volume. Its value is [`Label`] as JSON.
@@ -44,15 +46,16 @@ pub(super) struct Loaded {
     layers: Chain,
 }
 
-impl From<&Image> for Loaded {
-    fn from(image: &Image) -> Self {
-        let layers = image.layers.iter().map(|layer| layer.diff_id).collect();
-        Loaded { name: image.title(), id: image.id.to_string(), layers }
+impl Loaded {
+    /// `image`, by the engine's ID.
+    pub(super) fn of(image: &Image, id: Digest) -> Self {
+        Loaded { name: image.title(), id: id.to_string(), layers: image.diff_ids() }
     }
 }
 
 /// The mark of a load that is under way.
 pub(super) struct Mark {
+    store: Store,
     ours: Vec<Loaded>,
     /// What was being loaded when the power was cut.
     cut_off: Vec<Loaded>,
@@ -65,9 +68,9 @@ impl Mark {
     ///
     /// # Errors
     /// There is no `docker` command, or the engine does not answer.
-    pub(super) fn set(images: Vec<Loaded>) -> Result<Mark> {
+    pub(super) fn set(store: Store, images: Vec<Loaded>) -> Result<Mark> {
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned();
-        let mut mark = Mark { ours: images, cut_off: Vec::new(), volumes: Vec::new() };
+        let mut mark = Mark { store, ours: images, cut_off: Vec::new(), volumes: Vec::new() };
         for (volume, label) in engine::volumes(LABEL)? {
             let Ok(label) = serde_json::from_str::<Label>(&label) else { continue };
             if label.boot != boot {
@@ -82,7 +85,7 @@ impl Mark {
         for image in &mark.ours {
             let label = Label { boot: boot.clone(), process: std::process::id(), images: vec![image.clone()] };
             let label = serde_json::to_string(&label).map_err(|cause| {
-                Error::failed("a label cannot be written").caused_by(cause).hint("please report it")
+                Error::failed(tr!("a label cannot be written")).caused_by(cause).hint(tr!("please report it"))
             })?;
             mark.volumes.extend(engine::add_volume(&format!("{LABEL}={label}"))?);
         }
@@ -98,25 +101,34 @@ impl Mark {
         if self.cut_off.is_empty() {
             return Ok(());
         }
-        progress.note("the power was cut during an earlier load: looking at what it left");
+        progress.note(&tr!("the power was cut during an earlier load: looking at what it left"));
         let ids = engine::ids()?.ok_or_else(|| {
-            Error::failed("the container engine does not list its images")
-                .fact("cause", "the power was cut during an earlier load: nobody can tell what that left")
-                .hint("see what it says: docker image ls --all; then run the same command again")
+            Error::failed(tr!("the container engine does not list its images"))
+                .fact("cause", tr!("the power was cut during an earlier load: nobody can tell what that left"))
+                .hint(tr!("see what it says: docker image ls --all; then run the same command again"))
         })?;
         for image in self.cut_off.iter().chain(self.ours.iter().filter(|image| !self.cut_off.contains(image))) {
-            if ids.contains(&image.id) && !engine::gives_back(&image.id)? {
+            if ids.contains(&image.id) && !self.proves(image)? {
                 if !engine::remove_image(&image.id)? {
-                    return Err(damaged(image).hint(format_args!(
+                    return Err(damaged(image).hint(tr!(
                         "remove what runs on it, then the same command again: docker ps --all --filter ancestor={}",
                         image.id
                     )));
                 }
-                progress.note(&format!("{} was damaged and is removed; it can be loaded again", image.name));
+                progress.note(&tr!("{} was damaged and is removed; it can be loaded again", image.name));
             }
+        }
+        if self.store == Store::Containerd {
+            return Ok(()); // it forgets what no image has by itself
         }
         let there: Vec<Chain> = engine::all()?.into_iter().map(|known| known.layers).collect();
         self.cut_off.iter().chain(&self.ours).try_for_each(|image| remove_orphans(&image.layers, &there))
+    }
+
+    /// Whether the engine can show that every file of an image is what was loaded. From containerd it gives back the blobs
+    /// that it was sent, which says nothing of the files that it unpacked.
+    fn proves(&self, image: &Loaded) -> Result<bool> {
+        Ok(self.store == Store::Classic && engine::gives_back(&image.id)?)
     }
 
     /// Everything is loaded: waits until it is on the disk, then takes the mark away.
@@ -125,12 +137,12 @@ impl Mark {
     /// After a power cut, an image of ours still cannot be read back: it has a damaged layer of an image that
     /// nothing is known of here.
     pub(super) fn clear(mut self) -> Result<()> {
-        if !self.cut_off.is_empty() {
+        if !self.cut_off.is_empty() && self.store == Store::Classic {
             for image in &self.ours {
                 if !engine::gives_back(&image.id)? {
                     return Err(damaged(image)
-                        .fact("cause", "it shares a damaged layer with another image of this engine")
-                        .hint("remove images that no container needs, then the same command again: docker image prune --all"));
+                        .fact("cause", tr!("it shares a damaged layer with another image of this engine"))
+                        .hint(tr!("remove images that no container needs, then the same command again: docker image prune --all")));
                 }
             }
         }
@@ -150,9 +162,9 @@ impl Drop for Mark {
 }
 
 fn damaged(image: &Loaded) -> Error {
-    Error::integrity("an image in the container engine is damaged since the power was cut")
+    Error::integrity(tr!("an image in the container engine is damaged since the power was cut"))
         .fact("image", &image.name)
-        .fact("expected", format_args!("readable with: docker save {}", image.id))
+        .fact("expected", tr!("readable with: docker save {}", image.id))
 }
 
 /// Removes the layers of `chain` that the engine has and none of the chains in `there` does.
@@ -198,6 +210,6 @@ impl BlobSource for OnlyConfig {
         if *digest == Digest::of(&self.0) {
             return Ok(Box::new(&self.0[..]));
         }
-        Err(Error::failed("no blob is carried here").fact("blob", digest))
+        Err(Error::failed(tr!("no blob is carried here")).fact("blob", digest))
     }
 }

@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::error::{Error, Result};
+use crate::language::tr;
 
 /// What to do where it does not answer.
-pub(super) const RUN_IT: &str =
-    "see that the engine runs with 'docker info', then run the same command again: what it has stays";
+pub(super) fn run_it() -> String {
+    tr!("see that the engine runs with 'docker info', then run the same command again: what it has stays")
+}
 
 /// How much of an answer is read, in bytes.
 const MOST_ANSWER: usize = 64 << 20;
@@ -77,10 +79,10 @@ pub(super) fn expect_answers() -> Result<()> {
 
 /// The error for a command of `docker` that does not start.
 pub(super) fn not_started(what: &str, cause: io::Error) -> Error {
-    Error::failed("cannot start 'docker'")
+    Error::failed(tr!("cannot start 'docker'"))
         .fact("command", format_args!("docker {what}"))
         .fact("cause", &cause)
-        .hint("check that Docker is installed: docker version")
+        .hint(tr!("check that Docker is installed: docker version"))
         .caused_by(cause)
 }
 
@@ -102,7 +104,9 @@ fn hear(words: &[&str]) -> Result<Said> {
 }
 
 fn silent(what: &str) -> Error {
-    Error::failed("the container engine does not answer").fact("command", format_args!("docker {what}")).hint(RUN_IT)
+    Error::failed(tr!("the container engine does not answer"))
+        .fact("command", format_args!("docker {what}"))
+        .hint(run_it())
 }
 
 /// Runs a command to its end, and reads that stream of it which is a pipe.
@@ -150,7 +154,7 @@ fn read(mut pipe: impl Read + AsFd, deadline: Instant, bytes: &mut Vec<u8>) -> i
             return Ok(());
         }
         if bytes.len() + count > MOST_ANSWER {
-            return Err(io::Error::other(format!("it says more than {MOST_ANSWER} bytes")));
+            return Err(io::Error::other(tr!("it says more than {} bytes", MOST_ANSWER)));
         }
         bytes.extend_from_slice(&piece[..count]);
     }

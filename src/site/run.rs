@@ -11,17 +11,16 @@ use super::Signals;
 use super::home::Home;
 use crate::bundle::{BundleAccess, CarriedArtifact, Index, Interpreter, extract};
 use crate::error::{Error, IoContext, Result};
-use crate::manifest::{FILE_NAME, Kind, SIGNATURE_NAME};
+use crate::language::spoken;
+use crate::language::tr;
+use crate::manifest::{FILE_NAME, SIGNATURE_NAME};
 use crate::path::{RelPath, shell_word};
 use crate::platform::Platform;
 use crate::progress::Silent;
 use crate::signature::PublicKey;
 
-/// What is larger is not unpacked unasked, in bytes.
-pub const LARGEST_UNPACKED: u64 = 16 << 20;
-
 /// Unpacks the script and everything else that is neither an image nor an engine nor larger than
-/// [`LARGEST_UNPACKED`] into a private folder, runs the script there with `args`, and gives its exit code: 128 and the
+/// [`LARGEST_SMALL`](crate::bundle::LARGEST_SMALL) into a private folder, runs the script there with `args`, and gives its exit code: 128 and the
 /// signal's number when a signal ended it, as shells do.
 ///
 /// The script finds `PACK` (the runtime's path), `PACK_BUNDLE`, `PACK_NAME`, `PACK_VERSION` and `PACK_PWD`
@@ -36,9 +35,9 @@ pub fn run(access: &BundleAccess<'_>, key: Option<&PublicKey>, args: &[OsString]
     let bundle = access.bundle();
     let index = bundle.index();
     let Some(run) = &index.run else {
-        return Err(Error::failed("this bundle has nothing to run").fact("path", bundle.path().display()).hint(
-            format_args!("take its files out with: sh {} pack extract {}", shell_word(bundle.path()), index.name),
-        ));
+        return Err(Error::failed(tr!("this bundle has nothing to run"))
+            .fact("path", bundle.path().display())
+            .hint(tr!("take its files out with: sh {} pack extract {}", shell_word(bundle.path()), index.name)));
     };
     let unpacked = index.artifacts.iter().filter(|artifact| is_unpacked(index, artifact));
     let own = [FILE_NAME, SIGNATURE_NAME].into_iter().filter_map(|name| index.entry(name));
@@ -58,6 +57,7 @@ pub fn run(access: &BundleAccess<'_>, key: Option<&PublicKey>, args: &[OsString]
         .envs(key.map(|key| ("PACK_PUBKEY", key.to_string())))
         .env("PACK", home.runtime())
         .env("PACK_BUNDLE", bundle.path())
+        .env("PACK_LANG", spoken().tag())
         .env("PACK_NAME", &index.name)
         .env("PACK_VERSION", index.version.to_string());
     let mut child = signals.spawn(&mut command).doing("start the script", &script)?;
@@ -68,23 +68,22 @@ pub fn run(access: &BundleAccess<'_>, key: Option<&PublicKey>, args: &[OsString]
 
 /// Whether [`run`] unpacks an artifact.
 pub fn is_unpacked(index: &Index, artifact: &CarriedArtifact) -> bool {
-    let is_small = !matches!(artifact.kind, Kind::Image | Kind::Engine) && artifact.size <= LARGEST_UNPACKED;
-    is_small || index.run.as_ref() == Some(&artifact.name)
+    artifact.is_small(index.run.as_ref())
 }
 
 /// The command that starts the script by its own `#!` line; one without any is for `sh`, as a shell would have it.
 fn command(script: &Path, name: &RelPath, bundle: &Path) -> Result<Command> {
     let interpreter = Interpreter::of(script).doing("read the script", script)?;
     if let Some(missing) = interpreter.missing() {
-        return Err(Error::failed("the program that runs the product's script is not on this machine")
+        return Err(Error::failed(tr!("the program that runs the product's script is not on this machine"))
             .fact("script", name)
             .fact("missing", &missing)
-            .hint(format_args!("install {missing}, then run the same command again")));
+            .hint(tr!("install {missing}, then run the same command again", missing)));
     }
     // `sh` passes over a byte order mark with a line of its own.
     let fault = interpreter.fault(Platform::host()).filter(|_| interpreter != Interpreter::ByteOrderMark);
     if let Some(fault) = fault {
-        return Err(fault.fact("script", name).hint(format_args!(
+        return Err(fault.fact("script", name).hint(tr!(
             "take the files out, which runs nothing, and see to it: sh {} pack extract files",
             shell_word(bundle)
         )));

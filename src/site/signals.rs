@@ -15,6 +15,7 @@ use signal_hook::low_level::emulate_default_handler;
 use signal_hook::low_level::siginfo::{Cause, Origin};
 
 use crate::error::{Error, Result};
+use crate::language::tr;
 use crate::scratch;
 
 /// The script that runs now: signals are its business as long as it does.
@@ -30,7 +31,7 @@ pub struct Signals(());
 /// # Errors
 /// The system refuses the handlers, or a thread.
 pub fn watch() -> Result<Signals> {
-    let cannot = |cause| Error::failed("cannot watch for signals").fact("cause", cause);
+    let cannot = |cause| Error::failed(tr!("cannot watch for signals")).fact("cause", cause);
     // What our caller ignores (nohup, a background job) stays ignored, here and in the script.
     let ignored = ignored();
     let watched = [SIGHUP, SIGINT, SIGQUIT, SIGTERM].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
@@ -41,8 +42,9 @@ pub fn watch() -> Result<Signals> {
     }
     let listen = move || (&mut signals).into_iter().for_each(|origin| handle(&origin));
     let listening = Builder::new().name("signals".to_owned()).spawn(listen);
-    listening
-        .map_err(|cause| cannot(cause).hint("see 'ulimit -u' and 'ulimit -v', and end what else this user runs"))?;
+    listening.map_err(|cause| {
+        cannot(cause).hint(tr!("see 'ulimit -u' and 'ulimit -v', and end what else this user runs"))
+    })?;
     Ok(Signals(()))
 }
 

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
-use super::question::{RUN_IT, expect_answers};
+use super::question::{expect_answers, run_it};
 use crate::error::{Error, Result};
+use crate::language::tr;
 
 /// How long a command may do nothing before the engine is asked whether it answers at all. One that unpacks a layer onto a
 /// slow disk neither reads nor writes meanwhile, and answers.
@@ -94,11 +95,11 @@ impl Silence {
     }
 
     fn error(&self, answer: &Error) -> Error {
-        let error = Error::failed("the container engine does nothing any more, and does not answer")
+        let error = Error::failed(tr!("the container engine does nothing any more, and does not answer"))
             .fact("command", format_args!("docker {}", self.what))
             .fact("waited", format_args!("{} s", self.since.elapsed().as_secs()));
         let said = answer.facts().iter().find(|(name, _)| *name == "engine");
-        said.into_iter().fold(error, |error, (name, said)| error.fact(name, said)).hint(RUN_IT)
+        said.into_iter().fold(error, |error, (name, said)| error.fact(name, said)).hint(run_it())
     }
 }
 
@@ -129,5 +130,5 @@ pub(super) fn quiet(pipe: impl AsFd) -> io::Result<()> {
 }
 
 fn not_awaited(cause: io::Error) -> Error {
-    Error::failed("cannot wait for 'docker'").fact("cause", &cause).caused_by(cause).hint(RUN_IT)
+    Error::failed(tr!("cannot wait for 'docker'")).fact("cause", &cause).caused_by(cause).hint(run_it())
 }

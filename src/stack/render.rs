@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::not_valid;
 use crate::error::Result;
+use crate::language::tr;
 
 /// How much of the stack runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,14 +43,14 @@ impl Rendering<'_> {
     pub fn render(&self, template: &Value, origin: &str) -> Result<Value> {
         let mut document = self.filled_in(template).map_err(|why| not_valid(origin, &why))?;
         let services = document.get_mut("services").and_then(Value::as_object_mut);
-        let services = services.ok_or_else(|| not_valid(origin, "it has no 'services'"))?;
+        let services = services.ok_or_else(|| not_valid(origin, &tr!("it has no 'services'")))?;
         services.retain(|name, _| {
             !self.without.contains(name) && (self.stage != Stage::Stores || self.stores.contains(name))
         });
         let left: BTreeSet<String> = services.keys().cloned().collect();
         for (name, service) in services.iter_mut() {
             let service =
-                service.as_object_mut().ok_or_else(|| not_valid(origin, &format!("'{name}' is no service")))?;
+                service.as_object_mut().ok_or_else(|| not_valid(origin, &tr!("'{name}' is no service", name)))?;
             self.pin(name, service).map_err(|why| not_valid(origin, &why))?;
             if self.stage != Stage::Open {
                 service.remove("ports");
@@ -57,15 +58,18 @@ impl Rendering<'_> {
             depend_on(service, &left);
         }
         if services.is_empty() && self.stage != Stage::Stores {
-            return Err(not_valid(origin, "no service is left of it"));
+            return Err(not_valid(origin, &tr!("no service is left of it")));
         }
         Ok(document)
     }
 
     /// An engine that is given a tag asks its registry for other bytes before every start of a task.
     fn pin(&self, name: &str, service: &mut Map<String, Value>) -> std::result::Result<(), String> {
-        let image = service.get("image").and_then(Value::as_str).ok_or_else(|| format!("'{name}' has no image"))?;
-        let id = self.images.get(image).ok_or_else(|| format!("the image of '{name}', {image}, was not carried"))?;
+        let image = service.get("image").and_then(Value::as_str).ok_or_else(|| tr!("'{name}' has no image", name))?;
+        let id = self
+            .images
+            .get(image)
+            .ok_or_else(|| tr!("the image of '{name}', {image}, was not carried", name, image))?;
         service.insert("image".to_owned(), Value::String(id.clone()));
         Ok(())
     }
@@ -105,10 +109,10 @@ impl Rendering<'_> {
                 continue;
             }
             let named = rest.strip_prefix('{').and_then(|inner| inner.split_once('}'));
-            let (name, after) = named.ok_or_else(|| format!("a '$' that is not '$$' or '${{NAME}}': {text}"))?;
+            let (name, after) = named.ok_or_else(|| tr!("a '$' that is not '$$' or '${{NAME}}': {text}", text))?;
             let value = self.values.get(name).ok_or_else(|| {
                 let known: Vec<&str> = self.values.keys().map(String::as_str).collect();
-                format!("'${{{name}}}' has no value; there are: {}", known.join(", "))
+                tr!("'${{{name}}}' has no value; there are: {}", known.join(", "), name)
             })?;
             match value {
                 Value::String(text) => out.push_str(&text.replace('$', "$$")),

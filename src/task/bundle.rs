@@ -7,13 +7,17 @@ use super::commands::manifest_of;
 use super::sign::sign_file;
 use super::signed::Signed;
 use super::trust::Trust;
-use super::{bundle_room, download, locate};
+use super::{bundle_room, download, locate, parity};
 use crate::bundle::{
-    self, BundleSpec, Contents, Preset, Runtime, Written, check_product, check_scripts, check_stacks, write,
+    self, BundleSpec, CarriedArtifact, Contents, Preset, Runtime, Written, check_product, check_scripts, check_stacks,
+    write,
 };
 use crate::error::{Error, IoContext, Result};
 use crate::image;
-use crate::manifest::{FILE_NAME, Manifest};
+use crate::manifest::FILE_NAME;
+use crate::own_file;
+use crate::parity::layout::Amount;
+use crate::parity::sidecar;
 use crate::path::{RelPath, shell_word};
 use crate::platform::Platform;
 use crate::progress::Progress;
@@ -34,8 +38,8 @@ pub enum BundleSource {
 pub struct Options {
     /// The content.
     pub source: BundleSource,
-    /// The file to write, or a folder to write it into; `None` is `NAME-VERSION-ARCH.run` here, or beside the folder
-    /// when that is here.
+    /// The file to write, or a folder to write it into; `None` is `NAME-VERSION-ARCH.run`, of one that is detached
+    /// `NAME-VERSION-ARCH-detached.run`, here, or beside the folder when that is here.
     pub output: Option<PathBuf>,
     /// The platform whose artifacts are packed; `None` is the folder's, else this machine's.
     pub platform: Option<Platform>,
@@ -43,12 +47,16 @@ pub struct Options {
     pub preset: Preset,
     /// Whether images come back bit for bit; without, they come back as plain docker archives.
     pub originals: bool,
+    /// Whether everything large stays out of the bundle, which takes it on site from the folder where it lies.
+    pub detached: bool,
     /// The `pack-site` to carry; `None` is the one that [`Runtime::find`] finds for the platform.
     pub runtime: Option<PathBuf>,
     /// On how many cores, at least 1; `None` is all. The bundle does not depend on it.
     pub cores: Option<usize>,
     /// Signs the checksum beside the bundle.
     pub signer: Option<SecretKey>,
+    /// How much parity to write beside the bundle; `None` is none.
+    pub parity: Option<Amount>,
     /// What the folder's manifest must stand up to.
     pub trust: Trust,
 }
@@ -66,12 +74,16 @@ pub struct Report {
     pub run: Option<RelPath>,
     /// The product that `pack site` installs on site, as people call it.
     pub product: Option<String>,
-    /// The size of all artifacts in bytes, as they lie in the folder.
+    /// The size of all artifacts in it in bytes, as they lie in the folder.
     pub carried: u64,
+    /// The names of those that it takes on site from the folder where it lies.
+    pub detached: Vec<RelPath>,
     /// Who signed its manifest.
     pub signed: Signed,
     /// The signature of its checksum.
     pub signature: Option<PathBuf>,
+    /// The parity beside it.
+    pub parity: Option<parity::Report>,
 }
 
 /// Packs a folder. The same folder and the same `pack` give the same bundle, bit for bit.
@@ -100,7 +112,9 @@ fn pack(folder: &Folder, options: &Options, progress: &dyn Progress) -> Result<R
     let signed = options.trust.check_folder(folder, &manifest, progress)?;
     signed.check_fits(&manifest, &folder.root().join(FILE_NAME))?;
     let platform = locate::platform_of(folder, options.platform)?;
-    let path = output_path(folder, options.output.as_deref(), &manifest, platform)?;
+    let ending = if options.detached { "-detached" } else { "" };
+    let name = format!("{}-{}-{}{ending}.run", manifest.name(), manifest.version(), platform.machine());
+    let path = output_path(folder, options.output.as_deref(), name)?;
     let selection = manifest.select(platform)?;
     let runtime = match &options.runtime {
         Some(path) => Runtime::from_file(path, platform)?,
@@ -109,34 +123,47 @@ fn pack(folder: &Folder, options: &Options, progress: &dyn Progress) -> Result<R
     let cores = options.cores.unwrap_or_else(workers::cores);
     let reading = image::AnalysisOptions {
         platform: Some(platform),
-        originals: options.originals,
-        keep_compressed: options.preset.keeps_compressed(),
+        // What stays out is only looked into.
+        originals: options.originals && !options.detached,
+        keep_compressed: options.preset.keeps_compressed() || options.detached,
         cores,
         ..image::AnalysisOptions::default()
     };
     progress.phase("reading");
-    let contents = Contents::read(folder, &manifest, &selection, &reading, progress)?;
+    let mut contents = Contents::read(folder, &manifest, &selection, &reading, progress)?;
     check_stacks(folder, &contents)?;
     check_scripts(folder, &manifest, &contents, platform, progress)?;
     let product = check_product(folder, &contents, platform)?;
+    if options.detached {
+        contents.detach(folder, &manifest, &selection);
+    }
     let header = bundle::header(&manifest, platform, &runtime, gzip_level(options.preset))?;
     bundle_room::check(folder, &contents, header.len() as u64, &path, progress)?;
     let Contents { files, artifacts, images } = contents;
-    let spec =
-        BundleSpec { manifest: &manifest, platform, header, files, artifacts, images, preset: options.preset, cores };
+    // On site somebody is asked whether it is the publisher's: without --pubkey the one that the download was checked with.
+    let publisher = options.trust.key.as_ref().map(ToString::to_string).or_else(|| folder.publisher());
+    let preset = options.preset;
+    let spec = BundleSpec { manifest: &manifest, platform, publisher, header, files, artifacts, images, preset, cores };
     progress.phase("packing");
     let written = write(spec, &path, progress)?;
     let signature = options.signer.as_ref().map(|key| sign(&written, key)).transpose()?;
-    let carried = written.index.artifacts.iter().map(|artifact| artifact.size).sum();
-    Ok(Report { path, written, platform, run: manifest.run().cloned(), product, carried, signed, signature })
+    // An old bundle's parity would be worse than none.
+    own_file::remove(&sidecar::beside(&path))?;
+    let parity = options.parity.map(|amount| parity::of_whole(&path, amount, progress)).transpose()?;
+    let (detached, carried): (Vec<&CarriedArtifact>, Vec<&CarriedArtifact>) =
+        written.index.artifacts.iter().partition(|artifact| artifact.carried.is_detached());
+    let detached = detached.into_iter().map(|artifact| artifact.name.clone()).collect();
+    let carried = carried.into_iter().map(|artifact| artifact.size).sum();
+    let run = manifest.run().cloned();
+    Ok(Report { path, written, platform, run, product, carried, detached, signed, signature, parity })
 }
 
 /// How hard to pack the runtime, which the launcher unpacks with gzip.
 fn gzip_level(preset: Preset) -> u32 {
     match preset {
         Preset::Fast => 1,
-        Preset::Balanced => 6,
-        Preset::Max => 9,
+        // A fraction of a second, and every bundle carries it.
+        Preset::Balanced | Preset::Max => 9,
     }
 }
 
@@ -149,8 +176,7 @@ fn sign(written: &Written, key: &SecretKey) -> Result<PathBuf> {
 
 /// The file asked for, or the bundle's own name in the folder asked for; never inside the folder that is packed, where
 /// it would be an unexpected file: then beside that folder, where nothing else was asked for.
-fn output_path(folder: &Folder, asked: Option<&Path>, manifest: &Manifest, platform: Platform) -> Result<PathBuf> {
-    let name = format!("{}-{}-{}.run", manifest.name(), manifest.version(), platform.machine());
+fn output_path(folder: &Folder, asked: Option<&Path>, name: String) -> Result<PathBuf> {
     let path = match asked {
         None => PathBuf::from(name),
         Some(path) if path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/") => path.join(name),

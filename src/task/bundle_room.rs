@@ -28,7 +28,7 @@ pub(super) fn check(
     progress: &dyn Progress,
 ) -> Result<()> {
     let mut sizes = Vec::new();
-    for artifact in &contents.artifacts {
+    for artifact in contents.artifacts.iter().filter(|artifact| !artifact.carried.is_detached()) {
         let path = folder.path_of(&artifact.name);
         sizes.push((artifact.kind, compressed(&path, artifact.size).doing("read", &path)?));
     }

@@ -9,20 +9,25 @@ use crate::bundle::{self, Bundle, CarriedArtifact, Scope, Wanted};
 use crate::error::Result;
 use crate::progress::Progress;
 
-/// Writes the file `name` of the bundle at `path` to `out`; where `trust` has a key, only after the file was proved.
-/// A note says who signed, before the first byte is written.
+/// Which file.
+#[derive(Debug, Clone, Copy)]
+pub struct CatOptions<'a> {
+    /// The bundle.
+    pub bundle: &'a Path,
+    /// The file's name in it.
+    pub name: &'a str,
+    /// As it is, or without what is around it.
+    pub wanted: Wanted,
+}
+
+/// Writes the file to `out`; where `trust` has a key, only after the file was proved. A note says who signed, before the
+/// first byte is written.
 ///
 /// # Errors
 /// The bundle is damaged, has no such file, or the file is not what was signed; or `out` takes no more. What was written
 /// before is then not the whole file.
-pub fn run(
-    path: &Path,
-    name: &str,
-    wanted: Wanted,
-    trust: &Trust,
-    out: &mut dyn Write,
-    progress: &dyn Progress,
-) -> Result<()> {
+pub fn run(options: CatOptions<'_>, trust: &Trust, out: &mut dyn Write, progress: &dyn Progress) -> Result<()> {
+    let CatOptions { bundle: path, name, wanted } = options;
     let bundle = Bundle::open(path)?;
     let is_wanted = |artifact: &CarriedArtifact| artifact.name.as_str() == name;
     let (access, signed) = trust.access(&bundle, Scope::Artifacts(&is_wanted), progress)?;

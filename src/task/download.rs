@@ -16,14 +16,15 @@ use super::signed::Signed;
 use super::trust::Trust;
 use super::trusted_manifest::TrustedManifest;
 use super::upgrade::check_upgrade;
+use crate::bundle::Runtime;
 use crate::cache::Cache;
 use crate::error::{IoContext, Result};
 use crate::fetch::{self, Fetcher, Outcome};
-use crate::manifest::{Artifact, Manifest, SIGNATURE_NAME};
+use crate::manifest::{Artifact, Kind, Manifest, Pinned, SIGNATURE_NAME};
 use crate::platform::Platform;
 use crate::progress::Progress;
-use crate::release::{Folder, LockedFolder};
-use crate::signature;
+use crate::release::{Folder, LockedFolder, SITE_PROGRAM, SITE_PROGRAM_SUM};
+use crate::signature::{self, PublicKey};
 
 /// What to download, and where to.
 #[derive(Debug, Clone)]
@@ -60,6 +61,8 @@ pub struct Report {
     pub platform: Platform,
     /// Who signed the manifest.
     pub signed: Signed,
+    /// Whether the program for the site lies beside the artifacts.
+    pub has_program: bool,
     /// What became of each artifact, in the manifest's order.
     pub artifacts: Vec<Outcome>,
 }
@@ -101,6 +104,7 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
         }
         (signature, _) => signature,
     };
+    let old_text = old.as_ref().map(|old| old.text().to_owned());
     progress.phase("fetching");
     let artifacts = fetcher.download(&selection, &trusted.base, &folder, progress)?;
     if let Some(old) = old {
@@ -108,9 +112,39 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
             progress.note(&format!("removed {name}: version {} does not have it", manifest.version()));
         }
     }
+    let has_program = bring_site_program(&folder, &selection, platform, progress)?;
     folder.write_platform(platform)?;
+    let publisher = options.trust.key.as_ref().map(PublicKey::file_text).or_else(|| {
+        let kept = old_text.as_deref() == Some(manifest.text());
+        folder.publisher().filter(|_| kept).and_then(|key| PublicKey::from_base64(&key)).map(|key| key.file_text())
+    });
+    folder.write_publisher(publisher.as_deref())?;
     folder.write_manifest(manifest, signature.as_deref())?;
-    Ok(Report { folder, manifest: trusted.manifest, platform, signed: trusted.signed, artifacts })
+    Ok(Report { has_program, folder, manifest: trusted.manifest, platform, signed: trusted.signed, artifacts })
+}
+
+/// Puts `pack-site` beside the files of a product that it installs on site. Returns whether it lies there.
+fn bring_site_program(
+    folder: &LockedFolder,
+    selection: &[Pinned<'_>],
+    platform: Platform,
+    progress: &dyn Progress,
+) -> Result<bool> {
+    let is_taken = |pinned: &Pinned<'_>| [SITE_PROGRAM, SITE_PROGRAM_SUM].contains(&pinned.name().as_str());
+    let is_product = selection.iter().any(|pinned| pinned.artifact.kind == Kind::Product);
+    if !is_product || selection.iter().any(is_taken) {
+        return Ok(false);
+    }
+    match Runtime::find(platform) {
+        Ok(program) => folder.write_site_program(program.bytes()).map(|()| true),
+        Err(error) => {
+            progress.note(&format!(
+                "{SITE_PROGRAM} is not put beside the files, so they install themselves from a bundle only: {}",
+                error.title()
+            ));
+            Ok(false)
+        }
+    }
 }
 
 /// The signature in the folder, if a file there is one.

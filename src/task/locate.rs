@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, IoContext, Result};
+use crate::language::tr;
 use crate::manifest::{FILE_NAME, Manifest};
 use crate::platform::Platform;
 use crate::release::{Folder, read_manifest_text};
@@ -11,8 +12,8 @@ use crate::release::{Folder, read_manifest_text};
 /// The platform asked for, else this host's.
 pub fn platform(asked: Option<Platform>) -> Result<Platform> {
     asked.or_else(Platform::host).ok_or_else(|| {
-        Error::usage("pack does not know the platform of this machine")
-            .hint("say for which platform: --platform linux/amd64")
+        Error::usage(tr!("pack does not know the platform of this machine"))
+            .hint(tr!("say for which platform: --platform linux/amd64"))
     })
 }
 
@@ -28,9 +29,9 @@ pub fn folder(asked: Option<&Path>) -> Result<Folder> {
         return if asked.is_dir() {
             Ok(Folder::at(asked))
         } else {
-            Err(Error::failed("there is no such folder")
+            Err(Error::failed(tr!("there is no such folder"))
                 .fact("path", asked.display())
-                .hint("name the folder that 'pack download' made, or run: pack download"))
+                .hint(tr!("name the folder that 'pack download' made, or run: pack download")))
         };
     }
     let here = Path::new(FILE_NAME);
@@ -42,12 +43,12 @@ pub fn folder(asked: Option<&Path>) -> Result<Folder> {
     let found = portable_folders()?;
     match found.as_slice() {
         [one] => Ok(Folder::at(one)),
-        [] => Err(Error::failed("there is no folder to work on")
+        [] => Err(Error::failed(tr!("there is no folder to work on"))
             .fact("expected", "./NAME-portable")
-            .hint("make it with 'pack download', or name another folder")),
-        several => Err(Error::usage("there are several folders here")
+            .hint(tr!("make it with 'pack download', or name another folder"))),
+        several => Err(Error::usage(tr!("there are several folders here"))
             .fact("found", several.iter().map(|path| path.to_string_lossy()).collect::<Vec<_>>().join(", "))
-            .hint("name the one that is meant")),
+            .hint(tr!("name the one that is meant"))),
     }
 }
 

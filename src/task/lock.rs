@@ -5,6 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use semver::Version;
 use url::Url;
 
 use super::manifest_url::{is_meant_as_url, manifest_url};
@@ -13,8 +14,9 @@ use super::signed::Signed;
 use super::trust::Trust;
 use crate::digest::Descriptor;
 use crate::error::{Error, IoContext, Result};
-use crate::fetch::{self, Fetcher};
-use crate::manifest::edit::with_pins;
+use crate::fetch::{self, FetchedPin, Fetcher, ResolvedTag};
+use crate::manifest::edit::{with_pins, with_tags, with_version};
+use crate::manifest::registry_ref::RegistryRef;
 use crate::manifest::{Artifact, ArtifactId, FILE_NAME, Manifest};
 use crate::path::shell_word;
 use crate::progress::{Progress, Silent};
@@ -22,22 +24,54 @@ use crate::release::{pin_again, read_manifest_text};
 use crate::signature::{EXTENSION, PublicKey};
 use crate::staged_file::StagedFile;
 
+/// What of that which is pinned already is fetched too, and pinned to what it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Update {
+    /// Nothing.
+    No,
+    /// The artifacts of these names, on every platform.
+    Only(Vec<String>),
+    /// Everything.
+    All,
+}
+
 /// What to pin.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The manifest's file.
     pub manifest: PathBuf,
-    /// Whether what is pinned already is fetched too, and pinned to what it is now.
-    pub update: bool,
+    /// What is pinned again.
+    pub update: Update,
+    /// The version to write into the manifest. What has another URL with it is pinned again.
+    pub set_version: Option<Version>,
     /// How to fetch.
     pub network: fetch::Options,
     /// The publisher's key: a signature beside the manifest must be this one's.
     pub trust: Trust,
 }
 
+impl Options {
+    /// The options of the same command, as they are typed.
+    fn words(&self) -> String {
+        let mut words = match &self.update {
+            Update::No => String::new(),
+            Update::Only(names) => {
+                names.iter().map(|name| format!(" --update={}", shell_word(Path::new(name)))).collect()
+            }
+            Update::All => " --update".to_owned(),
+        };
+        if let Some(version) = &self.set_version {
+            words.push_str(&format!(" --set-version {version}"));
+        }
+        words
+    }
+}
+
 /// What was pinned.
 #[derive(Debug)]
 pub struct Report {
+    /// The manifest's version.
+    pub version: Version,
     /// Whether the file has changed.
     pub changed: bool,
     /// The artifacts that were fetched, in the manifest's order.
@@ -51,12 +85,36 @@ pub struct NewPin {
     pub id: ArtifactId,
     /// Its size and digest.
     pub descriptor: Descriptor,
+    /// What its tags in registries stand for.
+    pub tags: Vec<ResolvedTag>,
 }
 
-/// Fetches what is not pinned, and writes its size and digest into the manifest. Nothing else in the file changes.
+impl Update {
+    fn names(&self, artifact: &Artifact) -> bool {
+        match self {
+            Update::No => false,
+            Update::Only(names) => names.iter().any(|name| name == artifact.id.name.as_str()),
+            Update::All => true,
+        }
+    }
+
+    /// Checks that every name is an artifact's.
+    fn check(&self, manifest: &Manifest, shown: &Path) -> Result<()> {
+        let Update::Only(names) = self else { return Ok(()) };
+        let is_known = |name: &&String| manifest.artifacts().iter().any(|artifact| artifact.id.name.as_str() == **name);
+        let Some(unknown) = names.iter().find(|name| !is_known(name)) else { return Ok(()) };
+        Err(Error::usage(format_args!("the manifest has no artifact '{unknown}'"))
+            .fact("manifest", shown.display())
+            .hint(format_args!("its names: pack download --list {}", shell_word(shown))))
+    }
+}
+
+/// Fetches what is not pinned, and writes its size and digest into the manifest. Nothing else in the file changes, but for
+/// the version, where one is to be set.
 ///
 /// # Errors
-/// The manifest is not valid, has changed meanwhile, or an artifact cannot be had; those that could are pinned.
+/// The manifest is not valid, has no artifact of a name, has changed meanwhile, or an artifact cannot be had; those that
+/// could are pinned, unless there is to be another version: then nothing is written.
 pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
     if let Some(text) = options.manifest.to_str().filter(|text| is_meant_as_url(text)) {
         let pin = Url::parse(text).map_or_else(|_| format!("pack lock {FILE_NAME}"), |url| pin_again(&url));
@@ -66,15 +124,36 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
     // The file itself, not a link to it, is what gets new content.
     let path = options.manifest.canonicalize().doing("find the manifest", &options.manifest)?;
     let text = read_manifest_text(&path).doing("read the manifest", &path)?;
-    let manifest = Manifest::parse(text, &options.manifest.display().to_string())?;
-    let open: Vec<Artifact> = manifest
-        .artifacts()
-        .iter()
-        .filter(|artifact| options.update || artifact.pin.is_none_or(|pin| pin.size.is_none()))
+    let origin = options.manifest.display().to_string();
+    let before = Manifest::parse(text, &origin)?;
+    options.update.check(&before, &options.manifest)?;
+    let manifest = match &options.set_version {
+        Some(version) => Manifest::parse(with_version(&before, version)?, &origin)?,
+        None => before.clone(),
+    };
+    // The same artifacts in the same order: only the version is another.
+    let both = manifest.artifacts().iter().zip(before.artifacts());
+    let open: Vec<Artifact> = both
+        .clone()
+        .map(|(artifact, old)| (artifact, options.update.names(artifact) || artifact.urls != old.urls))
+        .filter(|(artifact, is_updated)| *is_updated || is_open(artifact))
         // To update is to fetch as if there was no pin.
-        .map(|artifact| Artifact { pin: artifact.pin.filter(|_| !options.update), ..artifact.clone() })
+        .map(|(artifact, is_updated)| if is_updated { without_pins(artifact) } else { artifact.clone() })
         .collect();
-    check_unsigned(options, &path, &manifest, !open.is_empty())?;
+    let is_another = manifest.version() != before.version();
+    check_unsigned(options, &path, &before, !open.is_empty() || is_another)?;
+    if is_another {
+        let old = before.version().to_string();
+        let stays = |(artifact, old_artifact): &(&Artifact, &Artifact)| {
+            artifact.urls == old_artifact.urls && artifact.urls.iter().any(|url| url.contains(&old))
+        };
+        for (artifact, _) in both.filter(stays) {
+            progress.note(&format!(
+                "{}: its URL has {old} in it and stays as it is; with ${{version}} in that place it would follow",
+                artifact.id
+            ));
+        }
+    }
     let (pins, failure) = if open.is_empty() {
         (Vec::new(), None)
     } else {
@@ -82,14 +161,29 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
         progress.phase("pinning");
         Fetcher::new(options.network.clone())?.pin(&open, &base, progress)
     };
-    let text = with_pins(&manifest, &pins)?;
-    let changed = text != manifest.text();
+    let of_pin = |pin: &FetchedPin| {
+        pin.tags.iter().map(|tag| (pin.id.clone(), tag.reference.clone(), tag.manifest)).collect::<Vec<_>>()
+    };
+    let tags: Vec<_> = pins.iter().flat_map(of_pin).collect();
+    let text = with_tags(&manifest, &tags)?;
+    let resolved = Manifest::parse(text, &options.manifest.display().to_string())?;
+    let descriptors: Vec<_> = pins.iter().map(|pin| (pin.id.clone(), pin.descriptor)).collect();
+    let text = with_pins(&resolved, &descriptors)?;
+    let failure = match failure {
+        // A pin of the old version beside a URL of the new one would be wrong.
+        Some(error) if is_another => {
+            return Err(error.fact("manifest", format_args!("{}: nothing was written", options.manifest.display())));
+        }
+        other => other,
+    };
+    let changed = text != before.text();
     if changed {
-        replace(&path, manifest.text(), &text)?;
+        replace(&path, before.text(), &text)?;
     }
-    let pinned: Vec<NewPin> = pins.into_iter().map(|(id, descriptor)| NewPin { id, descriptor }).collect();
+    let pinned: Vec<NewPin> =
+        pins.into_iter().map(|pin| NewPin { id: pin.id, descriptor: pin.descriptor, tags: pin.tags }).collect();
     match failure {
-        None => Ok(Report { changed, pinned }),
+        None => Ok(Report { version: manifest.version().clone(), changed, pinned }),
         Some(error) if pinned.is_empty() => Err(error),
         // What was pinned is right whatever became of the others, and stays.
         Some(error) => {
@@ -97,6 +191,17 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
             Err(error.fact("pinned all the same", ids.join(", ")))
         }
     }
+}
+
+/// Whether something of the artifact is not pinned: its size, its digest, or a tag in a registry.
+pub(super) fn is_open(artifact: &Artifact) -> bool {
+    artifact.pin.is_none_or(|pin| pin.size.is_none()) || artifact.registry_refs().any(|reference| reference.is_open())
+}
+
+/// The artifact as if nobody had pinned it: its tags are resolved again.
+pub(super) fn without_pins(artifact: &Artifact) -> Artifact {
+    let unpinned = |url: &String| RegistryRef::parse(url).map_or_else(|_| url.clone(), |it| it.unpinned().to_string());
+    Artifact { pin: None, urls: artifact.urls.iter().map(unpinned).collect(), ..artifact.clone() }
 }
 
 /// Checks that no signature lies beside the manifest that is not of it, or would not be once it is pinned.
@@ -114,8 +219,8 @@ fn check_unsigned(options: &Options, path: &Path, manifest: &Manifest, changes: 
     let again = sign_again(shown, key.as_deref().or(claimed.key_id()));
     // What is not pinned cannot be signed: then pinning comes first, and before that the old signature goes.
     let hint = if changes {
-        let update = if options.update { " --update" } else { "" };
-        format!("rm {} && pack lock{update} {} && {again}", shell_word(signature), shell_word(shown))
+        let again_so = options.words();
+        format!("rm {} && pack lock{again_so} {} && {again}", shell_word(signature), shell_word(shown))
     } else {
         again
     };

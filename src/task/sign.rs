@@ -1,12 +1,12 @@
 //! Signing: a publisher's signature beside a manifest.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::signed::Signed;
 use crate::error::{Error, IoContext, Result};
 use crate::manifest::Manifest;
 use crate::path::shell_word;
+use crate::release::read_manifest_text;
 use crate::signature::{EXTENSION, SecretKey};
 use crate::staged_file::StagedFile;
 
@@ -24,7 +24,7 @@ pub struct Report {
 /// # Errors
 /// The manifest is not valid or does not pin everything, there is no key, or the disk refuses.
 pub fn run(path: &Path, key: impl FnOnce() -> Result<SecretKey>) -> Result<Report> {
-    let text = fs::read_to_string(path).doing("read the manifest", path)?;
+    let text = read_manifest_text(path).doing("read the manifest", path)?;
     let manifest = Manifest::parse(text, &path.display().to_string())?;
     if let Some(unpinned) = manifest.artifacts().iter().find(|artifact| artifact.pin.is_none()) {
         return Err(Error::failed("only a manifest that pins everything is worth a signature")

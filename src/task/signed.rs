@@ -5,6 +5,7 @@ use std::fmt;
 use super::sign_again::sign_again;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
+use crate::language::tr;
 use crate::manifest::{Manifest, ProductName};
 use crate::signature::SignatureClaim;
 
@@ -13,6 +14,8 @@ use crate::signature::SignatureClaim;
 pub enum Signed {
     /// There is no signature.
     No,
+    /// What lies in a signature's place is none: damaged, cut short or something else.
+    Unreadable,
     /// There is one, and no key to check it with: it proves nothing.
     NotChecked(SignatureClaim),
     /// The key with this ID signed it.
@@ -29,6 +32,7 @@ impl Signed {
     pub fn as_str(&self) -> &'static str {
         match self {
             Signed::No => "none",
+            Signed::Unreadable => "unreadable",
             Signed::NotChecked(_) => "notChecked",
             Signed::By { .. } => "verified",
         }
@@ -37,7 +41,7 @@ impl Signed {
     /// The ID of the key that signed, or that the signature names.
     pub fn key_id(&self) -> Option<&str> {
         match self {
-            Signed::No => None,
+            Signed::No | Signed::Unreadable => None,
             Signed::NotChecked(claim) => Some(&claim.key_id),
             Signed::By { key_id, .. } => Some(key_id),
         }
@@ -66,15 +70,20 @@ impl Signed {
     /// Checks that the signature beside the manifest file `path`, which `manifest` was read from, can be of it.
     ///
     /// # Errors
-    /// It is of another product or version.
+    /// It is of another product or version, or is no signature.
     pub fn check_fits(&self, manifest: &Manifest, path: &std::path::Path) -> Result<()> {
+        if *self == Signed::Unreadable {
+            return Err(Error::integrity(tr!("what lies beside the manifest as its signature is none"))
+                .fact("manifest", path.display())
+                .hint(tr!("to sign it again: {}", sign_again(path, None))));
+        }
         match self.of_another(manifest) {
             None => Ok(()),
-            Some(other) => Err(Error::integrity("the signature beside the manifest is not of this manifest")
+            Some(other) => Err(Error::integrity(tr!("the signature beside the manifest is not of this manifest"))
                 .fact("manifest", path.display())
                 .fact("signed", other)
                 .fact("manifest is", Self::comment_for(manifest))
-                .hint(format_args!("to sign it again: {}", sign_again(path, self.key_id())))),
+                .hint(tr!("to sign it again: {}", sign_again(path, self.key_id())))),
         }
     }
 }
@@ -82,10 +91,13 @@ impl Signed {
 impl fmt::Display for Signed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Signed::No => f.write_str("not signed"),
-            Signed::NotChecked(_) => f.write_str("signed, NOT checked: no key"),
-            Signed::By { key_id, key_file: None } => write!(f, "signed by {key_id}"),
-            Signed::By { key_id, key_file: Some(file) } => write!(f, "signed by {key_id} ({file})"),
+            Signed::No => f.write_str(&tr!("not signed")),
+            Signed::Unreadable => f.write_str(&tr!("not signed: what lies in the signature's place is none")),
+            Signed::NotChecked(_) => f.write_str(&tr!("signed, NOT checked: no key")),
+            Signed::By { key_id, key_file: None } => f.write_str(&tr!("signed by {key_id}", key_id)),
+            Signed::By { key_id, key_file: Some(file) } => {
+                f.write_str(&tr!("signed by {key_id} ({file})", key_id, file))
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ use super::sign_again::sign_again;
 use super::signed::Signed;
 use crate::bundle::{Bundle, BundleAccess, Scope};
 use crate::error::{Error, Result};
+use crate::language::tr;
 use crate::manifest::{FILE_NAME, Manifest};
 use crate::progress::Progress;
 use crate::release::Folder;
@@ -47,7 +48,7 @@ impl Trust {
         let read = || -> io::Result<String> {
             let file = small_file::open(&beside)?;
             if !file.metadata()?.is_file() {
-                return Err(io::Error::other("it is not a regular file"));
+                return Err(io::Error::other(tr!("it is not a regular file")));
             }
             let mut bytes = Vec::new();
             file.take(LIMIT).read_to_end(&mut bytes)?;
@@ -58,7 +59,7 @@ impl Trust {
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => None,
             // Without a key nothing depends on it, but it is not absent.
             Err(error) if self.key.is_none() => {
-                progress.note(&format!("the signature {} cannot be read: {error}", beside.display()));
+                progress.note(&tr!("the signature {} cannot be read: {error}", beside.display(), error));
                 None
             }
             Err(error) => return Err(Error::io("read the signature", &beside, error)),
@@ -67,7 +68,7 @@ impl Trust {
             self.check_signature(manifest.text().as_bytes(), signature.as_deref(), &path.display().to_string());
         let signed = signed.map_err(|error| {
             let again = sign_again(path, self.key.as_ref().map(PublicKey::id).as_deref());
-            error.hint(format_args!("get both again from the publisher, who signs it again with: {again}"))
+            error.hint(tr!("get both again from the publisher, who signs it again with: {again}", again))
         })?;
         self.check_expiry(manifest, progress)?;
         Ok(signed)
@@ -116,7 +117,8 @@ impl Trust {
     /// A key is given and the signature is missing or wrong.
     pub fn check_signature(&self, content: &[u8], signature: Option<&str>, what: &str) -> Result<Signed> {
         match (&self.key, signature) {
-            (None, signature) => Ok(signature.and_then(SignatureClaim::read).map_or(Signed::No, Signed::NotChecked)),
+            (None, None) => Ok(Signed::No),
+            (None, Some(text)) => Ok(SignatureClaim::read(text).map_or(Signed::Unreadable, Signed::NotChecked)),
             (Some(key), None) => Err(key.unsigned(what)),
             (Some(key), Some(signature)) => {
                 key.verify(content, signature, what)?;
@@ -137,12 +139,12 @@ impl Trust {
     pub fn check_expiry(&self, manifest: &Manifest, progress: &dyn Progress) -> Result<()> {
         let Some(expires) = manifest.expires().filter(|expires| *expires < Timestamp::now()) else { return Ok(()) };
         if self.strict {
-            return Err(Error::integrity("the manifest has expired")
+            return Err(Error::integrity(tr!("the manifest has expired"))
                 .fact("version", manifest.version())
                 .fact("expired", expires)
-                .hint("ask the publisher for a newer one: a cache or mirror may be holding it back"));
+                .hint(tr!("ask the publisher for a newer one: a cache or mirror may be holding it back")));
         }
-        progress.note(&format!("the manifest of {} {} expired at {expires}", manifest.name(), manifest.version()));
+        progress.note(&tr!("the manifest of {} {} expired at {expires}", manifest.name(), manifest.version(), expires));
         Ok(())
     }
 }

@@ -9,6 +9,7 @@ use super::signed::Signed;
 use super::trust::Trust;
 use crate::error::{Class, Error, Result};
 use crate::fetch::{CacheBypass, Document, DocumentRequest, Fetcher, Lookup};
+use crate::language::tr;
 use crate::manifest::{Limits, Manifest};
 use crate::progress::Progress;
 use crate::signature::{EXTENSION, LIMIT, is_signature};
@@ -85,7 +86,7 @@ impl Fetching<'_> {
             Err(refused) if refused.perhaps_stale && had.manifest.source.is_remote() => refused,
             Err(refused) => return Err(refused.error),
         };
-        self.note(&format!("{}: asking again, under URLs that no cache knows", refused.error.title()));
+        self.note(&tr!("{}: asking again, under URLs that no cache knows", refused.error.title()));
         if let Ok(again) = self.ask(CacheBypass::UniqueUrl)
             && let Ok(judged) = self.judge(&again)
         {
@@ -110,7 +111,7 @@ impl Fetching<'_> {
             // Without a key nothing depends on it; it only travels along.
             (Ok(found), None) => found.filter(|(text, _)| is_signature(text)),
             (Err(error), None) => {
-                self.note(&format!("nobody can say whether it is signed: {}", error.title()));
+                self.note(&tr!("nobody can say whether it is signed: {}", error.title()));
                 None
             }
         };
@@ -163,7 +164,7 @@ impl Fetching<'_> {
         (self.accept)(&manifest)?;
         self.trust.check_expiry(&manifest, self.progress)?;
         if let Some(other) = signed.of_another(&manifest) {
-            self.note(&format!("the signature beside it is of {other}, not of {}", Signed::comment_for(&manifest)));
+            self.note(&tr!("the signature beside it is of {other}, not of {}", Signed::comment_for(&manifest), other));
         }
         Ok((manifest, signed))
     }

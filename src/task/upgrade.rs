@@ -1,6 +1,7 @@
 //! Whether a manifest may take the place of the one in a folder.
 
 use crate::error::Result;
+use crate::language::tr;
 use crate::manifest::{FILE_NAME, Manifest, upgrade};
 use crate::path::shell_word;
 use crate::release::Folder;
@@ -13,7 +14,7 @@ use crate::release::Folder;
 pub fn check_upgrade(folder: &Folder, new: &Manifest, allow_downgrade: bool) -> Result<Option<Manifest>> {
     let old = folder.manifest().map_err(|error| {
         let path = folder.root().join(FILE_NAME);
-        error.fact("folder", folder.root().display()).hint(format_args!(
+        error.fact("folder", folder.root().display()).hint(tr!(
             "what the folder holds cannot be determined: remove {} and run the same command again; artifacts that are \
              right stay and are not fetched again",
             shell_word(&path)

@@ -9,11 +9,12 @@ use super::trust::Trust;
 use super::verify_signature::verify_signature;
 use crate::bundle::{self, Bundle, BundlePart, Damage};
 use crate::error::{IoContext, Result};
+use crate::language::tr;
 use crate::manifest::{FILE_NAME, Manifest};
 use crate::path::shell_word;
 use crate::platform::Platform;
 use crate::progress::Progress;
-use crate::release::{self, Folder, Row, State, read_manifest_text};
+use crate::release::{self, Folder, Row, SITE_PROGRAM, SITE_PROGRAM_SUM, State, read_manifest_text};
 
 /// How a folder stands.
 #[derive(Debug)]
@@ -66,7 +67,7 @@ pub fn folder(options: &FolderOptions, progress: &dyn Progress) -> Result<Folder
             let signed = trust.check_file(path, &manifest, progress)?;
             if !folder.root().join(FILE_NAME).exists() {
                 let own = shell_word(&folder.root().join(FILE_NAME));
-                progress.note(&format!("to bundle this folder, it needs its manifest: cp {} {own}", shell_word(path)));
+                progress.note(&tr!("to bundle this folder, it needs its manifest: cp {} {own}", shell_word(path), own));
             }
             (manifest, signed)
         }
@@ -78,7 +79,11 @@ pub fn folder(options: &FolderOptions, progress: &dyn Progress) -> Result<Folder
     };
     let platform = locate::platform_of(folder, options.platform)?;
     progress.phase("verifying");
-    let files = release::verify(folder, &manifest.select(platform)?, progress)?;
+    let selection = manifest.select(platform)?;
+    let mut files = release::verify(folder, &selection, progress)?;
+    if !selection.iter().any(|pinned| [SITE_PROGRAM, SITE_PROGRAM_SUM].contains(&pinned.name().as_str())) {
+        files.extend(folder.row_of_site_program());
+    }
     Ok(FolderReport { manifest, signed, platform, files })
 }
 
@@ -87,13 +92,20 @@ pub fn folder(options: &FolderOptions, progress: &dyn Progress) -> Result<Folder
 pub struct BundleReport {
     /// The bundle.
     pub bundle: Bundle,
-    /// Who signed it, or its manifest; `None` where it is damaged, for then that was not looked at.
+    /// Who signed it, or its manifest; `None` where something is wrong, for then that was not looked at.
     pub signed: Option<Signed>,
     /// What of it is damaged; empty when nothing is.
     pub damage: Vec<Damage>,
+    /// The files that it takes from its folder, and how they stand.
+    pub beside: Vec<Row>,
 }
 
 impl BundleReport {
+    /// Whether nothing is damaged, and what it takes from its folder is there.
+    pub fn is_good(&self) -> bool {
+        self.damage.is_empty() && self.beside.iter().all(|row| row.state == State::Ok)
+    }
+
     /// Whether the artifact of that name is whole.
     pub fn is_whole(&self, name: &str) -> bool {
         !self.damage.iter().any(|damage| damage.files.iter().any(|file| file == name))
@@ -105,7 +117,7 @@ impl BundleReport {
     }
 }
 
-/// Checks every byte of a bundle, and, where nothing is damaged, whose it is.
+/// Checks every byte of a bundle and of what it takes from its folder, and, where nothing is wrong, whose it is.
 ///
 /// # Errors
 /// The file is not a bundle, its index is damaged, or it is not the publisher's. Other damage is in the report.
@@ -113,6 +125,10 @@ pub fn bundle(path: &Path, trust: &Trust, progress: &dyn Progress) -> Result<Bun
     let bundle = Bundle::open(path)?;
     progress.phase("verifying");
     let damage = bundle::verify(&bundle, progress)?;
-    let signed = damage.is_empty().then(|| verify_signature(trust, &bundle, progress)).transpose()?;
-    Ok(BundleReport { bundle, signed, damage })
+    let beside = bundle.check_beside(&bundle.detached(), progress)?;
+    let mut report = BundleReport { bundle, signed: None, damage, beside };
+    if report.is_good() {
+        report.signed = Some(verify_signature(trust, &report.bundle, progress)?);
+    }
+    Ok(report)
 }

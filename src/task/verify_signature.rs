@@ -2,6 +2,8 @@
 
 use super::signed::Signed;
 use super::trust::Trust;
+use crate::language::tr;
+
 use crate::bundle::{Authenticity, Bundle, Scope};
 use crate::error::Result;
 use crate::progress::Progress;
@@ -16,9 +18,11 @@ pub fn verify_signature(trust: &Trust, bundle: &Bundle, progress: &dyn Progress)
     let (access, signed) = trust.access(bundle, Scope::Everything, progress)?;
     if access.authenticity() == Authenticity::Content {
         let name = bundle.path().file_name().unwrap_or_default().display();
-        progress.note(&format!(
+        progress.note(&tr!(
             "the manifest's signature covers the content, not launcher and runtime: do not run this file on a \
-             stranger's word; take the content out with a pack of your own, or ask for {name}.sha256.{EXTENSION}",
+             stranger's word; take the content out with a pack of your own, or ask for {}.sha256.{}",
+            name,
+            EXTENSION
         ));
     }
     Ok(signed)

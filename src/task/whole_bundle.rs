@@ -2,6 +2,7 @@
 
 use crate::bundle::{self, Bundle, compare_bundle};
 use crate::error::{Error, Result};
+use crate::language::tr;
 use crate::progress::Progress;
 
 /// Checks every byte of a bundle. `undone` says what was not done where it is damaged, such as `run`.
@@ -12,7 +13,7 @@ pub(in crate::task) fn expect_whole(bundle: &Bundle, undone: &str, progress: &dy
     progress.phase("verifying");
     let damage = bundle::verify(bundle, progress)?;
     let Some(first) = damage.first() else { return Ok(()) };
-    Err(Error::integrity(format_args!("the bundle is damaged: nothing was {undone}"))
+    Err(Error::integrity(tr!("the bundle is damaged: nothing was {undone}", undone))
         .fact("path", bundle.path().display())
         .fact("reason", first)
         .fact("damaged parts", damage.len())

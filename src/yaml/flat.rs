@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{read, write};
+use crate::language::tr;
 
 /// `text` with these keys set. A key that is there keeps its place; its comment behind the value goes.
 ///
@@ -25,7 +26,7 @@ pub fn set(text: &str, changes: &[(String, Value)]) -> Result<String, String> {
     expected.extend(changes.iter().cloned());
     match read_flat(&after) {
         Ok(found) if found == expected => Ok(after),
-        _ => Err("a value in it takes several lines".to_owned()),
+        _ => Err(tr!("a value in it takes several lines")),
     }
 }
 
@@ -37,7 +38,7 @@ pub fn read_flat(text: &str) -> Result<Map<String, Value>, String> {
     match read::<Value>(text)? {
         Value::Null => Ok(Map::new()),
         Value::Object(map) => Ok(map),
-        _ => Err("it is no map of keys and values".to_owned()),
+        _ => Err(tr!("it is no map of keys and values")),
     }
 }
 

@@ -145,6 +145,18 @@ fn the_command_that_downloads_again_names_where_the_folder_came_from() {
 }
 
 #[test]
+fn where_a_folder_came_from_may_be_as_long_as_the_limit() {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    fs::create_dir(place.path().join(".pack")).expect("a folder");
+    for (length, is_known) in [(16 << 10, true), ((16 << 10) + 1, false)] {
+        let mut url = b"https://host.example/".to_vec();
+        url.resize(length, b'x');
+        fs::write(place.path().join(".pack/origin"), &url).expect("written");
+        assert_eq!(Folder::at(place.path()).origin().is_some(), is_known, "{length} bytes");
+    }
+}
+
+#[test]
 fn a_signature_that_cannot_be_removed_keeps_the_new_manifest_away() {
     let place = tempfile::tempdir().expect("a temporary folder");
     let folder = Folder::at(place.path()).lock().expect("locked");

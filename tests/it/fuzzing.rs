@@ -1,10 +1,14 @@
 //! Every fuzz target over its corpus, and over what is near to that. `fuzz/README.md` tells how to look further.
 
 use std::fs;
+use std::io::Write;
 use std::panic;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
-use crate::support::top;
+use crate::support::images::gzip;
+use crate::support::strace::{can_trace, traced};
+use crate::support::{PACK, expect, file, top, write_product};
 
 /// About how many truncations and how many changed bytes are tried of each seed.
 const TRIES: usize = 400;
@@ -58,9 +62,60 @@ fn indexes() {
 
 #[test]
 fn recipes() {
+    // As the programs do it; without, a seed takes gigabytes.
+    pack::image::confine(|| pack::image::confined(PACK));
     holds("recipe", pack::fuzzing::recipe);
     let limits = pack::image::ImageLimits::DEFAULT;
     some_are_accepted("recipe", |seed| pack::image::Recipe::from_bytes(&seed, &limits).is_ok());
+}
+
+/// preflate takes as much memory as corrections ask for: 10 KB of `corrections-that-ask-for-empty-blocks` ask for hundreds of
+/// MiB. So the child that follows them is limited before it does.
+#[test]
+fn what_follows_corrections_is_limited_by_the_size_of_its_task() {
+    if !can_trace() {
+        return;
+    }
+    let (content, corrections) = ([b'x'; 1000], [0; 24]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let trace = folder.path().join("trace");
+    let mut command = Command::new("strace");
+    command.args(["-f", "-e", "trace=prlimit64,write", "-o"]).arg(&trace).arg(PACK).arg("follow-corrections");
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("strace is installed");
+    let mut input = child.stdin.take().expect("a pipe");
+    for part in [&(content.len() as u64).to_le_bytes()[..], &content, &corrections] {
+        input.write_all(part).expect("it reads");
+    }
+    drop(input);
+    child.wait().expect("it ends");
+    let trace = fs::read_to_string(trace).expect("a trace");
+    let space = (64 << 20) + 16 * (content.len() + corrections.len());
+    for (resource, most) in [("RLIMIT_AS", space), ("RLIMIT_CPU", 120), ("RLIMIT_CORE", 0)] {
+        let set = trace.lines().find(|line| line.contains(&format!("{resource}, {{")));
+        let set = set.unwrap_or_else(|| panic!("no {resource} in {trace}"));
+        let value = set.split("rlim_cur=").nth(1).and_then(|rest| rest.split([',', '}']).next()).expect("a value");
+        let bytes = value.split('*').map(|factor| factor.parse::<usize>().expect("a number")).product::<usize>();
+        assert_eq!(bytes, most, "{set}");
+    }
+}
+
+/// The call of it: whatever reads an artifact that is made by a recipe.
+#[test]
+fn a_recipe_is_followed_by_a_child() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text: Vec<u8> = (0..20_000u32).flat_map(|n| format!("line {} of {}\n", n % 700, n / 3).into_bytes()).collect();
+    let packed = gzip(&text, 2);
+    let product = folder.path().join("p");
+    fs::create_dir(&product).expect("a folder");
+    write_product(&product, "1.0.0", &[file("a.tar.gz", "engine", packed.clone())]);
+    expect(0, folder.path(), &["bundle", "p", "-o", "x.run"]);
+    if !can_trace() {
+        return;
+    }
+    let words = [PACK, "cat", "x.run", "a.tar.gz"];
+    let (output, calls) = traced(folder.path(), &words, &["-f", "-e", "trace=execve"], ("LC_ALL", Path::new("C")));
+    assert!(output.stdout == packed, "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(calls.contains("execve(\"/proc/self/exe\", [\"/proc/self/exe\", \"follow-corrections\"]"), "{calls}");
 }
 
 #[test]
@@ -90,14 +145,16 @@ fn every_target_is_tested_here() {
     }
 }
 
-/// The names under `[dependencies]` of the program, and those that the lock file of `fuzz/` gives it.
+/// The names of what the program is built of and with, and those that the lock file of `fuzz/` gives it.
 fn libraries() -> (Vec<String>, Vec<String>) {
     let read = |path: &str| fs::read_to_string(top().join(path)).expect("readable");
     let (program, lock) = (read("Cargo.toml"), read("fuzz/Cargo.lock"));
-    let (_, section) = program.split_once("[dependencies]\n").expect("a section");
-    let section = section.split("\n[").next().unwrap_or_default();
-    let mut asked: Vec<String> =
-        section.lines().filter_map(|line| Some(line.split_once(" = ")?.0.to_owned())).collect();
+    let mut asked = Vec::new();
+    for heading in ["\n[dependencies]\n", "\n[build-dependencies]\n"] {
+        let (_, section) = program.split_once(heading).expect("a section");
+        let section = section.split("\n[").next().unwrap_or_default();
+        asked.extend(section.lines().filter_map(|line| Some(line.split_once(" = ")?.0.to_owned())));
+    }
     let (_, package) = lock.split_once("name = \"pack\"\n").expect("the program in the lock file");
     let package = package.split("]\n").next().unwrap_or_default();
     let mut locked: Vec<String> = package
@@ -105,6 +162,7 @@ fn libraries() -> (Vec<String>, Vec<String>) {
         .filter_map(|line| Some(line.trim().strip_prefix('"')?.split(['"', ' ']).next()?.to_owned()))
         .collect();
     asked.sort();
+    asked.dedup();
     locked.sort();
     (asked, locked)
 }

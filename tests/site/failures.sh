@@ -36,6 +36,7 @@ test_a_first_installation_that_was_killed() {
     killed deploying sh "$(bundle 1.0.0)" install --install-dir "$INSTALL" --set "port=$PORT"
     site recover
     [[ -z $(docker ps -q) && ! -e $STATE/journal.json ]] || fail 'something still runs'
+    [[ ! -e $INSTALL/docker-stack.yaml ]] || fail 'a stack file is left'
     install 1.0.0
     for ((i = 1; i <= 20; i++)); do sign "entry $i"; done
     whole 1.0.0 20

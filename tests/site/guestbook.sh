@@ -28,8 +28,8 @@ publish() {
     "$PACK" bundle --quiet --compression fast -o "$BUNDLES" "$DIR/$1"
 }
 
-page() { curl -fsS --max-time 5 "http://127.0.0.1:$PORT/$1"; }
-sign() { curl -fsS -o /dev/null --max-time 5 --data "$1" "http://127.0.0.1:$PORT/"; }
+page() { curl -fsS --max-time 20 "http://127.0.0.1:$PORT/$1"; }
+sign() { curl -fsS -o /dev/null --max-time 20 --data "$1" "http://127.0.0.1:$PORT/"; }
 services() { docker service ls --filter label=com.docker.stack.namespace=guestbook --format '{{.Name}} {{.Replicas}}' | sort | paste -s -d ' '; }
 container() { docker ps -q --filter "label=com.docker.swarm.service.name=guestbook_$1" | head -n 1; }
 sql() { docker exec -i "$(container db)" psql -X -q -A -t -v ON_ERROR_STOP=1 -U guestbook guestbook -c "$1"; }
@@ -113,21 +113,8 @@ guest_goes() {
 # The longest time between two that were taken.
 away() { awk 'NR > 1 && $1 - last > most { most = $1 - last } { last = $1 } END { printf "%.1f s", most }' "$T/signed"; }
 
-# killed PHASE COMMAND...: the command, with all that it started, as soon as the journal is in that phase.
-killed() {
-    local pid i
-    setsid "${@:2}" >"$T/killed" 2>&1 </dev/null &
-    pid=$!
-    for ((i = 0; i < 20000; i++)); do
-        ! grep -q "\"$1\"" "$STATE/journal.json" 2>/dev/null || break
-        kill -0 "$pid" 2>/dev/null || break
-        sleep 0.01
-    done
-    kill -KILL -- "-$pid" 2>/dev/null || true
-    ! wait "$pid" || fail "it ended well, without $1"
-    cat "$T/killed"
-    grep -q "\"$1\"" "$STATE/journal.json" || fail "it never was $1"
-}
+# shellcheck source=tests/engine/killed.sh
+source "${BASH_SOURCE[0]%/*}/../engine/killed.sh"
 
 seconds() { # seconds WHAT COMMAND...
     local started=$EPOCHREALTIME

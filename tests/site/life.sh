@@ -44,6 +44,17 @@ test_a_second_install_changes_nothing() {
     whole 1.0.0 "$count"
 }
 
+# A power cut right after the rename would leave empty files under the names of the version.
+test_a_version_is_on_the_disk_before_it_has_its_name() {
+    local new=$STATE/versions/.new name
+    strace -f -qq -y -e trace=fsync,rename -o "$T/trace" /usr/local/bin/pack site install "$(bundle 1.0.0)"
+    sed "/rename(\"${new//\//\\/}\", /q" "$T/trace" >"$T/before"
+    tail -n 1 "$T/before" | grep -q 'rename(' || fail 'it is not renamed'
+    for name in $(cd "$STATE/versions/1.0.0" && find . -printf '%P\n'); do
+        grep -qF "<$new/$name>" "$T/before" || fail "$name has its name before it is on the disk: $(cat "$T/before")"
+    done
+}
+
 test_an_option_stays_until_it_is_set_again() {
     install 1.0.0 --set worker=on
     [[ $(services) == 'guestbook_db 1/1 guestbook_web 1/1 guestbook_worker 1/1' ]] || fail "$(services)"
@@ -86,9 +97,20 @@ test_stop_restart_status_logs() {
     site status --json | python3 -c 'import json, sys; json.load(sys.stdin)'
     site receipt | grep 1.0.0 >/dev/null || fail 'the receipt does not name the version'
     before=$(container db)
+    site restart --dry-run
+    site stop --dry-run
+    site backup --dry-run
+    site uninstall --purge --dry-run
+    refused 1 'no such dump' site restore --dry-run "$T/nothing.sql"
+    [[ $(container db) == "$before" && $(page count) == "$count" ]] || fail 'a dry run changed something'
     site restart
     [[ -n $(container db) && $(container db) != "$before" ]] || fail 'the database was not restarted'
     site logs web | grep 'guestbook 1.0.0' >/dev/null || fail 'no output of web'
+    site logs --json web | python3 -c 'import json, sys
+lines = json.load(sys.stdin)["services"]["web"]
+assert any("guestbook 1.0.0" in line["text"] and line["stream"] in ("stdout", "stderr") for line in lines), lines
+assert [line["time"] for line in lines] == sorted(line["time"] for line in lines) and lines[0]["time"][:2] == "20", lines'
+    refused 2 'no JSON document' site logs --json web --follow
     refused 2 nothing site logs nothing
     site stop
     [[ -z $(services) && -z $(docker ps -q) ]] || fail 'something still runs'

@@ -1,10 +1,14 @@
-"""A small Func: the same places, ports and roles as the product, and real use of MySQL, Redis and MQTT.
+"""A small Func: the same places, ports, roles and states as the product, and real use of MySQL, Redis and MQTT.
 
-    func.py server              answers on 8088: / redirects to /client-app, which tells what it sees
+    func.py server [--mqtt USER:PASSWORD]
+                                answers on 8088. Before its set-up / is the page for it, and a POST to /setup with KEY=VALUE
+                                lines does it: the configuration has them then, and _IS_INSTALLED. Afterwards / redirects
+                                to /client-app, which tells what it sees
     func.py worker QUEUE...     takes tasks from these queues and writes a row for each
     func.py beat                puts a task into every queue, each few seconds
 
-What only the server needs is imported by the server: six of these start at once on an emulated machine.
+Workers and beat wait for the set-up. What only the server needs is imported by the server: six of these start at once
+on an emulated machine.
 """
 
 import json
@@ -34,8 +38,7 @@ def queue_key(number):
 
 class Func:
     def __init__(self, role):
-        with open(CONFIG, encoding="utf-8") as file:
-            self.config = yaml.safe_load(file) or {}
+        self.read()
         self.version = open("version", encoding="utf-8").read().strip()
         self.mqtt = "none"
         level = str(self.config.get("LOG_LEVEL", "INFO"))
@@ -45,6 +48,18 @@ class Func:
             handlers=[logging.FileHandler(LOG), logging.StreamHandler()],
         )
         logging.info("version %s starts", self.version)
+
+    def read(self):
+        with open(CONFIG, encoding="utf-8") as file:
+            self.config = yaml.safe_load(file) or {}
+
+    def is_set_up(self):
+        return self.config.get("_IS_INSTALLED") is True
+
+    def wait_for_set_up(self):
+        while not self.is_set_up():
+            time.sleep(1)
+            self.read()
 
     def mysql(self):
         get = self.config.get
@@ -66,27 +81,23 @@ class Func:
             password=get("REDIS_PASSWORD") or None, socket_connect_timeout=5,
         )
 
-    def connected(self):
-        """Waits for the databases; a fresh MySQL takes its time. Before the set-up page was used there are none."""
-        if not self.config.get("MYSQL_HOST") or not self.config.get("REDIS_HOST"):
-            return False
+    def connect(self):
+        """Waits for the databases; a fresh MySQL takes its time."""
         while True:
             try:
                 self.sql(TABLE)
                 self.redis().ping()
-                return True
+                return
             except (pymysql.Error, redis.RedisError, OSError) as error:
                 logging.warning("databases: %s", error)
                 time.sleep(2)
 
-    def watch_mqtt(self):
-        """The data source that the installer prepared."""
-        if not self.config.get("MQTT_HOST"):
-            return
+    def watch_mqtt(self, user, password):
+        """The data source that the server is told to make: a broker that it reaches as `mqtt`."""
         import paho.mqtt.client as mqtt
 
         client = mqtt.Client()
-        client.username_pw_set(self.config["MQTT_USERNAME"], str(self.config["MQTT_PASSWORD"]))
+        client.username_pw_set(user, password)
 
         def on_connect(_client, _data, _flags, code):
             self.mqtt = "connected" if code == 0 else f"refused ({code})"
@@ -96,28 +107,46 @@ class Func:
         self.mqtt = "not connected"
         while True:
             try:
-                client.connect(self.config["MQTT_HOST"], int(self.config.get("MQTT_PORT", 1883)))
+                client.connect("mqtt", 1883)
                 return client.loop_start()
             except OSError as error:
                 logging.warning("MQTT data source: %s", error)
                 time.sleep(2)
 
 
-def server(func):
+def set_up(func, text):
+    """What the set-up page sends joins what is there."""
+    func.read()
+    for line in text.splitlines():
+        key, _, value = line.partition("=")
+        func.config[key] = yaml.safe_load(value)
+    func.connect()
+    func.config["_IS_INSTALLED"] = True
+    with open(CONFIG, "w", encoding="utf-8") as file:
+        yaml.safe_dump(func.config, file)
+
+
+def server(func, *options):
     from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
     ready = threading.Event()
+    if func.is_set_up():
+        migrate(func)
 
     def prepare():
-        if func.connected():
-            ready.set()
-            func.watch_mqtt()
+        func.wait_for_set_up()
+        func.connect()
+        ready.set()
+        if options[:1] == ("--mqtt",):
+            func.watch_mqtt(*options[1].split(":", 1))
 
     class Handler(BaseHTTPRequestHandler):
         wbufsize = -1  # header and body in one go: a health check hangs up early
 
         def do_GET(self):
-            if self.path == "/":
+            if self.path == "/" and not func.is_set_up():
+                self.answer(200, "<!DOCTYPE html><title>Set up DataFlux Func</title>")
+            elif self.path == "/":
                 self.answer(302, "Found. Redirecting to /client-app", Location="/client-app")
             elif self.path == "/client-app":
                 state = {"version": func.version, "setUp": ready.is_set(), "mqtt": func.mqtt}
@@ -127,6 +156,12 @@ def server(func):
                 self.answer(200, json.dumps(state))
             else:
                 self.answer(404, "not found")
+
+        def do_POST(self):
+            if self.path != "/setup" or func.is_set_up():
+                return self.answer(404, "not found")
+            set_up(func, self.rfile.read(int(self.headers["Content-Length"])).decode())
+            self.answer(200, "done")
 
         def answer(self, code, text, **headers):
             body = text.encode()
@@ -144,9 +179,13 @@ def server(func):
     ThreadingHTTPServer(("", 8088), Handler).serve_forever()
 
 
+def migrate(_func):
+    """This version leaves the database as it is. Tests put another in its place."""
+
+
 def worker(func, queues):
-    if not func.connected():
-        return idle()
+    func.wait_for_set_up()
+    func.connect()
     name, keys = "queues " + " ".join(queues), [queue_key(queue) for queue in queues]
     while True:
         try:
@@ -162,8 +201,8 @@ def worker(func, queues):
 
 
 def beat(func):
-    if not func.connected():
-        return idle()
+    func.wait_for_set_up()
+    func.connect()
     broker = func.redis()
     while True:
         try:
@@ -176,19 +215,13 @@ def beat(func):
         time.sleep(BEAT_SECONDS)
 
 
-def idle():
-    """Until somebody connects the databases on the set-up page and restarts."""
-    while True:
-        time.sleep(60)
-
-
 def main():
     role, *queues = sys.argv[1:]
     # The first process of a container has no default action; without one every stop waits for Docker's patience to end.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     func = Func(role)
     if role == "server":
-        server(func)
+        server(func, *queues)
     elif role == "worker":
         worker(func, queues)
     else:

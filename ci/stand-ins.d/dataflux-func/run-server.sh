@@ -1,2 +1,2 @@
 #!/bin/bash
-exec python3 func.py server
+exec python3 func.py server "$@"

@@ -1,10 +1,9 @@
 //! `pack site status`, `logs`, `doctor` and `receipt`.
 
-use std::process::Command;
-
 use super::*;
 use crate::error::Error;
-use crate::site::lifecycle::Level;
+use crate::language::tr;
+use crate::site::lifecycle::{Level, log_of, pass_on_logs};
 use crate::task::site::{installed::Installed, look};
 
 #[derive(Args)]
@@ -35,17 +34,19 @@ pub(super) fn status(args: &NameArgs, terminal: &Terminal) -> Result<u8> {
         "services": status.services,
     }))?;
     let what = match (state.removed, state.stopped, status.is_up()) {
-        (true, ..) => "uninstalled: only its data is left",
-        (_, true, _) => "stopped: 'pack site restart' starts it",
-        (.., true) => "up",
-        (.., false) => "NOT all up",
+        (true, ..) => tr!("uninstalled: only its data is left"),
+        (_, true, _) => tr!("stopped: 'pack site restart' starts it"),
+        (.., true) => tr!("up"),
+        (.., false) => tr!("NOT all up"),
     };
-    let mut text = format!("{} {}: {what}\n  data      {}\n", status.title, state.current.version, state.install_dir);
+    let mut text = tr!("{} {}: {what}\n  data      {}\n", status.title, state.current.version, state.install_dir, what);
     for service in &status.services {
         text += &format!("  {:<16} {:<6} {}", service.name, service.replicas, service.state);
-        text += &service.since.as_ref().map_or_else(String::new, |since| format!(" since {since}"));
-        text +=
-            &service.last_failure.as_ref().map_or_else(String::new, |failure| format!(" (last failure: {failure})"));
+        text += &service.since.as_ref().map_or_else(String::new, |since| tr!(" since {since}", since));
+        text += &service
+            .last_failure
+            .as_ref()
+            .map_or_else(String::new, |failure| tr!(" (last failure: {failure})", failure));
         text.push('\n');
     }
     terminal.text(&text)?;
@@ -59,30 +60,34 @@ pub(super) fn logs(args: &LogsArgs, terminal: &Terminal) -> Result<u8> {
     let wanted: Vec<&str> = match &args.service {
         Some(service) if names.contains(&service.as_str()) => vec![service],
         Some(service) => {
-            return Err(Error::usage(format_args!("there is no service '{service}'"))
+            return Err(Error::usage(tr!("there is no service '{service}'", service))
                 .fact("there are", names.join(", "))
-                .hint("pack site logs SERVICE"));
+                .hint(tr!("pack site logs SERVICE")));
         }
         None => names,
     };
     if args.follow && wanted.len() > 1 {
-        return Err(Error::usage("one service can be followed")
+        return Err(Error::usage(tr!("one service can be followed"))
             .fact("there are", wanted.join(", "))
-            .hint(format_args!("pack site logs {} -f", wanted[0])));
+            .hint(tr!("pack site logs {} -f", wanted[0])));
+    }
+    if terminal.json() {
+        if args.follow {
+            return Err(Error::usage(tr!("what goes on for ever is no JSON document"))
+                .hint(tr!("pack site logs --json {}", wanted[0])));
+        }
+        let mut services = serde_json::Map::new();
+        for service in wanted {
+            let lines = log_of(&format!("{}_{service}", installed.place.name()), args.tail)?;
+            services.insert(service.to_owned(), json!(lines));
+        }
+        terminal.document(&json!({ "name": installed.place.name(), "services": services }))?;
+        return Ok(0);
     }
     for service in wanted {
         let full = format!("{}_{service}", installed.place.name());
         terminal.text(&format!("== {service}"))?;
-        let tail = args.tail.to_string();
-        let mut command = Command::new("docker");
-        command
-            .args(["service", "logs", "--raw", "--timestamps", "--tail", &tail])
-            .args(args.follow.then_some("--follow"))
-            .arg(&full);
-        let status = command
-            .status()
-            .map_err(|cause| Error::failed("cannot start 'docker'").fact("cause", cause).hint("docker version"))?;
-        if !status.success() {
+        if !pass_on_logs(&full, args.tail, args.follow)? {
             return Ok(1);
         }
     }
@@ -96,10 +101,12 @@ pub(super) fn doctor(args: &NameArgs, terminal: &Terminal) -> Result<u8> {
     terminal.document(&json!({ "up": status.is_up(), "findings": findings, "services": status.services }))?;
     install::show_findings(&findings, terminal)?;
     for service in status.services.iter().filter(|service| !service.ok) {
-        let failure = service.last_failure.as_deref().unwrap_or("no failure is known");
-        terminal.text(&format!(
+        let failure = service.last_failure.as_deref().map_or_else(|| tr!("no failure is known"), str::to_owned);
+        terminal.text(&tr!(
             "  error    {} is {} ({failure})\n           -> pack site logs {0}",
-            service.name, service.state
+            service.name,
+            service.state,
+            failure
         ))?;
     }
     Ok(u8::from(!is_well))
@@ -108,7 +115,7 @@ pub(super) fn doctor(args: &NameArgs, terminal: &Terminal) -> Result<u8> {
 pub(super) fn receipt(args: &NameArgs, terminal: &Terminal) -> Result<u8> {
     let receipt = look::receipt(args.get())?;
     terminal.document(&receipt)?;
-    let mut text = format!(
+    let mut text = tr!(
         "{} {}\n  manifest  {}\n  signature {}\n  committed {} in {} s\n  data      {}\n",
         receipt.name,
         receipt.version,

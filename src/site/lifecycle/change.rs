@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use super::configuration::Configuration;
 use super::deploy::deploy;
 use super::dump;
 use super::gate::pass;
@@ -16,6 +17,7 @@ use super::state::{Previous, State};
 use super::watch::Watch;
 use super::way_back::{Step, back, bring_back, take_back};
 use crate::error::Result;
+use crate::language::tr;
 use crate::stack::Stage;
 
 /// What a change is to end in.
@@ -96,13 +98,13 @@ pub fn recover(place: &Place, watch: Watch<'_>) -> Result<Recovered> {
     let to = Instance::of(journal.to.clone(), place)?;
     let step = Step { from: from.as_ref(), to: &to, place, watch };
     if journal.phase == Phase::Opening {
-        watch.progress.note("a change was broken off after its gate: it goes on");
+        watch.progress.note(&tr!("a change was broken off after its gate: it goes on"));
         match open(&mut journal, step) {
             Ok(()) => return Ok(Recovered::Finished(commit(journal, &to, place, started)?.receipt.version)),
-            Err(error) => watch.progress.note(&format!("the new version does not come up: {error}")),
+            Err(error) => watch.progress.note(&tr!("the new version does not come up: {error}", error)),
         }
     }
-    watch.progress.note("a change was broken off: what ran before comes back");
+    watch.progress.note(&tr!("a change was broken off: what ran before comes back"));
     back(&mut journal, step)?;
     let version = journal.from.as_ref().map(|state| state.current.version.to_string());
     journal.close(place)?;
@@ -124,9 +126,9 @@ fn forward(journal: &mut Journal, step: Step<'_>) -> Result<()> {
             journal.dump = Some(dump::make(from, &place.dumps(), &stem, watch)?);
             watch.check()?;
         } else {
-            watch
-                .progress
-                .note("no dump is made: the database is not the product's own, or the product has no hook for it");
+            watch.progress.note(&tr!(
+                "no dump is made: the database is not the product's own, or the product has no hook for it"
+            ));
         }
     }
     watch.progress.phase("deploying");
@@ -167,6 +169,9 @@ fn commit(journal: Journal, to: &Instance, place: &Place, started: Instant) -> R
     let receipt = Receipt::of(&state, &to.files, &journal.signed, started.elapsed().as_secs())?;
     state.write(place)?;
     receipt.write(place)?;
+    if let Some(configuration) = Configuration::of(to) {
+        configuration.settle()?;
+    }
     journal.close(place)?;
     Ok(Committed { state, receipt })
 }

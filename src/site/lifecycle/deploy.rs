@@ -10,8 +10,11 @@ use serde_json::Value;
 use super::docker::{lines, order};
 use super::instance::Instance;
 use super::observe::observe;
+use super::own_stack;
 use super::place::Place;
+use super::swarm;
 use crate::error::{Error, Result};
+use crate::language::tr;
 use crate::path::shell_word;
 use crate::site::engine;
 use crate::small_file;
@@ -36,7 +39,8 @@ pub(super) struct Deployment {
 /// # Errors
 /// The stack is not valid, an image of it is not on this host, or the engine refuses.
 pub(super) fn deploy(instance: &Instance, stage: Stage, place: &Place) -> Result<Deployment> {
-    let document = instance.render(&template(instance)?, stage)?;
+    let mut document = instance.render(&template(instance)?, stage)?;
+    own_stack::complete(&mut document, instance, &swarm::look()?.node)?;
     let images = images_by_service(&document);
     check_images(instance, &images)?;
     let file = write(instance, stage, place, &document)?;
@@ -46,7 +50,7 @@ pub(super) fn deploy(instance: &Instance, stage: Stage, place: &Place) -> Result
     order(&words).map_err(|error| {
         let over = instance.override_file();
         let over = if over.exists() { format!(" and {}", shell_word(&over)) } else { String::new() };
-        error.hint(format_args!("see what it refuses: {}{over}", shell_word(&file)))
+        error.hint(tr!("see what it refuses: {}{over}", shell_word(&file), over))
     })?;
     // A service whose image was changed by hand keeps that one, for the stack file's has not changed.
     for (service, image) in &images {
@@ -63,11 +67,12 @@ pub(super) fn deploy(instance: &Instance, stage: Stage, place: &Place) -> Result
 fn template(instance: &Instance) -> Result<Value> {
     let mut template = instance.files.template().clone();
     let path = instance.override_file();
-    let Some(text) = small_file::read_if_there(&path, 1 << 20)? else { return Ok(template) };
+    let Some(text) = small_file::read_if_there(&path, stack::LARGEST)? else { return Ok(template) };
     let wrong = |why: String| {
-        Error::failed("the operator's stack file is not valid").fact("path", path.display()).fact("reason", why).hint(
-            format_args!("what runs was not touched; correct it, or move it away: mv {0} {0}.off", shell_word(&path)),
-        )
+        Error::failed(tr!("the operator's stack file is not valid"))
+            .fact("path", path.display())
+            .fact("reason", why)
+            .hint(tr!("what runs was not touched; correct it, or move it away: mv {0} {0}.off", shell_word(&path)))
     };
     let over: Value = yaml::read(&String::from_utf8_lossy(&text)).map_err(wrong)?;
     if over.is_null() {
@@ -75,7 +80,7 @@ fn template(instance: &Instance) -> Result<Value> {
     }
     let services = over.get("services").and_then(Value::as_object);
     if let Some((name, _)) = services.into_iter().flatten().find(|(_, service)| service.get("image").is_some()) {
-        return Err(wrong(format!("'{name}' names an image there: images are those that were carried and proved")));
+        return Err(wrong(tr!("'{name}' names an image there: images are those that were carried and proved", name)));
     }
     overlay(&mut template, over);
     stack::images_of(&template, &path.display().to_string())?;
@@ -91,14 +96,10 @@ fn images_by_service(document: &Value) -> BTreeMap<String, String> {
 fn check_images(instance: &Instance, images: &BTreeMap<String, String>) -> Result<()> {
     for (service, id) in images {
         if engine::look_up(id)?.is_none() {
-            return Err(Error::failed("an image is not on this host any more")
+            return Err(Error::failed(tr!("an image is not on this host any more"))
                 .fact("service", service)
                 .fact("image", id)
-                .hint(format_args!(
-                    "install {} {} again from its bundle",
-                    instance.name(),
-                    instance.deployed().version
-                )));
+                .hint(tr!("install {} {} again from its bundle", instance.name(), instance.deployed().version)));
         }
     }
     Ok(())
@@ -129,9 +130,13 @@ pub(super) fn remove(name: &str) -> Result<()> {
             return Ok(());
         }
         if Instant::now() >= deadline {
-            return Err(Error::failed("a part of the stack does not end").fact("stack", name).fact("left", left).hint(
-                format_args!("see what it is: docker ps --all --filter {label}; docker network ls --filter {label}"),
-            ));
+            return Err(Error::failed(tr!("a part of the stack does not end"))
+                .fact("stack", name)
+                .fact("left", left)
+                .hint(tr!(
+                    "see what it is: docker ps --all --filter {label}; docker network ls --filter {label}",
+                    label
+                )));
         }
         thread::sleep(Duration::from_millis(500));
     }

@@ -12,8 +12,10 @@ use super::instance::Instance;
 use super::place::{free_name, make_folder};
 use super::watch::Watch;
 use crate::error::{Error, IoContext, Result};
-use crate::product::HookVerb;
+use crate::language::tr;
+use crate::product::{DumpSpec, HookVerb};
 use crate::room;
+use crate::small_file;
 use crate::staged_file::sync_folder_of;
 
 /// Whether the product can dump what this instance keeps: it has the hook, and the database is its own.
@@ -33,9 +35,9 @@ pub(super) fn make(instance: &Instance, folder: &Path, stem: &str, watch: Watch<
     room::check_for_root(
         last + last / 5,
         folder,
-        "make room there, then the same command again; what runs was not touched",
+        tr!("make room there, then the same command again; what runs was not touched"),
     )?;
-    let now = Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
+    let now = time_of_a_name();
     let target = free_name(|number| folder.join(format!("{stem}-{now}{number}{suffix}")));
     let mut partial = target.clone().into_os_string();
     partial.push(".partial");
@@ -47,7 +49,9 @@ pub(super) fn make(instance: &Instance, folder: &Path, stem: &str, watch: Watch<
     if let Err(error) = made {
         // A half dump is none.
         let _ = fs::remove_file(&partial);
-        return Err(error.hint_where_none("see what it needs, then the same command again; what runs was not touched"));
+        return Err(
+            error.hint_where_none(tr!("see what it needs, then the same command again; what runs was not touched"))
+        );
     }
     fs::rename(&partial, &target).doing("put in place", &target)?;
     sync_folder_of(&target)?;
@@ -64,18 +68,19 @@ pub(super) fn check(path: &Path, instance: &Instance) -> Result<()> {
 
 /// Checks that a dump is whole; the open file.
 fn check_whole(path: &Path, ends: Option<&str>) -> Result<File> {
-    let mut file = File::open(path).doing("read the dump", path)?;
+    let mut file = small_file::open_regular(path).doing("read the dump", path)?;
     let size = file.metadata().doing("look at", path)?.len();
-    let wrong = |why: String| Error::failed("the dump is not whole").fact("path", path.display()).fact("reason", why);
+    let wrong =
+        |why: String| Error::failed(tr!("the dump is not whole")).fact("path", path.display()).fact("reason", why);
     if size == 0 {
-        return Err(wrong("it is empty".to_owned()));
+        return Err(wrong(tr!("it is empty")));
     }
     if let Some(ends) = ends {
         let mut tail = Vec::new();
         file.seek(SeekFrom::Start(size.saturating_sub(4_096))).doing("read the dump", path)?;
         (&mut file).take(4_096).read_to_end(&mut tail).doing("read the dump", path)?;
         if !String::from_utf8_lossy(&tail).contains(ends) {
-            return Err(wrong(format!("its end has not the text '{ends}'")));
+            return Err(wrong(tr!("its end has not the text '{ends}'", ends)));
         }
     }
     Ok(file)
@@ -98,30 +103,40 @@ pub(super) fn restore(instance: &Instance, dump: &Path, watch: Watch<'_>) -> Res
 }
 
 fn no_hook(instance: &Instance, verb: HookVerb) -> Error {
-    Error::failed(format_args!("{} has no hook '{}'", instance.product().title, verb.as_str()))
+    Error::failed(tr!("{} has no hook '{}'", instance.product().title, verb.as_str()))
         .fact("version", &instance.deployed().version)
-        .hint("save its data by its own means")
+        .hint(tr!("save its data by its own means"))
 }
 
-/// Keeps the `keep` newest dumps of `folder` and removes the rest; `made`, which was just made, stays whatever the clock says.
-pub(super) fn rotate(folder: &Path, suffix: &str, keep: usize, made: &Path) {
-    let mut dumps = named(folder, suffix);
+/// Keeps of the dumps whose names begin with `stem` as many as the product says, and removes the oldest. `made`, which was
+/// just made, stays whatever the clock said; and one whose time is yet to come, of a clock that was corrected since, is older.
+pub(super) fn rotate(spec: &DumpSpec, stem: &str, made: &Path) {
+    let Some(folder) = made.parent() else { return };
+    let mut dumps = named(folder, stem, &spec.suffix);
     dumps.retain(|path| path != made);
-    dumps.sort();
-    let over = (dumps.len() + 1).saturating_sub(keep);
+    // Two of the same second differ in a number behind it.
+    let time = |path: &Path| path.to_string_lossy().trim_end_matches(&spec.suffix).to_owned();
+    let now = time(made);
+    dumps.sort_by_key(|path| (time(path) <= now, time(path)));
+    let over = (dumps.len() + 1).saturating_sub(spec.keep);
     for old in dumps.into_iter().take(over) {
         // One that stays takes up room, no more.
         let _ = fs::remove_file(old);
     }
 }
 
-fn named(folder: &Path, suffix: &str) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    entries.filter(|path| path.to_string_lossy().ends_with(suffix)).collect()
+fn time_of_a_name() -> String {
+    Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string()
+}
+
+fn named(folder: &Path, stem: &str, suffix: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_one = |name: &str| name.starts_with(stem) && name.ends_with(suffix);
+    entries.filter(|entry| is_one(&entry.file_name().to_string_lossy())).map(|entry| entry.path()).collect()
 }
 
 fn latest(folder: &Path, suffix: &str) -> Option<PathBuf> {
-    named(folder, suffix)
+    named(folder, "", suffix)
         .into_iter()
         .max_by_key(|path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok())
 }
@@ -136,17 +151,22 @@ mod tests {
         for number in 0..168 {
             fs::write(folder.path().join(format!("x-2099{number:04}.sql")), "later").expect("written");
         }
-        let made = folder.path().join("x-20260101.sql");
-        fs::write(&made, "now").expect("written");
-        fs::write(folder.path().join("other.txt"), "").expect("written");
-        rotate(folder.path(), ".sql", 3, &made);
+        let made = folder.path().join("x-20260101.1.sql");
+        for name in ["x-20260101.1.sql", "x-20260101.sql", "x-20251231.sql", "other.txt", "before-1.sql"] {
+            fs::write(folder.path().join(name), "now").expect("written");
+        }
+        let spec = DumpSpec { keep: 4, suffix: ".sql".to_owned(), ..DumpSpec::default() };
+        rotate(&spec, "x-", &made);
         let mut left: Vec<String> = fs::read_dir(folder.path())
             .expect("read")
             .flatten()
             .map(|entry| entry.file_name().to_string_lossy().into_owned())
             .collect();
         left.sort();
-        assert_eq!(left, ["other.txt", "x-20260101.sql", "x-20990166.sql", "x-20990167.sql"]);
+        assert_eq!(
+            left,
+            ["before-1.sql", "other.txt", "x-20251231.sql", "x-20260101.1.sql", "x-20260101.sql", "x-20990167.sql"]
+        );
     }
 
     #[test]

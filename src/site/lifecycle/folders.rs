@@ -1,7 +1,8 @@
 //! The install dir: the product's folders and secrets.
 
+use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::configuration::Configuration;
@@ -9,14 +10,17 @@ use super::instance::Instance;
 use super::place::{free_name, make_folder};
 use super::random::random_hex;
 use crate::error::{Error, IoContext, Result};
+use crate::language::tr;
 use crate::path::shell_word;
 use crate::staged_file::StagedFile;
 
 /// What an earlier installation has left: what of it is missing is lost, and not new.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct RanBefore {
     /// Data that only its secrets open.
     pub(super) data: bool,
+    /// Secrets that a version has which had none of them before.
+    pub(super) new_secrets: BTreeSet<String>,
     /// A configuration file.
     pub(super) configuration: bool,
 }
@@ -30,7 +34,7 @@ pub(super) fn prepare(instance: &Instance, ran_before: RanBefore) -> Result<()> 
     for folder in &instance.product().folders {
         let path = folder.path.below(instance.install_dir());
         if ran_before.data && folder.store && is_empty(&path) {
-            return Err(lost("the folder of the database is empty", &path));
+            return Err(lost(&tr!("the folder of the database is empty"), &path));
         }
         if !path.is_dir() {
             make_folder(&path, 0o755)?;
@@ -39,21 +43,39 @@ pub(super) fn prepare(instance: &Instance, ran_before: RanBefore) -> Result<()> 
         }
     }
     if let Some(configuration) = Configuration::of(instance) {
-        configuration.prepare(instance, ran_before.configuration)?;
+        configuration.prepare(ran_before.configuration)?;
     }
-    for name in &instance.product().secrets {
-        let path = secret_file(instance, name);
+    for secret in &instance.product().secrets {
+        let path = secret_file(instance, &secret.name);
+        if let Some(key) = &secret.key {
+            if let Some(value) = instance.configured(key) {
+                make_folder(&instance.install_dir().join("secrets"), 0o700)?;
+                StagedFile::write(&path, value.as_bytes(), 0o600)?;
+            }
+            continue;
+        }
         if path.exists() {
             continue;
         }
         // A new one would not open the data that the old one locked.
-        if ran_before.data {
-            return Err(lost("a secret is gone", &path));
+        if ran_before.data && !secret.replaceable && !ran_before.new_secrets.contains(&secret.name) {
+            return Err(lost(&tr!("a secret is gone"), &path));
         }
         make_folder(&instance.install_dir().join("secrets"), 0o700)?;
         StagedFile::write(&path, random_hex()?.as_bytes(), 0o600)?;
     }
     Ok(())
+}
+
+/// Whether somebody took the product away by hand: nothing of its folder is there. That of a disk that is not mounted is
+/// another matter: there the folder above it is empty.
+pub(super) fn is_gone(install_dir: &Path) -> bool {
+    let Some(above) = install_dir.parent() else { return false };
+    let is_mounted = || {
+        let device = |path: &Path| fs::metadata(path).map(|found| found.dev()).ok();
+        above.parent().is_some_and(|top| device(above) != device(top))
+    };
+    !install_dir.exists() && above.is_dir() && (!is_empty(above) || is_mounted())
 }
 
 /// Whether the product has left data that only its secrets open.
@@ -89,10 +111,8 @@ fn is_empty(folder: &Path) -> bool {
 }
 
 fn lost(what: &str, path: &Path) -> Error {
-    Error::failed(format_args!("{what}, although the product has run here before")).fact("path", path.display()).hint(
-        format_args!(
-            "put it back from a backup; is its disk mounted? see: df -h {}",
-            shell_word(path.parent().unwrap_or(path))
-        ),
-    )
+    Error::failed(tr!("{what}, although the product has run here before", what)).fact("path", path.display()).hint(tr!(
+        "put it back from a backup; is its disk mounted? see: df -h {}",
+        shell_word(path.parent().unwrap_or(path))
+    ))
 }

@@ -12,6 +12,7 @@ use super::instance::Instance;
 use super::observe::{Container, FailedTask, Observed, observe};
 use super::watch::Watch;
 use crate::error::{Error, Result};
+use crate::language::tr;
 use crate::product::{HookVerb, is_on};
 use crate::site::question::ask_once;
 use crate::stack::Stage;
@@ -68,14 +69,14 @@ impl Gate<'_> {
                     if since.elapsed() >= steady {
                         self.probe(&observed)?
                     } else {
-                        Some(("all services".to_owned(), "healthy, watched for a while".to_owned()))
+                        Some((tr!("all services"), tr!("healthy, watched for a while")))
                     }
                 }
             };
             let Some((service, why)) = holds_up else { return Ok(()) };
             if Instant::now() >= self.deadline {
                 return Err(self
-                    .verdict("a service does not come up in time", &service, &why)
+                    .verdict(&tr!("a service does not come up in time"), &service, &why)
                     .fact("waited", format_args!("{} s", self.allowed.as_secs())));
             }
             let line = format!("{service}: {why}");
@@ -91,11 +92,11 @@ impl Gate<'_> {
     fn not_ready(&self, observed: &Observed) -> Option<(String, String)> {
         for (service, image) in &self.deployment.images {
             let found = observed.services.get(service);
-            let Some(found) = found else { return Some((service.clone(), "not known to Docker yet".to_owned())) };
+            let Some(found) = found else { return Some((service.clone(), tr!("not known to Docker yet"))) };
             let running: Vec<_> = found.containers.iter().filter(|container| container.is_running()).collect();
             if let Some(other) = running.iter().find(|container| container.image != *image) {
                 // The task before may still be ending; one that started now is another matter.
-                return Some((service.clone(), format!("runs the image {}, not {image}", other.image)));
+                return Some((service.clone(), tr!("runs the image {}, not {image}", other.image, image)));
             }
             let (up, wanted) = found.replicas.split_once('/').unwrap_or(("0", "1"));
             if wanted == "0" {
@@ -104,21 +105,21 @@ impl Gate<'_> {
             if running.is_empty() || up != wanted {
                 let last = self.new_failures(observed).find(|task| task.service == *service);
                 let why = last.map_or_else(
-                    || format!("{up} of {wanted} tasks run"),
-                    |task| format!("{up} of {wanted} tasks run; the last one: {}", task.error),
+                    || tr!("{up} of {wanted} tasks run", up, wanted),
+                    |task| tr!("{up} of {wanted} tasks run; the last one: {}", task.error, up, wanted),
                 );
                 return Some((service.clone(), why));
             }
             if let Some(ill) = running.iter().find(|container| !container.is_healthy()) {
                 let health = ill.health.as_deref().unwrap_or("unknown");
-                return Some((service.clone(), format!("its health check says '{health}' since {}", ill.started)));
+                return Some((service.clone(), tr!("its health check says '{health}' since {}", ill.started, health)));
             }
         }
         // What is not of this stage must be gone: a web server that still runs still writes.
         let others = observed.services.iter().filter(|(name, _)| !self.deployment.images.contains_key(*name));
         for (name, service) in others {
             if service.containers.iter().any(Container::is_running) {
-                return Some((name.clone(), "still ending".to_owned()));
+                return Some((name.clone(), tr!("still ending")));
             }
         }
         None
@@ -130,7 +131,7 @@ impl Gate<'_> {
             let count = counts.entry(&task.service).or_default();
             *count += 1;
             if *count >= FAILURES && self.deployment.images.contains_key(&task.service) {
-                return Err(self.verdict("a service fails again and again", &task.service, &task.error));
+                return Err(self.verdict(&tr!("a service fails again and again"), &task.service, &task.error));
             }
         }
         Ok(())
@@ -152,22 +153,21 @@ impl Gate<'_> {
                 continue;
             }
             let Some(container) = running.get(probe.service.as_str()) else {
-                return Ok(Some((probe.service.clone(), "does not run, and is to be probed".to_owned())));
+                return Ok(Some((probe.service.clone(), tr!("does not run, and is to be probed"))));
             };
             let mut words = vec!["exec", &container.id];
             words.extend(probe.command.iter().map(String::as_str));
             if ask_once(&words)?.is_none() {
                 return Ok(Some((
                     probe.service.clone(),
-                    format!("the probe does not succeed: {}", probe.command.join(" ")),
+                    tr!("the probe does not succeed: {}", probe.command.join(" ")),
                 )));
             }
         }
         match Hook::of(self.instance, HookVerb::Health) {
-            Some(hook) => Ok(hook
-                .run(&[], self.watch)
-                .err()
-                .map(|error| ("the product's health hook".to_owned(), error.to_string()))),
+            Some(hook) => {
+                Ok(hook.run(&[], self.watch).err().map(|error| (tr!("the product's health hook"), error.to_string())))
+            }
             None => Ok(None),
         }
     }

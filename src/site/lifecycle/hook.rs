@@ -16,6 +16,8 @@ use super::observe::observe;
 use super::place::Place;
 use super::watch::Watch;
 use crate::error::{Error, Result};
+use crate::language::spoken;
+use crate::language::tr;
 use crate::product::{HookVerb, typed_text};
 
 /// How much a hook may say, in bytes.
@@ -41,19 +43,20 @@ impl<'a> Hook<'a> {
     /// started have ended then.
     pub(super) fn run(&self, args: &[&str], watch: Watch<'_>) -> Result<String> {
         let limit = match self.verb {
-            HookVerb::Dump | HookVerb::Restore => Duration::from_secs(3_600),
+            HookVerb::Dump | HookVerb::Restore | HookVerb::External => Duration::from_secs(3_600),
             HookVerb::Health | HookVerb::Doctor => Duration::from_secs(60),
         };
         let failed = |what: String, said: &[u8]| {
             let text = String::from_utf8_lossy(said);
             let last = last(5, lines(&text));
-            let error = Error::failed(format_args!("the product's hook '{}' failed", self.verb.as_str()))
+            let error = Error::failed(tr!("the product's hook '{}' failed", self.verb.as_str()))
                 .fact("script", self.script.display())
                 .fact("reason", what);
             if last.is_empty() { error } else { error.fact("it said", last.join(" | ")) }
         };
         let started = self.start(args);
-        let (mut child, mut pipe) = started.map_err(|cause| failed(format!("it cannot be started: {cause}"), &[]))?;
+        let (mut child, mut pipe) =
+            started.map_err(|cause| failed(tr!("it cannot be started: {cause}", cause), &[]))?;
         let mut said = Vec::new();
         let outcome = follow(&mut child, &mut pipe, &mut said, Instant::now() + limit, watch);
         if outcome.is_err() {
@@ -61,10 +64,10 @@ impl<'a> Hook<'a> {
         }
         match outcome {
             Ok(0) => Ok(String::from_utf8_lossy(&said).into_owned()),
-            Ok(code) => Err(failed(format!("exit code {code}"), &said)),
-            Err(Ended::Late) => Err(failed(format!("it did not end within {} s", limit.as_secs()), &said)),
-            Err(Ended::TooMuch) => Err(failed(format!("it said more than {MOST_SAID} bytes"), &said)),
-            Err(Ended::Interrupted) => Err(failed("a signal ended it".to_owned(), &said)),
+            Ok(code) => Err(failed(tr!("exit code {code}", code), &said)),
+            Err(Ended::Late) => Err(failed(tr!("it did not end within {} s", limit.as_secs()), &said)),
+            Err(Ended::TooMuch) => Err(failed(tr!("it said more than {} bytes", MOST_SAID), &said)),
+            Err(Ended::Interrupted) => Err(failed(tr!("a signal ended it"), &said)),
             Err(Ended::Failed(cause)) => Err(failed(cause.to_string(), &said)),
         }
     }
@@ -79,11 +82,15 @@ impl<'a> Hook<'a> {
         command.stdin(input).stdout(writer.try_clone()?).stderr(writer).process_group(0);
         let deployed = self.instance.deployed();
         command
+            .env("PACK_LANG", spoken().tag())
             .env("PACK_NAME", self.instance.name())
             .env("PACK_VERSION", deployed.version.to_string())
             .env("PACK_INSTALL_DIR", self.instance.install_dir());
         for (name, value) in &deployed.options {
             command.env(format!("PACK_OPTION_{}", variable(name)), typed_text(value));
+        }
+        for (service, image) in self.instance.images()? {
+            command.env(format!("PACK_IMAGE_{}", variable(&service)), image);
         }
         let observed = observe(self.instance.name()).map_err(|error| io::Error::other(error.to_string()))?;
         for (service, container) in observed.running() {
@@ -165,4 +172,34 @@ fn end(child: &mut Child) {
         let _ = kill_process_group(group, Signal::KILL);
     }
     let _ = child.wait();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::Silent;
+
+    /// What a script says that is followed as a hook is.
+    fn followed(script: &str) -> std::result::Result<usize, Ended> {
+        let (mut reader, writer) = io::pipe().expect("a pipe");
+        let mut command = Command::new("sh");
+        let mut child = command.args(["-c", script]).stdout(writer).process_group(0).spawn().expect("started");
+        drop(command);
+        let mut said = Vec::new();
+        let watch = Watch { interruption: None, timeout: None, progress: &Silent };
+        let limit = Instant::now() + Duration::from_secs(60);
+        let outcome = follow(&mut child, &mut reader, &mut said, limit, watch);
+        end(&mut child);
+        outcome.map(|code| {
+            assert_eq!(code, 0);
+            said.len()
+        })
+    }
+
+    #[test]
+    fn a_hook_may_say_as_much_as_the_limit() {
+        assert!(matches!(followed(&format!("head -c {MOST_SAID} /dev/zero")), Ok(MOST_SAID)));
+        assert!(matches!(followed(&format!("head -c {} /dev/zero", MOST_SAID + 1)), Err(Ended::TooMuch)));
+        assert!(matches!(followed("exec cat /dev/zero"), Err(Ended::TooMuch)));
+    }
 }

@@ -1,53 +1,34 @@
-//! The images of a bundle in the engine, and the IDs by which the engine knows them.
+//! The images of a version in the engine, and the IDs by which the engine knows them.
 
 use std::collections::BTreeMap;
 
+use super::delivery::Delivery;
 use super::version_files::VersionFiles;
-use crate::bundle::BundleAccess;
 use crate::error::{Error, Result};
-use crate::image::Image;
-use crate::image_ref::ImageRef;
+use crate::language::tr;
 use crate::progress::Progress;
-use crate::site::{engine, load_from_bundle};
 
-/// Loads every image of the bundle that the stack asks for. Returns the engine's IDs by the references of the stack.
+/// Loads every image that comes with a version and that the stack asks for. Returns the engine's IDs by the references of the stack.
 ///
 /// # Errors
-/// The stack asks for an image that is not in the bundle, the engine refuses, or has something else afterwards.
+/// The stack asks for an image that is not there, the engine refuses, or has something else afterwards.
 pub fn load(
-    access: &BundleAccess<'_>,
+    delivery: &Delivery<'_>,
     files: &VersionFiles,
     progress: &dyn Progress,
 ) -> Result<BTreeMap<String, String>> {
-    let wanted = files.images()?;
-    let index = access.index();
-    let carried: Vec<(Image, &ImageRef)> =
-        wanted.iter().map(|reference| Ok((find(access, reference)?, reference))).collect::<Result<_>>()?;
-    let of = |image: &Image| {
-        let artifacts = index.artifacts.iter().filter(|artifact| artifact.images.contains(&image.id));
-        artifacts.map(|artifact| artifact.name.to_string()).next()
-    };
-    let mut names: Vec<String> = carried.iter().filter_map(|(image, _)| of(image)).collect();
-    names.sort();
-    names.dedup();
-    if !names.is_empty() {
-        load_from_bundle(access, &names, progress)?;
+    let mut brought = delivery.images(progress)?;
+    let mut wanted = Vec::new();
+    for reference in files.images()? {
+        let image = brought.find(&reference).cloned().ok_or_else(|| {
+            Error::failed(tr!("the stack asks for an image that is not in the bundle"))
+                .fact("image", &reference)
+                .fact("path", delivery.path().display())
+                .hint(tr!("the publisher makes the bundle again: pack bundle checks this"))
+        })?;
+        wanted.push((reference, image));
     }
-    carried.iter().map(|(image, reference)| Ok((reference.to_string(), engine::id_of(image)?))).collect()
-}
-
-fn find(access: &BundleAccess<'_>, reference: &ImageRef) -> Result<Image> {
-    let index = access.index();
-    let familiar = reference.familiar();
-    for artifact in &index.artifacts {
-        let found =
-            index.images_of(artifact).into_iter().find(|image| image.tags.iter().any(|tag| tag.familiar() == familiar));
-        if let Some(image) = found {
-            return Ok(image);
-        }
-    }
-    Err(Error::failed("the stack asks for an image that is not in the bundle")
-        .fact("image", reference)
-        .fact("bundle", access.bundle().path().display())
-        .hint("the publisher makes the bundle again: pack bundle checks this"))
+    brought.keep(&wanted.iter().map(|(_, image)| image.id).collect::<Vec<_>>());
+    brought.load(progress)?;
+    wanted.iter().map(|(reference, image)| Ok((reference.to_string(), brought.id_of(image)?))).collect()
 }

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::place::Place;
 use super::state::{State, read_document, write_document};
 use crate::error::Result;
+use crate::language::tr;
 use crate::own_file;
 use crate::staged_file::sync_folder_of;
 
@@ -66,8 +67,8 @@ impl Journal {
     /// The file cannot be read or understood.
     pub(super) fn read(place: &Place) -> Result<Option<Self>> {
         let way_out =
-            "move it away, and install again from the bundle: what runs and its data stay as they are until then";
-        read_document(&place.journal(), way_out)
+            tr!("move it away, and install again from the bundle: what runs and its data stay as they are until then");
+        read_document(&place.journal(), &way_out)
     }
 
     /// Goes on to a phase, on the disk.

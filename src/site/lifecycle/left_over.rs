@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::place::Place;
 use crate::error::Result;
+use crate::language::tr;
 use crate::own_file;
 
 /// How long the killed may take to be gone.
@@ -30,7 +31,7 @@ pub(super) fn end(place: &Place) -> Result<File> {
     loop {
         match own_file::lock(&path) {
             Err(error) if Instant::now() >= deadline => {
-                return Err(error.fact("looked for", "a hook of an earlier run, which does not end"));
+                return Err(error.fact("looked for", tr!("a hook of an earlier run, which does not end")));
             }
             Err(_) => kill_readers_of(&path),
             locked => return locked,

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::docker::{lines, order};
 use crate::error::{Error, Result};
+use crate::language::tr;
 
 /// A container of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,10 +106,10 @@ fn containers(label: &str) -> Result<Vec<(String, Container)>> {
         return lines(&told)
             .map(|line| {
                 let told: Told = serde_json::from_str(line).map_err(|cause| {
-                    Error::failed("an answer of Docker is not understood")
+                    Error::failed(tr!("an answer of Docker is not understood"))
                         .fact("command", "docker inspect")
                         .fact("cause", cause)
-                        .hint("see which Docker this is: docker version")
+                        .hint(tr!("see which Docker this is: docker version"))
                 })?;
                 let service = told.labels.get("com.docker.swarm.service.name").cloned().unwrap_or_default();
                 let health = told.state.health.map(|health| health.status).filter(|health| health != "none");
@@ -117,8 +118,8 @@ fn containers(label: &str) -> Result<Vec<(String, Container)>> {
             })
             .collect();
     }
-    Err(Error::failed("Docker does not tell of the containers that it lists")
-        .hint("docker ps --all; then the same command again"))
+    Err(Error::failed(tr!("Docker does not tell of the containers that it lists"))
+        .hint(tr!("docker ps --all; then the same command again")))
 }
 
 fn failed_tasks(name: &str, prefix: &str) -> Result<Vec<FailedTask>> {

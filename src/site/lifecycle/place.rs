@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use semver::Version;
 
 use crate::error::{Error, IoContext, Result};
+use crate::language::tr;
 use crate::manifest::ProductName;
 use crate::own_file;
 
@@ -43,7 +44,7 @@ impl Place {
     /// No product can be called so.
     pub fn named(name: &str) -> Result<Self> {
         let name: ProductName =
-            name.parse().map_err(|why: String| Error::usage(why).fact("name", name).hint("ls /etc/pack"))?;
+            name.parse().map_err(|why: String| Error::usage(why).fact("name", name).hint(tr!("ls /etc/pack")))?;
         Ok(Self::new(&name))
     }
 

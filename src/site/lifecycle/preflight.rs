@@ -1,14 +1,22 @@
 //! Everything that is looked at before anything is changed: all findings at once, each with what to do.
 
+mod carried;
 mod engine;
 mod host;
+mod kernel;
+
+pub use engine::expect_own_engine;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use serde::Serialize;
 
 use super::instance::Instance;
 use super::state::State;
+use crate::language::tr;
+use crate::path::RelPath;
+use crate::platform::Platform;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -23,12 +31,12 @@ pub enum Level {
 }
 
 impl Level {
-    /// The word for it.
-    pub fn as_str(self) -> &'static str {
+    /// The word for it, in the reader's language.
+    pub fn word(self) -> String {
         match self {
-            Level::Note => "note",
-            Level::Warning => "warning",
-            Level::Error => "error",
+            Level::Note => tr!("note"),
+            Level::Warning => tr!("warning"),
+            Level::Error => tr!("error"),
         }
     }
 }
@@ -47,16 +55,32 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn new(level: Level, code: &'static str, what: impl Into<String>, remedy: impl Into<String>) -> Self {
+    /// One that is told by `what` and `remedy`.
+    pub(super) fn new(level: Level, code: &'static str, what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Finding { level, code, what: what.into(), remedy: remedy.into() }
     }
+}
+
+/// The carried engine for this host, where it has none and one fits.
+pub fn carried_engine(instance: &Instance, findings: &[Finding]) -> Option<RelPath> {
+    let is_missing = findings.iter().any(|finding| finding.code == engine::MISSING);
+    is_missing.then(|| choose(instance).ok().flatten().cloned()).flatten()
+}
+
+fn choose(instance: &Instance) -> Result<Option<&RelPath>, String> {
+    let platform = Platform::host();
+    platform.map_or(Ok(None), |platform| {
+        carried::choose(instance.product(), instance.files.manifest(), platform, Path::new("/"))
+    })
 }
 
 /// Looks at the host for `instance`; `known` is what is installed on it. Nothing is changed.
 pub fn preflight(instance: &Instance, known: Option<&State>) -> Vec<Finding> {
     let mut findings = Vec::new();
     host::look(instance, &mut findings);
-    let answers = engine::look(&mut findings, instance.product());
+    host::look_at_left_behind(instance, &mut findings);
+    kernel::look(Path::new("/"), &mut findings);
+    let answers = engine::look(&mut findings, instance);
     // Ports of a stack that runs are its own.
     let runs = answers && known.is_some_and(|state| !state.stopped && !state.removed);
     let own: BTreeSet<u16> = known.filter(|_| runs).map(|state| own_ports(instance, state)).unwrap_or_default();

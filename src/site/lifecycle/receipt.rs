@@ -12,6 +12,7 @@ use super::state::{State, read_document, write_document};
 use super::version_files::VersionFiles;
 use crate::digest::Digest;
 use crate::error::Result;
+use crate::language::tr;
 
 /// A receipt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -78,6 +79,6 @@ impl Receipt {
     /// # Errors
     /// It cannot be read or understood.
     pub fn read(place: &Place) -> Result<Option<Self>> {
-        read_document(&place.receipt(), "install again from the bundle: that writes a new one")
+        read_document(&place.receipt(), &tr!("install again from the bundle: that writes a new one"))
     }
 }

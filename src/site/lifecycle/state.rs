@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::place::Place;
 use crate::error::{Error, Result};
+use crate::language::tr;
 use crate::path::shell_word;
 use crate::small_file;
 use crate::staged_file::StagedFile;
@@ -74,8 +75,8 @@ impl State {
     /// # Errors
     /// The file cannot be read, is not what `pack` wrote, or was written by a newer one.
     pub fn read(place: &Place) -> Result<Option<Self>> {
-        let way_out = "put it back from a backup, or name what is installed by installing again from its bundle";
-        read_document(&place.state(), way_out)
+        let way_out = tr!("put it back from a backup, or name what is installed by installing again from its bundle");
+        read_document(&place.state(), &way_out)
     }
 
     /// Writes it, whole and synced.
@@ -105,16 +106,16 @@ pub(super) fn read_document<T: DeserializeOwned>(path: &Path, way_out: &str) -> 
     }
     let Some(bytes) = small_file::read_if_there(path, LARGEST)? else { return Ok(None) };
     let wrong = |why: String| {
-        Error::failed("a file of this host's installation cannot be understood")
+        Error::failed(tr!("a file of this host's installation cannot be understood"))
             .fact("path", path.display())
             .fact("reason", why)
-            .hint(format_args!("nothing was changed; see it with: cat {}; then {way_out}", shell_word(path)))
+            .hint(tr!("nothing was changed; see it with: cat {}; then {way_out}", shell_word(path), way_out))
     };
     let schema: Schema = serde_json::from_slice(&bytes).map_err(|cause| wrong(cause.to_string()))?;
     if schema.schema_version > SCHEMA_VERSION {
         let why =
-            format!("a newer pack wrote it: schemaVersion {}, this pack knows {SCHEMA_VERSION}", schema.schema_version);
-        return Err(wrong(why).hint("use the newer pack: it is in the bundle that was installed last"));
+            tr!("a newer pack wrote it: schemaVersion {}, this pack knows {}", schema.schema_version, SCHEMA_VERSION);
+        return Err(wrong(why).hint(tr!("use the newer pack: it is in the bundle that was installed last")));
     }
     let versioned: Versioned<T> = serde_json::from_slice(&bytes).map_err(|cause| wrong(cause.to_string()))?;
     Ok(Some(versioned.document))
@@ -124,7 +125,7 @@ pub(super) fn read_document<T: DeserializeOwned>(path: &Path, way_out: &str) -> 
 pub(super) fn write_document<T: Serialize>(path: &Path, document: &T, mode: u32) -> Result<()> {
     let versioned = Versioned { schema_version: SCHEMA_VERSION, document };
     let mut text = serde_json::to_vec_pretty(&versioned).map_err(|cause| {
-        Error::failed("a document cannot be written").fact("path", path.display()).fact("cause", cause)
+        Error::failed(tr!("a document cannot be written")).fact("path", path.display()).fact("cause", cause)
     })?;
     text.push(b'\n');
     StagedFile::write(path, &text, mode)
@@ -135,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_document_cut_anywhere_or_of_a_newer_pack_is_refused() {
+    fn a_document_cut_anywhere_too_large_or_of_a_newer_pack_is_refused() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("x.json");
         let deployed = Deployed { version: Version::new(1, 0, 0), options: BTreeMap::new(), images: BTreeMap::new() };
@@ -155,6 +156,12 @@ mod tests {
         for end in 0..whole.len() - 1 {
             std::fs::write(&path, &whole[..end]).expect("written");
             assert!(read_document::<State>(&path, "").is_err(), "cut at {end}");
+        }
+        let mut padded = whole.clone();
+        for (size, is_read) in [(LARGEST, true), (LARGEST + 1, false)] {
+            padded.resize(size as usize, b' ');
+            std::fs::write(&path, &padded).expect("written");
+            assert_eq!(read_document::<State>(&path, "").is_ok(), is_read, "{size} bytes");
         }
         let newer = String::from_utf8(whole).expect("text").replace("\"schemaVersion\": 1", "\"schemaVersion\": 2");
         std::fs::write(&path, newer).expect("written");

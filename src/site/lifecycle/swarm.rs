@@ -1,7 +1,10 @@
 //! The swarm that a stack runs in.
 
-use super::docker::order;
+use std::collections::BTreeSet;
+
+use super::docker::{lines, order};
 use crate::error::{Error, Result};
+use crate::language::tr;
 
 /// What the engine says of its swarm.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,6 +13,8 @@ pub(super) struct Swarm {
     pub(super) state: String,
     /// Whether this host may deploy.
     pub(super) is_manager: bool,
+    /// The swarm's name for this host.
+    pub(super) node: String,
 }
 
 /// Asks for it.
@@ -17,9 +22,24 @@ pub(super) struct Swarm {
 /// # Errors
 /// The engine does not answer.
 pub(super) fn look() -> Result<Swarm> {
-    let told = order(&["info", "--format", "{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}}"])?;
-    let (state, manager) = told.trim().split_once(' ').unwrap_or((told.trim(), "false"));
-    Ok(Swarm { state: state.to_owned(), is_manager: manager == "true" })
+    let format = "{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}} {{.Swarm.NodeID}}";
+    let told = order(&["info", "--format", format])?;
+    let mut words = told.split_whitespace().map(str::to_owned);
+    let state = words.next().unwrap_or_default();
+    Ok(Swarm {
+        state,
+        is_manager: words.next().is_some_and(|word| word == "true"),
+        node: words.next().unwrap_or_default(),
+    })
+}
+
+/// The addresses of a swarm that is made.
+#[derive(Debug, Clone, Default)]
+pub struct Addresses {
+    /// By which other nodes reach this one; without it none does.
+    pub advertise: Option<String>,
+    /// From which its networks get theirs, such as `10.200.0.0/16`; without it the engine's own choice.
+    pub pool: Option<String>,
 }
 
 /// Makes this host the only node of a swarm, if it is in none. It listens on the loopback, so that it does not matter how
@@ -27,14 +47,19 @@ pub(super) fn look() -> Result<Swarm> {
 ///
 /// # Errors
 /// The engine refuses.
-pub(super) fn ensure(advertise: Option<&str>) -> Result<()> {
+pub(super) fn ensure(addresses: &Addresses) -> Result<()> {
     if look()?.state != "inactive" {
         return Ok(());
     }
+    let advertise = addresses.advertise.as_deref();
     let address = advertise.unwrap_or("127.0.0.1");
     let listen = format!("{}:2377", if advertise.is_some() { "0.0.0.0" } else { "127.0.0.1" });
-    let outcome = order(&["swarm", "init", "--advertise-addr", address, "--listen-addr", &listen]);
-    outcome.map(drop).map_err(|error| error.hint("see why: journalctl -u docker -n 50; then the same command again"))
+    let mut words = vec!["swarm", "init", "--advertise-addr", address, "--listen-addr", &listen];
+    words.extend(addresses.pool.iter().flat_map(|pool| ["--default-addr-pool", pool]));
+    let outcome = order(&words);
+    outcome
+        .map(drop)
+        .map_err(|error| error.hint(tr!("see why: journalctl -u docker -n 50; then the same command again")))
 }
 
 /// Checks that the stack `name` was deployed from this host and not from another of the same swarm.
@@ -51,7 +76,10 @@ pub(super) fn check_free(name: &str) -> Result<()> {
     if there.trim().is_empty() {
         return Ok(());
     }
-    Err(Error::failed("this swarm has a stack of that name already, which was not installed from this host")
+    let nodes = order(&["stack", "ps", "--filter", "desired-state=running", "--format", "{{.Node}}", name])?;
+    let nodes: BTreeSet<&str> = lines(&nodes).collect();
+    Err(Error::failed(tr!("this swarm has a stack of that name already, which was not installed from this host"))
         .fact("stack", name)
-        .hint(format_args!("see where it runs: docker stack ps {name}; what is to be done is done there")))
+        .fact("nodes", nodes.into_iter().collect::<Vec<_>>().join(", "))
+        .hint(tr!("see where it runs: docker stack ps {name}; what is to be done is done there", name)))
 }

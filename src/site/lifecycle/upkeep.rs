@@ -14,13 +14,16 @@ use super::dump;
 use super::folders::{self, RanBefore};
 use super::gate::pass;
 use super::instance::Instance;
+use super::logs;
+use super::mounts;
 use super::observe::observe;
 use super::place::Place;
 use super::state::{Deployed, State};
-use super::swarm;
+use super::swarm::{self, Addresses};
 use super::version_files::remove_folder;
 use super::watch::Watch;
 use crate::error::{IoContext, Result};
+use crate::language::tr;
 use crate::own_file;
 use crate::site::engine;
 use crate::stack::Stage;
@@ -58,8 +61,8 @@ pub fn status(instance: &Instance) -> Result<Vec<ServiceStatus>> {
         let is_whole = found.replicas.split_once('/').is_some_and(|(up, wanted)| up == wanted && up != "0");
         let state = match running {
             Some(container) => container.health.clone().unwrap_or_else(|| "running".to_owned()),
-            None if observed.services.contains_key(&name) => "not running".to_owned(),
-            None => "not deployed".to_owned(),
+            None if observed.services.contains_key(&name) => tr!("not running"),
+            None => tr!("not deployed"),
         };
         let ok = is_whole && running.is_some_and(super::observe::Container::is_healthy);
         let failed = observed.failed.iter().find(|task| task.service == name).map(|task| task.error.clone());
@@ -75,18 +78,32 @@ pub fn status(instance: &Instance) -> Result<Vec<ServiceStatus>> {
     Ok(rows.collect())
 }
 
+/// Whether somebody took the product away by hand: its folder is gone, and nothing of it runs.
+pub fn is_taken_away(instance: &Instance) -> bool {
+    folders::is_gone(instance.install_dir())
+        && observe(instance.name()).is_ok_and(|observed| observed.services.is_empty())
+}
+
 /// Makes the swarm, the folders, the secrets and the configuration. `known`: what is installed on this host.
 ///
 /// # Errors
 /// The engine refuses; another host has the stack; or something of an installation is lost.
-pub fn prepare(instance: &Instance, known: Option<&Instance>, advertise: Option<&str>) -> Result<()> {
+pub fn prepare(instance: &Instance, known: Option<&Instance>, addresses: &Addresses) -> Result<()> {
     if known.is_none_or(|known| known.state.removed) {
         swarm::check_free(instance.name())?;
     }
-    swarm::ensure(advertise)?;
-    let data = known.is_some() && !instance.stores().is_empty() || folders::has_data(instance);
+    swarm::ensure(addresses)?;
+    // What may be switched on now had no data before.
+    let data = known.is_some_and(|known| !known.stores().is_empty()) || folders::has_data(instance);
     let configuration = known.is_some_and(|known| known.product().configuration.is_some());
-    folders::prepare(instance, RanBefore { data, configuration })
+    folders::prepare(instance, RanBefore { data, configuration, new_secrets: new_secrets(instance, known) })?;
+    logs::prepare(instance)
+}
+
+/// The secrets that a version has and the one before it had not.
+fn new_secrets(instance: &Instance, known: Option<&Instance>) -> BTreeSet<String> {
+    let names = |of: &Instance| of.product().secrets.iter().map(|secret| secret.name.clone()).collect::<BTreeSet<_>>();
+    known.map(|known| names(instance).difference(&names(known)).cloned().collect()).unwrap_or_default()
 }
 
 /// Deploys what is installed anew, starts every service again, and waits until all of it is up.
@@ -95,7 +112,7 @@ pub fn prepare(instance: &Instance, known: Option<&Instance>, advertise: Option<
 /// The stack is not valid, then what runs was not touched; or a service does not come up.
 pub fn restart(instance: &Instance, place: &Place, watch: Watch<'_>) -> Result<State> {
     let data = !instance.stores().is_empty();
-    folders::prepare(instance, RanBefore { data, configuration: true })?;
+    folders::prepare(instance, RanBefore { data, configuration: true, ..RanBefore::default() })?;
     let before: BTreeSet<String> = observe(instance.name())?.services.into_keys().collect();
     let deployment = deploy(instance, Stage::Open, place)?;
     for service in deployment.images.keys().filter(|service| before.contains(*service)) {
@@ -117,13 +134,21 @@ pub fn reconfigure(instance: &Instance, place: &Place, changes: &[(String, Value
     if instance.state.stopped {
         return configuration.settle();
     }
-    match restart(instance, place, watch) {
-        Ok(_) => configuration.settle(),
+    // Whoever reads the file is started anew, for it has another digest; the services that keep data go on.
+    let again = |watch| -> Result<()> {
+        folders::prepare(
+            instance,
+            RanBefore { data: !instance.stores().is_empty(), configuration: true, ..RanBefore::default() },
+        )?;
+        pass(instance, Stage::Open, &deploy(instance, Stage::Open, place)?, watch)
+    };
+    match again(watch) {
+        Ok(()) => configuration.settle(),
         Err(error) => {
-            watch.progress.note(&format!("the services do not come up: {error}"));
+            watch.progress.note(&tr!("the services do not come up: {error}", error));
             configuration.undo()?;
-            restart(instance, place, Watch { interruption: None, timeout: None, ..watch })?;
-            Err(error.fact("now running", "as before: the change is undone"))
+            again(Watch { interruption: None, timeout: None, ..watch })?;
+            Err(error.fact("now running", tr!("as before: the change is undone")))
         }
     }
 }
@@ -159,28 +184,38 @@ pub fn stop(instance: &Instance, place: &Place) -> Result<()> {
 /// # Errors
 /// The product cannot, or the dump is not whole.
 pub fn backup(instance: &Instance, watch: Watch<'_>) -> Result<PathBuf> {
-    let folder = instance.install_dir().join("backups");
-    let made = dump::make(instance, &folder, &format!("{}-{}", instance.name(), instance.deployed().version), watch)?;
     let spec = &instance.product().dump;
-    dump::rotate(&folder, &spec.suffix, spec.keep, &made);
+    let folder = spec.folder.as_ref().map(|folder| folder.below(instance.install_dir()));
+    let folder = folder.unwrap_or_else(|| instance.install_dir().join("backups"));
+    let version = &instance.deployed().version;
+    let stem = spec.name.clone().unwrap_or_else(|| format!("{}-{version}", instance.name()));
+    let made = dump::make(instance, &folder, &stem, watch)?;
+    // Versions come and go; what is kept is kept of all.
+    dump::rotate(spec, spec.name.as_deref().unwrap_or(instance.name()), &made);
     Ok(made)
 }
 
-/// Takes the stack away, with `purge` the data, the dumps and the images too.
+/// Takes the stack away, with `purge` the data, the dumps and the images too. Returns what is mounted where the data was,
+/// such as a folder that another host has too: that stays, with what lies around it.
 ///
 /// # Errors
 /// The engine refuses, or something cannot be removed.
-pub fn uninstall(instance: &Instance, place: &Place, purge: bool) -> Result<()> {
+pub fn uninstall(instance: &Instance, place: &Place, purge: bool) -> Result<Vec<PathBuf>> {
     State { stopped: true, removed: true, ..instance.state.clone() }.write(place)?;
     remove(instance.name())?;
+    logs::forget(instance)?;
     if !purge {
-        return Ok(());
+        return Ok(Vec::new());
     }
-    for folder in &instance.product().folders {
-        remove_folder(&folder.path.below(instance.install_dir()))?;
-    }
-    for name in ["secrets", "backups"] {
-        remove_folder(&instance.install_dir().join(name))?;
+    let mut left = Vec::new();
+    let own = instance.product().folders.iter().map(|folder| folder.path.below(instance.install_dir()));
+    for folder in own.chain(["secrets", "backups"].map(|name| instance.install_dir().join(name))) {
+        let mounted = mounts::below(&folder);
+        if mounted.is_empty() {
+            remove_folder(&folder)?;
+        } else {
+            left.extend(mounted);
+        }
     }
     own_file::remove(&instance.stack_file())?;
     own_file::remove(&instance.override_file())?;
@@ -191,7 +226,10 @@ pub fn uninstall(instance: &Instance, place: &Place, purge: bool) -> Result<()> 
         let _ = engine::remove_image(&id);
     }
     own_file::remove(&place.state())?;
-    remove_folder(&place.var())
+    remove_folder(&place.var())?;
+    left.sort();
+    left.dedup();
+    Ok(left)
 }
 
 /// Removes the folders above what was removed, as far as nothing is in them.

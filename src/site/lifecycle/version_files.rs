@@ -6,19 +6,18 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::delivery::Delivery;
 use super::place::{Place, make_folder};
-use crate::bundle::{BundleAccess, extract};
 use crate::error::{Error, IoContext, Result};
 use crate::image_ref::ImageRef;
-use crate::manifest::{Artifact, FILE_NAME, Kind, Limits, Manifest, SIGNATURE_NAME};
+use crate::language::tr;
+use crate::manifest::{Artifact, FILE_NAME, Kind, Limits, Manifest};
 use crate::path::RelPath;
 use crate::platform::Platform;
 use crate::product::{HookVerb, Product};
-use crate::progress::Silent;
-use crate::site::is_unpacked;
 use crate::small_file;
 use crate::stack;
-use crate::staged_file::sync_folder_of;
+use crate::staged_file::{sync_folder_of, sync_tree};
 
 /// A version's small files, read.
 #[derive(Debug)]
@@ -45,12 +44,12 @@ impl VersionFiles {
         let text = |name: &str, limit: u64| -> Result<String> {
             let path = root.join(name);
             let bytes = small_file::read_if_there(&path, limit)?.ok_or_else(|| {
-                Error::failed("a file of an installed version is missing")
+                Error::failed(tr!("a file of an installed version is missing"))
                     .fact("path", path.display())
-                    .hint("install that version again from its bundle")
+                    .hint(tr!("install that version again from its bundle"))
             })?;
             String::from_utf8(bytes).map_err(|cause| {
-                Error::failed("a file of an installed version is not text")
+                Error::failed(tr!("a file of an installed version is not text"))
                     .fact("path", path.display())
                     .fact("cause", cause)
             })
@@ -60,27 +59,29 @@ impl VersionFiles {
         let platform = Platform::host();
         let artifact = platform.and_then(|platform| product_artifact(&manifest, platform));
         let artifact = artifact.cloned().ok_or_else(|| {
-            Error::failed("the manifest has no artifact of kind 'product' for this platform")
+            Error::failed(tr!("the manifest has no artifact of kind 'product' for this platform"))
                 .fact("path", root.join(FILE_NAME).display())
-                .hint("take the bundle for this platform: see 'uname -m'")
+                .hint(tr!("take the bundle for this platform: see 'uname -m'"))
         })?;
         let product = Product::parse(&text(artifact.as_str(), Product::LARGEST)?, &origin(artifact.as_str()))?;
         let stack = product.stack.as_str();
-        let template = stack::read(&text(stack, 1 << 20)?, &origin(stack))?;
-        let has_script = |script: &RelPath| root.join(script.as_str()).is_file();
-        product.check_against(&template, &has_script, &origin(artifact.as_str()))?;
+        let template = stack::read(&text(stack, stack::LARGEST)?, &origin(stack))?;
+        // An engine is no small file: the manifest says whether there is one.
+        let has = |kind: Kind, name: &RelPath| match kind {
+            Kind::Engine => manifest.artifacts().iter().any(|one| one.kind == kind && one.id.name == *name),
+            _ => root.join(name.as_str()).is_file(),
+        };
+        product.check_against(&template, &has, &origin(artifact.as_str()))?;
         Ok(VersionFiles { root: root.to_owned(), manifest, product, template })
     }
 
-    /// Takes the small files of a bundle into the new folder `root`, and reads them.
+    /// Takes the small files that come with a version into the new folder `root`, and reads them.
     ///
     /// # Errors
     /// The bundle is damaged, there is no room, or a file is not valid.
-    pub fn copy(access: &BundleAccess<'_>, root: &Path) -> Result<Self> {
-        let index = access.index();
+    pub fn copy(delivery: &Delivery<'_>, root: &Path) -> Result<Self> {
         make_folder(root, 0o700)?;
-        let small = |path: &RelPath| index.artifact(path.as_str()).is_some_and(|artifact| is_unpacked(index, artifact));
-        extract(access, |path| small(path) || matches!(path.as_str(), FILE_NAME | SIGNATURE_NAME), root, &Silent)?;
+        delivery.copy_small(root)?;
         Self::open(root)
     }
 
@@ -88,12 +89,12 @@ impl VersionFiles {
     ///
     /// # Errors
     /// As [`VersionFiles::copy`].
-    pub fn keep(access: &BundleAccess<'_>, place: &Place) -> Result<Self> {
-        let index = access.index();
+    pub fn keep(delivery: &Delivery<'_>, place: &Place) -> Result<Self> {
         let staged = place.versions().join(".new");
         remove_folder(&staged)?;
-        Self::copy(access, &staged)?;
-        let target = place.version(&index.version);
+        Self::copy(delivery, &staged)?;
+        sync_tree(&staged)?;
+        let target = place.version(delivery.version());
         let before = place.versions().join(".old");
         remove_folder(&before)?;
         if target.exists() {

@@ -1,6 +1,7 @@
 //! Who looks on while a change is made, and whether somebody wants it to end.
 
 use crate::error::{Error, Result};
+use crate::language::tr;
 use crate::progress::Progress;
 use crate::site::Interruption;
 
@@ -26,6 +27,6 @@ impl Watch<'_> {
     /// # Errors
     /// A signal has come.
     pub(super) fn check(&self) -> Result<()> {
-        if self.is_interrupted() { Err(Error::failed("interrupted by a signal")) } else { Ok(()) }
+        if self.is_interrupted() { Err(Error::failed(tr!("interrupted by a signal"))) } else { Ok(()) }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::configuration::Configuration;
 use super::deploy::{deploy, remove};
 use super::dump;
 use super::folders::{RanBefore, prepare, set_data_aside};
@@ -11,6 +12,8 @@ use super::journal::{Journal, Phase};
 use super::place::Place;
 use super::watch::Watch;
 use crate::error::{Error, Result};
+use crate::language::tr;
+use crate::own_file;
 use crate::path::shell_word;
 use crate::stack::Stage;
 
@@ -34,10 +37,10 @@ pub(super) fn bring_back(instance: &Instance, dump: &Path, place: &Place, watch:
     if let Err(error) = pass(instance, Stage::Stores, &stores, watch) {
         watch.check()?;
         // The files are of another version of the store. They are kept, and the dump goes into new ones.
-        watch.progress.note(&format!("the database does not start on its files, which are set aside: {error}"));
+        watch.progress.note(&tr!("the database does not start on its files, which are set aside: {error}", error));
         remove(instance.name())?;
         for path in set_data_aside(instance, "aside")? {
-            watch.progress.note(&format!("set aside, to be removed by hand: {}", path.display()));
+            watch.progress.note(&tr!("set aside, to be removed by hand: {}", path.display()));
         }
         prepare(instance, RanBefore::default())?;
         let stores = deploy(instance, Stage::Stores, place)?;
@@ -51,8 +54,14 @@ pub(super) fn back(journal: &mut Journal, step: Step<'_>) -> Result<()> {
     let Step { from, to, place, watch } = step;
     // Who wants it to end wants what ran before; and nobody waits shorter for that than the product says.
     let watch = Watch { interruption: None, timeout: None, ..watch };
+    // One that was brought for this change comes with it and goes with it.
+    if let Some(configuration) = Configuration::of(to) {
+        configuration.undo()?;
+    }
     let Some(from) = from else {
-        return remove(to.name());
+        remove(to.name())?;
+        // Whoever finds one takes it for an installation.
+        return own_file::remove(&to.stack_file());
     };
     let changed = matches!(journal.phase, Phase::Deploying | Phase::Opening | Phase::Returning);
     if changed {
@@ -84,33 +93,33 @@ fn save_given_up(to: &Instance, place: &Place, watch: Watch<'_>) {
         dump::make(to, &place.dumps(), &format!("given-up-{}", to.deployed().version), watch)
     };
     match save() {
-        Ok(path) => watch.progress.note(&format!("what was written since its ports opened: {}", path.display())),
-        Err(error) => watch.progress.note(&format!("what was written since its ports opened is not saved: {error}")),
+        Ok(path) => watch.progress.note(&tr!("what was written since its ports opened: {}", path.display())),
+        Err(error) => watch.progress.note(&tr!("what was written since its ports opened is not saved: {error}", error)),
     }
 }
 
 /// Goes back after `error`. Returns what to tell.
 pub(super) fn take_back(mut journal: Journal, step: Step<'_>, error: Error) -> Error {
     let Step { from, to, place, watch } = step;
-    watch.progress.note(&format!("it failed: {error}"));
-    watch.progress.note("what ran before comes back");
+    watch.progress.note(&tr!("it failed: {error}", error));
+    watch.progress.note(&tr!("what ran before comes back"));
     journal.reason = Some(error.to_string());
-    let again = format!("pack site recover --name {}", place.name());
+    let again = tr!("pack site recover --name {}", place.name());
     if let Err(second) = back(&mut journal, step) {
         return error
             .fact("and the way back failed", second)
             .fact("journal", place.journal().display())
-            .hint(format_args!("see to what stands there, then: {again}"));
+            .hint(tr!("see to what stands there, then: {again}", again));
     }
     let now = match from {
         Some(from) if from.state.stopped => {
-            format!("nothing, as before; {} is what 'restart' starts", from.deployed().version)
+            tr!("nothing, as before; {} is what 'restart' starts", from.deployed().version)
         }
         Some(from) if journal.dump.is_some() => {
-            format!("{} again, with its database as it was", from.deployed().version)
+            tr!("{} again, with its database as it was", from.deployed().version)
         }
         Some(from) => format!("{} again", from.deployed().version),
-        None => format!("nothing; the data in {} stays", to.install_dir().display()),
+        None => tr!("nothing; the data in {} stays", to.install_dir().display()),
     };
     let dump = journal.dump.clone();
     if let Err(second) = journal.close(place) {
@@ -121,7 +130,7 @@ pub(super) fn take_back(mut journal: Journal, step: Step<'_>, error: Error) -> E
         Some(dump) => error.fact("dump", dump.display()),
         None => error,
     };
-    error.hint_where_none(format_args!(
+    error.hint_where_none(tr!(
         "see to the reason, then the same command again; the logs: docker service logs {}_SERVICE",
         shell_word(Path::new(to.name()))
     ))

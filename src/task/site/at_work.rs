@@ -3,9 +3,10 @@
 use std::fs::File;
 
 use crate::error::{Error, Result};
+use crate::language::tr;
 use crate::progress::Progress;
 use crate::site::Interruption;
-use crate::site::lifecycle::{Place, Recovered, Watch, recover, recover_configuration};
+use crate::site::lifecycle::{Place, Recovered, Watch, expect_own_engine, recover, recover_configuration};
 
 /// How a change is made.
 pub struct AtWork<'a> {
@@ -29,15 +30,16 @@ impl AtWork<'_> {
     /// This user is not root, another run is at work, or what was left does not come to its end.
     pub fn begin(&self, place: &Place) -> Result<File> {
         need_root()?;
+        expect_own_engine()?;
         place.make()?;
         let lock = place.lock()?;
         match self.recover(place)? {
             Recovered::Nothing => {}
             Recovered::Finished(version) => {
-                self.progress.note(&format!("{version} runs: that change has come to its end"))
+                self.progress.note(&tr!("{version} runs: that change has come to its end", version))
             }
-            Recovered::TakenBack(Some(version)) => self.progress.note(&format!("{version} runs again")),
-            Recovered::TakenBack(None) => self.progress.note("the installation that was broken off is undone"),
+            Recovered::TakenBack(Some(version)) => self.progress.note(&tr!("{version} runs again", version)),
+            Recovered::TakenBack(None) => self.progress.note(&tr!("the installation that was broken off is undone")),
         }
         Ok(lock)
     }
@@ -49,7 +51,7 @@ impl AtWork<'_> {
     pub(super) fn recover(&self, place: &Place) -> Result<Recovered> {
         let recovered = recover(place, self.watch())?;
         if recover_configuration(place, self.watch())? {
-            self.progress.note("a change of the configuration that was broken off is undone");
+            self.progress.note(&tr!("a change of the configuration that was broken off is undone"));
         }
         Ok(recovered)
     }
@@ -63,5 +65,5 @@ pub fn need_root() -> Result<()> {
     if rustix::process::geteuid().is_root() {
         return Ok(());
     }
-    Err(Error::failed("this needs root rights").hint("the same command with sudo"))
+    Err(Error::failed(tr!("this needs root rights")).hint(tr!("the same command with sudo")))
 }

@@ -8,38 +8,40 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::at_work::{AtWork, need_root};
-use crate::bundle::{Bundle, BundleAccess, Scope};
+use super::installed::trusted;
+use super::source::Source;
 use crate::error::{Error, Result};
+use crate::language::tr;
 use crate::manifest::{Manifest, upgrade};
-use crate::path::shell_word;
+use crate::path::{RelPath, shell_word};
 use crate::product::Product;
 use crate::progress::Progress;
-use crate::signature::PublicKey;
 use crate::site::lifecycle::{
-    Change, Deployed, Finding, Instance, Level, Place, Receipt, State, VersionFiles, forget_old, keep_pack,
-    load_images, preflight, prepare,
+    Addresses, Change, Configuration, Delivery, Deployed, Finding, Instance, Level, Place, Receipt, State,
+    VersionFiles, carried_engine, forget_old, is_taken_away, keep_pack, load_images, preflight, prepare,
 };
 use crate::staged_file::StagedFile;
 use crate::task::commands::checking_bundle;
 use crate::task::signed::Signed;
 use crate::task::trust::Trust;
-use crate::task::whole_bundle::expect_whole;
 
 /// What is to be installed, and how.
 #[derive(Debug)]
 pub struct Options {
-    /// The bundle.
-    pub bundle: PathBuf,
+    /// The bundle, or the folder that a download made.
+    pub source: PathBuf,
     /// Options of the product, as they were typed.
     pub chosen: Vec<(String, String)>,
     /// Where the data is to lie.
     pub install_dir: Option<String>,
-    /// The address by which other nodes reach this one.
-    pub advertise: Option<String>,
+    /// The addresses of a swarm, where one is made.
+    pub addresses: Addresses,
     /// Whether an older version may take the place of a newer one.
     pub allow_downgrade: bool,
     /// Whether it must be installed already.
     pub only_update: bool,
+    /// A configuration file that takes the place of the product's own.
+    pub configuration: Option<PathBuf>,
     /// The publisher.
     pub trust: Trust,
 }
@@ -61,6 +63,8 @@ pub struct Plan {
     pub options: BTreeMap<String, Value>,
     /// The images of the stack.
     pub images: Vec<String>,
+    /// The carried container engine that is for this host, where it has none.
+    pub engine: Option<RelPath>,
     /// What was found on this host.
     pub findings: Vec<Finding>,
     /// Who signed the bundle.
@@ -76,7 +80,7 @@ impl Plan {
 
 /// What is planned, ready to be carried out.
 struct Prepared<'a> {
-    bundle: BundleAccess<'a>,
+    delivery: Delivery<'a>,
     place: Place,
     /// What is installed now, or was until its data alone was left.
     installed: Option<Instance>,
@@ -92,8 +96,8 @@ struct Prepared<'a> {
 /// # Errors
 /// The bundle is damaged, not what was signed, has no product, or is older than what is installed.
 pub fn plan(options: &Options, progress: &dyn Progress) -> Result<Plan> {
-    let bundle = Bundle::open(&options.bundle)?;
-    Ok(look(options, &bundle, progress)?.plan)
+    let source = Source::open(&options.source)?;
+    Ok(look(options, &source, progress)?.plan)
 }
 
 /// Installs or updates. `show` gets the plan before anything is changed.
@@ -102,38 +106,40 @@ pub fn plan(options: &Options, progress: &dyn Progress) -> Result<Plan> {
 /// As [`plan`]; or the host is not ready; or the change failed, and what ran before runs again: see the error.
 pub fn run(options: &Options, at_work: &AtWork<'_>, show: &dyn Fn(&Plan) -> Result<()>) -> Result<Receipt> {
     let started = Instant::now();
-    let bundle = Bundle::open(&options.bundle)?;
+    let source = Source::open(&options.source)?;
     // Who may not change anything is told before the bundle is read.
     need_root()?;
-    let name = &bundle.index().name;
-    let place = Place::named(name)?;
+    let place = Place::named(source.name())?;
     let _lock = at_work.begin(&place)?;
-    let prepared = look(options, &bundle, at_work.progress)?;
+    let prepared = look(options, &source, at_work.progress)?;
     show(&prepared.plan)?;
     if !prepared.plan.is_ready() {
-        return Err(Error::failed("this host is not ready: nothing was changed")
-            .hint("see to the errors above, then the same command again"));
+        return Err(Error::failed(tr!("this host is not ready: nothing was changed"))
+            .hint(tr!("see to the errors above, then the same command again")));
     }
-    checking_bundle(&options.bundle, install(options, prepared, at_work, started))
+    checking_bundle(&options.source, install(options, prepared, at_work, started))
 }
 
-fn look<'a>(options: &Options, bundle: &'a Bundle, progress: &dyn Progress) -> Result<Prepared<'a>> {
-    expect_whole(bundle, "changed", progress)?;
-    let place = Place::named(&bundle.index().name)?;
+fn look<'a>(options: &Options, source: &'a Source, progress: &dyn Progress) -> Result<Prepared<'a>> {
+    let place = Place::named(source.name())?;
     let trust = trusted(&place, &options.trust)?;
-    let (access, signed) = trust.access(bundle, Scope::Everything, progress)?;
+    let (delivery, signed) = source.check(&trust, progress)?;
     let installed = State::read(&place)?.map(|state| Instance::of(state, &place)).transpose()?;
+    // Who takes the stack and its folder away by hand has uninstalled it too.
+    let gone = installed.as_ref().is_some_and(is_taken_away);
+    let installed = installed.filter(|_| !gone);
     let known = installed.as_ref().map(|installed| &installed.state);
     if options.only_update && known.is_none() {
-        return Err(Error::failed(format_args!("{} is not installed on this host", place.name()))
-            .hint(format_args!("install it: sh {}", shell_word(&options.bundle))));
+        return Err(Error::failed(tr!("{} is not installed on this host", place.name()))
+            .hint(tr!("install it: sh {}", shell_word(&options.source))));
     }
     // What is in use is read again from where it is kept; here a copy serves that goes away.
     let copy = tempfile::tempdir()
-        .map_err(|cause| Error::failed("cannot make a temporary folder").fact("cause", &cause).caused_by(cause))?;
-    let files = VersionFiles::copy(&access, &copy.path().join("files"))?;
+        .map_err(|cause| Error::failed(tr!("cannot make a temporary folder")).fact("cause", &cause).caused_by(cause))?;
+    let files = VersionFiles::copy(&delivery, &copy.path().join("files"))?;
     check_succession(&place, installed.as_ref(), files.manifest(), options.allow_downgrade)?;
     let to = Instance { state: settle(options, &place, known, &files)?, files };
+    let findings = preflight(&to, known);
     let plan = Plan {
         name: place.name().to_owned(),
         title: to.files.product().title.clone(),
@@ -142,33 +148,11 @@ fn look<'a>(options: &Options, bundle: &'a Bundle, progress: &dyn Progress) -> R
         install_dir: to.state.install_dir.clone(),
         options: to.state.current.options.clone(),
         images: to.files.images()?.iter().map(ToString::to_string).collect(),
-        findings: preflight(&to, known),
+        engine: carried_engine(&to, &findings),
+        findings,
         signed,
     };
-    Ok(Prepared { bundle: access, place, installed, to, _copy: copy, plan })
-}
-
-/// After the first installation it is the host's own key that judges.
-fn trusted(place: &Place, typed: &Trust) -> Result<Trust> {
-    let path = place.trusted_key();
-    if !path.exists() {
-        return Ok(typed.clone());
-    }
-    let key = PublicKey::parse(&path)?;
-    if let Some(other) = &typed.key
-        && other.id() != key.id()
-    {
-        return Err(Error::integrity("this host trusts another publisher for this product")
-            .fact("trusted", key.id())
-            .fact("given", other.id())
-            .fact("path", path.display())
-            .hint(format_args!(
-                "if its publisher has a new key: mv {0} {0}.before; then the same command again",
-                shell_word(&path)
-            )));
-    }
-    let key_file = path.file_name().map(|name| name.to_string_lossy().into_owned());
-    Ok(Trust { key: Some(key), key_file, strict: typed.strict })
+    Ok(Prepared { delivery, place, installed, to, _copy: copy, plan })
 }
 
 fn check_succession(place: &Place, old: Option<&Instance>, new: &Manifest, allow_downgrade: bool) -> Result<()> {
@@ -178,7 +162,7 @@ fn check_succession(place: &Place, old: Option<&Instance>, new: &Manifest, allow
     }
     let checked = upgrade::check_upgrade(old.files.manifest(), new);
     checked.map_err(|error| {
-        error.fact("installed", &old.state.current.version).hint(format_args!(
+        error.fact("installed", &old.state.current.version).hint(tr!(
             "to go back to the version before: pack site rollback --name {}; if this is meant: --allow-downgrade",
             place.name()
         ))
@@ -197,14 +181,16 @@ fn settle(options: &Options, place: &Place, known: Option<&State>, files: &Versi
     for (name, text) in &options.chosen {
         let known: Vec<&str> = product.options.keys().map(String::as_str).collect();
         let option = product.options.get(name).ok_or_else(|| {
-            Error::usage(format_args!("{} has no option '{name}'", product.title))
+            Error::usage(tr!("{} has no option '{name}'", product.title, name))
                 .fact("options", if known.is_empty() { "none".to_owned() } else { known.join(", ") })
-                .hint("the same command without it")
+                .hint(tr!("the same command without it"))
         })?;
         let value = option.typed(text).map_err(|allowed| {
-            Error::usage(format_args!("the option '{name}' is {allowed}"))
-                .fact("given", text)
-                .hint(format_args!("as in: --set {name}={}", option.default))
+            Error::usage(tr!("the option '{name}' is {allowed}", name, allowed)).fact("given", text).hint(tr!(
+                "as in: --set {name}={}",
+                option.default,
+                name
+            ))
         })?;
         values.insert(name.clone(), value);
     }
@@ -218,28 +204,31 @@ fn install_dir(options: &Options, known: Option<&State>, product: &Product) -> R
     let given = options.install_dir.as_deref().map(|dir| dir.trim_end_matches('/'));
     if let Some(known) = known {
         if given.is_some_and(|given| given != known.install_dir) {
-            return Err(Error::usage("it is installed in another folder, and a host has it once")
+            return Err(Error::usage(tr!("it is installed in another folder, and a host has it once"))
                 .fact("installed in", &known.install_dir)
-                .hint("the same command without --install-dir"));
+                .hint(tr!("the same command without --install-dir")));
         }
         return Ok(known.install_dir.clone());
     }
     let dir = given.unwrap_or(&product.install_dir);
     if !Product::is_install_dir(dir) {
-        return Err(Error::usage("the install dir is an absolute path of letters, digits, '.', '_' and '-'")
+        return Err(Error::usage(tr!("the install dir is an absolute path of letters, digits, '.', '_' and '-'"))
             .fact("given", dir)
-            .hint(format_args!("as in: --install-dir {}", product.install_dir)));
+            .hint(tr!("as in: --install-dir {}", product.install_dir)));
     }
     Ok(dir.to_owned())
 }
 
 fn install(options: &Options, prepared: Prepared<'_>, at_work: &AtWork<'_>, started: Instant) -> Result<Receipt> {
-    let Prepared { bundle, place, installed, mut to, plan, .. } = prepared;
+    let Prepared { delivery, place, installed, mut to, plan, .. } = prepared;
     let from = installed.as_ref().filter(|installed| !installed.state.removed);
     at_work.progress.phase("loading");
-    to.state.current.images = load_images(&bundle, &to.files, at_work.progress)?;
-    to.files = VersionFiles::keep(&bundle, &place)?;
-    prepare(&to, installed.as_ref(), options.advertise.as_deref())?;
+    to.state.current.images = load_images(&delivery, &to.files, at_work.progress)?;
+    to.files = VersionFiles::keep(&delivery, &place)?;
+    if let Some(brought) = &options.configuration {
+        Configuration::expect(&to)?.adopt(brought)?;
+    }
+    prepare(&to, installed.as_ref(), &options.addresses)?;
     keep_pack()?;
     let signed = plan.signed.to_string();
     let change = Change { place: &place, from, to: &to, restore: None, signed, started };

@@ -7,9 +7,12 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::bundle::Bundle;
 use crate::error::{Error, Result};
+use crate::language::tr;
+use crate::path::shell_word;
+use crate::signature::PublicKey;
 use crate::site::lifecycle::{INSTALLED, Instance, Place, State};
+use crate::task::trust::Trust;
 
 /// An installed product.
 #[derive(Debug)]
@@ -28,9 +31,9 @@ impl Installed {
     pub fn find(name: Option<&str>) -> Result<Self> {
         let place = place(name)?;
         let state = State::read(&place)?.ok_or_else(|| {
-            Error::failed(format_args!("{} is not installed on this host", place.name()))
+            Error::failed(tr!("{} is not installed on this host", place.name()))
                 .fact("path", place.state().display())
-                .hint(format_args!("install it from its bundle, whose name begins with {}-", place.name()))
+                .hint(tr!("install it from its bundle, whose name begins with {}-", place.name()))
         })?;
         let instance = Instance::of(state, &place)?;
         Ok(Installed { place, instance })
@@ -43,35 +46,70 @@ impl Installed {
     pub fn find_in_use(name: Option<&str>) -> Result<Self> {
         let installed = Self::find(name)?;
         if installed.instance.state.removed {
-            return Err(Error::failed(format_args!(
-                "{} was uninstalled; only its data is left",
-                installed.place.name()
-            ))
-            .fact("install dir", &installed.instance.state.install_dir)
-            .hint("install it again from its bundle: it finds its data"));
+            return Err(Error::failed(tr!("{} was uninstalled; only its data is left", installed.place.name()))
+                .fact("install dir", &installed.instance.state.install_dir)
+                .hint(tr!("install it again from its bundle: it finds its data")));
         }
         Ok(installed)
     }
 }
 
-/// The `pack` of this host that has to judge `bundle`: its product is installed here, and the code that runs now
-/// came with the bundle, which nobody has proved yet.
+/// Who judges a bundle before its own code goes on.
+#[derive(Debug)]
+pub enum Judge {
+    /// The `pack` of this host: the product is installed here, and the code that runs now came with the bundle, which
+    /// nobody has proved yet.
+    Host(PathBuf),
+    /// That should judge, and is gone, or is no longer root's alone.
+    Gone(PathBuf),
+    /// The running program: it is that `pack`, or the product is not installed here.
+    This,
+}
+
+/// Who has to judge a bundle of the product `name`.
 ///
 /// # Errors
-/// No product can have its name.
-pub fn judge(bundle: &Bundle) -> Result<Option<PathBuf>> {
-    let place = Place::named(&bundle.index().name)?;
+/// No product can have that name.
+pub fn judge(name: &str) -> Result<Judge> {
+    let place = Place::named(name)?;
     let judge = Path::new(INSTALLED);
-    if !place.state().exists() || !is_roots(judge) || is_this(judge) {
-        return Ok(None);
+    if !place.state().exists() || is_this(judge) {
+        return Ok(Judge::This);
     }
-    Ok(Some(judge.to_owned()))
+    let judge = judge.to_owned();
+    Ok(if is_roots(&judge) { Judge::Host(judge) } else { Judge::Gone(judge) })
 }
 
 /// Lets `judge` go on in the place of this program, with `words`. Returns only the error.
 pub fn hand_over(judge: &Path, words: &[OsString]) -> Error {
     let cause = Command::new(judge).args(words).exec();
     Error::io("start this host's own pack", judge, cause)
+}
+
+/// Whose signature counts: after the first installation it is the host's own key that judges.
+///
+/// # Errors
+/// The key that was typed is another, or the host's cannot be read.
+pub fn trusted(place: &Place, typed: &Trust) -> Result<Trust> {
+    let path = place.trusted_key();
+    if !path.exists() {
+        return Ok(typed.clone());
+    }
+    let key = PublicKey::parse(&path)?;
+    if let Some(other) = &typed.key
+        && other.id() != key.id()
+    {
+        return Err(Error::integrity(tr!("this host trusts another publisher for this product"))
+            .fact("trusted", key.id())
+            .fact("given", other.id())
+            .fact("path", path.display())
+            .hint(tr!(
+                "if its publisher has a new key: mv {0} {0}.before; then the same command again",
+                shell_word(&path)
+            )));
+    }
+    let key_file = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    Ok(Trust { key: Some(key), key_file, strict: typed.strict })
 }
 
 /// Whether nobody but root can have put it there.
@@ -94,9 +132,12 @@ pub fn place(name: Option<&str>) -> Result<Place> {
     }
     match Place::all().as_slice() {
         [one] => Place::named(one),
-        [] => Err(Error::failed("no product is installed on this host").hint("install one: run its bundle with sh")),
-        several => Err(Error::usage("this host has several products")
+        [] => {
+            Err(Error::failed(tr!("no product is installed on this host"))
+                .hint(tr!("install one: run its bundle with sh")))
+        }
+        several => Err(Error::usage(tr!("this host has several products"))
             .fact("there are", several.join(", "))
-            .hint(format_args!("say which: --name {}", several[0]))),
+            .hint(tr!("say which: --name {}", several[0]))),
     }
 }

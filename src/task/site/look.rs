@@ -2,7 +2,8 @@
 
 use super::installed::{Installed, place};
 use crate::error::{Error, Result};
-use crate::site::lifecycle::{Finding, Receipt, ServiceStatus, State, preflight, status as services};
+use crate::language::tr;
+use crate::site::lifecycle::{Finding, Receipt, ServiceStatus, State, of_product, preflight, status as services};
 
 /// How a product is.
 #[derive(Debug)]
@@ -32,6 +33,14 @@ pub fn status(name: Option<&str>) -> Result<Status> {
     Ok(Status { title: instance.files.product().title.clone(), state: instance.state, services })
 }
 
+/// What is installed, or was until its data alone was left.
+///
+/// # Errors
+/// It is not installed.
+pub fn state(name: Option<&str>) -> Result<State> {
+    Ok(Installed::find(name)?.instance.state)
+}
+
 /// What was delivered last.
 ///
 /// # Errors
@@ -39,9 +48,9 @@ pub fn status(name: Option<&str>) -> Result<Status> {
 pub fn receipt(name: Option<&str>) -> Result<Receipt> {
     let place = place(name)?;
     Receipt::read(&place)?.ok_or_else(|| {
-        Error::failed("there is no receipt")
+        Error::failed(tr!("there is no receipt"))
             .fact("path", place.receipt().display())
-            .hint("the next installation or update writes one")
+            .hint(tr!("the next installation or update writes one"))
     })
 }
 
@@ -51,5 +60,9 @@ pub fn receipt(name: Option<&str>) -> Result<Receipt> {
 /// It is not installed.
 pub fn findings(name: Option<&str>) -> Result<Vec<Finding>> {
     let Installed { instance, .. } = Installed::find(name)?;
-    Ok(preflight(&instance, Some(&instance.state)))
+    let mut findings = preflight(&instance, Some(&instance.state));
+    if !instance.state.stopped {
+        findings.extend(of_product(&instance));
+    }
+    Ok(findings)
 }

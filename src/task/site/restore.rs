@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::at_work::AtWork;
 use super::installed::{Installed, place};
 use crate::error::{Error, Result};
+use crate::language::tr;
 use crate::path::shell_word;
 use crate::site::lifecycle::{Change, Receipt, State};
 
@@ -19,10 +20,20 @@ pub fn run(name: Option<&str>, file: &Path, at_work: &AtWork<'_>) -> Result<Stat
     let _lock = at_work.begin(&place)?;
     let installed = Installed::find_in_use(name)?;
     let file = absolute(file, &installed)?;
-    let signed = Receipt::read(&place)?.map_or_else(|| "not known".to_owned(), |receipt| receipt.signed);
+    let signed = Receipt::read(&place)?.map_or_else(|| tr!("not known"), |receipt| receipt.signed);
     let instance = &installed.instance;
     let change = Change { place: &place, from: Some(instance), to: instance, restore: Some(file), signed, started };
     Ok(change.make(at_work.watch())?.state)
+}
+
+/// Says what would be put back: checks that the product is in use and that the dump is there. Nothing is changed.
+///
+/// # Errors
+/// It is not installed, or there is no such file.
+pub fn check(name: Option<&str>, file: &Path) -> Result<State> {
+    let installed = Installed::find_in_use(name)?;
+    absolute(file, &installed)?;
+    Ok(installed.instance.state)
 }
 
 fn absolute(file: &Path, installed: &Installed) -> Result<PathBuf> {
@@ -31,7 +42,7 @@ fn absolute(file: &Path, installed: &Installed) -> Result<PathBuf> {
     if absolute.is_file() {
         return Ok(absolute);
     }
-    Err(Error::failed("there is no such dump").fact("path", absolute.display()).hint(format_args!(
+    Err(Error::failed(tr!("there is no such dump")).fact("path", absolute.display()).hint(tr!(
         "see what there is: ls {}/backups {}",
         shell_word(Path::new(&installed.instance.state.install_dir)),
         shell_word(&installed.place.var().join("dumps"))

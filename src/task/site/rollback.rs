@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::at_work::AtWork;
 use super::installed::Installed;
 use crate::error::{Error, Result};
+use crate::language::tr;
 use crate::site::lifecycle::{Change, Instance, Place, Previous, Receipt, State};
 
 /// What going back costs.
@@ -44,15 +45,15 @@ pub fn run(name: Option<&str>, at_work: &AtWork<'_>) -> Result<Receipt> {
     let Previous { deployed, dump } = previous(&installed)?;
     let state = State { current: deployed, previous: None, ..installed.instance.state.clone() };
     let to = Instance::of(state, &place)?;
-    let signed = format!("taken back from {}", installed.instance.state.current.version);
+    let signed = tr!("taken back from {}", installed.instance.state.current.version);
     let change = Change { place: &place, from: Some(&installed.instance), to: &to, restore: dump, signed, started };
     Ok(change.make(at_work.watch())?.receipt)
 }
 
 fn previous(installed: &Installed) -> Result<Previous> {
     installed.instance.state.previous.clone().ok_or_else(|| {
-        Error::failed("there is no version before this one on this host")
+        Error::failed(tr!("there is no version before this one on this host"))
             .fact("installed", &installed.instance.state.current.version)
-            .hint("an older bundle can be installed over it: add --allow-downgrade to the command that runs it; then put a dump back with 'pack site restore'")
+            .hint(tr!("an older bundle can be installed over it: add --allow-downgrade to the command that runs it; then put a dump back with 'pack site restore'"))
     })
 }

@@ -7,6 +7,14 @@ use super::installed::{Installed, place};
 use crate::error::Result;
 use crate::site::lifecycle::{State, backup as dump, restart as deploy_again, stop as take_away, uninstall as remove};
 
+/// What a change would be made to. Nothing is changed, and nothing that was broken off is brought to its end.
+///
+/// # Errors
+/// It is not installed, or was uninstalled.
+pub fn in_use(name: Option<&str>) -> Result<State> {
+    Ok(Installed::find_in_use(name)?.instance.state)
+}
+
 /// Deploys again what is installed and starts every service anew.
 ///
 /// # Errors
@@ -40,13 +48,13 @@ pub fn backup(name: Option<&str>, at_work: &AtWork<'_>) -> Result<PathBuf> {
     dump(&installed.instance, at_work.watch())
 }
 
-/// Removes what runs, with `purge` the data too.
+/// Removes what runs, with `purge` the data too. Returns what is mounted among it and stays.
 ///
 /// # Errors
 /// It is not installed, or something cannot be removed.
-pub fn uninstall(name: Option<&str>, purge: bool, at_work: &AtWork<'_>) -> Result<State> {
+pub fn uninstall(name: Option<&str>, purge: bool, at_work: &AtWork<'_>) -> Result<(State, Vec<PathBuf>)> {
     let _lock = at_work.begin(&place(name)?)?;
     let installed = Installed::find(name)?;
-    remove(&installed.instance, &installed.place, purge)?;
-    Ok(installed.instance.state)
+    let left = remove(&installed.instance, &installed.place, purge)?;
+    Ok((installed.instance.state, left))
 }

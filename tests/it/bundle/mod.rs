@@ -3,6 +3,7 @@
 mod cat;
 mod contradiction;
 mod damage;
+mod detached;
 mod forged;
 mod forged_images;
 mod format_1;
@@ -10,6 +11,7 @@ mod hostile;
 mod limits;
 mod lock;
 mod over_a_folder;
+mod product;
 mod proved;
 mod pubkey;
 mod round_trip;

@@ -1,6 +1,7 @@
 //! What a folder may hold that a bundle is extracted into.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use crate::support::craft::small_bundle;
@@ -82,4 +83,37 @@ fn a_folder_in_a_files_place_and_a_file_in_a_folders_are_told() {
     let (_, err) = expect(1, place.path(), &["extract", "x.run", "out"]);
     assert!(err.contains("create the folder") && err.contains("out/d"), "{err}");
     assert_eq!(fs::read(out.join("d")).expect("kept"), b"mine");
+}
+
+#[test]
+fn a_link_in_the_place_of_a_folder_is_not_followed() {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let files = [file("run.sh", "script", "#!/bin/sh\n"), file("d/b", "file", "bundled")];
+    write_product(place.path(), "1.0.0", &files);
+    small_bundle(&place.path().join("x.run"), b"#!/bin/sh\n# pack bundle\n", &files);
+    let (theirs, out) = (place.path().join("theirs"), place.path().join("out"));
+    fs::create_dir(&theirs).expect("made");
+    for link in ["d", ".pack", ".pack/partial"] {
+        let link = out.join(link);
+        fs::create_dir_all(link.parent().expect("a folder")).expect("made");
+        symlink(&theirs, &link).expect("a link");
+        for words in [
+            &["extract", "x.run", "out"][..],
+            &["extract", "x.run", "out", "d/b"],
+            &["download", "--no-cache", "--dir", "out", "manifest.json"],
+        ] {
+            // What is taken out alone needs nothing of the folder's own.
+            if words.last() == Some(&"d/b") && !link.ends_with("d") {
+                continue;
+            }
+            let (_, err) = expect(1, place.path(), words);
+            assert!(err.contains("is not followed") && err.contains("rm out/"), "{words:?} {link:?}: {err}");
+        }
+        assert_eq!(fs::read_dir(&theirs).expect("there").count(), 0, "{link:?}");
+        fs::remove_dir_all(&out).expect("removed");
+    }
+    expect(0, place.path(), &["extract", "x.run", "out"]);
+    fs::rename(out.join(".pack"), place.path().join("moved")).expect("moved");
+    symlink(place.path().join("moved"), out.join(".pack")).expect("a link");
+    assert!(expect(1, place.path(), &["bundle", "out"]).1.contains("is not followed"));
 }

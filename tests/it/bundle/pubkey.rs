@@ -53,6 +53,7 @@ fn nothing_of_a_forged_bundle_comes_out() {
     });
     for (what, bundle, command, more) in [
         ("tags", &swapped, "verify", &[][..]),
+        ("tags", &swapped, "inspect", &[]),
         ("tags", &swapped, "load", &[]),
         ("tags", &swapped, "load", &["one.tar.gz"]),
         ("a mode", &executable, "verify", &[]),

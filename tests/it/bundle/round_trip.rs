@@ -236,14 +236,14 @@ fn a_runtime_is_found_beside_pack_then_among_the_users() {
 }
 
 #[test]
-fn a_harder_compression_is_smaller_in_the_runtime_too() {
+fn the_runtime_is_packed_as_small_as_it_gets_unless_time_counts() {
     let folder = folder();
     let header = |compression: &str| {
         expect(0, folder.path(), &["bundle", "--compression", compression]);
         payload_at(folder.path(), BUNDLE)
     };
     let (fast, balanced, max) = (header("fast"), header("balanced"), header("max"));
-    assert!(fast > balanced && balanced > max, "{fast} {balanced} {max}");
+    assert!(fast > balanced && balanced == max, "{fast} {balanced} {max}");
 }
 
 #[test]

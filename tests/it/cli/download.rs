@@ -169,6 +169,8 @@ fn numbers_beyond_reason_are_refused_or_bounded() {
         let (_, err) = expect(2, folder.path(), &["download", &url, option, value]);
         assert!(err.contains("from 1 to 64"), "{err}");
     }
+    assert!(expect(2, folder.path(), &["bundle", "--threads", "257"]).1.contains("from 1 to 256"));
+    assert!(expect(1, folder.path(), &["bundle", "--threads", "256"]).1.contains("there is no folder to work on"));
     expect(0, folder.path(), &["download", &url, "--jobs", "64", "--stall", &u64::MAX.to_string()]);
 }
 
@@ -259,7 +261,12 @@ fn a_list_says_what_to_fetch_by_hand() {
     fs::remove_dir(folder.path().join("manifest.json")).expect("removed");
     let listed = json_of(folder.path(), &["download", "--list", "--platform", "linux/arm64"]);
     let names: Vec<_> = listed["artifacts"].as_array().expect("a list").iter().map(|a| a["name"].clone()).collect();
-    assert_eq!(names, ["run-portable.sh", "docker.service", "docker-stack.example.yaml", "docker-18.06.3-ce.tgz"]);
+    // What is for every platform, and of the engines and images the one that is for this.
+    let of_no_platform =
+        ["run-portable.sh", "docker.service", "docker-stack.example.yaml", "product.yaml", "hooks/func.sh"];
+    assert!(of_no_platform.iter().all(|name| names.iter().any(|listed| listed == name)), "{names:?}");
+    let archives: Vec<_> = names.iter().filter_map(|name| name.as_str()).filter(|name| name.contains("gz")).collect();
+    assert_eq!(archives, ["docker-18.06.3-ce.tgz", "docker-24.0.9.tgz"]);
 
     // A folder is of one platform: what is missing there is of that one too.
     let (server, files) = web();

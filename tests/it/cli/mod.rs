@@ -5,6 +5,7 @@ mod download;
 mod next_step;
 mod odd_names;
 mod peak_memory;
+mod pipes;
 mod room;
 mod signed;
 mod terminal;

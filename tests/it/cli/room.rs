@@ -107,3 +107,18 @@ fn bundling_says_beforehand_what_it_needs_at_least() {
     let (_, err) = expect(0, folder.path(), &["bundle", "-o", "small/"]);
     assert!(err.contains(note), "{err}");
 }
+
+#[test]
+fn a_disk_that_takes_no_more_files_is_told_as_such() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    // The root of the file system is one of them.
+    let Some(small) = Tmpfs::mount(&folder.path().join("small"), "size=9m,nr_inodes=3") else { return };
+    write_product(&folder.path().join("source"), "1.0.0", &[file("a", "file", "a")]);
+    fs::write(small.path().join("one"), "").expect("written");
+    fs::write(small.path().join("two"), "").expect("written");
+    let (_, err) = expect(1, folder.path(), &["bundle", "source", "-o", "small/x.run"]);
+    assert!(err.contains("takes no more files") && err.contains("df -i"), "{err}");
+    fs::remove_file(small.path().join("two")).expect("removed");
+    let (_, err) = expect(1, folder.path(), &["download", "--no-cache", "--dir", "small/p", "source/manifest.json"]);
+    assert!(err.contains("df -i"), "{err}");
+}

@@ -108,6 +108,35 @@ fn a_signature_of_the_version_before_is_refused_with_the_command_that_signs_agai
 }
 
 #[test]
+fn what_lies_in_a_signatures_place_and_is_none_is_told_and_not_packed() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder.path();
+    product(folder, "1.0.0");
+    expect(0, folder, &["keygen", "pack", "--no-password"]);
+    expect(0, folder, &["sign", "probe-portable/manifest.json"]);
+    let path = folder.join("probe-portable/manifest.json.minisig");
+    let whole = fs::read(&path).expect("signed");
+    for damaged in [&b""[..], b"<html>\n", &whole[..whole.len() / 2], &[0xff; 300]] {
+        fs::write(&path, damaged).expect("written");
+        for words in [&["bundle", "probe-portable", "-o", "x.run"][..], &["lock", "probe-portable/manifest.json"]] {
+            let (_, err) = expect(3, folder, words);
+            assert!(
+                err.contains("as its signature is none")
+                    && err.contains("pack sign probe-portable/manifest.json --key"),
+                "{words:?}: {err}"
+            );
+        }
+        assert!(!folder.join("x.run").exists());
+        let (out, err) = expect(0, folder, &["verify", "probe-portable"]);
+        assert!((out + &err).contains("in the signature's place is none"), "{err}");
+        assert_eq!(json(folder, &["verify", "probe-portable"])["signature"]["state"], "unreadable");
+        expect(3, folder, &["verify", "probe-portable", "--pubkey", "pack.pub"]);
+    }
+    expect(0, folder, &["sign", "probe-portable/manifest.json"]);
+    expect(0, folder, &["bundle", "probe-portable", "-o", "x.run"]);
+}
+
+#[test]
 fn what_is_signed_is_not_pinned_under_its_signature() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let folder = folder.path();

@@ -22,6 +22,7 @@ fn every_command_has_help_with_examples_and_a_manual_page() {
         "cache",
         "completions",
         "man",
+        "schema",
     ] {
         assert!(help.contains(command), "{command}");
         let (help, _) = expect(0, folder.path(), &[command, "--help"]);
@@ -34,6 +35,35 @@ fn every_command_has_help_with_examples_and_a_manual_page() {
         assert!(expect(0, folder.path(), &["completions", shell]).0.contains("download"), "{shell}");
     }
     assert!(expect(0, folder.path(), &["man"]).0.contains(".TH pack 1"));
+}
+
+#[test]
+fn help_is_in_the_readers_language() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let words = ["site", "install", "--help"];
+    let (english, _) = expect(0, folder.path(), &words);
+    let (chinese, _) = expect(0, folder.path(), &[&["--lang", "zh"], &words[..]].concat());
+    for (text, translation) in [
+        ("Usage: pack site install [OPTIONS]", "用法：pack site install [OPTIONS]"),
+        ("\nOptions:\n", "\n选项:\n"),
+        ("\nArguments:\n", "\n参数:\n"),
+        ("Check, and say what would be done; change nothing", "只检查并说明将要做什么，不做任何更改"),
+        ("Print help", "显示帮助"),
+    ] {
+        assert!(english.contains(text) && !english.contains(translation), "{english}");
+        assert!(chinese.contains(translation) && !chinese.contains(text), "{chinese}");
+    }
+    // The same can be typed.
+    let options = |help: &str| -> Vec<String> {
+        let words = help.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+        words.filter(|word| word.starts_with("--")).map(str::to_owned).collect()
+    };
+    assert_eq!(options(&chinese), options(&english));
+    expect(2, folder.path(), &["--lang", "zh", "site", "install", "--nonsense"]);
+    // What a script hands on comes before the environment's own.
+    let mut command = crate::support::pack(folder.path());
+    let output = command.args(words).env("PACK_LANG", "zh").env("LC_ALL", "C").output().expect("pack runs");
+    assert_eq!(texts(&output).0, chinese);
 }
 
 #[test]

@@ -71,7 +71,10 @@ fn every_test_that_the_document_names_is_there() {
         document.split('`').skip(1).step_by(2).filter_map(|code| code.rsplit_once("::")).collect();
     assert!(named.len() > 20, "{named:?}");
     for (module, test) in named {
-        let file = format!("tests/it/{}.rs", module.replace("::", "/"));
+        let file = match module.strip_suffix("::tests") {
+            Some(module) => format!("src/{}.rs", module.replace("::", "/")),
+            None => format!("tests/it/{}.rs", module.replace("::", "/")),
+        };
         let text = fs::read_to_string(top().join(&file)).unwrap_or_else(|why| panic!("{file}: {why}"));
         assert!(text.contains(&format!("fn {test}()")), "{file} has no test '{test}'");
     }

@@ -108,7 +108,7 @@ fn what_is_kept_in_a_folder_and_what_was_pinned_is_in_the_cache() {
     let fetcher = Fetcher::new(options.clone()).expect("a fetcher");
     let (pins, failure) = fetcher.pin(manifest.artifacts(), &server.url(""), &pack::progress::Silent);
     assert!(failure.is_none(), "{failure:?}");
-    assert_eq!(pins[0].1.digest, Digest::of(&noise(7, SIZE)));
+    assert_eq!(pins[0].descriptor.digest, Digest::of(&noise(7, SIZE)));
     let asked = server.requests().len();
     let next = version(Product::new(), &[7]);
     let outcomes = next.download_with(&server.url(""), options).expect("downloaded");

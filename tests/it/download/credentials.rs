@@ -182,6 +182,12 @@ fn a_netrc_that_cannot_be_read_is_told_with_its_line_and_without_its_words() {
     std::os::unix::fs::symlink(&netrc, &netrc).expect("a link to itself");
     all(".netrc cannot be read, so it gives no credentials");
     fs::remove_file(&netrc).expect("removed");
+    let one = "machine 127.0.0.1 login me password s3cret\n";
+    fs::write(&netrc, one.to_owned() + &" ".repeat(4 << 20)).expect("written");
+    all(".netrc cannot be read, so it gives no credentials: more than 4194304 bytes");
+    fs::write(&netrc, one.to_owned() + &" ".repeat((4 << 20) - one.len())).expect("written");
+    let output = command(&product, closed.url("a").as_str(), &[]);
+    assert!(!said(&output).contains("cannot be read"), "just as large as it may be: {}", said(&output));
     fs::write(&netrc, "machine 127.0.0.1\nlogin me\npasword s3cret\n").expect("written");
     all(".netrc: line 3 has a word that is none of machine, default, login, password, account, macdef");
 }

@@ -164,6 +164,11 @@ fn redirects_are_followed_but_not_in_circles_nor_elsewhere() {
     let (server, error) = failure(|request, _| Reply::redirect(if request.path == "/a" { "/b" } else { "/a" }));
     assert!(fact(&error, "cause").contains("circle"), "{error}");
     assert_eq!(server.requests().len(), 2);
+    let (server, _, result) = one(|request, bytes| match request.number {
+        10 => Reply::file(request, bytes),
+        number => Reply::redirect(&format!("/{number}")),
+    });
+    drop((server, result.expect("after ten redirects")));
     let (_, error) = failure(|request, _| Reply::redirect(&format!("/{}", request.number)));
     assert!(fact(&error, "cause").contains("after 10 redirects"), "{error}");
     let (_, error) = failure(|_, _| Reply::redirect("file:///etc/passwd"));
@@ -310,4 +315,28 @@ fn a_full_disk_is_told_and_the_old_file_stays() {
     download().expect("downloaded");
     assert_eq!(fs::read(folder.root().join("a")).expect("there"), new);
     assert!(server.requests()[asked].range().is_some(), "what fitted before is not fetched again");
+}
+
+#[test]
+fn a_success_of_an_unusual_kind_is_judged_by_the_digest() {
+    for status in [201, 203, 226, 299] {
+        let (_, _, result) = one(move |_, bytes| Reply::new(status, bytes));
+        result.unwrap_or_else(|error| panic!("{status}: {error}"));
+        let (_, error) = failure(move |_, _| Reply::new(status, &noise(2, SIZE)[..]));
+        assert_eq!(error.class(), Class::Integrity, "{status}: {error}");
+    }
+    let (_, _, result) = one(|_, bytes| Reply::new(202, bytes));
+    result.expect("accepted, and of the pinned size");
+    let (_, error) = failure(|_, _| Reply::new(202, "it will be made".as_bytes()));
+    assert!(error.title().contains("202"), "what is only accepted is no file: {error}");
+    let (_, error) = failure(|_, _| Reply::new(202, &noise(2, SIZE)[..]));
+    assert_eq!(error.class(), Class::Integrity, "202: {error}");
+    let (_, _, result) = one(|request, bytes| match request.path.as_str() {
+        "/a" => Reply::new(300, "several").header("Location", "/b"),
+        _ => Reply::file(request, bytes),
+    });
+    result.expect("the choice that the server prefers");
+    // Chunks are what comes, whatever length is said beside them.
+    let (_, _, result) = one(|_, bytes| Reply::whole(bytes).chunked().header("Content-Length", "5"));
+    result.expect("downloaded");
 }

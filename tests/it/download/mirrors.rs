@@ -240,14 +240,22 @@ fn of_two_servers_that_rest_the_one_is_asked_that_is_ready_first() {
 
 #[test]
 fn a_local_file_without_end_is_not_read_to_it() {
-    let product = Product::of(&noise(1, SIZE), "file:///dev/zero");
+    // Of holes, and far more than anybody reads to its end.
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let endless = place.path().join("endless");
+    std::fs::File::create(&endless).and_then(|file| file.set_len(1 << 42)).expect("a file of holes");
+    let endless = Url::from_file_path(endless).expect("a path").to_string();
+    let product = Product::of(&noise(1, SIZE), &endless);
     let base = Url::parse("file:///tmp/").expect("a URL");
     let error = product.download(&base).expect_err("it is another file");
     assert_eq!(fact(&error, "actual size"), format!("more than {SIZE} bytes"));
     // And where a part of the artifact is there, which is given up only for something better.
     let half = serve(|request| Reply::file(request, &noise(1, SIZE)).cut_after(SIZE / 2));
-    let urls = [half.url("a").to_string(), "file:///dev/zero".to_owned()];
+    let urls = [half.url("a").to_string(), endless];
     let product = Product::new().with("a", &noise(1, SIZE), &[&urls[0], &urls[1]]);
     let error = product.download_with(&base, Options { retries: 0, ..Product::hurried() }).expect_err("another file");
     assert_eq!(fact(&error, "actual size"), format!("more than {SIZE} bytes"));
+    // A device has no end at all, and is no file.
+    let error = Product::of(&noise(1, SIZE), "file:///dev/zero").download(&base).expect_err("a device");
+    assert!(fact(&error, "cause").contains("not a file"), "{error}");
 }

@@ -24,10 +24,10 @@ use pack::release::Partial;
 use url::Url;
 
 /// A generator of pseudo-random numbers: splitmix64 (Steele, Lea, Flood 2014).
-pub(super) struct Dice(pub(super) u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    pub(super) fn roll(&mut self) -> u64 {
+    pub(crate) fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -35,18 +35,18 @@ impl Dice {
         mixed ^ (mixed >> 31)
     }
 
-    pub(super) fn below(&mut self, limit: usize) -> usize {
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
         (self.roll() % limit.max(1) as u64) as usize
     }
 
     /// True once in so many times.
-    pub(super) fn one_in(&mut self, times: usize) -> bool {
+    pub(crate) fn one_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }
 }
 
 /// One answer, honest or not, as the dice fall. `severity` in ten are not.
-fn answer(dice: &mut Dice, severity: usize, request: &Request, bytes: &[u8]) -> Reply {
+pub(crate) fn answer(dice: &mut Dice, severity: usize, request: &Request, bytes: &[u8]) -> Reply {
     let honest = Reply::file(request, bytes);
     if dice.below(10) >= severity {
         return match dice.below(4) {

@@ -94,6 +94,8 @@ fn a_wrong_file_for_cacert_is_told_apart() {
         (b"-----BEGIN CERTIFICATE-----\nA!\n-----END CERTIFICATE-----\n", "is damaged"),
         (b"\x30\x82\x01\x00", "it is in DER form"),
         (b"<html>", "it has no line"),
+        (&vec![b'\n'; 16 << 20], "it has no line"),
+        (&vec![b'\n'; (16 << 20) + 1], "it has more than 16777216 bytes"),
     ] {
         fs::write(&path, content).expect("written");
         let options = Options { cacert: Some(path.clone()), ..Product::hurried() };

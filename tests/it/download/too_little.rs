@@ -116,21 +116,26 @@ fn the_commands_of_a_site_with_too_little_of_anything_say_so() {
     }
 }
 
-#[test]
-fn a_load_with_too_little_of_anything_says_so_and_the_next_completes() {
-    let scratch = tempfile::tempdir().expect("a temporary folder");
-    let folder = scratch.path();
+/// A folder and a bundle, `images.run`, of an image, and a `PATH` with an engine that has it once it was loaded.
+fn images(folder: &Path) -> String {
     let made = image("probe/one:1", vec![layer(1, 3_000_000), layer(2, 500_000)]);
     portable(folder, &[file("a.tar.gz", "image", gzip(&docker_legacy(std::slice::from_ref(&made)), 6))]);
-    expect(0, folder, &["bundle", "-o", "whole.run"]);
+    expect(0, folder, &["bundle", "probe-portable", "-o", "images.run"]);
     let layers: Vec<Digest> = made.layers.iter().map(|layer| Digest::of(layer)).collect();
     let layers = serde_json::to_string(&layers).expect("JSON");
     let engine = format!(
         "case \"$*\" in load*) exec cat >/dev/null ;; 'image inspect'*) echo '{} {{\"Layers\":{layers}}}' ;; esac",
         made.id()
     );
-    let path = stand_in(folder, "docker", &engine);
-    for words in [&["load", "whole.run"][..], &["load", "probe-portable"]] {
+    stand_in(folder, "docker", &engine)
+}
+
+#[test]
+fn a_load_with_too_little_of_anything_says_so_and_the_next_completes() {
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let folder = scratch.path();
+    let path = images(folder);
+    for words in [&["load", "images.run"][..], &["load", "probe-portable"]] {
         for limit in LIMITS {
             assert_told(&under_with(folder, limit, words, &path), limit, words);
         }
@@ -149,6 +154,7 @@ fn without_more_threads_every_command_says_so() {
     let folder = place.scratch.path();
     expect(0, folder, &["download", "--no-cache", "--dir", "out", &place.manifest]);
     expect(0, folder, &["bundle", "out", "-o", "whole.run"]);
+    let path = images(folder);
     let owned = Command::new("chown").args(["-R", "54321"]).arg(folder).status().expect("chown runs");
     assert!(owned.success());
     for limit in [1, 2, 3, 4, 6, 9] {
@@ -158,6 +164,7 @@ fn without_more_threads_every_command_says_so() {
             &["verify", "whole.run"],
             &["extract", "whole.run", "back"],
             &["bundle", "out", "-o", "other.run"],
+            &["load", "images.run"],
         ] {
             let output = Command::new("timeout")
                 .args(["120", "setpriv", "--reuid=54321", "--clear-groups", "prlimit"])
@@ -166,6 +173,7 @@ fn without_more_threads_every_command_says_so() {
                 .args(words)
                 .current_dir(folder)
                 .env("HOME", folder)
+                .env("PATH", &path)
                 .output()
                 .expect("timeout runs");
             assert_told(&output, &format!("-u {limit}"), words);

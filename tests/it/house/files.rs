@@ -16,7 +16,7 @@ const NAMELESS: [&str; 6] = ["common", "helper", "helpers", "misc", "util", "uti
 #[test]
 fn files_are_short_and_named_after_an_idea() {
     let mut broken = Vec::new();
-    for root in ["src", "tests", "fuzz/fuzz_targets", "ci", ".ci", "portable", "examples"] {
+    for root in ["src", "redeflate", "tests", "fuzz/fuzz_targets", "ci", ".ci", "portable", "examples"] {
         for (path, text) in files_below(root, &["rs", "sh", "py", ""]) {
             broken.extend(bad_file(&path, &text));
         }

@@ -177,8 +177,8 @@ fn the_layout_has_each_layer_once_base_first_and_is_the_same_every_time() {
 #[test]
 fn bad_archives_are_errors_that_name_the_member() {
     let good = docker_legacy(&two());
-    for cut in [100, 700, good.len() / 2] {
-        assert!(refused(&good[..cut]).fact_named("reason").expect("a reason").contains("early"), "cut at {cut}");
+    for (cut, why) in [(100, "no tar archive: it has 100 bytes"), (700, "early"), (good.len() / 2, "early")] {
+        assert!(refused(&good[..cut]).fact_named("reason").expect("a reason").contains(why), "cut at {cut}");
     }
     let packed = gzip(&good, 6);
     assert!(refused(&packed[..packed.len() / 2]).fact_named("reason").expect("a reason").contains("early"));
@@ -249,7 +249,7 @@ fn bad_archives_are_errors_that_name_the_member() {
         ("an absolute link", tar(&[("a", Member::Symlink("/etc/passwd"))]), "absolute"),
         ("an absolute hard link", tar(&[("a", Member::Hardlink("/etc/passwd"))]), "absolute"),
         ("a member twice", tar(&[("a", Member::File(b"1")), ("a", Member::File(b"2"))]), "twice"),
-        ("no tar at all", b"x".repeat(5_000), "damaged"),
+        ("no tar at all", b"x".repeat(5_000), "not begin as a tar archive"),
     ] {
         let error = refused(&bytes);
         assert!(error.fact_named("reason").expect("a reason").contains(reason), "{case}: {error}");

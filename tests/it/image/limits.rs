@@ -2,7 +2,9 @@
 
 use std::fs;
 
+use crate::support::facts::Facts;
 use crate::support::images::{Layers, Made, Member, docker_archive, gzip, image, layer, oci, tar};
+use crate::support::{skip, through};
 use pack::digest::Digest;
 use pack::error::Result;
 use pack::image::{Analysis, AnalysisOptions, ImageLimits, Representation, analyse};
@@ -26,6 +28,17 @@ fn assert_limit(what: &str, bytes: &[u8], value: u64, limit: fn(&mut ImageLimits
     with(value).unwrap_or_else(|error| panic!("{what}, just met: {error}"));
     let error = with(value - 1).expect_err(what);
     assert!(error.hint_text().is_some(), "{what}: {error}");
+}
+
+/// The files of an archive.
+fn members_of(archive: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let file = |entry: std::io::Result<tar::Entry<'_, &[u8]>>| {
+        let mut entry = entry.expect("an entry");
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut entry, &mut bytes).expect("memory");
+        (entry.path().expect("a path").display().to_string(), bytes)
+    };
+    tar::Archive::new(archive).entries().expect("a tar archive").map(file).collect()
 }
 
 fn made() -> Vec<Made> {
@@ -62,7 +75,15 @@ fn a_document_a_header_and_nested_indexes_are_limited() {
     let mut large = image("a:1", vec![layer(1, 1_000)]);
     large.config.extend(b" ".repeat(20_000));
     let size = large.config.len() as u64;
-    assert_limit("JSON", &docker_archive(&[large]), size, |limits, value| limits.json_bytes = value);
+    let archive = docker_archive(&[large.clone()]);
+    assert_limit("JSON", &archive, size, |limits, value| limits.json_bytes = value);
+    // Two of them, together.
+    let mut other = image("b:1", vec![layer(2, 1_000)]);
+    other.config.extend(b" ".repeat(20_000));
+    let both = size + other.config.len() as u64;
+    assert_limit("JSON documents", &docker_archive(&[large, other]), both, |limits, value| {
+        limits.documents_bytes = value
+    });
 
     let mut builder = tar::Builder::new(Vec::new());
     builder.append_pax_extensions([("comment", &[b'x'; 3_000][..])]).expect("memory");
@@ -73,17 +94,7 @@ fn a_document_a_header_and_nested_indexes_are_limited() {
         limits.extension_bytes = value
     });
 
-    let plain = oci(&made()[1..], Layers::Plain, false);
-    let mut members: Vec<(String, Vec<u8>)> = tar::Archive::new(&plain[..])
-        .entries()
-        .expect("a tar archive")
-        .map(|entry| {
-            let mut entry = entry.expect("an entry");
-            let mut bytes = Vec::new();
-            std::io::Read::read_to_end(&mut entry, &mut bytes).expect("memory");
-            (entry.path().expect("a path").display().to_string(), bytes)
-        })
-        .collect();
+    let mut members = members_of(&oci(&made()[1..], Layers::Plain, false));
     for _ in 0..3 {
         let place = members.iter().position(|(path, _)| path == "index.json").expect("an index");
         let inner = members.remove(place).1;
@@ -93,6 +104,40 @@ fn a_document_a_header_and_nested_indexes_are_limited() {
     }
     let archive = tar(&members.iter().map(|(path, bytes)| (path.as_str(), Member::File(bytes))).collect::<Vec<_>>());
     assert_limit("nested indexes", &archive, 3, |limits, value| limits.nested_indexes = value as usize);
+}
+
+#[test]
+fn as_many_links_are_followed_as_the_limit() {
+    let archive = docker_archive(&made()[1..]);
+    // The list of images, at the end of so many links.
+    let linked = |links: usize| {
+        let mut members: Vec<(String, Vec<u8>)> = members_of(&archive);
+        let place = members.iter().position(|(path, _)| path == "manifest.json").expect("a list");
+        let list = members.remove(place).1;
+        let names: Vec<String> = (0..links).map(|number| format!("link{number}")).collect();
+        let path = |number: usize| names.get(number).map_or("list", String::as_str);
+        let mut all: Vec<(&str, Member)> =
+            vec![("list", Member::File(&list)), ("manifest.json", Member::Symlink(path(1)))];
+        all.extend((1..links).map(|number| (path(number), Member::Symlink(path(number + 1)))));
+        all.extend(members.iter().map(|(path, bytes)| (path.as_str(), Member::File(bytes))));
+        tar(&all)
+    };
+    analysed(&linked(8), ImageLimits::DEFAULT).expect("eight links");
+    let error = analysed(&linked(9), ImageLimits::DEFAULT).expect_err("nine links");
+    assert!(error.fact_named("reason").is_some_and(|why| why.contains("more than 8 links")), "{error}");
+}
+
+#[test]
+fn an_xz_may_ask_for_as_much_memory_as_the_limit() {
+    let archive = docker_archive(&made());
+    let Some(archive) = through("xz", &["-c", "--lzma2=dict=4MiB"], &archive) else { return skip("xz is not there") };
+    let with = |kib: u32| analysed(&archive, ImageLimits { xz_memory_kib: kib, ..ImageLimits::DEFAULT });
+    // What it asks for is the dictionary and a little more.
+    let least = (4 << 10..5 << 10).find(|&kib| with(kib).is_ok()).expect("within a MiB of its dictionary");
+    assert!(least > 4 << 10, "less than its dictionary");
+    assert!(with(least - 1).expect_err("too much").hint_text().is_some());
+    let Some(most) = through("xz", &["-c", "-9"], b"not much") else { return skip("xz is not there") };
+    assert!(!analysed(&most, ImageLimits::DEFAULT).expect_err("no archive").to_string().contains("memory"));
 }
 
 /// Beyond the limits of a recipe nothing fails: the file is carried as it is.

@@ -2,3 +2,4 @@
 
 mod pins;
 mod resume;
+mod version;

@@ -18,6 +18,7 @@ fn web() -> Server {
             "coded" => Reply::whole(&noise(2, SIZE)).header("Content-Encoding", "gzip"),
             "identity" => reply.header("Content-Encoding", "identity"),
             "login" => Reply::whole(b"<html>who are you?</html>").header("Content-Type", "Text/HTML; charset=utf-8"),
+            "prepared" => Reply::new(201, "{}"),
             "gone" => Reply::new(404, ""),
             _ => reply,
         }
@@ -46,7 +47,11 @@ fn digests(folder: &Path) -> Vec<Value> {
 fn what_is_not_the_file_is_not_pinned_and_the_next_url_is_asked() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let server = web();
-    for (url, why) in [("coded", "content-encoding: gzip"), ("login", "a web page in place of the file")] {
+    for (url, why) in [
+        ("coded", "content-encoding: gzip"),
+        ("login", "a web page in place of the file"),
+        ("prepared", "status: 201 Created"),
+    ] {
         for kind in ["file", "script", "image", "engine"] {
             write(folder.path(), &server, &[("data", kind, &[url])]);
             let (_, err) = expect(1, folder.path(), &["lock"]);

@@ -138,6 +138,24 @@ fn another_machine_is_told_so() {
 }
 
 #[test]
+fn a_program_that_is_missing_is_named_and_no_other_thing_is_blamed() {
+    let site = site();
+    let empty = site.tmp.join("empty");
+    std::fs::create_dir(&empty).expect("a folder");
+    for shell in [&["/bin/dash"][..], &["/bin/bash"], &["/bin/busybox", "sh"]] {
+        for path in [std::path::Path::new(""), &empty] {
+            let mut command = Command::new(shell[0]);
+            command.args(&shell[1..]).arg(&site.bundle).env("PATH", path).env("TMPDIR", &site.tmp);
+            let output = command.output().expect("runs");
+            let (out, err) = texts(&output);
+            assert_eq!((output.status.code(), out.as_str()), (Some(1), ""), "{shell:?} {path:?}: {err}");
+            let told = err.contains("this program is not on this machine: ") && err.contains("PATH=");
+            assert!(told, "{shell:?} {path:?}: {err}");
+        }
+    }
+}
+
+#[test]
 fn a_script_without_a_first_line_is_for_sh_and_one_that_is_not_there_is_told() {
     let site = site_with("echo \"plain $1\"\n");
     assert_eq!(texts(&site.run(&["sh"], &["x"])).0, "plain x\n");

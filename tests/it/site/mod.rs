@@ -2,11 +2,13 @@
 
 mod as_docker_load;
 mod engine_room;
+mod in_a_folder;
 mod interrupted;
 mod keys;
 mod launcher;
 mod load;
 mod load_faults;
+mod one_stream;
 mod places;
 mod runtime;
 mod scripts;

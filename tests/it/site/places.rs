@@ -40,7 +40,7 @@ fn a_place_that_others_can_write_to_is_passed_over_and_told() {
         for (place, why) in [(&open, &open), (&below, &open), (&link, &open), (&group, &group)] {
             let (at, err) = unpacked_in(&site, shell, place);
             assert_eq!(at, tmp, "{place:?}");
-            let named = format!("others can write to {} (chmod go-w", why.display());
+            let named = format!("{}: others can write to it; to close it: chmod go-w", why.display());
             assert!(err.starts_with("note: PACK_TMPDIR is passed over") && err.contains(&named), "{err}");
             assert_eq!(
                 fs::read_dir(place)
@@ -77,7 +77,7 @@ fn where_no_place_is_safe_each_is_told_with_its_reason() {
     let output = site.command(&["dash"]).env("TMPDIR", &open).env("PACK_TMPDIR", "nowhere").output().expect("runs");
     let (out, err) = texts(&output);
     assert_eq!((output.status.code(), out.as_str()), (Some(1), ""));
-    for said in ["nowhere: it is not a folder", "others can write to", "PACK_TMPDIR=/some/folder sh "] {
+    for said in ["nowhere: it is not a folder", "others can write to it", "PACK_TMPDIR=/some/folder sh "] {
         assert!(err.contains(said), "{said}: {err}");
     }
 }
@@ -129,7 +129,7 @@ fn without_room_anywhere_it_says_how_much_it_needs_and_how_much_is_free() {
 
 #[test]
 fn what_is_larger_than_16_mib_is_unpacked_only_when_it_is_asked_for() {
-    let limit = pack::site::LARGEST_UNPACKED as usize;
+    let limit = pack::bundle::LARGEST_SMALL as usize;
     let script =
         "#!/bin/sh\nls\n\"$PACK\" extract -q \"$PACK_BUNDLE\" . large && ls -l large | tr -s ' ' | cut -d ' ' -f 5\n";
     let site = site_of(|folder| {
@@ -154,7 +154,7 @@ fn what_is_larger_than_16_mib_is_unpacked_only_when_it_is_asked_for() {
 
 #[test]
 fn a_large_script_that_is_to_be_run_is_unpacked() {
-    let limit = pack::site::LARGEST_UNPACKED as usize;
+    let limit = pack::bundle::LARGEST_SMALL as usize;
     let script = [b"#!/bin/sh\nexit 7\n".to_vec(), vec![b'#'; limit]].concat();
     let site = site_of(|folder| drop(portable(folder, &[file("run.sh", "script", script)])));
     assert_eq!(site.run(&["sh"], &[]).status.code(), Some(7));

@@ -55,11 +55,16 @@ fn what_may_be_otherwise_on_site_is_noted_while_bundling() {
         (&b"#!/opt/no/such/shell\n"[..], "run.sh needs /opt/no/such/shell, which is not on this machine"),
         (b"#!/usr/bin/env no-such-shell\n", "run.sh needs no-such-shell, which"),
         (b"exit\n", "run.sh has no '#!' line: on site it is run with sh"),
+        (b"#!/bin/sh\n\nif :; then\r\n:\r\nfi\n", "run.sh: line 3 ends as on Windows (CRLF)"),
+        (b"#!/usr/bin/env bash\n:\r\n", "run.sh: line 2 ends as on Windows (CRLF)"),
+        (b":\n\r\n", "run.sh: line 2 ends as on Windows (CRLF)"),
     ] {
         let (output, err) = bundled(script);
         assert!(output.status.success() && err.contains(said), "{err}");
     }
-    for script in [&b"#!/bin/sh\n"[..], b"#!/usr/bin/env bash\n", b"#! /bin/sh -e\n"] {
+    // Python takes either end of a line; and what has no more lines ends with none.
+    let python: &[u8] = b"#!/usr/bin/env python3\nexit()\r\n";
+    for script in [&b"#!/bin/sh\n"[..], b"#!/usr/bin/env bash\n", b"#! /bin/sh -e\n", b"#!/bin/sh\n:\r", python] {
         let (output, err) = bundled(script);
         assert!(output.status.success() && !err.contains("note:"), "{err}");
     }

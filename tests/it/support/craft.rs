@@ -37,6 +37,7 @@ pub fn bundle_of_folder(folder: &Path, options: &AnalysisOptions, change: impl F
         images: contents.images,
         preset: Preset::Balanced,
         cores: 2,
+        publisher: None,
     };
     let path = place.path().join("x.run");
     write(spec, &path, &Silent).expect("written");
@@ -158,6 +159,7 @@ fn bundle_of(path: &Path, header: &[u8], pinned: &[super::File], files: &[super:
         images: Vec::new(),
         preset: Preset::Fast,
         cores: 2,
+        publisher: None,
     };
     write(spec, path, &Silent).expect("written");
 }

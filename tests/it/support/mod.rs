@@ -12,6 +12,7 @@ pub mod fault;
 pub mod images;
 pub mod mounts;
 pub mod nginx;
+pub mod registry;
 pub mod strace;
 pub mod tls_server;
 

@@ -71,3 +71,56 @@ impl Drop for Xfs {
         let _ = Command::new("umount").arg("-l").arg(&self.path).status();
     }
 }
+
+/// A file system as sticks have it in a file behind a loop device, unmounted when dropped: FAT32 where the kernel has it,
+/// else ext4.
+pub struct Stick {
+    image: PathBuf,
+    path: PathBuf,
+    kind: &'static str,
+}
+
+impl Stick {
+    /// Makes one of so many MiB, at least 34, below `scratch` and mounts it with `options`; `None`, and a line that says
+    /// so, where this user may not.
+    pub fn mount(scratch: &Path, name: &str, mib: u64, options: &str) -> Option<Self> {
+        let (image, path) = (scratch.join(format!("{name}.img")), scratch.join(name));
+        std::fs::create_dir_all(&path).expect("a mount point");
+        std::fs::File::create(&image).and_then(|file| file.set_len(mib << 20)).expect("a sparse file");
+        let ran = |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
+        let options = format!("loop,{options}");
+        for (kind, system, make) in [("FAT", "vfat", "mkfs.vfat -F 32"), ("ext", "ext4", "mkfs.ext4 -q -m 0")] {
+            let mut words = make.split(' ');
+            let mut command = Command::new(words.next().expect("a program"));
+            if ran(command.args(words).arg(&image))
+                && ran(Command::new("mount").args(["-t", system, "-o", &options]).args([&image, &path]))
+            {
+                // What mkfs made for itself is no file of the stick's.
+                let _ = std::fs::remove_dir(path.join("lost+found"));
+                return Some(Stick { image, path, kind });
+            }
+        }
+        super::skip("a file system of a stick needs root, mkfs and a loop device");
+        None
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file behind the loop device: what is written to it is beneath every cache of the file system.
+    pub fn image(&self) -> &Path {
+        &self.image
+    }
+
+    /// What `pack` calls the file system.
+    pub fn kind(&self) -> &'static str {
+        self.kind
+    }
+}
+
+impl Drop for Stick {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.path).status();
+    }
+}

@@ -8,8 +8,15 @@ use serde::Deserialize;
 
 use super::host::is_at_least;
 use super::{Finding, Level};
+use crate::error::Error;
+use crate::language::tr;
+use crate::path::shell_word;
 use crate::product::Product;
 use crate::site::lifecycle::docker::order;
+use crate::site::lifecycle::instance::Instance;
+
+/// The code of the finding that there is no engine.
+pub(super) const MISSING: &str = "docker-missing";
 
 /// What the engine says of itself.
 #[derive(Debug, Deserialize)]
@@ -37,22 +44,60 @@ struct SwarmInfo {
     control_available: bool,
 }
 
+impl Info {
+    /// What is found where the engine has SELinux keep containers from files of the host.
+    fn labels(&self, dir: &Path) -> Option<Finding> {
+        let is_on = self.security_options.iter().flatten().any(|option| option.contains("selinux"));
+        let what =
+            tr!("this Docker labels containers for SELinux: they may read nothing of {} as it is", dir.display());
+        let dir = shell_word(dir);
+        let remedy = tr!("mkdir -p {dir}; chcon -R -t container_file_t {dir} (CentOS 7: svirt_sandbox_file_t)", dir);
+        is_on.then(|| Finding::new(Level::Warning, "docker-selinux", what, remedy))
+    }
+}
+
+/// How the commands are led back to this host.
+fn to_this_host() -> String {
+    tr!("unset DOCKER_HOST DOCKER_CONTEXT; docker context use default; then the same command again")
+}
+
+/// Checks that the commands lead to this host's engine: that of another one would be changed instead.
+///
+/// # Errors
+/// They lead elsewhere.
+pub fn expect_own_engine() -> Result<(), Error> {
+    let led = elsewhere().map(|place| {
+        Error::failed(tr!("Docker's commands lead to another host"))
+            .fact("host", place)
+            .hint(tr!("nothing was changed; {}", to_this_host()))
+    });
+    led.map_or(Ok(()), Err)
+}
+
 /// Whether it answers.
-pub(super) fn look(findings: &mut Vec<Finding>, product: &Product) -> bool {
+pub(super) fn look(findings: &mut Vec<Finding>, instance: &Instance) -> bool {
     if let Some(place) = elsewhere() {
-        let what = format!("Docker's commands lead to {place}; the product is installed with the Docker of this host");
-        let remedy = "unset DOCKER_HOST DOCKER_CONTEXT; docker context use default; then the same command again";
-        findings.push(Finding::new(Level::Error, "docker-elsewhere", what, remedy));
+        let what =
+            tr!("Docker's commands lead to {place}; the product is installed with the Docker of this host", place);
+        findings.push(Finding::new(Level::Error, "docker-elsewhere", what, to_this_host()));
         return false;
     }
     let info = match info() {
         Ok(info) => info,
         Err(finding) => {
+            if finding.code == MISSING
+                && let Err(why) = super::choose(instance)
+            {
+                let what = tr!("no carried Docker is for this host ({why})", why);
+                let remedy = tr!("install Docker with this system's packages, start it, then the same command again");
+                findings.push(Finding::new(Level::Error, "engine", what, remedy));
+            }
             findings.push(finding);
             return false;
         }
     };
-    look_at(&info, product, findings);
+    look_at(&info, instance.product(), findings);
+    findings.extend(info.labels(instance.install_dir()));
     true
 }
 
@@ -81,22 +126,22 @@ fn info() -> Result<Info, Finding> {
         Err(_) if std::fs::metadata(socket).is_ok_and(|found| found.file_type().is_socket()) => {
             return Err(error(
                 "docker-hidden",
-                "a Docker is here, but its command docker is not to be found",
-                "PATH=$PATH:/that/place before the same command",
+                &tr!("a Docker is here, but its command docker is not to be found"),
+                &tr!("PATH=$PATH:/that/place before the same command"),
             ));
         }
         Err(_) => {
             return Err(error(
-                "docker-missing",
-                "there is no Docker on this host",
-                "install Docker with this system's packages, start it, then the same command again",
+                MISSING,
+                &tr!("there is no Docker on this host"),
+                &tr!("install Docker with this system's packages, start it, then the same command again"),
             ));
         }
         Ok(told) if String::from_utf8_lossy(&told.stdout).to_lowercase().contains("podman") => {
             return Err(error(
                 "docker-podman",
-                "the command docker is podman here, which has no swarm",
-                "remove podman-docker, and install Docker",
+                &tr!("the command docker is podman here, which has no swarm"),
+                &tr!("remove podman-docker, and install Docker"),
             ));
         }
         Ok(_) => {}
@@ -105,27 +150,27 @@ fn info() -> Result<Info, Finding> {
     let told = told.map_err(|cause| {
         error(
             "docker-silent",
-            &format!("Docker is installed but does not answer: {cause}"),
+            &tr!("Docker is installed but does not answer: {cause}", cause),
             "systemctl status docker; systemctl start docker",
         )
     })?;
     serde_json::from_str(&told).map_err(|cause| {
-        error("docker-unknown", &format!("what Docker says of itself is not understood: {cause}"), "docker version")
+        error("docker-unknown", &tr!("what Docker says of itself is not understood: {cause}", cause), "docker version")
     })
 }
 
 fn look_at(info: &Info, product: &Product, findings: &mut Vec<Finding>) {
     let mut add = |level, code, what: String, remedy: &str| findings.push(Finding::new(level, code, what, remedy));
     if !is_at_least(&info.server_version, &product.needs.docker) {
-        let what = format!("Docker {} is too old, {} is needed", info.server_version, product.needs.docker);
-        add(Level::Error, "docker-version", what, "update it with this system's packages");
+        let what = tr!("Docker {} is too old, {} is needed", info.server_version, product.needs.docker);
+        add(Level::Error, "docker-version", what, &tr!("update it with this system's packages"));
     }
     if info.operating_system.contains("Docker Desktop") {
         add(
             Level::Error,
             "docker-desktop",
-            "this is Docker Desktop, whose containers run in a machine of its own".to_owned(),
-            "install Docker Engine with this system's packages",
+            tr!("this is Docker Desktop, whose containers run in a machine of its own"),
+            &tr!("install Docker Engine with this system's packages"),
         );
     }
     let options = info.security_options.iter().flatten();
@@ -133,16 +178,16 @@ fn look_at(info: &Info, product: &Product, findings: &mut Vec<Finding>) {
         add(
             Level::Error,
             "docker-rootless",
-            "this Docker runs without root rights: it cannot publish a stack's ports".to_owned(),
-            "install Docker for root, and unset DOCKER_HOST",
+            tr!("this Docker runs without root rights: it cannot publish a stack's ports"),
+            &tr!("install Docker for root, and unset DOCKER_HOST"),
         );
     }
     if info.docker_root_dir.starts_with("/var/snap/") {
         add(
             Level::Error,
             "docker-snap",
-            "this Docker is a snap, which sees only a part of this host's folders".to_owned(),
-            "snap remove docker; install Docker with this system's packages",
+            tr!("this Docker is a snap, which sees only a part of this host's folders"),
+            &tr!("snap remove docker; install Docker with this system's packages"),
         );
     }
     let status = |key: &str| {
@@ -156,16 +201,16 @@ fn look_at(info: &Info, product: &Product, findings: &mut Vec<Finding>) {
         add(
             Level::Warning,
             "docker-vfs",
-            "Docker stores each layer as a whole copy (vfs)".to_owned(),
-            "a kernel with overlayfs, and a file system that Docker's overlay2 takes",
+            tr!("Docker stores each layer as a whole copy (vfs)"),
+            &tr!("a kernel with overlayfs, and a file system that Docker's overlay2 takes"),
         );
     }
     if status("Supports d_type") == Some("false") {
         add(
             Level::Error,
             "d-type",
-            "Docker's disk is XFS without d_type: removed files come back in containers".to_owned(),
-            "a disk made with: mkfs.xfs -n ftype=1",
+            tr!("Docker's disk is XFS without d_type: removed files come back in containers"),
+            &tr!("a disk made with: mkfs.xfs -n ftype=1"),
         );
     }
     match (info.swarm.local_node_state.as_str(), info.swarm.control_available) {
@@ -173,61 +218,47 @@ fn look_at(info: &Info, product: &Product, findings: &mut Vec<Finding>) {
         ("active", false) => add(
             Level::Error,
             "swarm-worker",
-            "this host is a worker of a swarm; a stack is deployed on a manager".to_owned(),
-            "run this on a manager, or type on one: docker node promote HOST",
+            tr!("this host is a worker of a swarm; a stack is deployed on a manager"),
+            &tr!("run this on a manager, or type on one: docker node promote HOST"),
         ),
-        ("locked", _) => {
-            add(Level::Error, "swarm-locked", "this host's swarm is locked".to_owned(), "docker swarm unlock")
-        }
+        ("locked", _) => add(Level::Error, "swarm-locked", tr!("this host's swarm is locked"), "docker swarm unlock"),
         (other, _) => add(
             Level::Error,
             "swarm-state",
-            format!("this host's swarm is in the state '{other}'"),
-            "docker info; docker swarm leave --force gives it up",
+            tr!("this host's swarm is in the state '{other}'", other),
+            &tr!("docker info; docker swarm leave --force gives it up"),
         ),
     }
-    if !Path::new("/sys/module/vxlan").exists() && !can_load("vxlan") {
-        add(
-            Level::Warning,
-            "vxlan",
-            "the kernel has no vxlan, by which the services of a stack reach each other".to_owned(),
-            "modprobe vxlan; install the kernel's extra modules",
-        );
-    }
-    if let Some(limit) = open_files() {
-        let remedy = "mkdir -p /etc/systemd/system/docker.service.d; printf '[Service]\\nLimitNOFILE=1048576\\n' >/etc/systemd/system/docker.service.d/files.conf; systemctl daemon-reload; systemctl restart docker";
+    if let Some((unit, limit)) = open_files() {
+        let remedy = "for unit in containerd docker; do mkdir -p /etc/systemd/system/$unit.service.d; printf '[Service]\\nLimitNOFILE=1048576\\n' >/etc/systemd/system/$unit.service.d/files.conf; done; systemctl daemon-reload; systemctl try-restart containerd docker";
         add(
             Level::Warning,
             "nofile",
-            format!(
-                "docker.service has LimitNOFILE={limit}: some databases then take gigabytes of memory, and minutes to start"
+            tr!(
+                "{unit}.service has LimitNOFILE={limit}: some databases then take gigabytes of memory, and minutes to start",
+                unit,
+                limit
             ),
             remedy,
         );
     }
 }
 
-/// Whether the kernel has a module, built in or to be loaded. Nothing is loaded.
-fn can_load(module: &str) -> bool {
-    let found = Command::new("modprobe")
-        .args(["--dry-run", "--quiet", module])
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    found.map_or(true, |status| status.success())
-}
-
-/// The limit of open files that Docker's unit gives containers, where it is none.
-fn open_files() -> Option<String> {
-    let told = Command::new("systemctl")
-        .args(["show", "-p", "LimitNOFILE", "docker.service"])
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()
-        .ok()?;
-    let text = String::from_utf8_lossy(&told.stdout).trim().strip_prefix("LimitNOFILE=")?.to_owned();
-    let is_unlimited = text == "infinity" || text.parse::<u64>().is_ok_and(|limit| limit > 10_000_000);
-    is_unlimited.then_some(text)
+/// The unit that gives containers their limit of open files, and that limit, where it is none.
+fn open_files() -> Option<(&'static str, String)> {
+    let asked = |unit: &'static str| {
+        let told = Command::new("systemctl")
+            .args(["show", "-p", "LimitNOFILE", "-p", "ActiveState", &format!("{unit}.service")])
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .output()
+            .ok()?;
+        let text = String::from_utf8_lossy(&told.stdout).into_owned();
+        let limit = text.lines().find_map(|line| line.strip_prefix("LimitNOFILE="))?.to_owned();
+        let is_unlimited = limit == "infinity" || limit.parse::<u64>().is_ok_and(|limit| limit >= 10_000_000);
+        (is_unlimited && text.contains("ActiveState=active")).then_some((unit, limit))
+    };
+    ["containerd", "docker"].into_iter().find_map(asked)
 }
 
 #[cfg(test)]
@@ -239,8 +270,20 @@ mod tests {
         let product = Product::parse(product, "test").expect("valid");
         let mut findings = Vec::new();
         look_at(&serde_json::from_str(json).expect("an answer"), &product, &mut findings);
-        let of_info = |finding: &&Finding| !matches!(finding.code, "nofile" | "vxlan");
+        let of_info = |finding: &&Finding| finding.code != "nofile";
         findings.iter().filter(of_info).map(|finding| finding.code).collect()
+    }
+
+    #[test]
+    fn an_engine_that_labels_containers_is_told_with_the_folder_to_label() {
+        let info = |options: &str| -> Info {
+            serde_json::from_str(&format!(r#"{{"ServerVersion":"24","SecurityOptions":{options}}}"#))
+                .expect("an answer")
+        };
+        let found = info(r#"["name=seccomp,profile=default","name=selinux"]"#).labels(Path::new("/srv/a b"));
+        assert!(found.is_some_and(|found| found.remedy.contains("chcon -R -t container_file_t '/srv/a b'")));
+        assert_eq!(info(r#"["name=seccomp,profile=default"]"#).labels(Path::new("/srv/x")), None);
+        assert_eq!(info("null").labels(Path::new("/srv/x")), None);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{Finding, Level};
+use crate::language::tr;
 use crate::path::shell_word;
 use crate::platform::Platform;
 use crate::room;
@@ -14,75 +15,116 @@ use crate::site::lifecycle::instance::Instance;
 const SWARM: [u16; 2] = [2377, 7946];
 
 pub(super) fn look(instance: &Instance, findings: &mut Vec<Finding>) {
-    let needs = &instance.product().needs;
+    let needs = instance.product().needs.with(&instance.deployed().options);
     let mut error = |code, what: String, remedy: String| findings.push(Finding::new(Level::Error, code, what, remedy));
     if !rustix::process::geteuid().is_root() {
-        error("root", "this run has no root rights".to_owned(), "the same command with sudo".to_owned());
+        error("root", tr!("this run has no root rights"), tr!("the same command with sudo"));
     }
     if Platform::host().is_none() {
-        error(
-            "platform",
-            "this host's architecture is neither amd64 nor arm64".to_owned(),
-            "use another host".to_owned(),
-        );
+        error("platform", tr!("this host's architecture is neither amd64 nor arm64"), tr!("use another host"));
     }
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
     if (cores as u64) < u64::from(needs.cores) {
-        error("cores", format!("{cores} processors, {} are needed", needs.cores), "a larger host".to_owned());
+        error("cores", tr!("{cores} processors, {} are needed", needs.cores, cores), tr!("a larger host"));
     }
     // A host "with 4 GB" reports up to a tenth less.
     if let Some(memory) = memory()
         && memory < needs.memory.0 / 10 * 9
     {
-        error(
-            "memory",
-            format!("{} of memory, {} are needed", room::shown(memory), needs.memory),
-            "a larger host".to_owned(),
-        );
+        error("memory", tr!("{} of memory, {} are needed", room::shown(memory), needs.memory), tr!("a larger host"));
     }
     if let Ok(kernel) = fs::read_to_string("/proc/sys/kernel/osrelease")
         && !is_at_least(kernel.trim(), &needs.kernel)
     {
-        let remedy = format!("a system with Linux {} or newer", needs.kernel);
-        error("kernel", format!("Linux {} is too old, {} is needed", kernel.trim(), needs.kernel), remedy);
+        let remedy = tr!("a system with Linux {} or newer", needs.kernel);
+        error("kernel", tr!("Linux {} is too old, {} is needed", kernel.trim(), needs.kernel), remedy);
     }
     let existing = existing(instance.install_dir());
     if let Some(free) = room::free_for_root(&existing)
         && free < needs.disk.0
     {
-        let what = format!("{} free at {}, {} are needed for data", room::shown(free), existing.display(), needs.disk);
-        error(
-            "disk",
-            what,
-            format!("make room there: df -h {}; or --install-dir on a larger disk", shell_word(&existing)),
-        );
+        let what = tr!("{} free at {}, {} are needed for data", room::shown(free), existing.display(), needs.disk);
+        error("disk", what, tr!("make room there: df -h {}; or --install-dir on a larger disk", shell_word(&existing)));
     }
     if let Ok(found) = rustix::fs::statvfs(&existing)
         && found.f_files > 0
         && found.f_favail < 10_000
     {
-        let what = format!("{} inodes are free at {}", found.f_favail, existing.display());
-        error("inodes", what, format!("remove small files there: df -i {}", shell_word(&existing)));
+        let what = tr!("{} inodes are free at {}", found.f_favail, existing.display());
+        error("inodes", what, tr!("remove small files there: df -i {}", shell_word(&existing)));
     }
+    // Docker takes the kernel's word that AppArmor is on, and then starts no container without the parser.
+    let module = fs::read_to_string("/sys/module/apparmor/parameters/enabled");
+    if module.is_ok_and(|enabled| enabled.trim() == "Y") && !is_command("apparmor_parser") {
+        let what =
+            tr!("AppArmor is on in this kernel, but apparmor_parser is missing: Docker could start no container");
+        let remedy = tr!("install the system's package apparmor; or boot with apparmor=0");
+        findings.push(Finding::new(Level::Error, "apparmor", what, remedy));
+    }
+    look_at_logrotate(instance, findings);
     if fs::read_to_string("/sys/fs/selinux/enforce").is_ok_and(|mode| mode.trim() == "1") {
         let dir = instance.install_dir().display();
-        let remedy = format!(
-            "if containers may not read {dir}: chcon -R -t container_file_t {dir} (CentOS 7: svirt_sandbox_file_t)"
+        let remedy = tr!(
+            "if containers may not read {dir}: chcon -R -t container_file_t {dir} (CentOS 7: svirt_sandbox_file_t)",
+            dir
         );
-        findings.push(Finding::new(Level::Note, "selinux", "SELinux is enforcing", remedy));
+        findings.push(Finding::new(Level::Note, "selinux", tr!("SELinux is enforcing"), remedy));
+    }
+}
+
+fn look_at_logrotate(instance: &Instance, findings: &mut Vec<Finding>) {
+    if !instance.product().logs.is_empty() && !is_command("logrotate") {
+        let what = tr!("logrotate is not on this host: the product's log files grow without end");
+        findings.push(Finding::new(Level::Warning, "logrotate", what, tr!("install the system's package logrotate")));
+    }
+}
+
+/// Whether a program of that name is to be found.
+fn is_command(name: &str) -> bool {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let usual = ["/usr/sbin", "/sbin"].map(PathBuf::from);
+    std::env::split_paths(&folders).chain(usual).any(|folder| folder.join(name).is_file())
+}
+
+/// Data of services that would not run any more, while the product would be sent to no other.
+pub(super) fn look_at_left_behind(instance: &Instance, findings: &mut Vec<Finding>) {
+    for service in instance.left_out().iter().filter(|service| instance.has_data_of(service)) {
+        let spec = &instance.product().services[service];
+        if instance.is_elsewhere(service) {
+            continue;
+        }
+        let (switch, key) = (spec.when.as_deref().unwrap_or(service), spec.address.as_deref().unwrap_or("its address"));
+        let folder = spec.folder.as_ref().map(|folder| folder.below(instance.install_dir()));
+        let what = tr!(
+            "without '{switch}' the data of '{service}' in {} would be left behind",
+            folder.unwrap_or_default().display(),
+            switch,
+            service
+        );
+        let remedy =
+            tr!("keep it: --set {switch}=true; or where another host has the data, that in {key}", switch, key);
+        findings.push(Finding::new(Level::Error, "left-behind", what, remedy));
     }
 }
 
 /// `own`: ports that the running stack has.
 pub(super) fn look_at_ports(instance: &Instance, own: &BTreeSet<u16>, findings: &mut Vec<Finding>) {
     let taken = listening();
-    for (option, port) in instance.ports() {
+    let ports = instance.ports();
+    for (option, port) in &ports {
+        if let Some((other, _)) = ports.iter().find(|(other, of)| other > &option && of == &port) {
+            let what = tr!("port {port} is wanted twice, by '{option}' and by '{other}'", port, option, other);
+            findings.push(Finding::new(Level::Error, "port", what, tr!("another one: --set {option}=PORT", option)));
+        }
+    }
+    for (option, port) in ports {
         if SWARM.contains(&port) {
-            let remedy = format!("another one: --set {option}=PORT");
-            findings.push(Finding::new(Level::Error, "port", format!("port {port} is the swarm's own"), remedy));
+            let remedy = tr!("another one: --set {option}=PORT", option);
+            findings.push(Finding::new(Level::Error, "port", tr!("port {port} is the swarm's own", port), remedy));
         } else if taken.contains(&port) && !own.contains(&port) {
-            let remedy = format!("see who has it: ss -ltnp 'sport = :{port}'; or another one: --set {option}=PORT");
-            findings.push(Finding::new(Level::Error, "port", format!("port {port} is taken"), remedy));
+            let remedy =
+                tr!("see who has it: ss -ltnp 'sport = :{port}'; or another one: --set {option}=PORT", port, option);
+            findings.push(Finding::new(Level::Error, "port", tr!("port {port} is taken", port), remedy));
         }
     }
 }

@@ -1,0 +1,120 @@
+//! Finds the matches that GNU gzip and zlib find at their lazy levels.
+//!
+//! Altered from zlib 1.3's `deflate.c` (`longest_match`, `INSERT_STRING`) and its `doc/algorithm.txt`, see `NOTICE`:
+//! chains of positions with the same hash of three bytes, searched from the nearest on. Which match is found depends on
+//! the order of the chains and on when the search stops, so both are zlib's. Positions count from the start of the
+//! content at hand; as in zlib, position 0 ends a chain and is never found.
+
+use super::chunk::{LOOKAHEAD, WINDOW};
+use super::symbols::{MAX_MATCH, MIN_MATCH};
+
+/// The longest distance of a match (`MAX_DIST`): less than the format allows, so that zlib need not move its window
+/// within a match.
+const MAX_DISTANCE: usize = WINDOW - LOOKAHEAD;
+/// The longest distance of a match of [`MIN_MATCH`] bytes (`TOO_FAR`); beyond, three literals are shorter.
+const MAX_DISTANCE_OF_SHORTEST: usize = 4096;
+
+/// How hard an encoder looks for matches: a line of zlib's `configuration_table`. Lengths are in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Effort {
+    /// With a match this long deferred, only a quarter of the chain is searched.
+    pub(crate) good: usize,
+    /// With a match this long deferred, the search for a longer one is left out.
+    pub(crate) lazy: usize,
+    /// A match this long ends the search.
+    pub(crate) nice: usize,
+    /// How many positions of a chain are searched.
+    pub(crate) chain: usize,
+}
+
+/// A match of at least [`MIN_MATCH`] bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Match {
+    /// In bytes.
+    pub(crate) length: usize,
+    /// The position that it copies from.
+    pub(crate) from: usize,
+}
+
+/// The positions of some content by the hash of the three bytes there.
+pub(crate) struct MatchFinder<'a> {
+    content: &'a [u8],
+    effort: Effort,
+    /// The latest position with each hash.
+    latest: Box<[u32; WINDOW]>,
+    /// For each of the last 32 Ki positions, the one with the same hash before it.
+    previous: Box<[u32; WINDOW]>,
+}
+
+impl<'a> MatchFinder<'a> {
+    /// Returns a finder that knows no position of `content`.
+    pub(crate) fn new(content: &'a [u8], effort: Effort) -> Self {
+        MatchFinder { content, effort, latest: Box::new([0; WINDOW]), previous: Box::new([0; WINDOW]) }
+    }
+
+    /// Adds a position and returns the latest one before it with the same hash, 0 for none.
+    #[inline(always)]
+    pub(crate) fn insert(&mut self, at: usize) -> usize {
+        let Some(&[a, b, c]) = self.content.get(at..).and_then(|rest| rest.first_chunk()) else { return 0 };
+        let hash = (usize::from(a) << 10 ^ usize::from(b) << 5 ^ usize::from(c)) % WINDOW;
+        let latest = std::mem::replace(&mut self.latest[hash], at as u32);
+        self.previous[at % WINDOW] = latest;
+        latest as usize
+    }
+
+    /// Returns the match for position `at`, if it is longer than the `deferred` bytes (at least 2) of the match before.
+    /// `latest` is what [`MatchFinder::insert`] returned for the position.
+    #[inline(always)]
+    pub(crate) fn find(&self, at: usize, latest: usize, deferred: usize) -> Option<Match> {
+        if latest == 0 || at - latest > MAX_DISTANCE || deferred >= self.effort.lazy {
+            return None;
+        }
+        let found = self.search(at, latest, deferred)?;
+        (found.length > MIN_MATCH || at - found.from <= MAX_DISTANCE_OF_SHORTEST).then_some(found)
+    }
+
+    fn search(&self, at: usize, latest: usize, deferred: usize) -> Option<Match> {
+        let wanted = &self.content[at..self.content.len().min(at + MAX_MATCH)];
+        let pair = |content: &[u8], at: usize| u16::from_le_bytes([content[at], content[at + 1]]);
+        let beyond = at.saturating_sub(MAX_DISTANCE);
+        let mut steps = if deferred >= self.effort.good { self.effort.chain / 4 } else { self.effort.chain };
+        let (mut longest, mut found, mut from) = (deferred, 0, latest);
+        'chain: while longest < wanted.len() {
+            // A longer match has these two in common too. Most positions do not, and are passed here.
+            let two = pair(wanted, longest - 1);
+            while pair(self.content, from + longest - 1) != two {
+                from = self.previous[from % WINDOW] as usize;
+                steps -= 1;
+                if from <= beyond || steps == 0 {
+                    break 'chain;
+                }
+            }
+            let length = common_length(wanted, &self.content[from..from + wanted.len()]);
+            if length > longest {
+                (longest, found) = (length, from);
+                if length >= self.effort.nice {
+                    break;
+                }
+            }
+            from = self.previous[from % WINDOW] as usize;
+            steps -= 1;
+            if from <= beyond || steps == 0 {
+                break;
+            }
+        }
+        (found > 0).then_some(Match { length: longest, from: found })
+    }
+}
+
+/// Returns how many bytes two runs of the same length have in common at their start.
+#[inline(always)]
+fn common_length(one: &[u8], other: &[u8]) -> usize {
+    let ((words, rest), (other_words, other_rest)) = (one.as_chunks::<8>(), other.as_chunks::<8>());
+    for (number, (word, other)) in words.iter().zip(other_words).enumerate() {
+        let difference = u64::from_le_bytes(*word) ^ u64::from_le_bytes(*other);
+        if difference != 0 {
+            return 8 * number + (difference.trailing_zeros() / 8) as usize;
+        }
+    }
+    8 * words.len() + rest.iter().zip(other_rest).take_while(|(a, b)| a == b).count()
+}

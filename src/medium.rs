@@ -1,0 +1,11 @@
+//! The medium that a bundle travels on: what it is, and whether it holds what was written to it.
+//!
+//! ```text
+//! file_system   what is mounted there, and what it cannot do
+//! copy          onto it, synced while it is written; only what is not right yet
+//! read_back     from the medium itself, past the cache
+//! ```
+
+pub mod copy;
+pub mod file_system;
+mod read_back;

@@ -1,0 +1,24 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # T, STATE and fail are of the file that sources this
+# A change that is killed in the middle, for the tests of every product.
+
+# killed PHASE COMMAND...: the command, with all that it started, as soon as the journal is in that phase.
+killed() {
+    local pid i
+    setsid "${@:2}" >"$T/killed" 2>&1 </dev/null &
+    pid=$!
+    for ((i = 0; i < 20000; i++)); do
+        ! grep -q "\"$1\"" "$STATE/journal.json" 2>/dev/null || break
+        kill -0 "$pid" 2>/dev/null || break
+        sleep 0.01
+    done
+    kill -KILL -- "-$pid" 2>/dev/null || true
+    ! wait "$pid" || fail "it ended well, without $1"
+    # Who waits for whom dies first; the last of them had the lock.
+    for ((i = 0; i < 100; i++)); do
+        ! flock -n "$STATE/lock" true || break
+        sleep 0.1
+    done
+    cat "$T/killed"
+    grep -q "\"$1\"" "$STATE/journal.json" || fail "it never was $1"
+}
