@@ -5,22 +5,24 @@
 //! gzip's output shows that it decides the same, except for where a block ends (`block_end`). What either writes
 //! depends on the content alone, not on the portions in which it arrived.
 //!
-//! One decision of gzip's is not repeated. Its output shows that it compares past the end of its input: where a match ends
-//! there exactly, gzip may prefer one from farther away that goes on alike in what is left in its buffer. A chunk with such
-//! a match is predicted and corrected.
+//! gzip compares past the end of its input, too (`past_end`); an encoder of its family that does so has a name of its own, so
+//! that every name goes on meaning what it meant.
 
 use super::bit_writer::BitWriter;
 use super::block_end::BlockEnd;
 use super::block_writer::BlockWriter;
 use super::chunk::{Context, LOOKAHEAD, WINDOW};
 use super::match_finder::{Effort, Match, MatchFinder};
+use super::past_end::past_end;
 use super::symbols::MIN_MATCH;
 
 /// A program's or library's way to encode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Family {
-    /// GNU gzip.
+    /// GNU gzip, up to the last position where the end of its input decides nothing.
     Gzip,
+    /// GNU gzip to the end, as it comes from a file.
+    GzipToEnd,
     /// zlib with its default memory, as Python, Java and most others use it.
     Zlib,
 }
@@ -57,13 +59,25 @@ impl Encoder {
     /// Returns all of them, the most frequent first.
     pub fn all() -> impl Iterator<Item = Encoder> {
         const LEVELS: [u8; 6] = [6, 9, 8, 7, 5, 4];
-        let families = [Family::Gzip, Family::Zlib];
-        LEVELS.into_iter().flat_map(move |level| families.map(|family| Encoder { family, level }))
+        let of = |families: &'static [Family]| {
+            LEVELS.into_iter().flat_map(move |level| families.iter().map(move |&family| Encoder { family, level }))
+        };
+        of(&[Family::Gzip, Family::Zlib]).chain(of(&[Family::GzipToEnd]))
     }
 
     /// The byte that stands for it in a recipe.
     pub fn to_byte(self) -> u8 {
-        self.level | if self.family == Family::Gzip { 0 } else { 0x10 }
+        let family = match self.family {
+            Family::Gzip => 0,
+            Family::Zlib => 0x10,
+            Family::GzipToEnd => 0x20,
+        };
+        self.level | family
+    }
+
+    /// Whether another one writes the same wherever a stream does not end.
+    pub(crate) fn differs_only_at_end(self) -> bool {
+        self.family == Family::GzipToEnd
     }
 
     /// Returns the encoder that a byte stands for, or `None` for an unknown one.
@@ -85,7 +99,7 @@ impl Encoder {
 
     fn block_end(self) -> BlockEnd {
         match self.family {
-            Family::Gzip => BlockEnd::GZIP,
+            Family::Gzip | Family::GzipToEnd => BlockEnd::GZIP,
             Family::Zlib => BlockEnd::ZLIB,
         }
     }
@@ -111,7 +125,17 @@ impl Encoder {
         let mut block = BlockWriter::new(self.block_end());
         let mut out = BitWriter::with_phase(first_bit, context.own / 2);
         let (mut at, mut block_start, mut deferred) = (start, start, Deferred::Nothing);
+        // From here on the encoder knows that its input ends, where that changes what it does.
+        let mut knows_end = match self.family {
+            Family::GzipToEnd if state.is_final => (content.len() + 1).saturating_sub(LOOKAHEAD),
+            _ => usize::MAX,
+        };
         while at < content.len() {
+            if at >= knows_end {
+                let (bytes, last) = past_end(context, at);
+                finder.compare_past_end(&bytes, last);
+                knows_end = usize::MAX;
+            }
             let latest = finder.insert(at);
             let position = at;
             let found = if at == start && state.had_good_match {
@@ -182,13 +206,13 @@ impl Context {
     }
 
     /// Where a position of `content` is in the content of the whole stream.
-    fn in_stream(&self, at: usize) -> u64 {
+    pub(crate) fn in_stream(&self, at: usize) -> u64 {
         self.offset + at as u64 - self.history as u64
     }
 
     /// Where the encoder's window starts in the content of the whole stream when the encoder is at a position: it holds
     /// 64 KiB, and moves on by 32 KiB when less than [`LOOKAHEAD`] of it is ahead.
-    fn window_start(&self, at: usize) -> u64 {
+    pub(crate) fn window_start(&self, at: usize) -> u64 {
         const MOVES_AT: u64 = (2 * WINDOW - LOOKAHEAD + 1) as u64;
         let beyond = self.in_stream(at).checked_sub(MOVES_AT);
         beyond.map_or(0, |beyond| (beyond / WINDOW as u64 + 1) * WINDOW as u64)

@@ -11,17 +11,22 @@ use super::inflate::Inflater;
 const GZIP_HEADER: usize = 10;
 const GZIP_TRAILER: usize = 8;
 
-/// The DEFLATE stream that the installed gzip makes of `content`; the encoder makes the same.
-fn gzip(content: &[u8]) -> Vec<u8> {
+/// The DEFLATE stream that the installed gzip makes of `content`.
+fn gzip_at(level: u8, content: &[u8]) -> Vec<u8> {
     let mut gzip = Command::new("gzip");
-    let child = gzip.args(["-n", "-6"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let child = gzip.args(["-n", &format!("-{level}")]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
     let mut child = child.expect("gzip is installed");
     let mut input = child.stdin.take().expect("piped");
     let file = std::thread::scope(|scope| {
         scope.spawn(move || input.write_all(content).expect("read by gzip"));
         child.wait_with_output().expect("runs").stdout
     });
-    let stream = file[GZIP_HEADER..file.len() - GZIP_TRAILER].to_vec();
+    file[GZIP_HEADER..file.len() - GZIP_TRAILER].to_vec()
+}
+
+/// The same of level 6; the encoder makes it too.
+fn gzip(content: &[u8]) -> Vec<u8> {
+    let stream = gzip_at(6, content);
     let context = Context { content: content.to_vec(), history: 0, own: content.len(), offset: 0 };
     let state = EncoderState { had_good_match: false, is_final: true };
     let encoded = Encoder::from_byte(6).expect("gzip -6").write(&context, state, 0, |_| true);
@@ -111,7 +116,7 @@ impl Script {
             script.literals(6);
             script.copy(match_length);
         }
-        // Not a match: at the end of its input gzip may choose it otherwise than the encoder.
+        // Not a match: what lies behind the input decides on that.
         script.literals(1);
         script
     }
@@ -145,4 +150,55 @@ fn gzip_ends_a_block_early_only_where_half_of_the_content_exceeds_the_bound() {
     let script = Script::mixed(11);
     let stream = gzip(&script.content);
     assert_eq!(blocks(&stream), [script.content.len()]);
+}
+
+/// Content of which the end occurred before, and on a bit longer or shorter: tables, runs, lines, with all before in it.
+fn ends_in_a_match(seed: usize) -> Vec<u8> {
+    let mut script = Script::new();
+    script.state ^= (seed as u64).wrapping_mul(0x2545_f491_4f6c_dd1d);
+    let length = match seed % 4 {
+        0 => script.random() % 2_000,
+        1 => script.random() % 70_000,
+        // Around where the buffer of 64 KiB moves on.
+        2 => 65_536 + 32_768 * (script.random() % 5) - 700 + script.random() % 1_400,
+        _ => script.random() % 300_000,
+    };
+    let table: Vec<Vec<u8>> =
+        (0..200).map(|_| (0..2 + script.random() % 9).map(|_| script.random() as u8).collect()).collect();
+    let period = 1 + script.random() % 40;
+    while script.content.len() < length {
+        match script.random() % 12 {
+            0 => {
+                let run = script.random() % 400;
+                script.content.extend((0..run).map(|at| (at % period) as u8));
+            }
+            1 => {
+                let line = format!("{} {:x}\n", script.random() % 97, script.random() % 4096);
+                script.content.extend(line.bytes());
+            }
+            _ => {
+                let [one, other] = [script.random() % 200, script.random() % 200];
+                script.content.extend_from_slice(&table[one.min(other)]);
+            }
+        }
+    }
+    script.content.truncate(length);
+    script.content
+}
+
+#[test]
+fn gzip_decides_by_what_lies_behind_its_input() {
+    let by_name = |byte| Encoder::from_byte(byte).expect("known");
+    let mut decided = 0;
+    for seed in 0..480 {
+        let content = ends_in_a_match(seed);
+        let level = 4 + (seed / 4 % 6) as u8;
+        let stream = gzip_at(level, &content);
+        let context = Context { own: content.len(), content, history: 0, offset: 0 };
+        let state = EncoderState { had_good_match: false, is_final: true };
+        let written = by_name(0x20 | level).write(&context, state, 0, |_| true);
+        assert!(written.as_ref() == Some(&stream), "seed {seed}, gzip -{level}, {} bytes", context.own);
+        decided += usize::from(by_name(level).write(&context, state, 0, |_| true).as_ref() != Some(&stream));
+    }
+    assert!(decided > 20, "of 480 files the end decided only {decided}");
 }

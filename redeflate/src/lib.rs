@@ -18,10 +18,12 @@
 //! | Huffman trees, size estimates, the choice of a block's form | zlib's `trees.c` | `huffman_tree`, `code_header`, `block_writer` |
 //! | after how many tokens zlib ends a block | zlib's `deflate.c` | `block_end` |
 //! | how GNU gzip differs: where it ends a block | gzip's output; the form of the rule is zlib 1.2.11's | `block_end` |
+//! | how GNU gzip differs: what it compares behind its input's end | gzip's output | `past_end` |
 //!
 //! This is not a clean-room implementation. The files that follow zlib are altered versions of its source in another
 //! language, under its licence: see `NOTICE`. GNU gzip and zlib share an author and most decisions; what gzip decides
-//! differently is a matter of two numbers, which its output shows and a test compares with the installed gzip.
+//! differently is a matter of two numbers and of the end of its input, which its output shows and tests compare with the
+//! installed gzip.
 //!
 //! Panics of preflate are caught, and mean that a prediction failed; see [`silence_caught_panics`]. What it takes to follow a
 //! stranger's corrections is bounded by a process of its own; see [`confine`].
@@ -41,6 +43,7 @@ mod gzip_output;
 mod huffman_tree;
 mod inflate;
 mod match_finder;
+mod past_end;
 mod reconstruction;
 mod symbols;
 

@@ -44,12 +44,31 @@ pub(crate) struct MatchFinder<'a> {
     latest: Box<[u32; WINDOW]>,
     /// For each of the last 32 Ki positions, the one with the same hash before it.
     previous: Box<[u32; WINDOW]>,
+    /// Where the encoder compares past the end of the content: the last of it, and what lies behind.
+    past_end: Option<PastEnd>,
+}
+
+/// The end of some content with what its encoder has behind it.
+struct PastEnd {
+    /// Where `bytes` start in the content.
+    start: usize,
+    /// As much content as a match near the end may be of, and [`MAX_MATCH`] bytes more.
+    bytes: Vec<u8>,
+    /// No match is looked for from here on.
+    last: usize,
 }
 
 impl<'a> MatchFinder<'a> {
     /// Returns a finder that knows no position of `content`.
     pub(crate) fn new(content: &'a [u8], effort: Effort) -> Self {
-        MatchFinder { content, effort, latest: Box::new([0; WINDOW]), previous: Box::new([0; WINDOW]) }
+        MatchFinder { content, effort, latest: Box::new([0; WINDOW]), previous: Box::new([0; WINDOW]), past_end: None }
+    }
+
+    /// From now on compares with the [`MAX_MATCH`] bytes `beyond` the end too, as gzip does, and looks for no match from
+    /// position `last` on.
+    pub(crate) fn compare_past_end(&mut self, beyond: &[u8], last: usize) {
+        let start = self.content.len().saturating_sub(WINDOW + MAX_MATCH);
+        self.past_end = Some(PastEnd { start, bytes: [&self.content[start..], beyond].concat(), last });
     }
 
     /// Adds a position and returns the latest one before it with the same hash, 0 for none.
@@ -69,7 +88,10 @@ impl<'a> MatchFinder<'a> {
         if latest == 0 || at - latest > MAX_DISTANCE || deferred >= self.effort.lazy {
             return None;
         }
-        let found = self.search(at, latest, deferred)?;
+        let found = match &self.past_end {
+            None => self.search(at, latest, deferred)?,
+            Some(end) => self.search_past(end, at, latest, deferred)?,
+        };
         (found.length > MIN_MATCH || at - found.from <= MAX_DISTANCE_OF_SHORTEST).then_some(found)
     }
 
@@ -103,6 +125,33 @@ impl<'a> MatchFinder<'a> {
             }
         }
         (found > 0).then_some(Match { length: longest, from: found })
+    }
+
+    /// As [`MatchFinder::search`], but the longest run decides that goes on past the end, where a match ends all the same.
+    #[inline(never)] // only for the last positions of a stream
+    fn search_past(&self, end: &PastEnd, at: usize, latest: usize, deferred: usize) -> Option<Match> {
+        if at >= end.last {
+            return None;
+        }
+        let run = |at: usize| &end.bytes[at - end.start..][..MAX_MATCH];
+        let beyond = at.saturating_sub(MAX_DISTANCE);
+        let steps = if deferred >= self.effort.good { self.effort.chain / 4 } else { self.effort.chain };
+        let (mut longest, mut found, mut from) = (deferred, 0, latest);
+        for _ in 0..steps {
+            let length = common_length(run(at), run(from));
+            if length > longest {
+                (longest, found) = (length, from);
+                if length >= self.effort.nice {
+                    break;
+                }
+            }
+            from = self.previous[from % WINDOW] as usize;
+            if from <= beyond {
+                break;
+            }
+        }
+        let length = longest.min(self.content.len() - at);
+        (found > 0 && length > deferred).then_some(Match { length, from: found })
     }
 }
 

@@ -61,7 +61,8 @@ impl EncoderGuess {
             let state = EncoderState { had_good_match, is_final: chunk.is_final };
             is_written_by(encoder, state, chunk, exact).then_some((encoder, state))
         };
-        let by_any = || Encoder::all().find_map(|encoder| by(encoder, false));
+        let may_be = |encoder: &Encoder| chunk.is_final || !encoder.differs_only_at_end();
+        let by_any = || Encoder::all().filter(may_be).find_map(|encoder| by(encoder, false));
         if is_first {
             let found = caught(by_any).flatten();
             self.0.get_or_init(|| found.map(|(encoder, _)| encoder));
