@@ -36,6 +36,16 @@ phase_site() {
         [[ -z $(ip route show default) ]]
         ! command -v docker dockerd containerd curl wget python3
 SCRIPT
+    holds 120 'a clock that stands in 1970 is told, with what to type, and nothing is changed' <<SCRIPT
+        now=\$(date +%s)
+        date -s 1970-01-02
+        sh /media/stick/$first 2>&1 | tee /root/told
+        date -s "@\$now"
+        set -e
+        grep -F "clock says 1970-01-02" /root/told
+        grep -F "date -u -s" /root/told
+        ! command -v docker
+SCRIPT
     cut_in_installation
     begun=$SECONDS
     holds 1500 'the same command again, sh x.run --mqtt: done' <<SCRIPT

@@ -31,6 +31,7 @@ mod place;
 mod preflight;
 mod random;
 mod receipt;
+mod reserve;
 mod state;
 mod swarm;
 mod upkeep;

@@ -166,5 +166,46 @@ test_two_at_once() {
     whole 1.0.0 "$count"
 }
 
+# full_from PHASE COMMAND...: from that step on nobody can write another byte where the state is.
+full_from() {
+    local status=0 i
+    (
+        for ((i = 0; i < 20000; i++)); do
+            ! grep -qs "\"$1\"" "$STATE/journal.json" || break
+            sleep 0.01
+        done
+        ! dd if=/dev/zero of="$STATE/full" bs=4k status=none 2>/dev/null || fail 'it never was full'
+    ) &
+    "${@:2}" || status=$?
+    wait $! || status=99
+    [[ -s $STATE/full ]] || fail "it never was $1"
+    rm "$STATE/full"
+    [[ ! -e $STATE/reserve ]] || fail 'the room that was kept is kept for ever'
+    return "$status"
+}
+
+test_a_disk_that_fills_up_at_any_step() {
+    local count phase
+    count=$(page count)
+    cp -a "$STATE" "$T/state"
+    mount -t tmpfs -o size=40m tmpfs "$STATE"
+    cp -a "$T/state/." "$STATE/"
+    for phase in closing dumping deploying returning; do
+        refused 1 '1.0.0 again' full_from "$phase" book 1.2.0-dies
+        whole 1.0.0 "$count"
+        count=$((count + 1))
+    done
+    full_from opening book 1.0.0
+    whole 1.0.0 "$count"
+    dd if=/dev/zero of="$STATE/full" bs=4k status=none 2>/dev/null || true
+    refused 1 'make room' book 1.1.0
+    rm "$STATE/full"
+    whole 1.0.0 $((count + 1))
+    rm -rf "$T/state"
+    cp -a "$STATE" "$T/state"
+    umount "$STATE"
+    cp -a "$T/state/." "$STATE/"
+}
+
 # The last, because it may end in the new version: every service has passed the gate by then.
 test_killed_while_the_port_is_opened() { killed_in opening 1.1.0; }

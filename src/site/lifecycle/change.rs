@@ -13,6 +13,7 @@ use super::journal::{Journal, Phase};
 use super::left_over;
 use super::place::Place;
 use super::receipt::Receipt;
+use super::reserve;
 use super::state::{Previous, State};
 use super::watch::Watch;
 use super::way_back::{Step, back, bring_back, take_back};
@@ -78,7 +79,11 @@ impl Change<'_> {
             dump::check(dump, self.to)?;
         }
         let step = Step { from: self.from, to: self.to, place: self.place, watch };
-        journal.write(self.place)?;
+        let begun = reserve::keep(self.place, self.to.install_dir()).and_then(|()| journal.write(self.place));
+        if let Err(error) = begun {
+            reserve::give_up(self.place, self.to.install_dir());
+            return Err(error);
+        }
         match forward(&mut journal, step) {
             Ok(()) => commit(journal, self.to, self.place, self.started),
             Err(error) => Err(take_back(journal, step, error)),
@@ -156,6 +161,15 @@ fn open(journal: &mut Journal, step: Step<'_>) -> Result<()> {
 
 /// Writes down what runs now; the change is over.
 fn commit(journal: Journal, to: &Instance, place: &Place, started: Instant) -> Result<Committed> {
+    reserve::give_up(place, to.install_dir());
+    write_down(journal, to, place, started).map_err(|error| {
+        error
+            .fact("now running", tr!("{}, which is not written down yet", to.deployed().version))
+            .hint(tr!("see to that, then: pack site recover --name {}", place.name()))
+    })
+}
+
+fn write_down(journal: Journal, to: &Instance, place: &Place, started: Instant) -> Result<Committed> {
     let mut state = journal.to.clone();
     state.stopped = false;
     state.removed = false;

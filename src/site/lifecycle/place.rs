@@ -24,6 +24,7 @@ const VAR: &str = "/var/lib/pack";
 /// /var/lib/pack/NAME/journal.json  a change that has not come to its end
 ///                    receipt.json  what was delivered
 ///                    versions/     the small files of the version that runs, and of the one before
+///                    reserve       room for the way back, as long as a change is under way
 ///                    hook.input    empty; locked as long as a hook is there
 ///                    dumps/        the database as each update found it; nothing ever removes one
 /// ```

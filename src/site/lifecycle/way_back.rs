@@ -10,6 +10,7 @@ use super::gate::pass;
 use super::instance::Instance;
 use super::journal::{Journal, Phase};
 use super::place::Place;
+use super::reserve;
 use super::watch::Watch;
 use crate::error::{Error, Result};
 use crate::language::tr;
@@ -54,6 +55,7 @@ pub(super) fn back(journal: &mut Journal, step: Step<'_>) -> Result<()> {
     let Step { from, to, place, watch } = step;
     // Who wants it to end wants what ran before; and nobody waits shorter for that than the product says.
     let watch = Watch { interruption: None, timeout: None, ..watch };
+    reserve::give_up(place, to.install_dir());
     // One that was brought for this change comes with it and goes with it.
     if let Some(configuration) = Configuration::of(to) {
         configuration.undo()?;

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+
 use super::{Finding, Level};
 use crate::language::tr;
 use crate::path::shell_word;
@@ -13,6 +15,9 @@ use crate::site::lifecycle::instance::Instance;
 
 /// The ports by which nodes of a swarm talk to each other.
 const SWARM: [u16; 2] = [2377, 7946];
+
+/// 2026-11-01. No product that this program installs is older.
+const WRITTEN: Timestamp = Timestamp::constant(1_793_491_200, 0);
 
 pub(super) fn look(instance: &Instance, findings: &mut Vec<Finding>) {
     let needs = instance.product().needs.with(&instance.deployed().options);
@@ -62,6 +67,7 @@ pub(super) fn look(instance: &Instance, findings: &mut Vec<Finding>) {
         findings.push(Finding::new(Level::Error, "apparmor", what, remedy));
     }
     look_at_logrotate(instance, findings);
+    findings.extend(clock_before(Timestamp::now()));
     if fs::read_to_string("/sys/fs/selinux/enforce").is_ok_and(|mode| mode.trim() == "1") {
         let dir = instance.install_dir().display();
         let remedy = tr!(
@@ -70,6 +76,19 @@ pub(super) fn look(instance: &Instance, findings: &mut Vec<Finding>) {
         );
         findings.push(Finding::new(Level::Note, "selinux", tr!("SELinux is enforcing"), remedy));
     }
+}
+
+/// A clock that is years behind, as of a host whose battery is empty. A swarm's certificates are good for three months: those
+/// made now would have expired on the day on which somebody corrects the clock, and no task would start any more.
+fn clock_before(now: Timestamp) -> Option<Finding> {
+    let remedy = tr!("set it: date -u -s 'YYYY-MM-DD HH:MM' && hwclock -w");
+    let what = || {
+        tr!(
+            "this host's clock says {}: certificates that the engine makes now would have expired once it is right",
+            now.strftime("%F")
+        )
+    };
+    (now < WRITTEN).then(|| Finding::new(Level::Error, "clock", what(), remedy))
 }
 
 fn look_at_logrotate(instance: &Instance, findings: &mut Vec<Finding>) {
@@ -179,5 +198,13 @@ mod tests {
         for (version, least) in [("3.9.11", "3.10"), ("18.05.0-ce", "18.06"), ("", "3.10")] {
             assert!(!is_at_least(version, least), "{version} {least}");
         }
+    }
+
+    #[test]
+    fn a_clock_that_stands_in_the_past_is_told() {
+        assert_eq!(WRITTEN.to_string(), "2026-11-01T00:00:00Z");
+        assert_eq!(clock_before(WRITTEN), None);
+        let found = clock_before(Timestamp::UNIX_EPOCH).expect("a finding");
+        assert!(found.level == Level::Error && found.what.contains("1970-01-01"), "{found:?}");
     }
 }
