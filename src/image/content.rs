@@ -52,6 +52,8 @@ impl Codec {
         source: impl Read + Send + 'a,
         limits: &ImageLimits,
     ) -> io::Result<Box<dyn Read + Send + 'a>> {
+        // Boxed, so that a program has each decoder once, whatever it reads from.
+        let source: Box<dyn Read + Send + 'a> = Box::new(source);
         let source = BufReader::with_capacity(BUFFER, Uninterrupted(source));
         Ok(match self {
             Codec::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(source)),
