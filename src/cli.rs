@@ -29,6 +29,7 @@ mod transfer;
 mod trust;
 mod typed_line;
 mod verify;
+mod wrong_usage;
 
 use std::ffi::OsString;
 use std::io;
@@ -37,7 +38,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use crate::error::{Class, Error, Result};
+use crate::error::{Class, Result};
 use crate::language::{self, Language};
 use crate::site::Signals;
 use terminal::Terminal;
@@ -194,12 +195,16 @@ fn run<P: Program>(words: Vec<OsString>, signals: Signals) -> u8 {
                 let _ = Terminal::new(json, false, false).document(&version);
                 return 0;
             }
+            if let Some(told) = wrong_usage::in_the_readers_language(&error) {
+                Terminal::new(json, false, false).error(&told);
+                return Class::Usage.exit_code();
+            }
             // Help and version come this way too. Nobody is left to tell when even this cannot be printed.
             let _ = error.print();
             if !error.use_stderr() {
                 return 0;
             }
-            Terminal::new(json, false, false).error_document(&wrong_usage(&error));
+            Terminal::new(json, false, false).error_document(&wrong_usage::in_english(&error));
             return Class::Usage.exit_code();
         }
     };
@@ -229,12 +234,4 @@ fn a_language(word: &str) -> Result<Language, String> {
         "zh" => Ok(Language::Chinese),
         _ => Err("it is en or zh".to_owned()),
     }
-}
-
-/// What clap says in its first paragraph.
-fn wrong_usage(error: &clap::Error) -> Error {
-    let text = error.render().to_string();
-    let paragraph: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
-    let title = paragraph.join(" ");
-    Error::usage(title.strip_prefix("error: ").unwrap_or(&title)).hint("see what can be typed: pack --help")
 }
