@@ -140,8 +140,8 @@ fn artifacts(changes: &[ArtifactChange], terminal: &Terminal) -> Result<()> {
         vec![
             change.change().as_str().to_owned(),
             change.latest().id.to_string(),
-            size(change.old()),
-            size(change.new()),
+            size(change.before()),
+            size(change.after()),
             detail(change, terminal.verbose()),
         ]
     });
@@ -183,9 +183,9 @@ fn images(changes: &[ImageChange], terminal: &Terminal) -> Result<()> {
     let shown = |id: Option<Digest>| id.map_or_else(String::new, |id| shown_digest(&id, terminal.verbose()));
     let is_listed = |change: &&ImageChange| terminal.verbose() || change.change != Change::Unchanged;
     let rows = changes.iter().filter(is_listed).map(|change| {
-        let layers = match change.new_layers.len() as u64 {
+        let layers = match change.new_layers as u64 {
             0 => String::new(),
-            count => format!("{} in {}", bytes(total(&change.new_layers)), counted(count, "layer")),
+            count => format!("{} in {}", bytes(change.new_bytes), counted(count, "layer")),
         };
         let name = change.reference.clone().unwrap_or_else(|| "(no tag)".to_owned());
         vec![change.change.as_str().to_owned(), name, layers, shown(change.old), shown(change.new)]
@@ -197,7 +197,7 @@ fn images(changes: &[ImageChange], terminal: &Terminal) -> Result<()> {
     let columns = [
         Column::state("STATE"),
         Column::shortened("IMAGE"),
-        Column::whole("LACKS").spare(),
+        Column::whole("NEW LAYERS").spare(),
         Column::digest("OLD ID").spare(),
         Column::digest("NEW ID").spare(),
     ];
@@ -245,8 +245,8 @@ fn document(args: &DiffArgs, report: &Report) -> Value {
             "state": change.change().as_str(),
             "name": change.latest().id.name,
             "platform": change.latest().id.platform,
-            "old": change.old().map(listed),
-            "new": change.new().map(listed),
+            "old": change.before().map(listed),
+            "new": change.after().map(listed),
         })
     };
     let layers = |layers: &[LayerContent]| {
@@ -258,7 +258,7 @@ fn document(args: &DiffArgs, report: &Report) -> Value {
             "reference": change.reference,
             "old": change.old,
             "new": change.new,
-            "newLayers": layers(&change.new_layers),
+            "newLayers": { "count": change.new_layers, "size": change.new_bytes },
         })
     };
     let of_layers = |changes: &LayerChanges| {

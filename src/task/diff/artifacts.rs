@@ -68,7 +68,7 @@ impl ArtifactChange {
     }
 
     /// As the old side lists it.
-    pub fn old(&self) -> Option<&Listed> {
+    pub fn before(&self) -> Option<&Listed> {
         match self {
             ArtifactChange::Added(_) => None,
             ArtifactChange::Removed(old) | ArtifactChange::Both(_, old, _) => Some(old),
@@ -76,7 +76,7 @@ impl ArtifactChange {
     }
 
     /// As the new side lists it.
-    pub fn new(&self) -> Option<&Listed> {
+    pub fn after(&self) -> Option<&Listed> {
         match self {
             ArtifactChange::Removed(_) => None,
             ArtifactChange::Added(new) | ArtifactChange::Both(_, _, new) => Some(new),

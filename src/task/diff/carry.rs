@@ -1,6 +1,6 @@
 //! How many bytes have to be carried to somebody who has the old side.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::images::layers_of;
 use super::side::{Listed, Side};
@@ -29,14 +29,13 @@ pub(super) fn count(old: &Side, new: &Side) -> Carry {
     let carried = new.artifacts.iter().filter(|one| one.listed.digest.is_none_or(|digest| had.insert(digest)));
     let carried: Vec<_> = carried.collect();
     let size = |listed: &Listed| listed.digest.and(listed.size);
-    let layers = || {
-        let mut had: HashSet<Digest> = layers_of(&old.images().ok()?).iter().map(|layer| layer.diff_id).collect();
-        new.images().ok()?;
+    let without_known_layers = || {
+        let mut lacking = Lacking::of(&old.images().ok()?, &new.images().ok()?);
         let bytes = carried.iter().map(|one| {
             let whole = size(&one.listed).unwrap_or(0);
             match one.images.as_deref() {
                 Ok([]) | Err(_) => whole,
-                Ok(images) => whole.min(lacking(images, &mut had)),
+                Ok(images) => whole.min(lacking.take(images)),
             }
         });
         Some(bytes.sum())
@@ -49,12 +48,30 @@ pub(super) fn count(old: &Side, new: &Side) -> Carry {
             .filter(|one| size(&one.listed).is_none())
             .map(|one| one.listed.id.clone())
             .collect(),
-        bytes_without_known_layers: layers(),
+        bytes_without_known_layers: without_known_layers(),
     }
 }
 
-/// The bytes of those layers of `images` that are not in `had`, where they are from then on.
-fn lacking(images: &[Image], had: &mut HashSet<Digest>) -> u64 {
-    let layers = layers_of(&images.iter().collect::<Vec<_>>());
-    layers.iter().filter(|layer| had.insert(layer.diff_id)).map(|layer| layer.size).sum()
+/// What the old side lacks of the new one's images.
+struct Lacking<'a> {
+    /// The layers that it has, or that are carried already.
+    had: HashSet<Digest>,
+    /// The images that are still to be carried: one that many archives have is gone through once.
+    images: HashMap<Digest, &'a Image>,
+}
+
+impl<'a> Lacking<'a> {
+    fn of(old: &[&Image], new: &[&'a Image]) -> Self {
+        Lacking {
+            had: layers_of(old).iter().map(|layer| layer.diff_id).collect(),
+            images: new.iter().map(|image| (image.id, *image)).collect(),
+        }
+    }
+
+    /// The bytes of the layers of these images that are not there yet; from then on they are.
+    fn take(&mut self, images: &[Digest]) -> u64 {
+        let images: Vec<&Image> = images.iter().filter_map(|id| self.images.remove(id)).collect();
+        let layers = layers_of(&images);
+        layers.iter().filter(|layer| self.had.insert(layer.diff_id)).map(|layer| layer.size).sum()
+    }
 }

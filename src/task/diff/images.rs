@@ -17,8 +17,10 @@ pub struct ImageChange {
     pub old: Option<Digest>,
     /// Its ID on the new side.
     pub new: Option<Digest>,
-    /// Those of its layers on the new side that no image of the old side has.
-    pub new_layers: Vec<LayerContent>,
+    /// How many of its layers on the new side no image of the old side has.
+    pub new_layers: usize,
+    /// Their size without compression, in bytes.
+    pub new_bytes: u64,
 }
 
 /// A layer, whatever images have it.
@@ -50,6 +52,8 @@ pub(super) fn compare(old: &[&Image], new: &[&Image]) -> Vec<ImageChange> {
     let ids: HashMap<&Name, Digest> = before.iter().map(|(name, image)| (name, image.id)).collect();
     let kept: HashSet<&Name> = after.iter().map(|(name, _)| name).collect();
     let had: HashSet<Digest> = layers_of(old).iter().map(|layer| layer.diff_id).collect();
+    // Counted once for all names that an image has.
+    let mut lacking: HashMap<Digest, (usize, u64)> = HashMap::new();
     let mut changes: Vec<ImageChange> = Vec::with_capacity(after.len());
     for (name, image) in &after {
         let old = ids.get(name).copied();
@@ -58,9 +62,13 @@ pub(super) fn compare(old: &[&Image], new: &[&Image]) -> Vec<ImageChange> {
             Some(id) if id == image.id => Change::Unchanged,
             Some(_) => Change::Changed,
         };
-        let mut new_layers = layers_of(&[image]);
-        new_layers.retain(|layer| !had.contains(&layer.diff_id));
-        changes.push(ImageChange { change, reference: name.0.clone(), old, new: Some(image.id), new_layers });
+        let &mut (new_layers, new_bytes) = lacking.entry(image.id).or_insert_with(|| {
+            let mut layers = layers_of(&[image]);
+            layers.retain(|layer| !had.contains(&layer.diff_id));
+            (layers.len(), layers.iter().map(|layer| layer.size).sum())
+        });
+        let (reference, new) = (name.0.clone(), Some(image.id));
+        changes.push(ImageChange { change, reference, old, new, new_layers, new_bytes });
     }
     let gone = before.iter().filter(|(name, _)| !kept.contains(name));
     changes.extend(gone.map(|(name, image)| ImageChange {
@@ -68,7 +76,8 @@ pub(super) fn compare(old: &[&Image], new: &[&Image]) -> Vec<ImageChange> {
         reference: name.0.clone(),
         old: Some(image.id),
         new: None,
-        new_layers: Vec::new(),
+        new_layers: 0,
+        new_bytes: 0,
     }));
     changes
 }

@@ -83,8 +83,15 @@ pub struct Listed {
 pub struct SideArtifact {
     /// As it is listed.
     pub listed: Listed,
-    /// The images in it; none in what is no archive of images.
-    pub images: Result<Vec<Image>, Unknown>,
+    /// The IDs of the images in it; none in what is no archive of images.
+    pub images: Result<Vec<Digest>, Unknown>,
+}
+
+/// Images, each where it is known from: a bundle's index may have tens of MiB, and is in memory once.
+#[derive(Debug, Default)]
+struct Images {
+    index: Option<Box<Bundle>>,
+    read: Vec<Image>,
 }
 
 /// One of the two.
@@ -100,19 +107,25 @@ pub struct Side {
     pub platform: Option<Platform>,
     /// Its artifacts, in the manifest's order.
     pub artifacts: Vec<SideArtifact>,
+    images: Images,
 }
 
 impl Side {
-    /// All its images, those of each artifact under the names that it gives them.
+    /// All its images; one that several archives have may come several times, under the names of each.
     ///
     /// # Errors
     /// The first reason for which they are not all known.
     pub fn images(&self) -> Result<Vec<&Image>, Unknown> {
-        let mut all = Vec::new();
-        for artifact in &self.artifacts {
-            all.extend(artifact.images.as_ref().map_err(|why| *why)?);
+        match self.artifacts.iter().find_map(|artifact| artifact.images.as_ref().err()) {
+            Some(why) => Err(*why),
+            None => Ok(self
+                .images
+                .index
+                .iter()
+                .flat_map(|bundle| &bundle.index().images)
+                .chain(&self.images.read)
+                .collect()),
         }
-        Ok(all)
     }
 }
 
@@ -121,32 +134,30 @@ impl Side {
 /// # Errors
 /// It is damaged, or `trust` refuses it.
 pub(super) fn read(opened: Opened, platform: Option<Platform>, trust: &Trust, progress: &dyn Progress) -> Result<Side> {
-    let (form, manifest, signed, artifacts) = match opened {
+    match opened {
         Opened::Manifest(manifest, path) => {
             let signed = trust.check_file(&path, &manifest, progress)?;
             let artifacts = chosen(&manifest, platform).map(of_manifest).collect();
-            (Form::Manifest, manifest, signed, artifacts)
+            let (form, images) = (Form::Manifest, Images::default());
+            Ok(Side { form, manifest: *manifest, signed, platform, artifacts, images })
         }
         Opened::Folder(folder, manifest) => {
             let _held = folder.lock_for_reading()?;
             let signed = trust.check_folder(&folder, &manifest, progress)?;
-            let artifacts = of_folder(&folder, &manifest, platform, progress)?;
-            (Form::Folder, manifest, signed, artifacts)
+            let (artifacts, read) = of_folder(&folder, &manifest, platform, progress)?;
+            let (form, images) = (Form::Folder, Images { index: None, read });
+            Ok(Side { form, manifest: *manifest, signed, platform, artifacts, images })
         }
         Opened::Bundle(bundle, manifest) => {
             let signed = match &trust.key {
                 None => trust.check_bundle(&bundle, &manifest, progress)?,
                 Some(_) => verify_signature(trust, &bundle, progress)?,
             };
-            let artifacts = of_bundle(&bundle, &manifest, progress)?;
-            (Form::Bundle, manifest, signed, artifacts)
+            let (artifacts, read) = of_bundle(&bundle, &manifest, progress)?;
+            let (form, images) = (Form::Bundle, Images { index: Some(bundle), read });
+            Ok(Side { form, manifest: *manifest, signed, platform, artifacts, images })
         }
-    };
-    let images = artifacts.iter().filter_map(|artifact| Some((artifact, artifact.images.as_ref().ok()?)));
-    check_tags(
-        images.flat_map(|(artifact, images)| images.iter().map(|image| (artifact.listed.id.name.as_str(), image))),
-    )?;
-    Ok(Side { form, manifest: *manifest, signed, platform, artifacts })
+    }
 }
 
 fn chosen(manifest: &Manifest, platform: Option<Platform>) -> impl Iterator<Item = &Artifact> {
@@ -169,7 +180,7 @@ fn of_folder(
     manifest: &Manifest,
     platform: Option<Platform>,
     progress: &dyn Progress,
-) -> Result<Vec<SideArtifact>> {
+) -> Result<(Vec<SideArtifact>, Vec<Image>)> {
     let all: Vec<&Artifact> = chosen(manifest, platform).collect();
     check_sizes(folder, &all)?;
     let is_read = |artifact: &&&Artifact| artifact.kind == Kind::Image && artifact.pin.is_some();
@@ -193,7 +204,7 @@ fn of_folder(
         }
         artifacts.push(SideArtifact { listed, images });
     }
-    Ok(artifacts)
+    Ok((artifacts, archives.images()?))
 }
 
 /// Compares the size of each file with its pin; of one whose size is not pinned, the digest.
@@ -225,7 +236,7 @@ fn check_sizes(folder: &Folder, artifacts: &[&Artifact]) -> Result<()> {
     Err(error.hint(format_args!("get what is missing or wrong with: {}", folder.download_again())))
 }
 
-fn of_bundle(bundle: &Bundle, manifest: &Manifest, progress: &dyn Progress) -> Result<Vec<SideArtifact>> {
+fn of_bundle(bundle: &Bundle, manifest: &Manifest, progress: &dyn Progress) -> Result<(Vec<SideArtifact>, Vec<Image>)> {
     let index = bundle.index();
     let folder = bundle.folder();
     let lies_there = |carried: &CarriedArtifact| {
@@ -247,12 +258,13 @@ fn of_bundle(bundle: &Bundle, manifest: &Manifest, progress: &dyn Progress) -> R
                 Ok(archives.read(carried.name.as_str(), pin)?)
             }
             Kind::Image if carried.carried.is_detached() => Err(Unknown::NotBeside),
-            Kind::Image => Some(index.images_of(carried)).filter(|images| !images.is_empty()).ok_or(Unknown::NotListed),
+            Kind::Image if carried.images.is_empty() => Err(Unknown::NotListed),
+            Kind::Image => Ok(carried.images.clone()),
             _ => Ok(Vec::new()),
         };
         artifacts.push(SideArtifact { listed: Listed { size: Some(carried.size), ..listed(artifact) }, images });
     }
-    Ok(artifacts)
+    Ok((artifacts, archives.images()?))
 }
 
 /// Archives of images that are read one after the other, all within the bounds of one product.
@@ -260,6 +272,8 @@ struct Archives<'a> {
     folder: &'a Folder,
     options: AnalysisOptions,
     progress: &'a dyn Progress,
+    /// What was found, with the archive that it is in.
+    found: Vec<(String, Image)>,
 }
 
 impl<'a> Archives<'a> {
@@ -267,7 +281,7 @@ impl<'a> Archives<'a> {
         // They are only looked into.
         let options =
             AnalysisOptions { platform, originals: false, keep_compressed: true, ..AnalysisOptions::default() };
-        Archives { folder, options, progress }
+        Archives { folder, options, progress, found: Vec::new() }
     }
 
     /// Says which sizes follow.
@@ -278,8 +292,8 @@ impl<'a> Archives<'a> {
         }
     }
 
-    /// The images in the archive of that name, which must be what is pinned.
-    fn read(&mut self, name: &str, pin: Pin) -> Result<Vec<Image>> {
+    /// The IDs of the images in the archive of that name, which must be what is pinned.
+    fn read(&mut self, name: &str, pin: Pin) -> Result<Vec<Digest>> {
         let path = self.folder.root().join(name);
         let meter = self.progress.start(name, pin.size);
         let analysis = analyse(&path, name, true, &self.options, meter.as_ref())?;
@@ -292,6 +306,17 @@ impl<'a> Archives<'a> {
         }
         meter.done("read");
         self.options.limits = self.options.limits.beside(&analysis);
-        Ok(analysis.images)
+        let ids = analysis.images.iter().map(|image| image.id).collect();
+        self.found.extend(analysis.images.into_iter().map(|image| (name.to_owned(), image)));
+        Ok(ids)
+    }
+
+    /// All images that were found.
+    ///
+    /// # Errors
+    /// A name stands for two of them.
+    fn images(self) -> Result<Vec<Image>> {
+        check_tags(self.found.iter().map(|(artifact, image)| (artifact.as_str(), image)))?;
+        Ok(self.found.into_iter().map(|(_, image)| image).collect())
     }
 }
