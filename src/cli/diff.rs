@@ -25,15 +25,16 @@ Examples:
   pack diff hello-portable hello-1.1.0-x86_64.run     what a bundle has that this folder has not
   pack diff --json hello-1.0.0-x86_64.run hello-1.1.0-x86_64.run
 
-A manifest alone does not say which images and layers its archives have: they are unknown then. Of a folder the
-archives of images are read and compared with their digests, of other files the sizes; of a bundle the index is
-read, and with --pubkey all of it is proved first. 'pack verify' checks every byte.
+A manifest alone does not say which images and layers its archives have: then they are unknown. Of
+a folder the archives of images are read and compared with their digests, of other files the sizes;
+of a bundle the index is read, and with --pubkey all of it is proved first. 'pack verify' checks
+every byte.
 
 Exits with 0 whatever differs: with --json, 'same' says whether anything does.")]
 pub(super) struct DiffArgs {
     /// What somebody has: a manifest, a folder that 'pack download' made, or a bundle
     old: PathBuf,
-    /// What comes after it: the same choice
+    /// What comes after it: one of the three too
     new: PathBuf,
     /// Compare the artifacts of this platform [default: that of the folder or bundle; of two manifests, all]
     #[arg(long, value_parser = platform)]

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use crate::support::craft::with_index;
 use crate::support::images::{Layers, Made, docker_archive, docker_legacy, gzip, image, image_for, layer, oci};
 use crate::support::{File, expect, file, json_of_output, manifest, noise, write_product};
 use pack::digest::Digest;
@@ -352,7 +353,7 @@ fn with_a_key_both_must_be_signed_by_it() {
     expect(0, here, &["sign", "a/manifest.json", "--key", "release.key"]);
     bundled(here, "b", "1.1.0", &with_images(true));
     let (out, _) = expect(0, here, &["diff", "a", "b.run"]);
-    assert!(out.contains("a folder, signed, NOT checked: no key") || out.contains("NOT checked: no key"), "{out}");
+    assert!(out.contains("the folder a for linux/amd64, signed, NOT checked: no key\n"), "{out}");
     expect(3, here, &["diff", "a", "b.run", "--pubkey", "release.pub"]);
     expect(0, here, &["sign", "b/manifest.json", "--key", "release.key"]);
     expect(0, here, &["bundle", "-q", "--platform", "amd64", "b", "-o", "b.run"]);
@@ -362,4 +363,9 @@ fn with_a_key_both_must_be_signed_by_it() {
         assert_eq!(found["new"]["signature"]["state"], "verified");
         expect(3, here, &[&["diff"], &words[..], &["--pubkey", "other.pub"]].concat());
     }
+    // What only the index says is proved, not believed.
+    with_index(&here.join("b.run"), |index| index["images"][0]["tags"][0] = "probe/other:1".into());
+    let found = diff(here, &["a", "b.run"]);
+    assert_eq!(found["images"][0]["reference"], "probe/other:1");
+    expect(3, here, &["diff", "a", "b.run", "--pubkey", "release.pub"]);
 }
