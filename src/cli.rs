@@ -5,6 +5,7 @@ mod cache;
 mod cat;
 mod completions;
 mod cut;
+mod diff;
 mod download;
 mod extract;
 mod help;
@@ -89,6 +90,7 @@ enum Command {
     Verify(verify::VerifyArgs),
     Bundle(Box<bundle::BundleArgs>),
     Inspect(inspect::InspectArgs),
+    Diff(diff::DiffArgs),
     Extract(extract::ExtractArgs),
     Cat(cat::CatArgs),
     Load(load::LoadArgs),
@@ -128,6 +130,7 @@ impl Program for Cli {
             Command::Verify(args) => verify::run(&args, terminal),
             Command::Bundle(args) => bundle::run(&args, terminal),
             Command::Inspect(args) => inspect::run(&args, terminal),
+            Command::Diff(args) => diff::run(&args, terminal),
             Command::Extract(args) => extract::run(&args, terminal),
             Command::Cat(args) => cat::run(&args, terminal),
             Command::Load(args) => load::run(&args, terminal),

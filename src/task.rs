@@ -1,7 +1,7 @@
 //! The use cases: what `pack` does, one file each, for any front end.
 //!
 //! ```text
-//! publisher       lock  check_pins  keygen  sign
+//! publisher       lock  check_pins  keygen  sign  diff
 //! with a network  download  bundle  cache  parity  cut  transfer
 //! on site         verify  damage_map  repair  inspect  extract  cat  load  run_on_site
 //! on the host     site: install  rollback  restore  recover  upkeep  look
@@ -23,6 +23,7 @@ pub mod check_pins;
 pub mod commands;
 pub mod cut;
 pub mod damage_map;
+pub mod diff;
 pub mod download;
 mod download_room;
 pub mod extract;

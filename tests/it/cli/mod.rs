@@ -1,6 +1,7 @@
 //! The commands as they are typed, and what they print.
 
 mod by_hand;
+mod diff;
 mod download;
 mod next_step;
 mod odd_names;

@@ -15,6 +15,7 @@ fn every_command_has_help_with_examples_and_a_manual_page() {
         "verify",
         "bundle",
         "inspect",
+        "diff",
         "extract",
         "load",
         "keygen",
