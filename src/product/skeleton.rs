@@ -112,8 +112,8 @@ mod tests {
     const STACK: &str = "
 services:
   db:
-    image: mysql:${TAG:-8.0}
-    volumes: [\"${installDir}/data/db:/var/lib/mysql\", \"${installDir}/my.cnf:/etc/my.cnf\", \"named:/x\"]
+    image: shop/db:${TAG:-8.0}
+    volumes: [\"${installDir}/data/db:/var/lib/db\", \"${installDir}/db.cnf:/etc/db.cnf\", \"named:/x\"]
   web:
     image: shop/web:1
     environment: { LEVEL: \"${LEVEL:-on}\", TAG: \"${TAG:-8.0}\", WHO: \"${WHO}\", V: \"${version}\", _X: \"${_X:-1}\" }

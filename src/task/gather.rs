@@ -8,6 +8,7 @@
 
 mod assembly;
 mod files;
+mod located;
 mod source;
 mod stack_file;
 
@@ -56,18 +57,20 @@ pub struct Found {
 /// A description of the product that is to be written.
 #[derive(Debug)]
 pub(super) struct NewProduct {
-    pub(super) path: PathBuf,
-    pub(super) text: String,
+    path: PathBuf,
+    /// Its file as it is shown.
+    shown: PathBuf,
+    text: String,
 }
 
 impl NewProduct {
-    /// Writes it; its path.
+    /// Writes it; its path, as it is shown.
     ///
     /// # Errors
     /// The disk refuses.
     pub(super) fn write(&self) -> Result<PathBuf> {
         StagedFile::write(&self.path, self.text.as_bytes(), 0o644)?;
-        Ok(self.path.clone())
+        Ok(self.shown.clone())
     }
 }
 
@@ -123,8 +126,9 @@ pub(super) fn gather(words: &[OsString], place: &Place<'_>, progress: &dyn Progr
         (Some(path), Some(stack)) if path.symlink_metadata().is_err() => Some(new_product(&name, stack, path)?),
         _ => None,
     };
-    if let (Some(path), None) = (&product_path, &product) {
-        files.notes.push(format!("{} is there already, and stays as it is", path.display()));
+    if let (Some(stack), None) = (described, &product) {
+        let shown = stack.shown().with_file_name(stack_file::PRODUCT);
+        files.notes.push(format!("{} is there already, and stays as it is", shown.display()));
     }
     let mut product_found = described.map(|stack| stack.product_found(place)).transpose()?;
     let mut assembly = Assembly::new(place, files);
@@ -147,7 +151,7 @@ fn new_product(name: &ProductName, stack: &StackFile, path: &Path) -> Result<New
     let text = skeleton(name.as_str(), &stack.name, &stack.document);
     let origin = stack.path.display().to_string();
     Product::parse(&text, &origin)?.check_against(&stack.document, &|kind, _| kind == Kind::Stack, &origin)?;
-    Ok(NewProduct { path: path.to_owned(), text })
+    Ok(NewProduct { path: path.to_owned(), shown: stack.shown().with_file_name(stack_file::PRODUCT), text })
 }
 
 /// The product's name: the manifest's, else the stack file's, else that of the manifest's folder, with what no name can have

@@ -1,6 +1,7 @@
 //! Artifacts put together: each has a name of its own, and each image is there once.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::files::Files;
 use super::source;
@@ -10,7 +11,6 @@ use crate::error::{Error, Result};
 use crate::manifest::registry_ref::RegistryRef;
 use crate::manifest::{Artifact, ArtifactId, Kind};
 use crate::path::{RelPath, shell_word};
-use std::path::Path;
 
 /// Where archives of images from registries lie in the folder.
 const FOLDER: &str = "images";

@@ -10,6 +10,7 @@ use serde_json::Value;
 use url::Url;
 use walkdir::WalkDir;
 
+use super::located::found;
 use super::stack_file::{self, StackFile};
 use super::{Found, Place, Step};
 use crate::error::{Error, IoContext, Result};
@@ -18,6 +19,7 @@ use crate::manifest::{Artifact, ArtifactId, Kind, Limits, guess};
 use crate::path::RelPath;
 use crate::platform::Platform;
 use crate::progress::{Meter, Progress};
+use crate::signature::EXTENSION;
 use crate::{small_file, stack, yaml};
 
 /// How many of a file's first bytes a guess at its kind looks at.
@@ -133,8 +135,9 @@ impl<'a> Files<'a> {
 
     fn is_manifest(&self, path: &Path) -> bool {
         let manifest = self.place.manifest;
-        let signature = manifest.with_extension("json.minisig");
-        path == manifest || path == signature
+        let mut signature = manifest.as_os_str().to_owned();
+        signature.push(format!(".{EXTENSION}"));
+        path == manifest || path.as_os_str() == signature
     }
 
     /// The document in a file that is called as YAML is; `None` in any other, or one too large to be a stack file.
@@ -214,19 +217,6 @@ impl Read for Metered<'_> {
         self.meter.add(count as u64);
         Ok(count)
     }
-}
-
-/// The artifact of the file at `at`: where it lies, and what it is called.
-pub(super) fn found(id: ArtifactId, kind: Kind, at: (&Path, &Path), place: &Place<'_>) -> Result<Found> {
-    let (path, shown) = at;
-    let relative = Url::from_file_path(place.manifest).ok().zip(Url::from_file_path(path).ok());
-    let url = relative.and_then(|(base, file)| base.make_relative(&file)).ok_or_else(|| {
-        Error::failed("a file has no URL").fact("path", shown.display()).hint("copy it to a place with a plain name")
-    })?;
-    // What has a colon in its first part would be read as a scheme.
-    let is_scheme = url.split('/').next().is_some_and(|first| first.contains(':'));
-    let url = if is_scheme { format!("./{url}") } else { url };
-    Ok(Found { artifact: Artifact { id, kind, urls: vec![url], pin: None }, source: shown.display().to_string() })
 }
 
 /// A description of a product has services too.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::files::found;
+use super::located::found;
 use super::{Found, Place};
 use crate::error::{Error, Result};
 use crate::manifest::{ArtifactId, Kind};
@@ -68,7 +68,7 @@ impl StackFile {
                 .fact("path", shown.display())
                 .fact("service", &pinned.service)
                 .fact("image", &pinned.image)
-                .hint("name it by its tag alone: 'pack lock' writes the digest into the manifest, and the site runs what that says"));
+                .hint("name it by its tag alone: the manifest pins the digest, and the site runs what that says"));
         }
         Ok(StackFile { name, path, document, images, shown: shown.to_owned() })
     }

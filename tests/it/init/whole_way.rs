@@ -42,6 +42,6 @@ fn a_compose_file_becomes_a_bundle_with_the_commands_that_are_printed() {
     said(&["verify", bundle]);
     let shown = said(&["inspect", bundle]);
     let names: Vec<&str> =
-        shown["artifacts"].as_array().expect("a list").iter().filter_map(|one| one["name"].as_str()).collect();
-    assert_eq!(names, ["product.yaml", "compose.yaml", "job.tar.gz", "images/web-1.tar"]);
+        shown["index"]["artifacts"].as_array().expect("a list").iter().filter_map(|one| one["name"].as_str()).collect();
+    assert_eq!(names, ["product.yaml", "compose.yaml", "images/web-1.tar", "job.tar.gz"]);
 }
