@@ -19,12 +19,13 @@ use crate::task::add::{self, Options};
     override_usage = "pack add [OPTIONS] [MANIFEST] <SOURCE>...",
     after_help = "\
 Examples:
-  pack add redis:6.2                                      to ./manifest.json
+  pack add redis:6.2                    to ./manifest.json
   pack add release.json docs/ https://downloads.example.com/tool.tar.gz
-  pack add --platform arm64 redis:6.2                     the same image for another platform
+  pack add --platform arm64 redis:6.2   the same image for another platform
 
-What is in the manifest already stays as it is, also in order and layout. A name that is there is refused; an
-image of a stack file that is there is taken for the one that is meant. Then 'pack lock' pins what is new."
+What is in the manifest already stays as it is, also in order and layout. A name that is there is
+refused; an image of a stack file that is there is the one that is meant. Then 'pack lock' pins what
+is new."
 )]
 pub(super) struct AddArgs {
     /// The manifest [default: manifest.json], then stack files, folders, files, URLs and images

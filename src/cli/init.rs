@@ -21,13 +21,13 @@ use crate::task::init::{self, Options, Target};
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  pack init compose.yaml                      every image in it, itself, and a product.yaml for 'pack site'
-  pack init --name shop release/              every file of a folder, each with the kind it seems to be
+  pack init compose.yaml           it, every image in it, and a product.yaml for 'pack site'
+  pack init --name shop release/   every file of a folder, each with the kind it seems to be
   pack init compose.yaml docker-24.0.9.tgz https://downloads.example.com/tool.tar.gz
-  pack init -o shop redis:6.2                 shop/manifest.json with an image of Docker Hub
+  pack init -o shop redis:6.2      shop/manifest.json with an image of Docker Hub
 
-A source is a stack or Compose file (.yaml, .yml), a folder, any other file, an http or https URL, or an image.
-What was guessed is printed: correct it in the manifest. Then 'pack lock' pins what is listed.")]
+A source is a stack or Compose file (.yaml, .yml), a folder, any other file, a URL, or an image. What
+was guessed is printed: correct it in the manifest. Then 'pack lock' pins what is listed.")]
 pub(super) struct InitArgs {
     /// Stack files, folders, files, URLs and images
     #[arg(required = true, value_name = "SOURCE")]
