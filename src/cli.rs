@@ -1,5 +1,6 @@
 //! The command line: what can be typed, and who does it. One file a command.
 
+mod add;
 mod bundle;
 mod cache;
 mod cat;
@@ -9,6 +10,7 @@ mod diff;
 mod download;
 mod extract;
 mod help;
+mod init;
 mod inspect;
 mod keygen;
 mod launch;
@@ -52,6 +54,7 @@ use terminal::Terminal;
 #[command(name = "pack", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(after_help = "\
 Life of a bundle:
+  pack init compose.yaml          the publisher begins a manifest with what is there
   pack lock manifest.json         the publisher pins what the manifest lists
   pack download manifest.json     on a machine with a network: exactly those bytes
   pack bundle                     one file for the USB stick
@@ -85,6 +88,8 @@ struct OutputArgs {
 
 #[derive(Subcommand)]
 enum Command {
+    Init(init::InitArgs),
+    Add(add::AddArgs),
     Lock(lock::LockArgs),
     Download(Box<download::DownloadArgs>),
     Verify(verify::VerifyArgs),
@@ -125,6 +130,8 @@ impl Program for Cli {
 
     fn dispatch(self, terminal: &Terminal, signals: Signals) -> Result<u8> {
         match self.command {
+            Command::Init(args) => init::run(&args, terminal),
+            Command::Add(args) => add::run(&args, terminal),
             Command::Lock(args) => lock::run(&args, terminal),
             Command::Download(args) => download::run(&args, terminal),
             Command::Verify(args) => verify::run(&args, terminal),

@@ -10,6 +10,8 @@ fn every_command_has_help_with_examples_and_a_manual_page() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (help, _) = expect(0, folder.path(), &["--help"]);
     for command in [
+        "init",
+        "add",
         "lock",
         "download",
         "verify",
