@@ -33,9 +33,16 @@ pub(super) fn keep(place: &Place, install_dir: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Checks that there is as much room at `path` as is kept.
+///
+/// # Errors
+/// There is less.
+pub(super) fn check(path: &Path) -> Result<()> {
+    room::check_for_root(SIZE, path, tr!("make room there, then the same command again; what runs was not touched"))
+}
+
 fn take(file: &Path) -> Result<()> {
-    let way_out = tr!("make room there, then the same command again; what runs was not touched");
-    room::check_for_root(SIZE, file, way_out)?;
+    check(file)?;
     let allocated =
         own_file::open_or_create(file).and_then(|open| match fallocate(open, FallocateFlags::empty(), 0, SIZE) {
             // Some file systems know of no such thing; then nothing is kept.
