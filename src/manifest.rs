@@ -8,6 +8,7 @@ pub mod builtin;
 pub mod edit;
 pub(crate) mod fuzzing;
 mod limits;
+mod not_a_manifest;
 mod parse;
 pub mod registry_ref;
 pub mod upgrade;

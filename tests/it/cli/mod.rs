@@ -2,8 +2,10 @@
 
 mod by_hand;
 mod download;
+mod mistaken;
 mod next_step;
 mod odd_names;
+mod origin;
 mod peak_memory;
 mod pipes;
 mod room;
