@@ -166,7 +166,7 @@ fn a_folder_out_of_a_bundle_is_completed_from_the_bundle_and_not_from_its_own_ba
     // Its own manifest, named, is its own manifest.
     let (_, err) = expect(3, folder, &["verify", "out", "--manifest", "out/manifest.json"]);
     type_hint(folder, &err);
-    bad();
+    fs::write(folder.join("out/noise"), "short").expect("written");
     type_hint(folder, &expect(3, folder, &["bundle", "out", "-o", "again.run"]).1);
     bad();
     // From inside, where the bundle lies beside the folder.
