@@ -10,6 +10,7 @@ pub mod edit;
 pub(crate) mod fuzzing;
 pub mod guess;
 mod limits;
+mod not_a_manifest;
 mod parse;
 pub mod registry_ref;
 pub mod upgrade;

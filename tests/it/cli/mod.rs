@@ -3,8 +3,10 @@
 mod by_hand;
 mod diff;
 mod download;
+mod mistaken;
 mod next_step;
 mod odd_names;
+mod origin;
 mod peak_memory;
 mod pipes;
 mod room;
