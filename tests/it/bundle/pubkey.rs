@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use super::forged::{ENGINE, PRODUCT, changed, with_forged_recipe};
@@ -109,6 +109,47 @@ fn a_signed_checksum_must_name_this_file() {
     for line in [format!("{digest}  y.run\n"), format!("{digest}\n"), format!("{}  x.run\n", digest.replace('a', "b"))]
     {
         assert_eq!(verified(&line).status.code(), Some(3), "{line}");
+    }
+}
+
+#[test]
+fn a_signed_checksum_is_read_in_each_form_that_sha256sum_writes() {
+    let folder = folder_with(&PRODUCT.bundle);
+    let verified = |name: &str, line: &str| {
+        fs::rename(folder.path().join("x.run"), folder.path().join(name)).expect("renamed");
+        fs::write(folder.path().join(format!("{name}.sha256")), line).expect("written");
+        let signature = PRODUCT.sign(line.as_bytes());
+        fs::write(folder.path().join(format!("{name}.sha256.minisig")), signature).expect("written");
+        let words = ["verify", "--pubkey", &PRODUCT.public, name];
+        let output = pack(folder.path()).args(words).output().expect("pack runs");
+        fs::rename(folder.path().join(name), folder.path().join("x.run")).expect("renamed");
+        (output.status.code(), texts(&output).1)
+    };
+    for name in ["x.run", "two  x.run", "* x.run", "back\\slash.run", "new\nline.run", "\\\\n.run"] {
+        fs::copy(folder.path().join("x.run"), folder.path().join(name)).expect("copied");
+        for form in ["", "--binary"] {
+            let sums = Command::new("sha256sum").args(form.split_whitespace()).arg("--").arg(name);
+            let sums = { sums }.current_dir(folder.path()).output().expect("sha256sum runs").stdout;
+            let (code, err) = verified(name, std::str::from_utf8(&sums).expect("text"));
+            assert_eq!(code, Some(0), "{name:?} {form}: {err}");
+            assert!(!err.contains("not launcher"), "the whole file is signed: {name:?} {form}: {err}");
+            fs::copy(folder.path().join("x.run"), folder.path().join(name)).expect("copied");
+        }
+    }
+    let digest = pack::digest::Digest::of(&PRODUCT.bundle).hex();
+    for (line, told) in [
+        (format!("{digest} *y.run\n"), "y.run"),
+        (format!("\\{digest}  x\\\\.run\n"), "x\\.run"),
+        (format!("{digest}  x.run\n{digest}  y.run\n"), "sha256sum"),
+        (format!("{digest}\n"), "sha256sum"),
+        (format!("{digest} x.run\n"), "sha256sum"),
+        (format!("SHA256 (x.run) = {digest}\n"), "sha256sum"),
+        (format!("\\{digest}  x\\t.run\n"), "sha256sum"),
+        (String::new(), "sha256sum"),
+    ] {
+        let (code, err) = verified("x.run", &line);
+        assert_eq!(code, Some(3), "{line}: {err}");
+        assert!(err.contains(told), "{line}: {err}");
     }
 }
 
