@@ -115,25 +115,22 @@ fn a_signed_checksum_must_name_this_file() {
 #[test]
 fn a_signed_checksum_is_read_in_each_form_that_sha256sum_writes() {
     let folder = folder_with(&PRODUCT.bundle);
+    let place = |name: &str| folder.path().join(name);
     let verified = |name: &str, line: &str| {
-        fs::rename(folder.path().join("x.run"), folder.path().join(name)).expect("renamed");
-        fs::write(folder.path().join(format!("{name}.sha256")), line).expect("written");
-        let signature = PRODUCT.sign(line.as_bytes());
-        fs::write(folder.path().join(format!("{name}.sha256.minisig")), signature).expect("written");
+        fs::write(place(&format!("{name}.sha256")), line).expect("written");
+        fs::write(place(&format!("{name}.sha256.minisig")), PRODUCT.sign(line.as_bytes())).expect("written");
         let words = ["verify", "--pubkey", &PRODUCT.public, name];
         let output = pack(folder.path()).args(words).output().expect("pack runs");
-        fs::rename(folder.path().join(name), folder.path().join("x.run")).expect("renamed");
         (output.status.code(), texts(&output).1)
     };
-    for name in ["x.run", "two  x.run", "* x.run", "back\\slash.run", "new\nline.run", "\\\\n.run"] {
-        fs::copy(folder.path().join("x.run"), folder.path().join(name)).expect("copied");
-        for form in ["", "--binary"] {
-            let sums = Command::new("sha256sum").args(form.split_whitespace()).arg("--").arg(name);
-            let sums = { sums }.current_dir(folder.path()).output().expect("sha256sum runs").stdout;
-            let (code, err) = verified(name, std::str::from_utf8(&sums).expect("text"));
+    for name in ["two  x.run", "* x.run", "back\\slash.run", "new\nline.run", "\\\\n.run", "x.run"] {
+        fs::write(place(name), &PRODUCT.bundle).expect("written");
+        for form in ["--text", "--binary"] {
+            let mut sum = Command::new("sha256sum");
+            let sum = sum.args([form, "--", name]).current_dir(folder.path()).output().expect("sha256sum runs").stdout;
+            let (code, err) = verified(name, std::str::from_utf8(&sum).expect("text"));
             assert_eq!(code, Some(0), "{name:?} {form}: {err}");
             assert!(!err.contains("not launcher"), "the whole file is signed: {name:?} {form}: {err}");
-            fs::copy(folder.path().join("x.run"), folder.path().join(name)).expect("copied");
         }
     }
     let digest = pack::digest::Digest::of(&PRODUCT.bundle).hex();
