@@ -172,6 +172,12 @@ pub fn site_main() -> ExitCode {
 type CommandLine = fn(Vec<OsString>, Signals) -> u8;
 
 fn start(run: CommandLine) -> ExitCode {
+    // Before anything else: in this very function there is little on the stack.
+    if let Err(error) = system::check_stack() {
+        let json = std::env::args_os().take_while(|word| word != "--").any(|word| word == "--json");
+        Terminal::new(json, false, false).error(&error);
+        return ExitCode::from(error.class().exit_code());
+    }
     crate::image::silence_caught_panics();
     if let Some(done) = crate::image::serve_confined(io::stdin().lock(), io::stdout().lock()) {
         return if done.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };

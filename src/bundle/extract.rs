@@ -1,6 +1,6 @@
 //! From a bundle back to a folder, byte for byte.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
@@ -17,7 +17,7 @@ use super::stream::CarriedBlobs;
 use crate::digest::{Mismatch, VerifyingWriter};
 use crate::error::{Error, IoContext, Result};
 use crate::image;
-use crate::manifest::{FILE_NAME, SIGNATURE_NAME, upgrade};
+use crate::manifest::{FILE_NAME, Manifest, SIGNATURE_NAME, upgrade};
 use crate::path::{RelPath, shell_word};
 use crate::progress::{Meter, Progress, Silent};
 use crate::release::Folder;
@@ -31,12 +31,7 @@ use crate::room;
 /// new one is complete and right.
 pub fn extract_all(access: &BundleAccess<'_>, folder: &Folder, progress: &dyn Progress) -> Result<()> {
     let folder = folder.lock()?;
-    // A manifest that is none protects nothing; one that the disk does not give out now may.
-    let old = folder.manifest().or_else(|error| match error.io_kind() {
-        None | Some(ErrorKind::InvalidData) => Ok(None),
-        Some(_) => Err(error),
-    })?;
-    if let Some(old) = old {
+    if let Some(old) = manifest_there(&folder)? {
         let hint = "extract into an empty folder, or remove the old one first";
         upgrade::check_upgrade(&old, access.manifest()).map_err(|error| error.hint(hint))?;
     }
@@ -45,16 +40,60 @@ pub fn extract_all(access: &BundleAccess<'_>, folder: &Folder, progress: &dyn Pr
     sync(folder.root())
 }
 
+/// The manifest in a folder, if one protects what lies there.
+///
+/// # Errors
+/// There is one that the disk does not give out now.
+fn manifest_there(folder: &Folder) -> Result<Option<Manifest>> {
+    // A manifest that is none protects nothing.
+    folder.manifest().or_else(|error| match error.io_kind() {
+        None | Some(ErrorKind::InvalidData) => Ok(None),
+        Some(_) => Err(error),
+    })
+}
+
+/// Checks that none of the files that `wanted` picks becomes other than the manifest pins that lies at `root`.
+///
+/// # Errors
+/// One would.
+fn check_manifest_there(access: &BundleAccess<'_>, wanted: &impl Fn(&RelPath) -> bool, root: &Path) -> Result<()> {
+    let Some(old) = manifest_there(&Folder::at(root))? else { return Ok(()) };
+    let new = access.manifest();
+    if old.text() == new.text() {
+        return Ok(());
+    }
+    let pins = |manifest: &Manifest, name: &RelPath| -> BTreeMap<_, _> {
+        let so_called = manifest.artifacts().iter().filter(|artifact| artifact.id.name == *name);
+        so_called.map(|artifact| (artifact.id.clone(), artifact.pin.map(|pin| pin.digest))).collect()
+    };
+    let is_other = |name: &RelPath| {
+        let before = pins(&old, name);
+        matches!(name.as_str(), FILE_NAME | SIGNATURE_NAME) || (!before.is_empty() && before != pins(new, name))
+    };
+    let index = access.index();
+    let mut names =
+        index.artifacts.iter().map(|artifact| &artifact.name).chain(index.entries.iter().map(|entry| &entry.path));
+    match names.find(|name| wanted(name) && is_other(name)) {
+        None => Ok(()),
+        Some(name) => Err(Error::integrity("the folder is of another manifest, which has this file too")
+            .fact("file", name)
+            .fact("in the folder", format_args!("{} {}", old.name(), old.version()))
+            .fact("in the bundle", format_args!("{} {}", new.name(), new.version()))
+            .hint("extract into an empty folder")),
+    }
+}
+
 /// Restores the files of the folder that `wanted` picks by path, nothing else, and puts them on the disk.
 ///
 /// # Errors
-/// As [`extract_all`].
+/// The folder's manifest is another one and has a file of that name with other content; else as [`extract_all`].
 pub fn extract_some(
     access: &BundleAccess<'_>,
     wanted: impl Fn(&RelPath) -> bool,
     root: &Path,
     progress: &dyn Progress,
 ) -> Result<()> {
+    check_manifest_there(access, &wanted, root)?;
     fs::create_dir_all(root).doing("create the folder", root)?;
     extract(access, wanted, root, progress)?;
     sync(root)

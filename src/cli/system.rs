@@ -20,13 +20,35 @@ const MEMORY: u64 = 512 << 20;
 /// How many files may be open at once: a download has six artifacts, each with a connection, a partial and a journal.
 const FILES: u64 = 32;
 
+/// How large the main thread's stack may have to grow, in bytes: reading the command line takes the most of it.
+const STACK: u64 = 1 << 20;
+
 /// How many threads run at once, at most, without `--jobs`: those of the network and of six artifacts, or two for
 /// each core where a bundle is made, and those that wait for signals and draw bars.
 fn threads() -> usize {
     24 + 2 * workers::cores()
 }
 
-/// Checks that the system's limits leave enough.
+/// Checks that the main thread's stack may grow as far as it must: a stack that is used up ends the program by a signal.
+///
+/// # Errors
+/// It may not.
+pub(super) fn check_stack() -> Result<()> {
+    check_limit(Resource::Stack, (1024, "-s"), STACK)
+}
+
+/// Checks that a limit is not below `least`; its unit is that of the shell's option.
+fn check_limit(resource: Resource, (unit, option): (u64, &str), least: u64) -> Result<()> {
+    match getrlimit(resource).current.filter(|&limit| limit < least) {
+        None => Ok(()),
+        Some(limit) => Err(Error::failed("the system's limits leave too little for this program")
+            .fact("limit", format_args!("ulimit {option} {}", limit / unit))
+            .fact("needed", format_args!("ulimit {option} {}", least / unit))
+            .hint(format_args!("raise it in this shell: ulimit {option} {}", least / unit))),
+    }
+}
+
+/// Checks that the system's limits leave enough; see [`check_stack`] too.
 ///
 /// # Errors
 /// They do not.
@@ -34,12 +56,7 @@ pub(super) fn check() -> Result<()> {
     for (resource, unit, option, least) in
         [(Resource::As, 1024, "-v", MEMORY), (Resource::Data, 1024, "-d", MEMORY), (Resource::Nofile, 1, "-n", FILES)]
     {
-        if let Some(limit) = getrlimit(resource).current.filter(|&limit| limit < least) {
-            return Err(Error::failed("the system's limits leave too little for this program")
-                .fact("limit", format_args!("ulimit {option} {}", limit / unit))
-                .fact("needed", format_args!("ulimit {option} {}", least / unit))
-                .hint(format_args!("raise it in this shell: ulimit {option} {}", least / unit)));
-        }
+        check_limit(resource, (unit, option), least)?;
     }
     try_threads(threads()).map_err(|cause| {
         Error::failed("the system gives this program too few threads")

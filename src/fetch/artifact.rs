@@ -14,7 +14,8 @@ use crate::digest::VerifyingReader;
 use crate::error::{Class, Result};
 use crate::manifest::Pinned;
 use crate::progress::Meter;
-use crate::release::{self, Partial, State, Verified, pin_again};
+use crate::release::{self, Partial, State, Verified, WrittenBy, pin_again};
+use crate::small_file;
 
 /// Where verified bytes came from.
 struct BytesOrigin {
@@ -49,12 +50,17 @@ impl DownloadRun<'_> {
                 url: origin.url,
             }
         };
+        let (own, mut twin) = (self.folder.path_of(pinned.name()), twin);
         if row.state == State::Ok {
             // It may have been put there by hand after a part was downloaded.
             self.folder.drop_partial(&pinned.pin.digest);
-            self.keep(pinned);
-            let origin = BytesOrigin { from_cache: false, wire: 0, url: None };
-            return Ok(outcome(How::Kept, row.actual_size.unwrap_or_default(), origin));
+            let Some(others) = self.folder.written_by_others(pinned.name())? else {
+                self.keep(pinned);
+                let origin = BytesOrigin { from_cache: false, wire: 0, url: None };
+                return Ok(outcome(How::Kept, row.actual_size.unwrap_or_default(), origin));
+            };
+            self.note(pinned, made_anew(others));
+            twin = Some(&own);
         }
         meter.retract_all();
         let how = if row.state == State::Missing { How::Fetched } else { How::Replaced };
@@ -94,7 +100,7 @@ impl DownloadRun<'_> {
     }
 
     fn copy_of_twin(&self, pinned: &Pinned<'_>, twin: Option<&Path>, meter: &dyn Meter) -> Result<Option<Verified>> {
-        let Some(file) = twin.and_then(|twin| File::open(twin).ok()) else { return Ok(None) };
+        let Some(file) = twin.and_then(|twin| small_file::open_regular(twin).ok()) else { return Ok(None) };
         match self.shared_blocks(pinned, &file, meter)? {
             None => self.verified_copy(pinned, file, meter),
             verified => Ok(verified),
@@ -223,5 +229,15 @@ impl DownloadRun<'_> {
 
     fn note(&self, pinned: &Pinned<'_>, line: String) {
         self.run.progress.note(&format!("{}: {line}", pinned.name()));
+    }
+}
+
+/// Why a file with the right bytes does not stay as it is.
+fn made_anew(others: WrittenBy) -> String {
+    match others {
+        WrittenBy::Owner(user) => {
+            format!("it belongs to another user ({user}), who could change it afterwards: it is made anew")
+        }
+        WrittenBy::Mode(mode) => format!("others may write to it (mode {mode:o}), also afterwards: it is made anew"),
     }
 }

@@ -74,6 +74,11 @@ impl DocumentSource {
         redact::shown(&self.url)
     }
 
+    /// Its media type, as the server told it: without parameters, in lower case.
+    pub fn media_type(&self) -> Option<&str> {
+        self.info.as_ref()?.media_type.as_deref()
+    }
+
     /// Adds to an error which server sent it, and what that says of its age.
     pub fn add_to(&self, error: Error) -> Error {
         match &self.info {

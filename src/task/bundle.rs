@@ -96,7 +96,10 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
     match &options.source {
         BundleSource::Download(download) => {
             let downloaded = download::run(download, progress)?;
-            pack(&downloaded.folder, options, progress)
+            let report = pack(&downloaded.folder, options, progress)?;
+            // What the server has sent in a signature's place is not in the folder, and no absence.
+            let signed = if report.signed == Signed::No { downloaded.signed } else { report.signed };
+            Ok(Report { signed, ..report })
         }
         BundleSource::Folder(folder) => {
             manifest_of(folder)?;

@@ -104,6 +104,13 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
         }
         (signature, _) => signature,
     };
+    // What is beside the manifest from now on is what is reported.
+    let signed = match (&trusted.signature, &signature) {
+        (None, Some(kept)) => {
+            options.trust.check_signature(manifest.text().as_bytes(), Some(kept), options.manifest.path())?
+        }
+        _ => trusted.signed,
+    };
     let old_text = old.as_ref().map(|old| old.text().to_owned());
     progress.phase("fetching");
     let artifacts = fetcher.download(&selection, &trusted.base, &folder, progress)?;
@@ -120,7 +127,7 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
     });
     folder.write_publisher(publisher.as_deref())?;
     folder.write_manifest(manifest, signature.as_deref())?;
-    Ok(Report { has_program, folder, manifest: trusted.manifest, platform, signed: trusted.signed, artifacts })
+    Ok(Report { has_program, folder, manifest: trusted.manifest, platform, signed, artifacts })
 }
 
 /// Puts `pack-site` beside the files of a product that it installs on site. Returns whether it lies there.

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::signed::Signed;
 use super::trust::Trust;
-use crate::error::{Class, Error, Result};
+use crate::error::{Class, Error, Result, printable};
 use crate::fetch::{CacheBypass, Document, DocumentRequest, Fetcher, Lookup};
 use crate::language::tr;
 use crate::manifest::{Limits, Manifest};
@@ -25,7 +25,7 @@ pub struct TrustedManifest {
     pub shown: String,
     /// Who signed it.
     pub signed: Signed,
-    /// The signature.
+    /// The signature; `None` also where what lies in its place is none.
     pub signature: Option<String>,
 }
 
@@ -109,7 +109,12 @@ impl Fetching<'_> {
         let signature = match (self.ask_signature(request, &manifest.source.url), &self.trust.key) {
             (found, Some(_)) => found?,
             // Without a key nothing depends on it; it only travels along.
-            (Ok(found), None) => found.filter(|(text, _)| is_signature(text)),
+            (Ok(found), None) => {
+                if let Some((_, other)) = found.as_ref().filter(|(text, _)| !is_signature(text)) {
+                    self.note(&tr!("what lies in the signature's place is none: {}", what_it_is(other)));
+                }
+                found
+            }
             (Err(error), None) => {
                 self.note(&tr!("nobody can say whether it is signed: {}", error.title()));
                 None
@@ -178,7 +183,7 @@ impl Had {
             shown,
             signed,
             base: self.manifest.source.url,
-            signature: self.signature.map(|(text, _)| text),
+            signature: self.signature.map(|(text, _)| text).filter(|text| is_signature(text)),
         }
     }
 
@@ -188,6 +193,13 @@ impl Had {
         let documents = [&self.manifest].into_iter().chain(signature);
         documents.fold(error, |error, document| document.source.add_to(error))
     }
+}
+
+/// Who sent a document and what it is, where it is not what was asked for.
+fn what_it_is(document: &Document) -> String {
+    let (from, size) = (document.source.shown(), document.bytes.len());
+    let kind = document.source.media_type().map(|kind| format!(", {kind}")).unwrap_or_default();
+    printable(&format!("{from} ({size} bytes{kind})"))
 }
 
 /// The manifest's own name, whatever it is, with the signature's ending.

@@ -44,6 +44,43 @@ fn only_an_earlier_version_of_the_same_product_is_extracted_over() {
 }
 
 #[test]
+fn a_file_taken_out_alone_is_not_put_among_those_of_another_manifest() {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let files = [file("a", "file", "bundled"), file("same", "file", "same"), file("new", "file", "new")];
+    small_bundle(&place.path().join("x.run"), b"#!/bin/sh\n# pack bundle\n", &files);
+    let out = place.path().join("out");
+    for (name, version) in [("probe", "2.0.0"), ("probe", "0.9.9"), ("probe", "1.0.0"), ("other", "1.0.0")] {
+        let theirs = [file("a", "file", "theirs"), file("same", "file", "same")];
+        fs::create_dir(&out).expect("a folder");
+        write_product(&out, version, &theirs);
+        let mut document = manifest(version, &theirs);
+        document["name"] = name.into();
+        fs::write(out.join("manifest.json"), document.to_string()).expect("written");
+        let before = tree(&out);
+        for names in [&["a"][..], &["new", "a"], &["manifest.json"]] {
+            let (_, err) = expect(3, place.path(), &[&["extract", "x.run", "out"], names].concat());
+            assert!(err.contains(names[names.len() - 1]) && err.contains(version), "{err}");
+            assert!(err.contains("into an empty folder"), "{err}");
+            assert_eq!(tree(&out), before, "{name} {version} {names:?}");
+        }
+        // Nothing that their manifest pins becomes another.
+        expect(0, place.path(), &["extract", "x.run", "out", "same", "new"]);
+        assert_eq!(fs::read(out.join("new")).expect("there"), b"new");
+        fs::remove_dir_all(&out).expect("removed");
+    }
+    // The folder's own file comes back, whatever became of it; and where there is no manifest, nothing says what belongs there.
+    expect(0, place.path(), &["extract", "x.run", "out"]);
+    for manifest_stays in [true, false] {
+        fs::write(out.join("a"), "damaged").expect("written");
+        if !manifest_stays {
+            fs::remove_file(out.join("manifest.json")).expect("removed");
+        }
+        expect(0, place.path(), &["extract", "x.run", "out", "a"]);
+        assert_eq!(fs::read(out.join("a")).expect("there"), b"bundled");
+    }
+}
+
+#[test]
 fn an_extracted_folder_knows_its_platform() {
     let place = tempfile::tempdir().expect("a temporary folder");
     bundle(place.path());

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use super::forged::{ENGINE, PRODUCT, changed, with_forged_recipe};
@@ -109,6 +109,44 @@ fn a_signed_checksum_must_name_this_file() {
     for line in [format!("{digest}  y.run\n"), format!("{digest}\n"), format!("{}  x.run\n", digest.replace('a', "b"))]
     {
         assert_eq!(verified(&line).status.code(), Some(3), "{line}");
+    }
+}
+
+#[test]
+fn a_signed_checksum_is_read_in_each_form_that_sha256sum_writes() {
+    let folder = folder_with(&PRODUCT.bundle);
+    let place = |name: &str| folder.path().join(name);
+    let verified = |name: &str, line: &str| {
+        fs::write(place(&format!("{name}.sha256")), line).expect("written");
+        fs::write(place(&format!("{name}.sha256.minisig")), PRODUCT.sign(line.as_bytes())).expect("written");
+        let words = ["verify", "--pubkey", &PRODUCT.public, name];
+        let output = pack(folder.path()).args(words).output().expect("pack runs");
+        (output.status.code(), texts(&output).1)
+    };
+    for name in ["two  x.run", "* x.run", "back\\slash.run", "new\nline.run", "\\\\n.run", "x.run"] {
+        fs::write(place(name), &PRODUCT.bundle).expect("written");
+        for form in ["--text", "--binary"] {
+            let mut sum = Command::new("sha256sum");
+            let sum = sum.args([form, "--", name]).current_dir(folder.path()).output().expect("sha256sum runs").stdout;
+            let (code, err) = verified(name, std::str::from_utf8(&sum).expect("text"));
+            assert_eq!(code, Some(0), "{name:?} {form}: {err}");
+            assert!(!err.contains("not launcher"), "the whole file is signed: {name:?} {form}: {err}");
+        }
+    }
+    let digest = pack::digest::Digest::of(&PRODUCT.bundle).hex();
+    for (line, told) in [
+        (format!("{digest} *y.run\n"), "y.run"),
+        (format!("\\{digest}  x\\\\.run\n"), "x\\.run"),
+        (format!("{digest}  x.run\n{digest}  y.run\n"), "sha256sum"),
+        (format!("{digest}\n"), "sha256sum"),
+        (format!("{digest} x.run\n"), "sha256sum"),
+        (format!("SHA256 (x.run) = {digest}\n"), "sha256sum"),
+        (format!("\\{digest}  x\\t.run\n"), "sha256sum"),
+        (String::new(), "sha256sum"),
+    ] {
+        let (code, err) = verified("x.run", &line);
+        assert_eq!(code, Some(3), "{line}: {err}");
+        assert!(err.contains(told), "{line}: {err}");
     }
 }
 

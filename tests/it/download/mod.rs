@@ -11,6 +11,7 @@ mod manners;
 mod mirrors;
 mod not_absent;
 mod odd_responses;
+mod others;
 mod partial;
 mod proxy_as_curl;
 mod quirks;

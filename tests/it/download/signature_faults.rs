@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::signed_product::{honest, published};
 use crate::support::fault::{Reply, Request};
-use crate::support::{expect, file, write_product};
+use crate::support::{expect, file, json_of_output, write_product};
 
 /// As [`honest`], and `fault` in place of the signature.
 fn without_signature(folder: &Path, fault: Reply) -> impl FnMut(&Request) -> Reply + Send + 'static {
@@ -103,5 +103,66 @@ fn a_signature_that_nobody_can_tell_of_is_asked_for_again_and_told() {
         // Who asks for a signature is told why there is none.
         let (_, err) = expect(1, folder, &[&words[..], &["--pubkey", "release.pub"]].concat());
         assert!(err.contains("the server answered"), "{err}");
+    }
+}
+
+#[test]
+fn what_is_sent_in_a_signatures_place_and_is_none_is_told_with_who_sent_it() {
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let folder = scratch.path();
+    let server = published(folder, "x");
+    let url = server.url("manifest.json").to_string();
+    let whole = fs::read(folder.join("src/manifest.json.minisig")).expect("signed");
+    let page = Reply::whole(b"<html>log in</html>").header("Content-Type", "text/html; charset=utf-8");
+    for (answer, from, what) in [
+        (page.clone(), "manifest.json.minisig", "19 bytes, text/html"),
+        (Reply::redirect("/login"), "/login", "19 bytes, text/html"),
+        (Reply::whole(&whole[..whole.len() / 2]), "manifest.json.minisig", "bytes"),
+        (Reply::whole(b""), "manifest.json.minisig", "0 bytes"),
+    ] {
+        let (mut honest, login) = (honest(folder), page.clone());
+        server.now(move |request| match &*request.path {
+            path if path.contains(".minisig") => answer.clone(),
+            path if path.contains("login") => login.clone(),
+            _ => honest(request),
+        });
+        let told = |err: &str| {
+            assert!(err.contains("what lies in the signature's place is none"), "{err}");
+            assert!(err.contains(&server.address()) && err.contains(from) && err.contains(what), "{err}");
+        };
+        let words = ["download", "--no-cache", "--dir", "out", &url];
+        let (out, err) = expect(0, folder, &words);
+        told(&err);
+        assert!(out.contains("not signed: what lies in the signature's place is none"), "{out}");
+        assert!(!folder.join("out/manifest.json.minisig").exists(), "it is no signature");
+        let report = json_of_output(&expect(0, folder, &[&words[..], &["--json"]].concat()).0);
+        assert_eq!(report["signature"]["state"], "unreadable", "{report}");
+        expect(3, folder, &[&words[..], &["--pubkey", "release.pub"]].concat());
+        told(&expect(0, folder, &["download", "--no-cache", "--list", &url]).1);
+        let (out, err) = expect(0, folder, &["bundle", "--no-cache", "--manifest", &url, "packed", "-o", "x.run"]);
+        told(&err);
+        assert!(out.contains("not signed: what lies in the signature's place is none"), "{out}");
+        for made in ["out", "packed"] {
+            fs::remove_dir_all(folder.join(made)).expect("removed");
+        }
+    }
+}
+
+#[test]
+fn the_signature_that_stays_is_the_one_that_is_reported() {
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let folder = scratch.path();
+    let server = published(folder, "x");
+    let url = server.url("manifest.json").to_string();
+    let words = ["download", "--no-cache", "--retries", "1", "--dir", "out", &url];
+    let signed = json_of_output(&expect(0, folder, &[&words[..], &["--json"]].concat()).0);
+    assert_eq!(signed["signature"]["state"], "notChecked", "{signed}");
+    for fault in [&faults()[..], &[Reply::whole(b"<html>log in</html>")]].concat() {
+        server.now(without_signature(folder, fault));
+        let (out, _) = expect(0, folder, &words);
+        assert!(out.contains("signed, NOT checked"), "{out}");
+        let report = json_of_output(&expect(0, folder, &[&words[..], &["--json"]].concat()).0);
+        assert_eq!(report["signature"], signed["signature"]);
+        assert!(expect(0, folder, &["verify", "out"]).0.contains("signed, NOT checked"));
     }
 }

@@ -77,7 +77,29 @@ const LIMITS: &[&str] = &[
     "-f 1",
     "-f 1000",
     "-f 3000",
+    "-s 16",
+    "-s 64",
+    "-s 1000",
 ];
+
+#[test]
+fn too_small_a_stack_is_an_error_before_anything_is_done() {
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    for words in [&["verify", "x.run"][..], &["--help"], &["download"], &["no-command"], &["bundle", "--json"]] {
+        for size in ["16", "64", "256", "1000"] {
+            let limit = format!("-s {size}");
+            let output = under(scratch.path(), &limit, words);
+            assert_told(&output, &limit, words);
+            assert_eq!(output.status.code(), Some(1), "{limit} {words:?}: {}", said(&output));
+            let said = said(&output);
+            assert!(said.contains(&format!("ulimit -s {size}")) && said.contains("ulimit -s 1024"), "{said}");
+            if words.contains(&"--json") {
+                assert!(said.contains("\"error\""), "{said}");
+            }
+        }
+    }
+    assert_eq!(under(scratch.path(), "-s 1024", &["--help"]).status.code(), Some(0));
+}
 
 #[test]
 fn a_download_with_too_little_of_anything_says_so_and_the_next_completes() {
