@@ -68,6 +68,7 @@ pub use recipe::{Recipe, RecipeFault};
 pub use redeflate::silence_caught_panics;
 pub use registry::{ACCEPTED, RegistryDocument, RegistryImage, RegistryIndex};
 pub use registry_archive::{ArchiveSink, RegistryBlobs};
+pub use sniff::Compression;
 pub use tag::check_tags;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
