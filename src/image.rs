@@ -70,6 +70,7 @@ pub use recognise::{Recognised, recognise};
 pub use redeflate::silence_caught_panics;
 pub use registry::{ACCEPTED, RegistryDocument, RegistryImage, RegistryIndex};
 pub use registry_archive::{ArchiveSink, RegistryBlobs};
+pub use sniff::Compression;
 pub use tag::check_tags;
 
 use serde::{Deserialize, Deserializer, Serialize, de};

@@ -1,12 +1,11 @@
 //! One file of the folder as a stream, as it is or without the compression around it.
 
-use std::io::{self, BufReader, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::path::Path;
 
 use super::access::{Authenticity, BundleAccess};
 use super::artifact_proof::prove_artifact;
 use super::carried::{Carried, CarriedArtifact};
-use super::frame_cache::damaged;
 use super::layout::PayloadEntry;
 use super::read::Bundle;
 use super::stream::CarriedBlobs;
@@ -63,12 +62,23 @@ pub fn cat(access: &BundleAccess<'_>, name: &str, wanted: Wanted, out: &mut dyn 
 /// Writes a file that lies beside the bundle. It was compared with its digest as a whole before its first byte goes out.
 fn copy_beside(bundle: &Bundle, artifact: &CarriedArtifact, wanted: Wanted, out: &mut dyn Write) -> Result<()> {
     let file = bundle.beside(artifact, &Silent)?;
-    let stored = BufReader::with_capacity(4 * PIECE, file.reader());
-    let mut content = match wanted {
-        Wanted::Original => Box::new(stored),
-        Wanted::Decompressed => image::without_compression(stored).map_err(|cause| file.not_read(cause))?,
+    let name = Path::new(artifact.name.as_str());
+    let mut stored = BufReader::with_capacity(4 * PIECE, file.reader());
+    if wanted == Wanted::Original {
+        return file.copy(&mut stored, out, name);
+    }
+    let copied = match image::content_of(stored) {
+        Ok(mut content) => copy(&mut content, out).map(drop),
+        Err(cause) => Err(CopyError::Read(cause)),
     };
-    file.copy(&mut content, out, Path::new(artifact.name.as_str()))
+    copied.map_err(|error| match error {
+        CopyError::Write(cause) => Error::io("write", name, cause),
+        CopyError::Read(cause) if cause.raw_os_error().is_some() => file.not_read(cause),
+        CopyError::Read(cause) => match cause.downcast::<Error>() {
+            Ok(ours) => ours,
+            Err(cause) => not_decompressed(bundle, artifact.name.as_str(), file.reader(), &cause),
+        },
+    })
 }
 
 /// Writes a file of the payload.
@@ -81,28 +91,53 @@ fn copy_entry(bundle: &Bundle, entry: &PayloadEntry, wanted: Wanted, out: &mut d
             out.finish().map(drop).map_err(|mismatch| bundle.entry_damaged(entry, Some(&mismatch)))
         }
         Wanted::Decompressed => {
-            let unreadable = |cause: io::Error| match cause.downcast::<Error>() {
-                Ok(ours) => ours,
-                Err(cause) => damaged(bundle.path(), "a file in it cannot be decompressed")
-                    .fact("file", &entry.path)
-                    .fact("cause", cause),
+            let wrong = |cause: io::Error| match cause.downcast::<Error>() {
+                Ok(ours) => Err(ours),
+                Err(cause) => match Mismatch::behind(&cause).copied() {
+                    Some(mismatch) => Err(bundle.entry_damaged(entry, Some(&mismatch))),
+                    None => Ok(cause),
+                },
             };
             let mut original = VerifyingReader::new(bundle.stream(entry), entry.descriptor());
-            let stored = BufReader::with_capacity(4 * PIECE, &mut original);
-            let mut content = image::without_compression(stored).map_err(unreadable)?;
-            let copied = copy(&mut content, out).map(drop);
-            drop(content);
-            copied.map_err(|error| match error {
-                CopyError::Read(cause) => unreadable(cause),
-                CopyError::Write(cause) => not_written(cause),
-            })?;
-            // What follows the compressed data belongs to the file too.
-            original.finish().map(drop).map_err(|cause| match Mismatch::behind(&cause).copied() {
-                Some(mismatch) => bundle.entry_damaged(entry, Some(&mismatch)),
-                None => unreadable(cause),
-            })
+            let copied = match image::content_of(BufReader::with_capacity(4 * PIECE, &mut original)) {
+                Ok(mut content) => copy(&mut content, out).map(drop),
+                Err(cause) => Err(CopyError::Read(cause)),
+            };
+            let unread = match copied {
+                Ok(()) => None,
+                Err(CopyError::Read(cause)) => Some(wrong(cause)?),
+                Err(CopyError::Write(cause)) => return Err(not_written(cause)),
+            };
+            // What follows the compressed data belongs to the file too; and only where all of it is as it was packed, the
+            // fault is in the file itself.
+            if let Err(cause) = original.finish() {
+                return Err(Error::io("read", bundle.path(), wrong(cause)?));
+            }
+            match unread {
+                Some(cause) => Err(not_decompressed(bundle, entry.path.as_str(), bundle.stream(entry), &cause)),
+                None => Ok(()),
+            }
         }
     }
+}
+
+/// The error for a file that is as it was packed and whose own compression is not read; `stored` are its bytes.
+fn not_decompressed(bundle: &Bundle, name: &str, stored: impl Read, cause: &io::Error) -> Error {
+    let mut head = Vec::new();
+    // What cannot be read a second time only leaves the error without a fact.
+    let _ = stored.take(64).read_to_end(&mut head);
+    let error = Error::failed("the file is as it was packed, but its own compression cannot be read here")
+        .fact("path", bundle.path().display())
+        .fact("file", name);
+    let (error, program) = match image::Compression::of(&head) {
+        Some(found) => (error.fact("compression", found), format!(" | {}", found.command())),
+        None => (error, String::new()),
+    };
+    error.fact("cause", cause).hint(format_args!(
+        "take the file without --decompress, and unpack it by its own program: pack cat {} {}{program}",
+        shell_word(bundle.path()),
+        shell_word(name.as_ref())
+    ))
 }
 
 /// The error for a file that the bundle does not have.

@@ -69,6 +69,7 @@ impl Contents {
             }
             describe(artifact, &analysis);
             meter.done("read");
+            analysis.remarks.iter().for_each(|remark| progress.note(&format!("{}: {remark}", artifact.name)));
             options.limits = options.limits.beside(&analysis);
             analyses.push(analysis);
         }

@@ -17,6 +17,9 @@ const HEAD: u64 = 4_096;
 /// The shells, by name.
 const SHELLS: [&str; 7] = ["sh", "bash", "dash", "ash", "ksh", "mksh", "zsh"];
 
+/// Those of them that take an option with a blank in it for none.
+const ONE_WORD: [&str; 4] = ["sh", "bash", "dash", "ash"];
+
 /// What the beginning of a file says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Interpreter {
@@ -34,6 +37,20 @@ pub enum Interpreter {
         /// That line.
         first: String,
     },
+    /// All lines end in CR alone: for Linux it is one line.
+    ReturnLines {
+        /// What would be its first line.
+        first: String,
+    },
+    /// A `#!` line with more words after its program than one. Linux gives it them as one word, which it does not take.
+    SeveralWords {
+        /// The program, as it stands there.
+        program: String,
+        /// What it is given.
+        argument: String,
+    },
+    /// A web page, as a server sends it in place of a file.
+    WebPage,
     /// A byte order mark before the text: the kernel sees no `#!` behind it.
     ByteOrderMark,
     /// An ELF executable: its machine, and the loader it asks for where it is dynamically linked.
@@ -67,18 +84,32 @@ impl Interpreter {
             };
         }
         let line = head.split(|&byte| byte == b'\n').next().unwrap_or_default();
+        if is_web_page(head) {
+            return Interpreter::WebPage;
+        }
         if head.starts_with(b"\xef\xbb\xbf") {
             return Interpreter::ByteOrderMark;
         }
         if line.contains(&0) {
             return Interpreter::Unknown;
         }
+        let inner = line.strip_suffix(b"\r").unwrap_or(line);
+        let has_other_end = line.starts_with(b"#!") || line.len() == head.len() && (head.len() as u64) < HEAD;
+        if has_other_end && let Some(end) = inner.iter().position(|&byte| byte == b'\r') {
+            return Interpreter::ReturnLines { first: String::from_utf8_lossy(&line[..=end]).into_owned() };
+        }
         if line.ends_with(b"\r") {
             return Interpreter::WindowsLines { first: String::from_utf8_lossy(line).into_owned() };
         }
         let Some(line) = line.strip_prefix(b"#!") else { return Interpreter::Unnamed };
+        let line = line.trim_ascii();
         let mut words = line.split(|byte| b" \t".contains(byte)).filter(|word| !word.is_empty());
         let Some(program) = words.next() else { return Interpreter::Unnamed };
+        let argument = line[program.len()..].trim_ascii_start();
+        if takes_one_word(program, argument) && words.clone().count() > 1 {
+            let [program, argument] = [program, argument].map(|text| String::from_utf8_lossy(text).into_owned());
+            return Interpreter::SeveralWords { program, argument };
+        }
         let program = PathBuf::from(OsStr::from_bytes(program));
         let is_env = program.file_name().is_some_and(|name| name == "env");
         let is_name = |word: &&[u8]| !word.starts_with(b"-") && !word.contains(&b'=');
@@ -107,6 +138,25 @@ impl Interpreter {
             _ => None,
         }
     }
+}
+
+/// Whether a program fails over `argument` where that is several words in one. `env` takes it apart with -S alone.
+fn takes_one_word(program: &[u8], argument: &[u8]) -> bool {
+    let name = program.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+    if name == b"env" {
+        let option = argument.split(|byte| b" \t".contains(byte)).next().unwrap_or_default();
+        let is_short = option.starts_with(b"-") && !option.starts_with(b"--");
+        return !(is_short && option.contains(&b'S') || option.starts_with(b"--split-string"));
+    }
+    ONE_WORD.iter().any(|shell| shell.as_bytes() == name)
+}
+
+/// Whether it begins as HTML does.
+fn is_web_page(head: &[u8]) -> bool {
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+    [&b"<!doctype html"[..], b"<html"]
+        .iter()
+        .any(|tag| text.get(..tag.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(tag)))
 }
 
 fn executable<H: FileHeader<Endian = Endianness>>(head: &[u8]) -> Interpreter {
@@ -141,6 +191,11 @@ mod tests {
             program: program.into(),
             looked_for: looked_for.map(str::to_owned),
         };
+        let returns = |first: &str| Interpreter::ReturnLines { first: first.to_owned() };
+        let several = |program: &str, argument: &str| Interpreter::SeveralWords {
+            program: program.to_owned(),
+            argument: argument.to_owned(),
+        };
         for (head, expected) in [
             (&b"#!/bin/sh\necho\n"[..], named("/bin/sh", None)),
             (b"#! \t/bin/bash -e\n", named("/bin/bash", None)),
@@ -152,6 +207,20 @@ mod tests {
             (b"", Interpreter::Unnamed),
             (b"#!/bin/sh\r\necho\r\n", Interpreter::WindowsLines { first: "#!/bin/sh\r".to_owned() }),
             (b"echo\r\n", Interpreter::WindowsLines { first: "echo\r".to_owned() }),
+            (b"#!/bin/sh\recho\r", returns("#!/bin/sh\r")),
+            (b"#!/bin/sh\recho\n", returns("#!/bin/sh\r")),
+            (b"echo\recho", returns("echo\r")),
+            (b"printf 'a\rb'\n", Interpreter::Unnamed),
+            (b"#!/bin/sh -e -u\n", several("/bin/sh", "-e -u")),
+            (b"#! /bin/bash \t-e  # all \n", several("/bin/bash", "-e  # all")),
+            (b"#!/bin/sh -eu \t\n", named("/bin/sh", None)),
+            (b"#!/usr/bin/perl -w -T\n", named("/usr/bin/perl", None)),
+            (b"#!/usr/bin/env bash -e\n", several("/usr/bin/env", "bash -e")),
+            (b"#!/usr/bin/env -i bash\n", several("/usr/bin/env", "-i bash")),
+            (b"#!/usr/bin/env -vS bash -e\n", named("/usr/bin/env", Some("bash"))),
+            (b"#!/usr/bin/env --split-string bash -e\n", named("/usr/bin/env", Some("bash"))),
+            (b"\n<!DOCTYPE html>\n<ht", Interpreter::WebPage),
+            (b"\xef\xbb\xbf<HTML><head>\r\n", Interpreter::WebPage),
             (b"\xef\xbb\xbf#!/bin/sh\n", Interpreter::ByteOrderMark),
             (b"MZ\x90\0\n", Interpreter::Unknown),
             (b"\x7fELF", Interpreter::Unknown),

@@ -68,6 +68,19 @@ fn windows_line(path: &Path) -> io::Result<Option<usize>> {
     Ok(lines.position(|line| line.ends_with(b"\r\n")).map(|index| index + 1))
 }
 
+/// The command that makes such a `#!` line one that works: `env` takes its words apart, a shell has its options set. `None`
+/// where it is more than options, or has what means something to sed.
+fn one_word(program: &str, argument: &str) -> Option<String> {
+    if argument.contains(['\'', '\\', '|', '&']) || program.contains(['\'', '\\', '|', '&']) {
+        return None;
+    }
+    if program.ends_with("env") {
+        return argument.starts_with(char::is_alphanumeric).then(|| "sed -i '1s|env|env -S|'".to_owned());
+    }
+    let is_set = ["-e", "-u", "-x", "-o"].iter().any(|option| argument.starts_with(option));
+    is_set.then(|| format!("sed -i '1s|.*|#!{program}\\nset {argument}|'"))
+}
+
 /// Why a script can start nowhere, where it cannot, and what to type.
 pub(super) fn broken(interpreter: &Interpreter, name: &RelPath, folder: &Folder, platform: Platform) -> Option<Error> {
     let path = folder.path_of(name);
@@ -78,6 +91,16 @@ pub(super) fn broken(interpreter: &Interpreter, name: &RelPath, folder: &Folder,
     };
     Some(match interpreter {
         Interpreter::WindowsLines { .. } => error.hint(correct("sed -i 's/\\r$//'")),
+        Interpreter::ReturnLines { .. } => error.hint(correct("sed -i 's/\\r/\\n/g'")),
+        Interpreter::SeveralWords { program, argument } => match one_word(program, argument) {
+            Some(command) => error.hint(correct(&command)),
+            None => error.hint(format_args!("give the program one word, or none: see {}", shell_word(&path))),
+        },
+        Interpreter::WebPage => error.hint(format_args!(
+            "see what the server says: head {}; then correct the URL in the manifest, and pin it again: {}",
+            shell_word(&path),
+            folder.pin_again()
+        )),
         Interpreter::ByteOrderMark => error.hint(correct("sed -i '1s/^\\xef\\xbb\\xbf//'")),
         Interpreter::Executable { .. } => {
             error.hint(format_args!("list one built for {platform} in the manifest, with \"platform\": \"{platform}\""))

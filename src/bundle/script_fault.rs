@@ -13,6 +13,18 @@ impl Interpreter {
                 Error::failed("the script's lines end as on Windows (CRLF): it does not start on Linux")
                     .fact("first line", first.escape_debug()),
             ),
+            Interpreter::ReturnLines { first } => Some(
+                Error::failed("the script's lines end in a carriage return alone (CR): for Linux it is one line")
+                    .fact("first line", first.escape_debug()),
+            ),
+            Interpreter::SeveralWords { program, argument } => Some(
+                Error::failed("the script's '#!' line has several words, which Linux gives its program as one")
+                    .fact("program", program)
+                    .fact("given", format_args!("'{argument}'")),
+            ),
+            Interpreter::WebPage => {
+                Some(Error::failed("the script is a web page, as a server sends it in place of a file"))
+            }
             Interpreter::ByteOrderMark => {
                 Some(Error::failed("the script begins with a byte order mark: it does not start on Linux"))
             }

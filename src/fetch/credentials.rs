@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 
-use super::netrc::Netrc;
+use super::netrc::{Netrc, UserAndPassword};
 use crate::digest::BoundedReader;
 use crate::small_file;
 
@@ -21,7 +21,7 @@ pub(super) struct Credentials {
 
 impl Credentials {
     /// Reads `$NETRC`, else `~/.netrc`. One that cannot be read fails nothing, for most servers ask for nobody:
-    /// [`Credentials::fault`] tells it. Bytes that are not UTF-8 spoil only their own words.
+    /// [`Credentials::fault`] tells it.
     pub(super) fn read() -> Self {
         let named = std::env::var_os("NETRC").map(PathBuf::from);
         let path = named.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".netrc")));
@@ -48,15 +48,15 @@ impl Credentials {
     }
 
     /// The user and password for `url`. If it names a user without a password, that may be in netrc.
-    pub(super) fn of(&self, url: &Url) -> Option<(String, Option<String>)> {
+    pub(super) fn of(&self, url: &Url) -> Option<UserAndPassword> {
         match in_url(url) {
-            Some((user, None)) => Some(self.in_netrc(url, Some(&user)).unwrap_or((user, None))),
+            Some(named) if named.password.is_none() => Some(self.in_netrc(url, Some(&named.user)).unwrap_or(named)),
             Some(whole) => Some(whole),
             None => self.in_netrc(url, None),
         }
     }
 
-    fn in_netrc(&self, url: &Url, user: Option<&str>) -> Option<(String, Option<String>)> {
+    fn in_netrc(&self, url: &Url, user: Option<&[u8]>) -> Option<UserAndPassword> {
         self.netrc.of(url.host_str()?, user)
     }
 }
@@ -78,14 +78,14 @@ pub(super) fn carried(first: &Url, mut next: Url) -> Url {
     next
 }
 
-fn in_url(url: &Url) -> Option<(String, Option<String>)> {
-    let plain = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+fn in_url(url: &Url) -> Option<UserAndPassword> {
+    let plain = |text: &str| percent_encoding::percent_decode_str(text).collect();
     let known = !url.username().is_empty() || url.password().is_some();
-    known.then(|| (plain(url.username()), url.password().map(plain)))
+    known.then(|| UserAndPassword { user: plain(url.username()), password: url.password().map(plain) })
 }
 
-fn read_bounded(path: &Path) -> io::Result<String> {
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     BoundedReader::new(small_file::open(path)?, LIMIT).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok(bytes)
 }

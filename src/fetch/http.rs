@@ -14,6 +14,7 @@ use super::cache_bypass::CacheBypass;
 use super::certificate::Certificate;
 use super::credentials::{self, Credentials};
 use super::error::{FetchError, causes};
+use super::netrc::UserAndPassword;
 use super::options::Options;
 use super::proxy::Proxies;
 use super::redact;
@@ -51,7 +52,7 @@ pub(super) struct Request {
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Authorization {
     /// A user and a password.
-    Basic(String, Option<String>),
+    Basic(UserAndPassword),
     /// A token.
     Bearer(String),
 }
@@ -159,7 +160,7 @@ impl Http {
 
     /// The user's credentials for `url`.
     pub(super) fn basic(&self, url: &Url) -> Option<Authorization> {
-        self.credentials.of(url).map(|(user, password)| Authorization::Basic(user, password))
+        self.credentials.of(url).map(Authorization::Basic)
     }
 
     async fn send(
@@ -178,7 +179,7 @@ impl Http {
             }
         };
         match authorization.cloned().or_else(|| self.basic(url)) {
-            Some(Authorization::Basic(user, password)) => request = request.basic_auth(user, password),
+            Some(Authorization::Basic(login)) => request = request.header(header::AUTHORIZATION, login.header()),
             Some(Authorization::Bearer(token)) => request = request.bearer_auth(token),
             None => {}
         }

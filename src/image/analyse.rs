@@ -18,7 +18,7 @@ use super::limits::ImageLimits;
 use super::options::AnalysisOptions;
 use super::prove::{Gzips, prove};
 use super::recipe::{Part, Recipe, Record};
-use super::resolve::Resolver;
+use super::resolve::{Resolved, Resolver};
 use super::sniff::{HEAD, sniff};
 use crate::digest::{BoundedWriter, Descriptor, Digest, HashingReader, HashingWriter};
 use crate::error::{Error, IoContext, Result};
@@ -53,6 +53,8 @@ pub struct Analysis {
     pub representation: Representation,
     /// The blobs that the representation needs, each once, in the order of the archive.
     pub blobs: Vec<Blob>,
+    /// What whoever packs it should know: sentences without their full stops.
+    pub remarks: Vec<String>,
 }
 
 /// Reads the artifact at `path` to its end and finds out how it is carried. `holds_images` says that it
@@ -78,7 +80,7 @@ pub fn analyse(
     let task = Task { path, artifact, codec, options, meter, read: AtomicU64::new(0) };
     match sniffed {
         Err(what) if holds_images => Err(ArchiveFault::whole(what.to_string()).error(artifact)),
-        Err(what) => task.as_is(what.to_string()),
+        Err(what) => task.not_decompressed(what.to_string()),
         Ok(_) if holds_images => task.images(),
         Ok(_) => task.other(),
     }
@@ -206,9 +208,10 @@ impl Task<'_> {
         let (members, mut parts) = archive.finish().map_err(explain)?;
         let limits = self.options.limits;
         let resolver = Resolver { artifact: self.artifact, members: &members, platform: self.options.platform, limits };
-        let (mut images, configs) = resolver.images()?;
+        let Resolved { mut images, configs, passed_over } = resolver.images()?;
         let done = |images: Vec<Image>, representation, blobs| Analysis {
             configs: configs.clone(),
+            remarks: passed_over.clone(),
             ..self.analysis(pass.file, images, representation, blobs)
         };
         let kept = match &pass.records {
@@ -249,7 +252,8 @@ impl Task<'_> {
         blobs: Vec<Blob>,
     ) -> Analysis {
         let artifact = self.artifact.to_owned();
-        Analysis { artifact, file, images, configs: BTreeMap::new(), representation, blobs }
+        let (configs, remarks) = (BTreeMap::new(), Vec::new());
+        Analysis { artifact, file, images, configs, representation, blobs, remarks }
     }
 
     /// An artifact that is not an archive of images: its gzip is taken off where it can be put on again.
@@ -288,7 +292,13 @@ impl Task<'_> {
                 None => return Err(error),
             },
         };
-        self.as_is(why)
+        self.not_decompressed(why)
+    }
+
+    /// As it is, since its compression cannot be read for this reason: that is said, for nobody else takes it off either.
+    fn not_decompressed(&self, why: String) -> Result<Analysis> {
+        let remark = format!("it is packed as it is, and 'pack cat --decompress' will not unpack it: {why}");
+        Ok(Analysis { remarks: vec![remark], ..self.as_is(why)? })
     }
 
     fn as_is(&self, why: String) -> Result<Analysis> {

@@ -8,7 +8,7 @@ use flate2::{Crc, Decompress, FlushDecompress, Status};
 use super::archive::ArchiveReader;
 use super::gzip::{self, ContentReader, Records};
 use super::recipe::Recipe;
-use super::resolve::Resolver;
+use super::resolve::{Resolved, Resolver};
 use super::tar::{Member, TarReader, Visitor};
 use super::{BlobSource, ImageLimits, gzip_write, rebuild};
 use crate::digest::{Descriptor, Digest};
@@ -56,7 +56,7 @@ pub fn archive(data: &[u8]) {
             assert!(offset < recipe.original.size, "{digest} at {offset}");
         }
         let resolver = Resolver { artifact: "fuzz", members: &members, platform: None, limits: LIMITS };
-        let Ok((_, configs)) = resolver.images() else { continue };
+        let Ok(Resolved { configs, .. }) = resolver.images() else { continue };
         for (id, config) in configs {
             assert_eq!(Digest::of(&config), id);
         }

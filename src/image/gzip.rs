@@ -167,7 +167,7 @@ fn produce(
 ) -> Result<()> {
     let mut source = HashingReader::new(source);
     let mut inflater = Inflater::new(&mut source);
-    let header = header(&mut inflater).and_then(Header::expect).map_err(fault)?;
+    let header = header(&mut inflater, true).and_then(Header::expect).map_err(fault)?;
     emit(GzipPart::Verbatim(header))?;
     let mut is_first = true;
     loop {
@@ -191,7 +191,7 @@ fn produce(
             }
         }
         emit(GzipPart::Trailer(trailer(&mut inflater).map_err(fault)?))?;
-        match self::header(&mut inflater).map_err(fault)? {
+        match self::header(&mut inflater, false).map_err(fault)? {
             Header::Of(header) => emit(GzipPart::Verbatim(header))?,
             Header::Padding(padding) => {
                 emit(GzipPart::Verbatim(padding))?;
@@ -224,7 +224,7 @@ impl Header {
     }
 }
 
-fn header<R: Read>(inflater: &mut Inflater<R>) -> io::Result<Header> {
+fn header<R: Read>(inflater: &mut Inflater<R>, is_first: bool) -> io::Result<Header> {
     const MOST: usize = 1 << 16;
     let wrong = |why| Err(io::Error::new(io::ErrorKind::InvalidData, why));
     let mut bytes = inflater.input().bytes(1)?;
@@ -232,14 +232,18 @@ fn header<R: Read>(inflater: &mut Inflater<R>) -> io::Result<Header> {
         while !inflater.input().is_at_end()? {
             bytes.extend(inflater.input().bytes(1)?);
             if bytes.len() > MOST || bytes.last() != Some(&0) {
-                return wrong("bytes follow its end");
+                return wrong("bytes follow the gzip file's end that are no gzip");
             }
         }
         return Ok(Header::Padding(bytes));
     }
     bytes.extend(inflater.input().bytes(9)?);
     if !bytes.starts_with(&[0x1f, 0x8b]) {
-        return wrong("it is no gzip file, or bytes follow its end");
+        return wrong(if is_first {
+            "it is no gzip file"
+        } else {
+            "bytes follow the gzip file's end that are no gzip"
+        });
     }
     let &[_, _, method, flags, ..] = &bytes[..] else { return Err(truncated()) };
     if bytes.len() < 10 {
@@ -289,7 +293,7 @@ impl<R: Read> ContentReader<R> {
     /// The content of a gzip file that is read once, from its first byte.
     pub(super) fn start(source: R) -> io::Result<Self> {
         let mut inflater = Inflater::new(source);
-        header(&mut inflater)?.expect()?;
+        header(&mut inflater, true)?.expect()?;
         Ok(ContentReader { inflater, chunk: None, at: 0 })
     }
 }
@@ -305,7 +309,7 @@ impl<R: Read + io::Seek> ContentReader<R> {
             }
             None => {
                 let mut inflater = Inflater::new(source);
-                header(&mut inflater)?.expect()?;
+                header(&mut inflater, true)?.expect()?;
                 (inflater, offset)
             }
         };
@@ -331,7 +335,7 @@ impl<R: Read> Read for ContentReader<R> {
             self.chunk = self.inflater.chunk(1 << 20, MAX_CHUNK)?;
             if self.chunk.is_none() {
                 trailer(&mut self.inflater)?;
-                match header(&mut self.inflater)? {
+                match header(&mut self.inflater, false)? {
                     Header::Of(_) => self.inflater.begin_stream(),
                     Header::Padding(_) => return Ok(0),
                 }

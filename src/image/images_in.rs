@@ -31,7 +31,7 @@ pub fn images_in(content: &mut dyn Read, artifact: &str, platform: Platform) -> 
     })?;
     let explain = |fault: ArchiveFault| fault.error(artifact);
     let (members, _) = archive.archive.finish().map_err(explain)?;
-    Resolver { artifact, members: &members, platform: Some(platform), limits }.images().map(|(images, _)| images)
+    Resolver { artifact, members: &members, platform: Some(platform), limits }.images().map(|found| found.images)
 }
 
 /// Feeds what is written to it to an archive's reader.

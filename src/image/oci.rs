@@ -122,6 +122,9 @@ impl ImageManifest {
 pub(super) struct Described {
     #[serde(default, deserialize_with = "null_is_empty", skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) annotations: BTreeMap<String, String>,
+    /// Written by nobody here.
+    #[serde(default, deserialize_with = "null_is_empty", skip_serializing)]
+    artifact_type: String,
     digest: String,
     #[serde(default, deserialize_with = "null_is_empty")]
     pub(super) media_type: String,
@@ -133,7 +136,8 @@ pub(super) struct Described {
 impl Described {
     fn new(media_type: String, blob: Descriptor) -> Self {
         let (digest, size) = (blob.digest.to_string(), blob.size);
-        Described { annotations: BTreeMap::new(), digest, media_type, platform: None, size }
+        let (annotations, artifact_type) = (BTreeMap::new(), String::new());
+        Described { annotations, artifact_type, digest, media_type, platform: None, size }
     }
 
     /// What an index says of the image manifest `manifest`, under this tag.
@@ -180,6 +184,11 @@ impl Described {
     /// The media type, where it is neither that of an index nor of an image's manifest.
     pub(super) fn is_of_other(&self) -> Option<&str> {
         (!self.is_index() && !self.may_be_manifest()).then_some(&self.media_type)
+    }
+
+    /// What it is an artifact of, where an index says that and it is not an image.
+    pub(super) fn artifact_type(&self) -> Option<&str> {
+        Some(&self.artifact_type[..]).filter(|kind| !matches!(*kind, "" | CONFIG | MANIFEST))
     }
 
     /// Whether it is what BuildKit attests of an image (its provenance), which lies beside the image.

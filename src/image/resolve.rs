@@ -41,6 +41,16 @@ struct ListedImage {
     layers: Vec<String>,
 }
 
+/// The images of an archive.
+#[derive(Debug)]
+pub(super) struct Resolved {
+    /// Each once, checked.
+    pub(super) images: Vec<Image>,
+    pub(super) configs: Configs,
+    /// What is listed without being there, and is not needed: a sentence each.
+    pub(super) passed_over: Vec<String>,
+}
+
 /// What was found in the indexes of an OCI layout.
 #[derive(Default)]
 struct Walk {
@@ -51,12 +61,14 @@ struct Walk {
     depth: usize,
     /// What else was found: media types, or words for it.
     others: BTreeSet<String>,
+    /// What else is listed and not in the archive.
+    absent: BTreeSet<String>,
 }
 
 impl Resolver<'_> {
     /// Every image of the archive, checked, and the configs by image ID.
-    pub(super) fn images(&self) -> Result<(Vec<Image>, Configs)> {
-        let listed = if self.members.has("manifest.json") {
+    pub(super) fn images(&self) -> Result<Resolved> {
+        let Walk { listed, absent, .. } = if self.members.has("manifest.json") {
             self.docker()?
         } else if self.members.has("index.json") {
             self.oci()?
@@ -91,7 +103,8 @@ impl Resolver<'_> {
         }
         check_tags(images.iter().map(|image| (self.artifact, image)))
             .map_err(|error| error.fact("member", self.listing()))?;
-        Ok((images, configs))
+        let passed_over = absent.iter().map(|what| format!("{what} is listed, but is not in the archive: passed over"));
+        Ok(Resolved { images, configs, passed_over: passed_over.collect() })
     }
 
     /// The member that lists the images.
@@ -109,26 +122,31 @@ impl Resolver<'_> {
             .map_err(|error| self.bad(ArchiveFault::new(path, format!("its JSON is not as it must be: {error}"))))
     }
 
-    fn docker(&self) -> Result<Vec<ListedImage>> {
+    fn docker(&self) -> Result<Walk> {
         let images: Vec<DockerImage> = self.read("manifest.json")?;
         let listed = |image: DockerImage| {
             let tags = image.repo_tags.iter().map(|tag| ImageRef::tagged(tag)).collect::<Result<_, _>>();
             let tags = tags.map_err(|why| self.bad(ArchiveFault::new("manifest.json", why.to_string())))?;
             Ok(ListedImage { tags, config: image.config, layers: image.layers })
         };
-        images.into_iter().map(listed).collect()
+        Ok(Walk { listed: images.into_iter().map(listed).collect::<Result<_>>()?, ..Walk::default() })
     }
 
-    fn oci(&self) -> Result<Vec<ListedImage>> {
+    fn oci(&self) -> Result<Walk> {
         let mut walk = Walk::default();
         let index: ImageIndex = self.read("index.json")?;
         self.index("index.json", index, &[], &mut walk)?;
-        if walk.listed.is_empty() && !walk.others.is_empty() {
-            let others: Vec<String> = walk.others.into_iter().collect();
+        let others: Vec<String> = walk
+            .others
+            .iter()
+            .cloned()
+            .chain(walk.absent.iter().map(|what| format!("{what}, which is absent")))
+            .collect();
+        if walk.listed.is_empty() && !others.is_empty() {
             let why = format!("it lists no image, only: {}", others.join(", "));
             return Err(self.bad(ArchiveFault::new("index.json", why)));
         }
-        Ok(walk.listed)
+        Ok(walk)
     }
 
     fn index(&self, member: &str, index: ImageIndex, tags: &[ImageRef], walk: &mut Walk) -> Result<()> {
@@ -162,6 +180,10 @@ impl Resolver<'_> {
             }
         }
         for described in manifests {
+            if let Some(what) = self.not_wanted(&described).filter(|_| !self.is_complete(&described)) {
+                walk.absent.insert(what);
+                continue;
+            }
             let path = self.blob(member, &described)?;
             if described.is_index() {
                 let own = self.name_of(member, &described)?;
@@ -186,6 +208,27 @@ impl Resolver<'_> {
             });
         }
         Ok(())
+    }
+
+    /// What `described` says that it is, where that is not an image for the wanted platform. Only what is wanted must be
+    /// there: a copy of an image of several platforms may have one of them alone.
+    fn not_wanted(&self, described: &Described) -> Option<String> {
+        if described.is_index() {
+            return None;
+        }
+        let platform = described.platform.as_ref().filter(|platform| !self.wants(Some(platform)));
+        let what = described.artifact_type().map(str::to_owned).or(platform.map(ToString::to_string))?;
+        Some(described.name().map_or(what.clone(), |name| format!("{name} ({what})")))
+    }
+
+    /// Whether the archive has a manifest and all that it names.
+    fn is_complete(&self, described: &Described) -> bool {
+        let path = |one: &Described| one.blob().ok().map(|blob| blob_member(&blob.digest));
+        let has = |one: &Described| path(one).is_none_or(|path| self.members.has(&path));
+        let Some(manifest) = path(described).filter(|path| self.members.has(path)) else { return false };
+        // What cannot be read is told where it is read.
+        let manifest = self.read::<ImageManifest>(&manifest).ok();
+        manifest.is_none_or(|manifest| has(&manifest.config) && manifest.layers.iter().all(has))
     }
 
     /// The name that an index annotates.

@@ -29,6 +29,48 @@ impl fmt::Display for Unsupported {
     }
 }
 
+/// How a file is compressed, for whoever takes that off by another program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compression {
+    codec: Codec,
+    /// The window that its first frame needs, in bytes.
+    window: Option<u64>,
+}
+
+impl Compression {
+    /// What the first 18 bytes of a file say; `None` where it is not compressed, or with something that is not read.
+    pub fn of(head: &[u8]) -> Option<Self> {
+        let codec = Codec::of(head)?;
+        Some(Compression { codec, window: zstd_window(head) })
+    }
+
+    /// The window where it is larger than is read, in bytes.
+    fn large_window(&self) -> Option<u64> {
+        self.window.filter(|&window| window > ImageLimits::DEFAULT.zstd_window_bytes)
+    }
+
+    /// The command that writes the content of its standard input to standard output.
+    pub fn command(&self) -> String {
+        match self.large_window() {
+            Some(window) => format!("zstd -dc --long={}", window.next_power_of_two().trailing_zeros()),
+            None => format!("{} -dc", self.codec.name()),
+        }
+    }
+}
+
+impl fmt::Display for Compression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.codec.name())?;
+        match self.large_window() {
+            Some(window) => {
+                let limit = ImageLimits::DEFAULT.zstd_window_bytes >> 20;
+                write!(f, " with a window of {} MiB; the limit is {limit} MiB", window.div_ceil(1 << 20))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
 /// How a file that starts with `head` is compressed; `None` where it is not.
 ///
 /// # Errors
@@ -112,6 +154,18 @@ mod tests {
         for plain in [&b""[..], b"]", b"manifest.json\0\0\0\0\0", b"]\0\0\0\0\0\0\0\0\0\0\0\0\0", b"BZ", b"{}"] {
             assert_eq!(sniff(plain, &ImageLimits::DEFAULT), Ok(None), "{plain:?}");
         }
+    }
+
+    #[test]
+    fn a_program_of_its_own_takes_off_what_is_not_read_here() {
+        let of = |head: &[u8]| Compression::of(head).map(|found| (found.to_string(), found.command()));
+        let zstd = |window: u8| of(&[0x28, 0xb5, 0x2f, 0xfd, 0, window]).expect("zstd");
+        let named = |mib: u64| format!("zstd with a window of {mib} MiB; the limit is 128 MiB");
+        assert_eq!(zstd(17 << 3), ("zstd".to_owned(), "zstd -dc".to_owned()));
+        assert_eq!(zstd(17 << 3 | 1), (named(144), "zstd -dc --long=28".to_owned()));
+        assert_eq!(zstd(21 << 3), (named(2048), "zstd -dc --long=31".to_owned()));
+        assert_eq!(of(&[0x1f, 0x8b, 8]), Some(("gzip".to_owned(), "gzip -dc".to_owned())));
+        assert_eq!(of(b"BZh91AY&SY"), None);
     }
 
     #[test]

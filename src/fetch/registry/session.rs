@@ -22,6 +22,7 @@ use super::logins::{Found, Logins};
 use crate::error::Error;
 use crate::fetch::error::FetchError;
 use crate::fetch::http::{Authorization, Http, Request};
+use crate::fetch::netrc::UserAndPassword;
 use crate::fetch::response::HttpResponse;
 use crate::fetch::response_head::ResponseInfo;
 use crate::manifest::registry_ref::RegistryRef;
@@ -133,7 +134,9 @@ impl<'a> Session<'a> {
         }
         let found = self.logins.of(self.reference);
         let new = match (challenge, found.login) {
-            (Challenge::Basic, Some(Login::Password(user, password))) => Authorization::Basic(user, Some(password)),
+            (Challenge::Basic, Some(Login::Password(user, password))) => {
+                Authorization::Basic(UserAndPassword::of_text(user, password))
+            }
             (_, Some(Login::Token(token))) => Authorization::Bearer(token),
             (Challenge::Basic, _) => return Ok(None),
             (Challenge::Bearer(bearer), login) => self.token(bearer, login).await?,
@@ -163,7 +166,9 @@ impl<'a> Session<'a> {
             }
             login => {
                 let authorization = match login {
-                    Some(Login::Password(user, password)) => Some(Authorization::Basic(user, Some(password))),
+                    Some(Login::Password(user, password)) => {
+                        Some(Authorization::Basic(UserAndPassword::of_text(user, password)))
+                    }
                     _ => self.http.basic(realm).or_else(|| self.http.basic(&self.base())),
                 };
                 (challenge.url(&self.scope), Request { authorization, ..Request::default() })

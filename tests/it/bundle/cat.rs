@@ -1,8 +1,9 @@
 //! One file out of a bundle, on standard output.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
 
 use crate::support::craft::with_index;
 use crate::support::images::{gzip, zstd};
@@ -73,6 +74,70 @@ fn who_reads_only_the_begin_has_no_error_and_who_asks_wrongly_is_told() {
     assert!(err.contains("no such file") && err.contains("other") && err.contains("pack inspect"), "{err}");
     let output = cat(folder.path(), &["--json", BUNDLE, "plain"]);
     assert_eq!((output.status.code(), output.stdout.starts_with(b"{")), (Some(2), true));
+}
+
+/// `content` by a real zstd with a window of so many bits, which is in the header whatever the content's size.
+fn long(bits: u32, content: &[u8]) -> Option<Vec<u8>> {
+    let mut zstd = Command::new("zstd")
+        .args(["-c", &format!("--long={bits}")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .ok()?;
+    let mut input = zstd.stdin.take().expect("a pipe");
+    let content = content.to_owned();
+    let feeding = std::thread::spawn(move || input.write_all(&content));
+    let output = zstd.wait_with_output().expect("zstd ends");
+    feeding.join().expect("a thread").expect("written");
+    output.status.success().then_some(output.stdout)
+}
+
+#[test]
+fn a_file_whose_own_compression_is_not_read_is_not_called_damaged() {
+    let (Some(w31), Some(w28)) = (long(31, &content()), long(28, &content())) else {
+        return crate::support::skip("there is no zstd");
+    };
+    let garbage = [gzip(&content(), 6), b"garbage".to_vec()].concat();
+    let cases = [
+        ("w31.zst", w31, "zstd with a window of 2048 MiB; the limit is 128 MiB", "zstd -dc --long=31"),
+        ("w28.zst", w28, "zstd with a window of 256 MiB; the limit is 128 MiB", "zstd -dc --long=28"),
+        ("g.tgz", garbage, "bytes follow the gzip file's end", "gzip -dc"),
+    ];
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let files = cases.clone().map(|(name, bytes, ..)| file(name, "engine", bytes));
+    portable(folder.path(), &files);
+    for options in [&[][..], &["--detached"]] {
+        let (_, noted) = expect(0, folder.path(), &[&["bundle", "-o", "x.run"], options].concat());
+        let place = if options.is_empty() { "" } else { "probe-portable/" };
+        let bundle = format!("{place}x.run");
+        if !options.is_empty() {
+            fs::rename(folder.path().join("x.run"), folder.path().join(&bundle)).expect("renamed");
+        }
+        for (name, bytes, what, program) in &cases {
+            // What stays out of a bundle is not read for its compression.
+            if options.is_empty() {
+                let told = noted.lines().any(|line| line.contains(&format!("{name}: it is packed as it is")));
+                assert!(told, "{name}: {noted}");
+            }
+            let (_, err) = expect(1, folder.path(), &["cat", "--decompress", &bundle, name]);
+            assert!(err.contains("own compression cannot be read here") && err.contains(what), "{name}: {err}");
+            assert!(!err.contains("damaged") && !err.contains("copy it again"), "{name}: {err}");
+            assert!(err.contains(&format!("pack cat {bundle} {name} | {program}")), "{name}: {err}");
+            assert!(cat(folder.path(), &[&bundle, name]).stdout == *bytes, "{name}");
+            let line = format!("{} cat {bundle} {name} | {program} 2>/dev/null | sha256sum", crate::support::PACK);
+            let sum = shell(folder.path(), &line);
+            assert!(sum.starts_with(&Digest::of(&content()).hex().to_string()), "{name}: {sum}");
+        }
+    }
+}
+
+#[test]
+fn zeros_after_the_end_of_a_gzip_file_are_none_of_its_content() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    portable(folder.path(), &[file("padded.gz", "file", [gzip(&content(), 6), vec![0; 700]].concat())]);
+    expect(0, folder.path(), &["bundle"]);
+    let output = cat(folder.path(), &["--decompress", BUNDLE, "padded.gz"]);
+    assert!(output.status.success() && output.stdout == content(), "{:?}", texts(&output).1);
 }
 
 #[test]

@@ -126,6 +126,33 @@ fn credentials_are_sent_once_and_a_password_may_be_in_netrc() {
     assert_eq!(sent[3], ["Basic eW91Og=="], "netrc knows nothing of this user");
 }
 
+/// The same `.netrc` is given to the real curl, and both must send the same.
+#[test]
+fn a_netrc_means_what_it_means_to_curl() {
+    let server = file_server();
+    let product = Product::of(&noise(1, SIZE), "URL");
+    let netrc = product.scratch.path().join(".netrc");
+    let url = server.url("a").to_string();
+    for text in [
+        &b"machine 127.0.0.1 login me password s3cret\n"[..],
+        b"machine 127.0.0.1 login m\xfc password p\xe9\n",
+        b"machine 127.0.0.1 login me password \"a\\\"b\\n\\r\\t\\\\\\x\"\n",
+        b"MACHINE 127.0.0.1 LOGIN me Password s3cret\n",
+    ] {
+        fs::write(&netrc, text).expect("written");
+        let output = command(&product, &url, &[]);
+        assert!(output.status.success() && !said(&output).contains("netrc"), "{}", said(&output));
+        fs::remove_file(product.path("a")).expect("there");
+        let mut curl = Command::new("curl");
+        let curl = curl.args(["-sS", "--noproxy", "*", "-o", "/dev/null", "--netrc-file"]).arg(&netrc).arg(&url);
+        let curl = curl.output().expect("curl runs");
+        assert!(curl.status.success(), "{}", said(&curl));
+        let requests = server.requests();
+        let sent = requests.iter().rev().map(|request| request.header("authorization")).take(2).collect::<Vec<_>>();
+        assert!(sent[0].is_some() && sent[0] == sent[1], "{}: {sent:?}", text.escape_ascii());
+    }
+}
+
 #[test]
 fn a_url_that_cannot_be_read_is_not_repeated() {
     let folder = tempfile::tempdir().expect("a temporary folder");

@@ -1,6 +1,7 @@
 //! Downloads: from good servers, from bad ones, and through what lies between.
 
 mod attacks;
+mod cacert_forms;
 mod cache;
 mod credentials;
 mod failing_once;

@@ -164,6 +164,58 @@ fn of_two_platforms_under_one_name_the_right_one_is_chosen() {
     assert_eq!(error.fact_named("image"), Some("probe/two:1"), "{error}");
 }
 
+/// What `skopeo copy` and `docker save --platform` leave of an image of several platforms.
+#[test]
+fn only_what_is_wanted_must_be_in_the_archive() {
+    let (amd, arm) =
+        (image("probe/one:1", vec![layer(1, 50_000)]), image_for("arm64", "probe/one:1", vec![layer(2, 50_000)]));
+    let more = |tag: &str, architecture: &str| {
+        let mut more = named(tag);
+        more["platform"] = json!({ "os": "linux", "architecture": architecture });
+        more
+    };
+    let absent = |more: Value| {
+        let mut absent = json!({ "mediaType": MANIFEST, "digest": Digest::of(b"absent"), "size": 6 });
+        for (key, value) in more.as_object().into_iter().flatten() {
+            absent[key] = value.clone();
+        }
+        absent
+    };
+    let with = |described: &[Value], list: bool| {
+        let mut layout = Layout::default();
+        layout.manifests.extend(described.iter().cloned());
+        if list {
+            layout.list((CONFIG, &amd.config), &[(LAYER, &amd.layers[0])], more("probe/one:1", "amd64"));
+        }
+        layout
+    };
+    for (case, described) in [
+        ("linux/arm64", absent(more("probe/one:1", "arm64"))),
+        ("probe/arm:1 (linux/arm64)", absent(more("probe/arm:1", "arm64"))),
+        ("unknown/unknown", absent(json!({ "platform": { "os": "unknown", "architecture": "unknown" } }))),
+        ("cncf.helm.config", absent(json!({ "artifactType": "application/vnd.cncf.helm.config.v1+json" }))),
+    ] {
+        let analysis = analysed(&with(std::slice::from_ref(&described), true).archive()).expect(case);
+        assert_eq!(analysis.images.iter().map(|image| image.id).collect::<Vec<_>>(), [amd.id()], "{case}");
+        let remark = analysis.remarks.join("\n");
+        assert!(remark.contains(case) && remark.contains("is not in the archive"), "{case}: {remark}");
+        let error = assert_named(case, &with(&[described], false).archive(), "which is absent");
+        assert!(error.to_string().contains("lists no image"), "{error}");
+    }
+    // What may be an image for this platform is never passed over.
+    for described in [absent(named("probe/two:1")), absent(more("probe/two:1", "amd64"))] {
+        assert_named("wanted", &with(&[described], true).archive(), "names this file but does not have it");
+    }
+    let mut layout = with(&[], true);
+    layout.list((CONFIG, &arm.config), &[(LAYER, &arm.layers[0])], more("probe/one:1", "arm64"));
+    let is_of_arm = |bytes: &[u8]| bytes == arm.layers[0] || bytes == arm.config;
+    layout.blobs.retain(|(_, bytes)| !is_of_arm(bytes));
+    let archive = layout.archive();
+    assert_eq!(analysed(&archive).expect("only a manifest of the other").images[0].id, amd.id());
+    let error = analysed_for(Some(Platform::ARM64), &archive).expect_err("its layers are not there");
+    assert!(error.to_string().contains("does not have it"), "{error}");
+}
+
 #[test]
 fn null_is_an_empty_list() {
     let config = json!({ "architecture": "amd64", "os": "linux", "rootfs": { "type": "layers", "diff_ids": null } });

@@ -1,6 +1,7 @@
 //! Scripts that cannot start: told to whoever bundles them, and on site by what is missing.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -25,6 +26,12 @@ fn what_starts_on_no_machine_is_refused_while_bundling_with_what_mends_it() {
         (&b"#!/bin/sh\r\necho\r\n"[..], "end as on Windows (CRLF)", "sed -i 's/\\r$//' run.sh"),
         (b"echo\r\n", "end as on Windows (CRLF)", "sed -i 's/\\r$//' run.sh"),
         (b"\xef\xbb\xbf#!/bin/sh\n", "byte order mark", "sed -i '1s/^\\xef\\xbb\\xbf//' run.sh"),
+        (b"#!/bin/sh\recho\r", "end in a carriage return alone (CR)", "sed -i 's/\\r/\\n/g' run.sh"),
+        (b"#!/bin/sh -e -u\n", "gives its program as one", "sed -i '1s|.*|#!/bin/sh\\nset -e -u|' run.sh"),
+        (b"#!/usr/bin/env bash -e\n", "gives its program as one", "sed -i '1s|env|env -S|' run.sh"),
+        (b"#!/bin/bash --norc -e\n", "gives its program as one", "one word, or none"),
+        (b"<!DOCTYPE html>\n<html>404</html>\n", "is a web page", "correct the URL"),
+        (b"<html>404</html>\n", "is a web page", "correct the URL"),
         (&arm, "another kind of machine", "built for linux/amd64"),
         (b"MZ\x90\0\x03", "neither text nor a program", "file "),
     ] {
@@ -42,10 +49,26 @@ fn the_commands_that_mend_a_script_do() {
     for (script, command) in [
         (&b"#!/bin/sh\r\nexit 0\r\n"[..], "sed -i 's/\\r$//' run.sh"),
         (b"\xef\xbb\xbf#!/bin/sh\nexit 0\n", "sed -i '1s/^\\xef\\xbb\\xbf//' run.sh"),
+        (b"#!/bin/sh\rexit 0\r", "sed -i 's/\\r/\\n/g' run.sh"),
     ] {
         fs::write(folder.path().join("run.sh"), script).expect("written");
         crate::support::shell(folder.path(), command);
         assert_eq!(fs::read(folder.path().join("run.sh")).expect("read"), b"#!/bin/sh\nexit 0\n");
+    }
+    // What the kernel makes of such a line is seen by starting it.
+    let run = || {
+        let script = folder.path().join("run.sh");
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("a mode");
+        Command::new(script).status().expect("started").code()
+    };
+    for (script, command) in [
+        ("#!/bin/sh -e -u\nfalse\nexit 7\n", "sed -i '1s|.*|#!/bin/sh\\nset -e -u|' run.sh"),
+        ("#!/usr/bin/env sh -e\nfalse\nexit 7\n", "sed -i '1s|env|env -S|' run.sh"),
+    ] {
+        fs::write(folder.path().join("run.sh"), script).expect("written");
+        assert!(run().is_some_and(|code| code > 1), "{script}");
+        crate::support::shell(folder.path(), command);
+        assert_eq!(run(), Some(1), "with -e it ends at 'false': {command}");
     }
 }
 
@@ -64,7 +87,8 @@ fn what_may_be_otherwise_on_site_is_noted_while_bundling() {
     }
     // Python takes either end of a line; and what has no more lines ends with none.
     let python: &[u8] = b"#!/usr/bin/env python3\nexit()\r\n";
-    for script in [&b"#!/bin/sh\n"[..], b"#!/usr/bin/env bash\n", b"#! /bin/sh -e\n", b"#!/bin/sh\n:\r", python] {
+    let env: &[u8] = b"#!/usr/bin/env -S bash -e\n";
+    for script in [&b"#!/bin/sh\n"[..], b"#!/usr/bin/env bash\n", b"#! /bin/sh -e\n", b"#!/bin/sh\n:\r", python, env] {
         let (output, err) = bundled(script);
         assert!(output.status.success() && !err.contains("note:"), "{err}");
     }
@@ -115,6 +139,10 @@ fn on_site_a_script_that_cannot_start_is_told_for_what_it_is() {
     });
     let err = on_site(&other.expect("read"));
     assert!(err.contains("another kind of machine"), "{err}");
+    assert!(on_site(b"#!/bin/sh\rexit\r").contains("carriage return alone"));
+    let err = on_site(b"#!/bin/sh -e -u\nexit\n");
+    assert!(err.contains("several words") && err.contains("given: '-e -u'"), "{err}");
+    assert!(on_site(b"<html>404</html>\n").contains("is a web page"));
     assert!(on_site(b"MZ\0\0").contains("neither text nor a program"), "a program of Windows");
 }
 
