@@ -74,7 +74,7 @@ pub fn recognise(source: impl BufRead + Send, artifact: &str) -> Result<Recognis
     }
     let resolver = Resolver { artifact, members: &members, platform: None, limits };
     Ok(match resolver.images() {
-        Ok((images, _)) => Recognised::Images(images),
+        Ok(resolved) => Recognised::Images(resolved.images),
         Err(error) => Recognised::OtherArchive(reason(&error)),
     })
 }
