@@ -1,13 +1,16 @@
 //! The command line: what can be typed, and who does it. One file a command.
 
+mod add;
 mod bundle;
 mod cache;
 mod cat;
 mod completions;
 mod cut;
+mod diff;
 mod download;
 mod extract;
 mod help;
+mod init;
 mod inspect;
 mod keygen;
 mod launch;
@@ -29,6 +32,7 @@ mod transfer;
 mod trust;
 mod typed_line;
 mod verify;
+mod wrong_usage;
 
 use std::ffi::OsString;
 use std::io;
@@ -37,7 +41,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use crate::error::{Class, Error, Result};
+use crate::error::{Class, Result};
 use crate::language::{self, Language};
 use crate::site::Signals;
 use terminal::Terminal;
@@ -50,6 +54,7 @@ use terminal::Terminal;
 #[command(name = "pack", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(after_help = "\
 Life of a bundle:
+  pack init compose.yaml          the publisher begins a manifest with what is there
   pack lock manifest.json         the publisher pins what the manifest lists
   pack download manifest.json     on a machine with a network: exactly those bytes
   pack bundle                     one file for the USB stick
@@ -83,11 +88,14 @@ struct OutputArgs {
 
 #[derive(Subcommand)]
 enum Command {
+    Init(init::InitArgs),
+    Add(add::AddArgs),
     Lock(lock::LockArgs),
     Download(Box<download::DownloadArgs>),
     Verify(verify::VerifyArgs),
     Bundle(Box<bundle::BundleArgs>),
     Inspect(inspect::InspectArgs),
+    Diff(diff::DiffArgs),
     Extract(extract::ExtractArgs),
     Cat(cat::CatArgs),
     Load(load::LoadArgs),
@@ -122,11 +130,14 @@ impl Program for Cli {
 
     fn dispatch(self, terminal: &Terminal, signals: Signals) -> Result<u8> {
         match self.command {
+            Command::Init(args) => init::run(&args, terminal),
+            Command::Add(args) => add::run(&args, terminal),
             Command::Lock(args) => lock::run(&args, terminal),
             Command::Download(args) => download::run(&args, terminal),
             Command::Verify(args) => verify::run(&args, terminal),
             Command::Bundle(args) => bundle::run(&args, terminal),
             Command::Inspect(args) => inspect::run(&args, terminal),
+            Command::Diff(args) => diff::run(&args, terminal),
             Command::Extract(args) => extract::run(&args, terminal),
             Command::Cat(args) => cat::run(&args, terminal),
             Command::Load(args) => load::run(&args, terminal),
@@ -194,12 +205,16 @@ fn run<P: Program>(words: Vec<OsString>, signals: Signals) -> u8 {
                 let _ = Terminal::new(json, false, false).document(&version);
                 return 0;
             }
+            if let Some(told) = wrong_usage::in_the_readers_language(&error) {
+                Terminal::new(json, false, false).error(&told);
+                return Class::Usage.exit_code();
+            }
             // Help and version come this way too. Nobody is left to tell when even this cannot be printed.
             let _ = error.print();
             if !error.use_stderr() {
                 return 0;
             }
-            Terminal::new(json, false, false).error_document(&wrong_usage(&error));
+            Terminal::new(json, false, false).error_document(&wrong_usage::in_english(&error));
             return Class::Usage.exit_code();
         }
     };
@@ -229,12 +244,4 @@ fn a_language(word: &str) -> Result<Language, String> {
         "zh" => Ok(Language::Chinese),
         _ => Err("it is en or zh".to_owned()),
     }
-}
-
-/// What clap says in its first paragraph.
-fn wrong_usage(error: &clap::Error) -> Error {
-    let text = error.render().to_string();
-    let paragraph: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
-    let title = paragraph.join(" ");
-    Error::usage(title.strip_prefix("error: ").unwrap_or(&title)).hint("see what can be typed: pack --help")
 }

@@ -1,13 +1,16 @@
 //! The manifest: which artifacts make up a version of a product, where they are and what their bytes are.
 //!
 //! [`Manifest::parse`] is the only way in. A [`Manifest`] keeps every rule of schema 1; an error names the line.
-//! [`edit`] writes sizes and digests into the text, [`upgrade`] decides which manifest may replace another, [`builtin`]
+//! [`edit`] writes sizes and digests into the text, [`append`] more artifacts, [`guess`] finds their kinds, [`upgrade`] decides which manifest may replace another, [`builtin`]
 //! is the manifest in this binary.
 
+pub mod append;
 pub mod builtin;
 pub mod edit;
 pub(crate) mod fuzzing;
+pub mod guess;
 mod limits;
+mod not_a_manifest;
 mod parse;
 pub mod registry_ref;
 pub mod upgrade;

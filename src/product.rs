@@ -7,6 +7,7 @@ mod engine;
 mod option;
 mod quantity;
 mod secret;
+mod skeleton;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,6 +23,7 @@ pub use engine::{CgroupVersion, EngineSpec};
 pub use option::{OptionSpec, OptionType, typed_text};
 pub use quantity::Bytes;
 pub use secret::SecretSpec;
+pub use skeleton::skeleton;
 
 /// The version of the format that this code reads.
 pub const SCHEMA_VERSION: u64 = 1;

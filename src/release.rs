@@ -14,6 +14,7 @@
 //!   .pack/partial/<digest>.link      a file of the cache that is being verified
 //! ```
 
+mod again;
 mod background_sync;
 mod conflicts;
 mod extents;
@@ -195,16 +196,6 @@ impl Folder {
                 shell_word(&self.root)
             ))
         })
-    }
-
-    /// The command that fetches what the folder lacks, from where the folder came from.
-    pub fn download_again(&self) -> String {
-        let (dir, own) = (shell_word(&self.root), self.root.join(FILE_NAME));
-        match self.origin() {
-            Some(url) => format!("pack download --dir {dir} {}", shell_word(Path::new(&url))),
-            None if own.is_file() => format!("pack download --dir {dir} {}", shell_word(&own)),
-            None => format!("pack download --dir {dir}"),
-        }
     }
 
     /// The platform whose artifacts these are, where it was written down.

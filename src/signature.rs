@@ -72,9 +72,14 @@ fn key_id(base64: &str) -> Option<String> {
     Some(format!("{:016X}", id.swap_bytes()))
 }
 
-/// Whether `text` can only be meant as the name of a file: base64 has no dot, and a key's text lines or spaces.
+/// Whether `text` can only be meant as the name of a file: base64 has no dot, and a key's text lines or spaces. A slash
+/// may be base64's, but not where a folder of that name is there.
 fn is_file_name(text: &str) -> bool {
-    Path::new(text).extension().is_some() && !text.contains(char::is_whitespace)
+    let in_folder = || Path::new(text).parent().is_some_and(|folder| !folder.as_os_str().is_empty() && folder.is_dir());
+    match text.contains(char::is_whitespace) {
+        true => text.ends_with(".pub") && !text.contains(char::is_control),
+        false => text.contains('.') || in_folder(),
+    }
 }
 
 /// A publisher's public key.
@@ -110,6 +115,13 @@ impl PublicKey {
             let error = if text.is_none_or(is_file_name) { error.fact("path", path.display()) } else { error };
             error.hint(tr!("give a key that begins with RW, or the .pub file that 'pack keygen' or minisign wrote"))
         };
+        if !path.exists() && text.is_none_or(is_file_name) {
+            return Err(Error::usage(tr!("the file of the public key is not there"))
+                .fact("path", path.display())
+                .hint(tr!(
+                    "name the .pub file that the publisher sent, or give the key itself, which begins with RW"
+                )));
+        }
         if !path.exists() || path.is_dir() {
             return Err(no_key());
         }

@@ -2,6 +2,7 @@
 
 mod overlay;
 mod render;
+mod variable;
 
 use std::path::Path;
 
@@ -15,6 +16,7 @@ use crate::yaml;
 
 pub use overlay::overlay;
 pub use render::{Rendering, Stage};
+pub use variable::{variables, with_defaults};
 
 /// The largest stack file that is read, in bytes.
 pub const LARGEST: u64 = 1 << 20;
@@ -38,7 +40,8 @@ pub fn read(text: &str, origin: &str) -> Result<Value> {
     Ok(document)
 }
 
-/// The services of a stack file with their images; merge keys (`<<`) are followed.
+/// The services of a stack file with their images; merge keys (`<<`) are followed, and of `${NAME:-default}` in an image the
+/// default counts.
 ///
 /// # Errors
 /// The text is not YAML, has no services, or a service has no literal image. `origin` is named.
@@ -56,11 +59,10 @@ pub fn images_of(document: &Value, origin: &str) -> Result<Vec<ServiceImage>> {
     let mut images = Vec::with_capacity(services.len());
     for (name, service) in services {
         match service.get("image").and_then(Value::as_str) {
-            Some(image) if image.contains('$') => {
-                return Err(wrong(tr!("the image of '{name}' is not literal: {image}", name, image)));
-            }
             Some(image) => {
-                let image = image.parse().map_err(|why| wrong(tr!("the image of '{name}': {why}", name, why)))?;
+                let literal = with_defaults(image)
+                    .ok_or_else(|| wrong(tr!("the image of '{name}' is not literal: {image}", name, image)))?;
+                let image = literal.parse().map_err(|why| wrong(tr!("the image of '{name}': {why}", name, why)))?;
                 images.push(ServiceImage { service: name.to_owned(), image });
             }
             None => return Err(wrong(tr!("the service '{name}' has no image", name))),

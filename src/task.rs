@@ -1,7 +1,7 @@
 //! The use cases: what `pack` does, one file each, for any front end.
 //!
 //! ```text
-//! publisher       lock  check_pins  keygen  sign
+//! publisher       init  add  gather  lock  check_pins  keygen  sign  diff
 //! with a network  download  bundle  cache  parity  cut  transfer
 //! on site         verify  damage_map  repair  inspect  extract  cat  load  run_on_site
 //! on the host     site: install  rollback  restore  recover  upkeep  look
@@ -15,6 +15,7 @@
 //! Every module is reached by its own path, and nothing is exported from here, so that a program links only what it
 //! uses: those on site reach no network code.
 
+pub mod add;
 pub mod bundle;
 mod bundle_room;
 pub mod cache;
@@ -23,9 +24,12 @@ pub mod check_pins;
 pub mod commands;
 pub mod cut;
 pub mod damage_map;
+pub mod diff;
 pub mod download;
 mod download_room;
 pub mod extract;
+pub mod gather;
+pub mod init;
 pub mod inspect;
 pub mod keygen;
 pub mod load;
@@ -34,6 +38,7 @@ pub mod lock;
 pub mod manifest_url;
 pub mod parity;
 pub mod repair;
+mod replace_manifest;
 pub mod run_on_site;
 pub mod sign;
 mod sign_again;

@@ -42,8 +42,10 @@ pub(crate) struct MatchFinder<'a> {
     effort: Effort,
     /// The latest position with each hash.
     latest: Box<[u32; WINDOW]>,
-    /// For each of the last 32 Ki positions, the one with the same hash before it.
-    previous: Box<[u32; WINDOW]>,
+    /// For each of the last 32 Ki positions, how far before it the one with the same hash is. Chains are walked more than
+    /// anything else is done: the smaller this is, the more of it the processor has at hand. [`u16::MAX`] is farther than any
+    /// chain goes.
+    back: Box<[u16; WINDOW]>,
     /// Where the encoder compares past the end of the content: the last of it, and what lies behind.
     past_end: Option<PastEnd>,
 }
@@ -61,7 +63,7 @@ struct PastEnd {
 impl<'a> MatchFinder<'a> {
     /// Returns a finder that knows no position of `content`.
     pub(crate) fn new(content: &'a [u8], effort: Effort) -> Self {
-        MatchFinder { content, effort, latest: Box::new([0; WINDOW]), previous: Box::new([0; WINDOW]), past_end: None }
+        MatchFinder { content, effort, latest: Box::new([0; WINDOW]), back: Box::new([0; WINDOW]), past_end: None }
     }
 
     /// From now on compares with the [`MAX_MATCH`] bytes `beyond` the end too, as gzip does, and looks for no match from
@@ -76,9 +78,15 @@ impl<'a> MatchFinder<'a> {
     pub(crate) fn insert(&mut self, at: usize) -> usize {
         let Some(&[a, b, c]) = self.content.get(at..).and_then(|rest| rest.first_chunk()) else { return 0 };
         let hash = (usize::from(a) << 10 ^ usize::from(b) << 5 ^ usize::from(c)) % WINDOW;
-        let latest = std::mem::replace(&mut self.latest[hash], at as u32);
-        self.previous[at % WINDOW] = latest;
-        latest as usize
+        let latest = std::mem::replace(&mut self.latest[hash], at as u32) as usize;
+        self.back[at % WINDOW] = u16::try_from(at - latest).unwrap_or(u16::MAX);
+        latest
+    }
+
+    /// The position before `from` in its chain, or one that is beyond its end.
+    #[inline(always)]
+    fn before(&self, from: usize) -> usize {
+        from - usize::from(self.back[from % WINDOW])
     }
 
     /// Returns the match for position `at`, if it is longer than the `deferred` bytes (at least 2) of the match before.
@@ -97,15 +105,20 @@ impl<'a> MatchFinder<'a> {
 
     fn search(&self, at: usize, latest: usize, deferred: usize) -> Option<Match> {
         let wanted = &self.content[at..self.content.len().min(at + MAX_MATCH)];
-        let pair = |content: &[u8], at: usize| u16::from_le_bytes([content[at], content[at + 1]]);
         let beyond = at.saturating_sub(MAX_DISTANCE);
         let mut steps = if deferred >= self.effort.good { self.effort.chain / 4 } else { self.effort.chain };
         let (mut longest, mut found, mut from) = (deferred, 0, latest);
         'chain: while longest < wanted.len() {
-            // A longer match has these two in common too. Most positions do not, and are passed here.
-            let two = pair(wanted, longest - 1);
-            while pair(self.content, from + longest - 1) != two {
-                from = self.previous[from % WINDOW] as usize;
+            // A longer match has these four in common too. Most positions do not, and are passed here.
+            let (start, mask) = if longest >= 3 { (longest - 3, u32::MAX) } else { (0, 0xff_ffff) };
+            let ends = &self.content[start..];
+            let last = match wanted {
+                // They are the last of the content.
+                &[a, b, c] => u32::from_le_bytes([a, b, c, 0]),
+                _ => four(wanted, start) & mask,
+            };
+            while four(ends, from) & mask != last {
+                from = self.before(from);
                 steps -= 1;
                 if from <= beyond || steps == 0 {
                     break 'chain;
@@ -118,7 +131,7 @@ impl<'a> MatchFinder<'a> {
                     break;
                 }
             }
-            from = self.previous[from % WINDOW] as usize;
+            from = self.before(from);
             steps -= 1;
             if from <= beyond || steps == 0 {
                 break;
@@ -145,7 +158,7 @@ impl<'a> MatchFinder<'a> {
                     break;
                 }
             }
-            from = self.previous[from % WINDOW] as usize;
+            from = self.before(from);
             if from <= beyond {
                 break;
             }
@@ -153,6 +166,12 @@ impl<'a> MatchFinder<'a> {
         let length = longest.min(self.content.len() - at);
         (found > 0 && length > deferred).then_some(Match { length, from: found })
     }
+}
+
+/// Returns four bytes of some content as a number, and 0 where there are not as many.
+#[inline(always)]
+fn four(content: &[u8], at: usize) -> u32 {
+    content.get(at..).and_then(|rest| rest.first_chunk()).copied().map_or(0, u32::from_le_bytes)
 }
 
 /// Returns how many bytes two runs of the same length have in common at their start.

@@ -62,7 +62,10 @@ impl Contents {
                     .fact("path", path.display())
                     .fact("expected", artifact.digest)
                     .fact("actual", format_args!("{} ({} bytes)", analysis.file.digest, analysis.file.size))
-                    .hint(format_args!("get what is missing or wrong, then pack again: {}", folder.download_again())));
+                    .hint(format_args!(
+                        "get what is missing or wrong, then pack again: {}",
+                        folder.get_again(&[name])
+                    )));
             }
             describe(artifact, &analysis);
             meter.done("read");
@@ -129,7 +132,8 @@ impl Contents {
 /// manifest, its mode is that of its kind, which the signature covers; without, that of the file.
 fn carried(folder: &Folder, pinned: &Pinned<'_>, is_signed: bool) -> Result<CarriedArtifact> {
     let path = folder.path_of(pinned.name());
-    let hint = || format!("get what is missing or wrong, then pack again: {}", folder.download_again());
+    let again = || folder.get_again(&[pinned.name().as_str()]);
+    let hint = || format!("get what is missing or wrong, then pack again: {}", again());
     let metadata = fs::metadata(&path).doing("read the artifact", &path).map_err(|error| error.hint(hint()))?;
     if !metadata.is_file() || pinned.pin.size.is_some_and(|size| size != metadata.len()) {
         return Err(Error::integrity("an artifact in the folder is not what the manifest pins")

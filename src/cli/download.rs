@@ -16,13 +16,14 @@ use crate::fetch::{How, Outcome};
 use crate::manifest::FILE_NAME;
 use crate::platform::Platform;
 use crate::task::download::{self, Listed, Listing, Options, Report};
-use crate::task::manifest_url::manifest_url;
+use crate::task::manifest_url::{Wanted, wanted};
 
 /// Fetch what a manifest pins: keeps what is right, gets what is missing or stale
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   pack download                                    ./manifest.json, else the one built in
+  pack download --dir hello-portable               from where that folder came from
   pack download https://example.com/manifest.json  from a server
   pack download --list                             what to fetch by hand
   pack download --sha256sums > SHA256SUMS          for sha256sum -c SHA256SUMS
@@ -32,10 +33,10 @@ Examples:
 Run it again after an interruption: nothing is fetched twice. Proxies come from http_proxy,
 https_proxy, all_proxy (SOCKS too) and no_proxy.")]
 pub(super) struct DownloadArgs {
-    /// The manifest, or its URL [default: ./manifest.json, else the one built in]
+    /// The manifest, or its URL [default: where the folder came from, else ./manifest.json, else the one built in]
     #[arg(value_name = "MANIFEST|URL")]
     manifest: Option<OsString>,
-    /// The folder [default: ./NAME-portable]
+    /// The folder [default: this one, if 'pack download' made it, else ./NAME-portable]
     #[arg(long)]
     dir: Option<PathBuf>,
     /// Fetch the artifacts of this platform [default: the folder's, else this machine's]
@@ -61,15 +62,14 @@ pub(super) struct DownloadArgs {
 }
 
 pub(super) fn run(args: &DownloadArgs, terminal: &Terminal) -> Result<u8> {
-    let options = Options {
-        // A wrong key fails before anything is fetched.
-        trust: args.key.read()?,
-        network: args.network.options()?,
-        manifest: manifest_url(args.manifest.as_deref())?,
-        dir: args.dir.clone(),
-        platform: args.platform,
-        allow_downgrade: args.allow_downgrade,
-    };
+    // A wrong key fails before anything is fetched.
+    let (trust, network) = (args.key.read()?, args.network.options()?);
+    let Wanted { manifest, dir, is_remembered } = wanted(args.manifest.as_deref(), args.dir.as_deref())?;
+    if is_remembered {
+        terminal.note(&format!("the manifest is the one that the folder came from: {}", shown::url(manifest.as_str())));
+    }
+    let options =
+        Options { trust, network, manifest, dir, platform: args.platform, allow_downgrade: args.allow_downgrade };
     let progress = terminal.progress();
     if args.sha256sums {
         let listing = download::list(&options, false, progress.as_ref())?;

@@ -23,18 +23,26 @@ use crate::task::site::installed::{self, Judge};
 const ON_THIS_BUNDLE: [&str; 6] = ["cat", "extract", "inspect", "load", "repair", "verify"];
 
 /// First words that are not the product's unless `--` stands before them, and what they mean after `pack`: looking must
-/// not install.
-const NOT_FOR_THE_PRODUCT: [(&str, &str); 9] = [
+/// not install. Some are those of other self-extracting files.
+const NOT_FOR_THE_PRODUCT: [(&str, &str); 14] = [
     ("verify", "verify"),
     ("check", "verify"),
+    ("test", "verify"),
     ("inspect", "inspect"),
     ("info", "inspect"),
     ("list", "inspect"),
+    ("noexec", "extract DIR"),
+    ("keep", "extract DIR"),
+    ("target", "extract DIR"),
+    ("tar", "extract DIR"),
     ("extract", "extract DIR"),
     ("cat", "cat NAME"),
     ("load", "load"),
     ("repair", "repair"),
 ];
+
+/// Commands on a bundle that only the `pack` of a publisher has.
+const OF_THE_PUBLISHER: [&str; 3] = ["cut", "parity", "transfer"];
 
 /// Called by the launcher at the beginning of a bundle
 #[derive(Args)]
@@ -78,7 +86,7 @@ pub(super) fn run(mut args: LaunchArgs, terminal: &Terminal, signals: Signals, p
         }
         if runs_script {
             // The product's own script knows words of its own, and calls the engine. It is as good as the key says.
-            refuse_what_is_not_for_the_product(&args.bundle, first)?;
+            refuse_what_is_not_for_the_product(&args.bundle, &words)?;
             let trust = installed::trusted(&Place::named(&bundle.index().name)?, &args.key.read()?)?;
             return run_on_site::run(&bundle, &words, &trust, signals, terminal.progress());
         }
@@ -94,7 +102,7 @@ pub(super) fn run(mut args: LaunchArgs, terminal: &Terminal, signals: Signals, p
                 return Ok(0);
             }
         }
-        _ => refuse_what_is_not_for_the_product(&args.bundle, first)?,
+        _ => refuse_what_is_not_for_the_product(&args.bundle, &words)?,
     }
     run_on_site::run(&bundle, &words, &args.key.read()?, signals, terminal.progress())
 }
@@ -149,14 +157,32 @@ fn for_the_engine(bundle: &Bundle, words: &[OsString], key: Option<&OsStr>) -> V
     line
 }
 
-fn refuse_what_is_not_for_the_product(bundle: &Path, first: &str) -> Result<()> {
-    let bare = first.strip_prefix("--").unwrap_or(first);
-    let Some((_, meant)) = NOT_FOR_THE_PRODUCT.iter().find(|(word, _)| *word == bare) else { return Ok(()) };
+/// Looks behind options that `pack` has before its command.
+fn refuse_what_is_not_for_the_product(bundle: &Path, words: &[OsString]) -> Result<()> {
+    let mut typed = words.iter().map(|word| word.to_string_lossy());
+    let mut first = typed.next().unwrap_or_default();
+    loop {
+        match first.as_ref() {
+            "-q" | "--quiet" | "-v" | "--verbose" | "--json" => {}
+            "--lang" => drop(typed.next()),
+            word if word.starts_with("--lang=") => {}
+            _ => break,
+        }
+        first = typed.next().unwrap_or_default();
+    }
+    let bare = first.strip_prefix("--").unwrap_or(&first).to_lowercase();
+    let bare = bare.split('=').next().unwrap_or_default();
     let file = shell_word(bundle);
+    let meant = NOT_FOR_THE_PRODUCT.iter().find(|(word, _)| *word == bare);
+    let command = match meant {
+        Some((_, meant)) => format!("sh {file} pack {meant}"),
+        None if OF_THE_PUBLISHER.contains(&bare) => format!("pack {bare} {file}"),
+        None => return Ok(()),
+    };
     Err(Error::usage(tr!("'{first}' could be meant for pack or for the product: nothing was run", first))
-        .fact("for pack", format_args!("sh {file} pack {meant}"))
+        .fact("for pack", &command)
         .fact("for the product", format_args!("sh {file} -- {first}"))
-        .hint(tr!("sh {file} pack {meant}", file, meant)))
+        .hint(command))
 }
 
 /// What can be typed after a bundle's name.

@@ -13,10 +13,10 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::path::shell_word;
 use crate::platform::Platform;
-use crate::release::{Folder, Row, State};
+use crate::release::{Row, State};
 use crate::task::damage_map;
 use crate::task::locate;
-use crate::task::verify::{self, BundleReport, FolderOptions, FolderReport};
+use crate::task::verify::{self, BundleReport, FolderOptions, FolderReport, get_again};
 
 /// Check every artifact of a folder, or every byte of a bundle
 #[derive(Args)]
@@ -81,13 +81,13 @@ pub(super) fn run(args: &VerifyArgs, terminal: &Terminal) -> Result<u8> {
             let options = FolderOptions { folder, manifest: args.manifest.clone(), platform: args.platform, trust };
             let report = verify::folder(&options, progress.as_ref())?;
             drop(progress);
-            show_folder(&options.folder, &report, terminal)
+            show_folder(&options, &report, terminal)
         }
     }
 }
 
-fn show_folder(folder: &Folder, report: &FolderReport, terminal: &Terminal) -> Result<u8> {
-    let (manifest, rows) = (&report.manifest, &report.files);
+fn show_folder(options: &FolderOptions, report: &FolderReport, terminal: &Terminal) -> Result<u8> {
+    let (folder, manifest, rows) = (&options.folder, &report.manifest, &report.files);
     terminal.document(&json!({
         "folder": shown::path(folder.root()),
         "name": manifest.name().as_str(),
@@ -124,7 +124,7 @@ fn show_folder(folder: &Folder, report: &FolderReport, terminal: &Terminal) -> R
     let error = if rows.iter().all(|row| matches!(row.state, State::Ok | State::Unexpected)) {
         error.hint("remove what does not belong there, or move it to another folder")
     } else {
-        error.hint(format_args!("get what is missing or wrong with: {}", folder.download_again()))
+        error.hint(format_args!("get what is missing or wrong with: {}", get_again(options, report)))
     };
     terminal.problem(&error);
     Ok(error.class().exit_code())

@@ -97,15 +97,15 @@ pub fn with_version(manifest: &Manifest, version: &Version) -> Result<String> {
     if read_back.version() == version { Ok(edited) } else { Err(unreadable()) }
 }
 
-fn unreadable() -> Error {
+pub(super) fn unreadable() -> Error {
     Error::failed("the pins cannot be written into this manifest")
         .hint("this is a mistake in pack: please report it together with the manifest")
 }
 
 /// One member of a JSON object: its key, and its value's place in the text.
-struct ObjectMember<'a> {
-    key: Cow<'a, str>,
-    value: &'a RawValue,
+pub(super) struct ObjectMember<'a> {
+    pub(super) key: Cow<'a, str>,
+    pub(super) value: &'a RawValue,
 }
 
 /// The members of an object in the order of the text.
@@ -131,12 +131,12 @@ impl<'de> Deserialize<'de> for ObjectMembers<'de> {
     }
 }
 
-fn members(object: &str) -> Result<Vec<ObjectMember<'_>>> {
+pub(super) fn members(object: &str) -> Result<Vec<ObjectMember<'_>>> {
     serde_json::from_str::<ObjectMembers<'_>>(object).map(|members| members.0).map_err(|_| unreadable())
 }
 
 /// Where `part`, a slice of `text`, lies in it.
-fn range_in(text: &str, part: &str) -> Range<usize> {
+pub(super) fn range_in(text: &str, part: &str) -> Range<usize> {
     let start = part.as_ptr() as usize - text.as_ptr() as usize;
     start..start + part.len()
 }
@@ -162,7 +162,7 @@ fn edits_of(text: &str, object: &str, pin: &Descriptor) -> Result<Vec<(Range<usi
 }
 
 /// The blanks before the key whose value begins at `value`: what separates members in this object.
-fn blank_before_key(text: &str, value: usize) -> &str {
+pub(super) fn blank_before_key(text: &str, value: usize) -> &str {
     let before = text[..value].trim_end().trim_end_matches(':').trim_end();
     let key = before.trim_end_matches('"').rfind('"').unwrap_or(0);
     let outside = &before[..key];

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use url::Url;
 
+use super::not_a_manifest::{instead_of_object, kind_of};
 use super::registry_ref::RegistryRef;
 use super::{
     Artifact, ArtifactId, FILE_NAME, Kind, Limits, Manifest, Pin, ProductName, SCHEMA_VERSION, SIGNATURE_NAME,
@@ -107,12 +108,59 @@ impl<'a> ManifestText<'a> {
         })
     }
 
+    /// Reads what `key` has, which must be `wanted`.
+    fn value<T: Deserialize<'a>>(&self, key: &str, value: &'a RawValue, wanted: Wanted) -> Result<T> {
+        if !wanted.fits(value.get()) {
+            let why = format_args!("{key} is {}, and must be {}", kind_of(value.get()), wanted.as_str());
+            return Err(self.at(value, why));
+        }
+        let message = |error: serde_json::Error| {
+            let message = error.to_string();
+            message.split(" at line ").next().unwrap_or_default().to_owned()
+        };
+        serde_json::from_str(value.get()).map_err(|error| self.at(value, format_args!("{key}: {}", message(error))))
+    }
+
+    fn text(&self, key: &str, value: &'a RawValue) -> Result<String> {
+        self.value(key, value, Wanted::Text)
+    }
+
     fn parse<T>(&self, key: &str, value: &'a RawValue) -> Result<T>
     where
         T: std::str::FromStr<Err: Display>,
     {
-        let text: String = self.read(value.get())?;
+        let text = self.text(key, value)?;
         text.parse().map_err(|why| self.at(value, format_args!("{key}: {why}")))
+    }
+}
+
+/// What a key asks for.
+#[derive(Clone, Copy)]
+enum Wanted {
+    Text,
+    Number,
+    List,
+    Object,
+}
+
+impl Wanted {
+    fn as_str(self) -> &'static str {
+        match self {
+            Wanted::Text => "a text in quotes",
+            Wanted::Number => "a number",
+            Wanted::List => "a list",
+            Wanted::Object => "an object",
+        }
+    }
+
+    fn fits(self, json: &str) -> bool {
+        let first = json.as_bytes().first();
+        match self {
+            Wanted::Text => first == Some(&b'"'),
+            Wanted::Number => matches!(first, Some(b'-' | b'0'..=b'9')),
+            Wanted::List => first == Some(&b'['),
+            Wanted::Object => first == Some(&b'{'),
+        }
     }
 }
 
@@ -126,12 +174,13 @@ pub(super) fn manifest(text: String, origin: &str) -> Result<Manifest> {
             .hint("check that this is a manifest: it lists artifacts, it does not hold them"));
     }
     let source = ManifestText { text: &text, origin };
-    if let Some((what, hint)) = not_json(&text) {
+    if let Some((what, hint)) = instead_of_object(&text) {
         return Err(Error::failed("this is not a manifest").fact("manifest", origin).fact("reason", what).hint(hint));
     }
     let schema: Schema = source.read(&text)?;
-    let found: serde_json::Value = source.read(schema.version.get())?;
-    if found != SCHEMA_VERSION {
+    let found = schema.version.get();
+    if found != SCHEMA_VERSION.to_string() {
+        let found = if Wanted::Number.fits(found) { found.to_owned() } else { kind_of(found) };
         return Err(source
             .at(schema.version, format_args!("schemaVersion is {found}; this pack reads {SCHEMA_VERSION}"))
             .hint("get a pack that reads this schema, or correct schemaVersion"));
@@ -139,7 +188,7 @@ pub(super) fn manifest(text: String, origin: &str) -> Result<Manifest> {
     let document: ManifestKeys = source.read(&text)?;
     let name: ProductName = source.parse("name", document.name)?;
     let version: Version = source.parse("version", document.version)?;
-    document.json_schema.map(|schema| source.read::<String>(schema.get())).transpose()?;
+    document.json_schema.map(|schema| source.text("$schema", schema)).transpose()?;
     let description = document.description.map(|text| line(&source, "description", text)).transpose()?;
     let homepage = document.homepage.map(|url| line(&source, "homepage", url)).transpose()?;
     if let (Some(url), Some(raw)) = (&homepage, document.homepage)
@@ -149,7 +198,7 @@ pub(super) fn manifest(text: String, origin: &str) -> Result<Manifest> {
     }
     let run: Option<RelPath> = document.run.map(|run| source.parse("run", run)).transpose()?;
     let expires: Option<Timestamp> = document.expires.map(|expires| source.parse("expires", expires)).transpose()?;
-    let raw: Vec<&RawValue> = source.read(document.artifacts.get())?;
+    let raw: Vec<&RawValue> = source.value("artifacts", document.artifacts, Wanted::List)?;
     if raw.is_empty() || raw.len() > limits.artifacts {
         let why = format!("a manifest has 1 to {} artifacts; this one has {}", limits.artifacts, raw.len());
         return Err(source.at(document.artifacts, why));
@@ -171,7 +220,7 @@ pub(super) fn manifest(text: String, origin: &str) -> Result<Manifest> {
 
 /// One line of text that is shown to people.
 fn line<'a>(source: &ManifestText<'a>, key: &str, raw: &'a RawValue) -> Result<String> {
-    let text: String = source.read(raw.get())?;
+    let text = source.text(key, raw)?;
     let most = Limits::DEFAULT.url_bytes;
     if text.is_empty() || text.len() > most {
         return Err(source.at(raw, format_args!("{key} has 1 to {most} bytes; this one has {}", text.len())));
@@ -182,25 +231,12 @@ fn line<'a>(source: &ManifestText<'a>, key: &str, raw: &'a RawValue) -> Result<S
     Ok(text)
 }
 
-/// What `text` is instead of JSON, where that can be recognised, and what to do.
-fn not_json(text: &str) -> Option<(&'static str, &'static str)> {
-    if text.starts_with('\u{feff}') {
-        let hint = "save the file as UTF-8 without a byte order mark; if it is signed, sign it again";
-        return Some(("it begins with a byte order mark (BOM), which JSON does not allow", hint));
-    }
-    match text.trim_start() {
-        "" => Some(("it is empty", "check that it was copied or published whole")),
-        page if page.starts_with('<') => Some((
-            "it is a web page or XML, not JSON",
-            "check the URL in a browser: a login or an error page may be in the place of the manifest",
-        )),
-        _ => None,
-    }
-}
-
 fn artifact(source: &ManifestText<'_>, raw: &RawValue, version: &Version) -> Result<Artifact> {
     // Two lifetimes meet here: the value's text is a part of the source's.
     let part = ManifestText { text: source.text, origin: source.origin };
+    if !Wanted::Object.fits(raw.get()) {
+        return Err(part.at(raw, format_args!("an artifact is {}, and must be an object", kind_of(raw.get()))));
+    }
     let shape: RawArtifact = part.read(raw.get())?;
     let name: RelPath = part.parse("name", shape.name)?;
     let first = name.parts().next().unwrap_or_default().to_lowercase();
@@ -214,7 +250,7 @@ fn artifact(source: &ManifestText<'_>, raw: &RawValue, version: &Version) -> Res
         .map_err(|_| part.at(shape.urls, "urls is not a list of texts: [\"https://…\"]"))?;
     let urls = with_version(urls, version).map_err(|why| part.at(shape.urls, why))?;
     check_urls(&urls).map_err(|why| part.at(shape.urls, why))?;
-    let size: Option<u64> = shape.size.map(|size| part.read(size.get())).transpose()?;
+    let size: Option<u64> = shape.size.map(|size| part.value("size", size, Wanted::Number)).transpose()?;
     if let (Some(size), Some(raw)) = (size, shape.size)
         && size > Limits::DEFAULT.artifact_bytes
     {
@@ -230,7 +266,7 @@ fn artifact(source: &ManifestText<'_>, raw: &RawValue, version: &Version) -> Res
     {
         return Err(part.at(raw, "a size of 0 bytes with the digest of something else: nothing can be both"));
     }
-    let kind: Kind = part.read(shape.kind.get())?;
+    let kind: Kind = part.value("kind", shape.kind, Wanted::Text)?;
     if kind != Kind::Image && urls.iter().any(|url| RegistryRef::parse(url).is_ok()) {
         return Err(part.at(shape.kind, "an oci:// URL names an image, so the artifact's kind is 'image'"));
     }

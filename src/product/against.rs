@@ -51,6 +51,7 @@ impl Product {
         let images: BTreeMap<String, String> = images.map(|image| (image.to_string(), "sha256:0".to_owned())).collect();
         let mut options: BTreeMap<String, Value> =
             self.options.iter().map(|(name, option)| (name.clone(), option.default.clone())).collect();
+        let services = template.get("services").and_then(Value::as_object).map_or(0, serde_json::Map::len);
         for _ in 0..2 {
             let rendering = Rendering {
                 values: &self.template_values(&options, &self.install_dir, "0.0.0"),
@@ -60,7 +61,7 @@ impl Product {
                 stage: Stage::Open,
             };
             // With all of them off nothing may be left: that is for whoever chooses it.
-            let all_off = self.services.len() == self.without(&options).len();
+            let all_off = services == self.without(&options).len();
             if !all_off {
                 rendering.render(template, self.stack.as_str())?;
             }

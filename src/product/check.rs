@@ -7,10 +7,10 @@ use super::{FolderSpec, HookVerb, OptionType, Product, SCHEMA_VERSION, switch_of
 use crate::language::tr;
 
 /// Names that a template's values have already.
-const TAKEN: [&str; 2] = ["installDir", "version"];
+pub(super) const TAKEN: [&str; 2] = ["installDir", "version"];
 
 /// Whether a text needs no quoting anywhere that a name ends up: YAML, a shell's variable, a file name.
-fn is_plain(name: &str) -> bool {
+pub(super) fn is_plain(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     !name.is_empty()
         && name.len() <= 64

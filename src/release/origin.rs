@@ -7,6 +7,7 @@ use url::Url;
 use super::{Folder, LockedFolder, OWN};
 use crate::digest::BoundedReader;
 use crate::error::{Result, printable};
+use crate::manifest::{FILE_NAME, builtin};
 use crate::own_file;
 use crate::small_file;
 use crate::staged_file::StagedFile;
@@ -23,12 +24,31 @@ const LONGEST: u64 = 16 << 10;
 impl Folder {
     /// The URL that the folder's manifest came from, without what may be a secret; where it was written down.
     pub fn origin(&self) -> Option<String> {
+        self.origin_text().map(|origin| printable(&origin))
+    }
+
+    /// As [`Folder::origin`], to be fetched; `None` also where that cannot be, or is the folder's own manifest.
+    pub fn origin_url(&self) -> Option<Url> {
+        let url = without_secrets(Url::parse(&self.origin_text()?).ok()?);
+        let own = || self.root().join(FILE_NAME).canonicalize().ok();
+        match url.scheme() {
+            "http" | "https" => Some(url),
+            "file" => {
+                let path = url.to_file_path().ok()?;
+                let is_own = path.canonicalize().is_ok_and(|path| Some(path) == own());
+                (!is_own).then_some(url)
+            }
+            _ => (url.as_str() == builtin::BASE).then_some(url),
+        }
+    }
+
+    fn origin_text(&self) -> Option<String> {
         let mut text = String::new();
         let path = self.root().join(OWN).join(ORIGIN);
         let file = small_file::open_regular(&path).ok()?;
         BoundedReader::new(file, LONGEST).read_to_string(&mut text).ok()?;
         let origin = text.trim();
-        (!origin.is_empty() && !origin.contains(char::is_whitespace)).then(|| printable(origin))
+        (!origin.is_empty() && !origin.contains(char::is_whitespace)).then(|| origin.to_owned())
     }
 
     /// The publisher's key that the folder's manifest was checked with, where it was written down. It proves nothing.
@@ -64,12 +84,7 @@ impl LockedFolder {
     /// # Errors
     /// The disk refuses.
     pub fn write_origin(&self, manifest: &Url) -> Result<()> {
-        let mut url = manifest.clone();
-        // Only URLs that cannot have a user refuse this, and those have none.
-        let _ = url.set_username("");
-        let _ = url.set_password(None);
-        url.set_query(None);
-        url.set_fragment(None);
+        let url = without_secrets(manifest.clone());
         StagedFile::write(&self.root().join(OWN).join(ORIGIN), format!("{url}\n").as_bytes(), 0o644)
     }
 
@@ -84,6 +99,16 @@ impl LockedFolder {
             None => own_file::remove(&path),
         }
     }
+}
+
+/// `url` without user, password, query and fragment.
+fn without_secrets(mut url: Url) -> Url {
+    // Only URLs that cannot have a user refuse this, and those have none.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_query(None);
+    url.set_fragment(None);
+    url
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use minisign::{ErrorKind, KeyPair, SecretKeyBox, SignatureBox};
 
-use super::LIMIT;
+use super::{LIMIT, PublicKey};
 use crate::digest::BoundedReader;
 use crate::error::{Error, IoContext, Result};
 use crate::language::tr;
@@ -32,6 +32,9 @@ impl SecretKey {
             Err(error) if error.kind() == io::ErrorKind::FileTooLarge => return Err(no_key()),
             other => other.doing("read the secret key", path)?,
         };
+        if let Some(reason) = instead_of_secret(&content) {
+            return Err(no_key().fact("reason", reason));
+        }
         let parse = || SecretKeyBox::from_string(&content).map_err(|_| no_key());
         match parse()?.into_unencrypted_secret_key() {
             Ok(key) => return Ok(SecretKey(key)),
@@ -63,6 +66,20 @@ impl SecretKey {
                 let error = Error::failed(tr!("cannot sign")).fact("cause", cause);
                 error.hint(tr!("see whether the key signs with the stock program, or make another: pack keygen"))
             })
+    }
+}
+
+/// What `content` is where it does not have the form of a secret key. A key under a password cannot be told from noise
+/// otherwise, and the password would be blamed.
+fn instead_of_secret(content: &str) -> Option<String> {
+    // 158 bytes: Ed25519 (`Ed`), scrypt (`Sc`) or no password (two zeros), BLAKE2b (`B2`), then numbers only.
+    let is_secret = |line: &str| line.len() == 212 && (line.starts_with("RWRTY0Iy") || line.starts_with("RWQAAEIy"));
+    let is_public = |line: &str| PublicKey::from_base64(line.trim()).is_some();
+    match content.lines().nth(1) {
+        Some(line) if is_secret(line) => None,
+        _ if content.trim().is_empty() => Some(tr!("it is empty")),
+        _ if content.lines().any(is_public) => Some(tr!("it is a public key, which others check with")),
+        _ => Some(tr!("it does not have the form of one")),
     }
 }
 

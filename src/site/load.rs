@@ -63,7 +63,7 @@ pub fn load_from_folder(
                 .fact("path", path.display())
                 .fact("expected", pinned.pin.digest)
                 .fact("actual", format_args!("{} ({} bytes)", analysis.file.digest, analysis.file.size))
-                .hint(tr!("get it again with: {}", folder.download_again())));
+                .hint(tr!("get it again with: {}", folder.get_again(&[name]))));
         }
         meter.done("read");
         jobs.push(Job { name: analysis.artifact.clone(), images: analysis.images.clone(), whole: None });

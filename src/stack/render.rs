@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use super::not_valid;
+use super::variable::{Piece, Variable, pieces};
 use crate::error::Result;
 use crate::language::tr;
 
@@ -22,7 +23,8 @@ pub enum Stage {
 /// What is put in for what a template leaves open.
 #[derive(Debug)]
 pub struct Rendering<'a> {
-    /// The values of `${NAME}`: texts, numbers or booleans. A text that is nothing but `${NAME}` becomes the value itself.
+    /// The values of `${NAME}`: texts, numbers or booleans. A text that is nothing but `${NAME}` becomes the value itself;
+    /// for one without a value there is the default of `${NAME:-default}`.
     pub values: &'a BTreeMap<String, Value>,
     /// The engine's image IDs by the references of the template.
     pub images: &'a BTreeMap<String, String>,
@@ -77,7 +79,7 @@ impl Rendering<'_> {
     fn filled_in(&self, value: &Value) -> std::result::Result<Value, String> {
         Ok(match value {
             Value::String(text) => match self.whole(text) {
-                Some(value) if !value.is_string() => value.clone(),
+                Some(value @ (Value::Number(_) | Value::Bool(_))) => value,
                 _ => Value::String(self.expand(text)?),
             },
             Value::Array(items) => {
@@ -91,36 +93,32 @@ impl Rendering<'_> {
         })
     }
 
-    /// The value of a text that is one `${NAME}`: a port has to stay a number.
-    fn whole(&self, text: &str) -> Option<&Value> {
-        self.values.get(text.strip_prefix("${")?.strip_suffix('}')?)
+    /// The value of a text that is one `${NAME}` or `${NAME:-default}`: a port has to stay a number.
+    fn whole(&self, text: &str) -> Option<Value> {
+        let Variable { name, default } = Variable::of(text.strip_prefix("${")?.strip_suffix('}')?);
+        // What would be written otherwise, such as 007, is no number to whoever wrote it.
+        let number = |text: &str| text.parse::<u64>().ok().filter(|number| number.to_string() == text);
+        self.values.get(name).cloned().or_else(|| number(default?).map(Value::from))
     }
 
     /// Docker expands what is left: a dollar of a value is doubled, and `$$` stays as it is.
     fn expand(&self, text: &str) -> std::result::Result<String, String> {
         let mut out = String::with_capacity(text.len());
-        let mut rest = text;
-        while let Some(at) = rest.find('$') {
-            out.push_str(&rest[..at]);
-            rest = &rest[at + 1..];
-            if let Some(after) = rest.strip_prefix('$') {
-                out.push_str("$$");
-                rest = after;
-                continue;
+        for piece in pieces(text)? {
+            match piece {
+                Piece::Plain(text) => out.push_str(text),
+                Piece::Dollar => out.push_str("$$"),
+                Piece::Variable(Variable { name, default }) => match (self.values.get(name), default) {
+                    (Some(Value::String(text)), _) => out.push_str(&text.replace('$', "$$")),
+                    (Some(other), _) => out.push_str(&other.to_string()),
+                    (None, Some(default)) => out.push_str(default),
+                    (None, None) => {
+                        let known: Vec<&str> = self.values.keys().map(String::as_str).collect();
+                        return Err(tr!("'${{{name}}}' has no value; there are: {}", known.join(", "), name));
+                    }
+                },
             }
-            let named = rest.strip_prefix('{').and_then(|inner| inner.split_once('}'));
-            let (name, after) = named.ok_or_else(|| tr!("a '$' that is not '$$' or '${{NAME}}': {text}", text))?;
-            let value = self.values.get(name).ok_or_else(|| {
-                let known: Vec<&str> = self.values.keys().map(String::as_str).collect();
-                tr!("'${{{name}}}' has no value; there are: {}", known.join(", "), name)
-            })?;
-            match value {
-                Value::String(text) => out.push_str(&text.replace('$', "$$")),
-                other => out.push_str(&other.to_string()),
-            }
-            rest = after;
         }
-        out.push_str(rest);
         Ok(out)
     }
 }
@@ -146,7 +144,7 @@ mod tests {
             "services": {
                 "db": { "image": "r/db:1", "volumes": ["${installDir}/data:/data"] },
                 "web": { "image": "r/web:1", "ports": ["${port}:80", { "published": "${port}" }], "depends_on": ["db", "cache"], "command": "a $$b" },
-                "cache": { "image": "r/web:1" },
+                "cache": { "image": "r/web:${TAG:-1}", "environment": ["${port:-1}", "${other:-5}", "${other:-007}", "a${other:-b c}"] },
             },
         });
         let owned = |pairs: &[(&str, &str)]| pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
@@ -172,7 +170,11 @@ mod tests {
         });
         assert_eq!(open, expected);
         let closed = render(Stage::Closed, &[]).expect("rendered");
-        assert!(closed["services"]["web"].get("ports").is_none() && closed["services"].get("cache").is_some());
+        assert!(closed["services"]["web"].get("ports").is_none());
+        assert_eq!(
+            closed["services"]["cache"],
+            json!({ "image": "sha256:w", "environment": [8080, 5, "007", "ab c"] })
+        );
         let stores = render(Stage::Stores, &[]).expect("rendered");
         assert_eq!(stores["services"].as_object().map(Map::len), Some(1));
     }

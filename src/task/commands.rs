@@ -25,8 +25,11 @@ pub fn manifest_of(folder: &Folder) -> Result<Manifest> {
         return Ok(manifest);
     }
     if folder.is_begun() {
+        // What one stands in has its name too.
+        let named = Some(folder.root()).filter(|root| *root != Path::new("."));
+        let path = named.map_or_else(|| std::env::current_dir().unwrap_or_else(|_| ".".into()), Path::to_owned);
         return Err(Error::failed("the download into this folder is not complete")
-            .fact("path", folder.root().display())
+            .fact("path", path.display())
             .fact("missing", FILE_NAME)
             .hint(format_args!("run it again, what is there is not fetched twice: {}", folder.download_again())));
     }

@@ -23,7 +23,7 @@ pub fn platform_of(folder: &Folder, asked: Option<Platform>) -> Result<Platform>
 }
 
 /// The folder asked for; else `./NAME-portable` of the manifest here; else this one, when it has a
-/// manifest; else the only `./*-portable` there is.
+/// manifest; else the only `./*-portable` there is; else this one, when a download into it has begun.
 pub fn folder(asked: Option<&Path>) -> Result<Folder> {
     if let Some(asked) = asked {
         return if asked.is_dir() {
@@ -43,6 +43,7 @@ pub fn folder(asked: Option<&Path>) -> Result<Folder> {
     let found = portable_folders()?;
     match found.as_slice() {
         [one] => Ok(Folder::at(one)),
+        [] if Folder::at(".").is_begun() => Ok(Folder::at(".")),
         [] => Err(Error::failed(tr!("there is no folder to work on"))
             .fact("expected", "./NAME-portable")
             .hint(tr!("make it with 'pack download', or name another folder"))),

@@ -1,14 +1,12 @@
 //! Locking: the publisher pins what a manifest lists, in place.
 
-use std::fs;
-use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use semver::Version;
 use url::Url;
 
 use super::manifest_url::{is_meant_as_url, manifest_url};
+use super::replace_manifest::replace;
 use super::sign_again::sign_again;
 use super::signed::Signed;
 use super::trust::Trust;
@@ -22,7 +20,6 @@ use crate::path::shell_word;
 use crate::progress::{Progress, Silent};
 use crate::release::{pin_again, read_manifest_text};
 use crate::signature::{EXTENSION, PublicKey};
-use crate::staged_file::StagedFile;
 
 /// What of that which is pinned already is fetched too, and pinned to what it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -178,7 +175,7 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
     };
     let changed = text != before.text();
     if changed {
-        replace(&path, before.text(), &text)?;
+        replace(&path, (before.text(), &text), &format!("pack lock {}", shell_word(&path)))?;
     }
     let pinned: Vec<NewPin> =
         pins.into_iter().map(|pin| NewPin { id: pin.id, descriptor: pin.descriptor, tags: pin.tags }).collect();
@@ -234,19 +231,4 @@ fn check_unsigned(options: &Options, path: &Path, manifest: &Manifest, changes: 
         .fact("manifest", shown.display())
         .fact("signature", signature.display())
         .hint(hint))
-}
-
-/// Replaces the manifest at `path`, which must still have the text `old`: somebody may have edited it while
-/// its artifacts were fetched.
-fn replace(path: &Path, old: &str, new: &str) -> Result<()> {
-    // Two runs of this command do not get past here at once.
-    let mut whole = StagedFile::create(path)?;
-    if read_manifest_text(path).doing("read the manifest", path)? != old {
-        return Err(Error::failed("the manifest has changed while its artifacts were fetched")
-            .fact("manifest", path.display())
-            .hint(format_args!("nothing was written; run it again: pack lock {}", shell_word(path))));
-    }
-    let mode = fs::metadata(path).doing("look at the manifest", path)?.permissions().mode() & 0o777;
-    whole.file().write_all(new.as_bytes()).doing("write", path)?;
-    whole.place(mode)
 }

@@ -2,12 +2,46 @@
 
 use std::ffi::OsStr;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use url::Url;
 
 use crate::error::{Error, IoContext, Result};
 use crate::manifest::{FILE_NAME, builtin};
+use crate::release::Folder;
+
+/// Which manifest to download, and where to.
+#[derive(Debug)]
+pub struct Wanted {
+    /// The manifest.
+    pub manifest: Url,
+    /// The folder; `None` is `./NAME-portable`.
+    pub dir: Option<PathBuf>,
+    /// Whether the folder knew the manifest, and nobody named it.
+    pub is_remembered: bool,
+}
+
+/// Returns what to download where this manifest and this folder are asked for. Without a manifest it is the one that the
+/// folder came from, and the folder one stands in counts as asked for if a download made it; else that of
+/// [`manifest_url`].
+///
+/// # Errors
+/// As [`manifest_url`]; or the folder came from a file that is no longer there.
+pub fn wanted(asked: Option<&OsStr>, dir: Option<&Path>) -> Result<Wanted> {
+    let root = dir.unwrap_or(Path::new("."));
+    let folder = Folder::at(root);
+    let remembered = if asked.is_none() { folder.origin_url() } else { None };
+    let Some(manifest) = remembered else {
+        return Ok(Wanted { manifest: manifest_url(asked)?, dir: dir.map(Path::to_owned), is_remembered: false });
+    };
+    if manifest.scheme() == "file" && !manifest.to_file_path().is_ok_and(|path| path.is_file()) {
+        return Err(Error::failed("the manifest that this folder came from is not there any more")
+            .fact("folder", root.display())
+            .fact("manifest", &manifest)
+            .hint("name the manifest or its URL; see 'pack download --help'"));
+    }
+    Ok(Wanted { manifest, dir: Some(root.to_owned()), is_remembered: true })
+}
 
 /// Returns the URL of the manifest asked for: a URL, a file, or a folder's manifest; else the one here; else the one
 /// built in.

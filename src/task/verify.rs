@@ -87,6 +87,24 @@ pub fn folder(options: &FolderOptions, progress: &dyn Progress) -> Result<Folder
     Ok(FolderReport { manifest, signed, platform, files })
 }
 
+/// The command that gets what is missing or wrong: from where the manifest is that was given, else from where the folder
+/// came from.
+pub fn get_again(options: &FolderOptions, report: &FolderReport) -> String {
+    let FolderOptions { folder, manifest, platform, .. } = options;
+    let own = folder.root().join(FILE_NAME).canonicalize().ok();
+    let is_own = |given: &Path| own.is_some() && given.canonicalize().ok() == own;
+    match manifest.as_deref().filter(|given| !is_own(given)) {
+        Some(given) => {
+            let platform = platform.map_or_else(String::new, |platform| format!(" --platform {platform}"));
+            format!("pack download {} --dir {}{platform}", shell_word(given), shell_word(folder.root()))
+        }
+        None => {
+            let wrong = report.files.iter().filter(|row| row.state != State::Ok);
+            folder.get_again(&wrong.map(|row| row.name.as_str()).collect::<Vec<_>>())
+        }
+    }
+}
+
 /// How a bundle stands.
 #[derive(Debug)]
 pub struct BundleReport {

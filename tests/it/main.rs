@@ -12,6 +12,7 @@ mod folder;
 mod fuzzing;
 mod house;
 mod image;
+mod init;
 mod lock;
 mod manifest;
 mod parity;

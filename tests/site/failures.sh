@@ -191,11 +191,11 @@ test_a_disk_that_fills_up_at_any_step() {
     mount -t tmpfs -o size=40m tmpfs "$STATE"
     cp -a "$T/state/." "$STATE/"
     for phase in closing dumping deploying returning; do
-        refused 1 '1.0.0 again' full_from "$phase" book 1.2.0-dies
+        refused 1 '1.0.1-moody again' full_from "$phase" book 1.2.0-dies
         whole 1.0.0 "$count"
         count=$((count + 1))
     done
-    full_from opening book 1.0.0
+    full_from opening book 1.0.1-moody
     whole 1.0.0 "$count"
     dd if=/dev/zero of="$STATE/full" bs=4k status=none 2>/dev/null || true
     refused 1 'make room' book 1.1.0

@@ -198,8 +198,8 @@ fn taken(widths: &[Option<usize>]) -> usize {
 /// A word for a state in the colour of its meaning: green is right, red is wrong, yellow is worth a look.
 fn coloured(word: &str) -> StyledObject<&str> {
     match word {
-        "ok" | "kept" | "fetched" => style(word).green(),
-        "replaced" | "unexpected" => style(word).yellow(),
+        "ok" | "kept" | "fetched" | "added" | "unchanged" => style(word).green(),
+        "replaced" | "unexpected" | "changed" | "moved" | "unpinned" => style(word).yellow(),
         _ => style(word).red(),
     }
 }

@@ -111,6 +111,7 @@ pub fn recover(place: &Place, watch: Watch<'_>) -> Result<Recovered> {
     }
     watch.progress.note(&tr!("a change was broken off: what ran before comes back"));
     back(&mut journal, step)?;
+    reserve::give_up(place, to.install_dir());
     let version = journal.from.as_ref().map(|state| state.current.version.to_string());
     journal.close(place)?;
     Ok(Recovered::TakenBack(version))

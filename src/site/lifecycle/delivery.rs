@@ -119,8 +119,9 @@ impl FolderFiles {
             },
         )?;
         if !wrong.is_empty() {
+            let names: Vec<&str> = wrong.iter().map(|(row, _)| row.name.as_str()).collect();
             return Err(not_as_pinned(folder, &wrong)
-                .hint(tr!("where there is a network: {}; then copy the folder again", folder.download_again())));
+                .hint(tr!("where the folder was made: {}; then copy the folder again", folder.get_again(&names))));
         }
         Ok(FolderFiles { folder: folder.clone(), manifest, platform, files })
     }

@@ -12,6 +12,7 @@ use super::instance::Instance;
 use super::observe::observe;
 use super::own_stack;
 use super::place::Place;
+use super::reserve;
 use super::swarm;
 use crate::error::{Error, Result};
 use crate::language::tr;
@@ -110,7 +111,8 @@ fn write(instance: &Instance, stage: Stage, place: &Place, document: &Value) -> 
     let text = yaml::write(document);
     let head =
         "# Made by pack at each installation. Changes belong into docker-stack.override.yaml, which is laid over it.\n";
-    StagedFile::write(&file, format!("{head}{text}").as_bytes(), 0o600)?;
+    let text = format!("{head}{text}");
+    reserve::with_room(place, instance.install_dir(), || StagedFile::write(&file, text.as_bytes(), 0o600))?;
     Ok(file)
 }
 

@@ -13,11 +13,12 @@
 //!                                          └───────────────────────┘
 //! ```
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::place::Place;
+use super::reserve;
 use super::state::{State, read_document, write_document};
 use crate::error::Result;
 use crate::language::tr;
@@ -86,7 +87,7 @@ impl Journal {
     /// An I/O error; the file is then as it was.
     pub(super) fn write(&self, place: &Place) -> Result<()> {
         // It names options, which may be secrets.
-        write_document(&place.journal(), self, 0o600)
+        reserve::with_room(place, Path::new(&self.to.install_dir), || write_document(&place.journal(), self, 0o600))
     }
 
     /// The change has come to its end.

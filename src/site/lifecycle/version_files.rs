@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::delivery::Delivery;
 use super::place::{Place, make_folder};
+use super::reserve;
 use crate::error::{Error, IoContext, Result};
 use crate::image_ref::ImageRef;
 use crate::language::tr;
@@ -92,6 +93,8 @@ impl VersionFiles {
     pub fn keep(delivery: &Delivery<'_>, place: &Place) -> Result<Self> {
         let staged = place.versions().join(".new");
         remove_folder(&staged)?;
+        // Without room for a change there is none for its files.
+        reserve::check(&place.var())?;
         Self::copy(delivery, &staged)?;
         sync_tree(&staged)?;
         let target = place.version(delivery.version());

@@ -55,7 +55,6 @@ pub(super) fn back(journal: &mut Journal, step: Step<'_>) -> Result<()> {
     let Step { from, to, place, watch } = step;
     // Who wants it to end wants what ran before; and nobody waits shorter for that than the product says.
     let watch = Watch { interruption: None, timeout: None, ..watch };
-    reserve::give_up(place, to.install_dir());
     // One that was brought for this change comes with it and goes with it.
     if let Some(configuration) = Configuration::of(to) {
         configuration.undo()?;
@@ -124,6 +123,7 @@ pub(super) fn take_back(mut journal: Journal, step: Step<'_>, error: Error) -> E
         None => tr!("nothing; the data in {} stays", to.install_dir().display()),
     };
     let dump = journal.dump.clone();
+    reserve::give_up(place, to.install_dir());
     if let Err(second) = journal.close(place) {
         return error.fact("now running", now).fact("and the journal stays", second).hint(again);
     }

@@ -1,9 +1,12 @@
 //! The commands as they are typed, and what they print.
 
 mod by_hand;
+mod diff;
 mod download;
+mod mistaken;
 mod next_step;
 mod odd_names;
+mod origin;
 mod peak_memory;
 mod pipes;
 mod room;

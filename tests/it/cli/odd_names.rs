@@ -31,6 +31,8 @@ fn a_path_that_is_not_utf_8_never_panics() {
         (0, vec![w("bundle"), dir, w("-o"), bundle]),
         (0, vec![w("bundle"), w("--manifest"), manifest, OsStr::from_bytes(b"e\xff"), w("-o"), bundle]),
         (0, vec![w("inspect"), bundle]),
+        (0, vec![w("diff"), bundle, dir]),
+        (0, vec![w("diff"), manifest, bundle]),
         (0, vec![w("verify"), bundle]),
         (0, vec![w("extract"), bundle, OsStr::from_bytes(b"o\xff")]),
         (0, vec![w("load"), bundle]),

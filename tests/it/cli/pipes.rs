@@ -48,6 +48,8 @@ fn no_command_waits_for_a_pipe_in_the_place_of_a_file() {
         &["verify", "--pubkey", "pipe", BUNDLE],
         &["verify", "--manifest", "pipe", "probe-portable"],
         &["inspect", "pipe"],
+        &["diff", "pipe", BUNDLE],
+        &["diff", BUNDLE, "pipe"],
         &["extract", "pipe", "out"],
         &["cat", "pipe", "data"],
         &["load", "pipe"],

@@ -10,11 +10,14 @@ fn every_command_has_help_with_examples_and_a_manual_page() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (help, _) = expect(0, folder.path(), &["--help"]);
     for command in [
+        "init",
+        "add",
         "lock",
         "download",
         "verify",
         "bundle",
         "inspect",
+        "diff",
         "extract",
         "load",
         "keygen",
@@ -59,7 +62,17 @@ fn help_is_in_the_readers_language() {
         words.filter(|word| word.starts_with("--")).map(str::to_owned).collect()
     };
     assert_eq!(options(&chinese), options(&english));
-    expect(2, folder.path(), &["--lang", "zh", "site", "install", "--nonsense"]);
+    for (words, text) in [
+        (&["site", "install", "--nonsense"][..], "错误: 此处没有“--nonsense”"),
+        (&["site", "nonsense"], "没有命令“nonsense”"),
+        (&["site", "restore"], "缺少：<FILE>"),
+        (&["site", "install", "--timeout", "soon", "x.run"], "“soon”不能用于 --timeout"),
+        (&["site", "install", "--timeout"], "--timeout"),
+        (&["site", "instal"], "相近的: uninstall, install"),
+    ] {
+        let (_, said) = expect(2, folder.path(), &[&["--lang", "zh"], words].concat());
+        assert!(said.contains(text) && said.contains("--help") && !said.contains("error"), "{words:?}: {said}");
+    }
     // What a script hands on comes before the environment's own.
     let mut command = crate::support::pack(folder.path());
     let output = command.args(words).env("PACK_LANG", "zh").env("LC_ALL", "C").output().expect("pack runs");

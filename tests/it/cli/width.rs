@@ -127,7 +127,7 @@ fn no_table_is_wider_than_the_terminal_and_every_file_has_its_own_name() {
     if shown(folder.path(), 80, "bundle -o x.run").is_none() {
         return;
     }
-    let commands = ["verify", "inspect x.run", "verify x.run", "cache"];
+    let commands = ["verify", "inspect x.run", "verify x.run", "diff probe-portable x.run", "cache"];
     for columns in [40, 60, 80, 200] {
         for words in commands {
             let lines = shown(folder.path(), columns, words).expect("a terminal");

@@ -13,7 +13,7 @@ use walkdir::WalkDir;
 const LIKE_A_LIMIT: [&str; 5] = ["LIMIT", "LARGEST", "LONGEST", "DEEPEST", "MOST"];
 
 /// What is named like one and refuses nothing: how much is shown, kept, cut off, or done at a time.
-const NONE: [&str; 14] = [
+const NONE: [&str; 15] = [
     "src/bundle/damage.rs MOST_FILES",
     "src/bundle/frame_cache.rs MOST",
     "src/cli/inspect.rs MOST_LISTED",
@@ -28,6 +28,7 @@ const NONE: [&str; 14] = [
     "src/site/lifecycle/docker.rs MOST_LOG",
     "src/site/silence.rs MOST_SAID",
     "src/staged_file.rs LONGEST_STEM",
+    "src/task/diff/side.rs MOST_FACTS",
 ];
 /// The most that a file of that file system has; a larger bundle is told so before it is copied.
 const OF_FAT: &str = "src/medium/file_system.rs LONGEST_ON_FAT";

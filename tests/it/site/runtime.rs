@@ -25,7 +25,7 @@ fn the_runtime_has_the_commands_that_read_a_bundle_and_no_others() {
     for verb in ["verify", "inspect", "extract", "cat", "load"] {
         assert_eq!(code(verb), Some(0), "{verb}");
     }
-    for verb in ["download", "lock", "bundle", "keygen", "sign"] {
+    for verb in ["init", "add", "download", "lock", "bundle", "keygen", "sign"] {
         assert_eq!(code(verb), Some(2), "{verb}");
     }
 }

@@ -19,6 +19,12 @@ fn a_word_of_pack_alone_runs_nothing_and_says_what_to_type() {
         ("extract", "pack extract DIR"),
         ("load", "pack load"),
         ("cat", "pack cat NAME"),
+        ("VERIFY", "pack verify"),
+        ("test", "pack verify"),
+        ("--test", "pack verify"),
+        ("--noexec", "pack extract DIR"),
+        ("--keep", "pack extract DIR"),
+        ("--target=x", "pack extract DIR"),
     ] {
         for more in [&[][..], &["more"]] {
             let output = site.run(&["sh"], &[&[first], more].concat());
@@ -27,6 +33,14 @@ fn a_word_of_pack_alone_runs_nothing_and_says_what_to_type() {
             assert!(err.contains(&format!("sh {path} {meant}")), "{first}: {err}");
             assert!(err.contains(&format!("sh {path} -- {first}")), "{first}: {err}");
         }
+    }
+    for words in [&["-q", "verify"][..], &["--lang", "zh", "verify"], &["--json", "--lang=zh", "inspect", "x"]] {
+        let (_, err) = texts(&site.run(&["sh"], words));
+        assert!(err.contains(&format!("sh {path} pack ")), "{words:?}: {err}");
+    }
+    for word in ["transfer", "parity", "cut"] {
+        let (out, err) = texts(&site.run(&["sh"], &[word, "/media/stick"]));
+        assert!(out.is_empty() && err.contains(&format!("pack {word} {path}")), "{word}: {err}");
     }
     site.nothing_is_left();
 }

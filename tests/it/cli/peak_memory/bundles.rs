@@ -92,6 +92,8 @@ fn an_index_at_its_limit() {
         fs::write(&path, bytes).expect("written");
         let commands = [OF_BUNDLE, OF_BUNDLE_WITH_KEY].concat();
         assert_peaks(&format!("an index of 64 MiB, of {form}"), 64, folder.path(), &commands);
+        // Both are in memory.
+        assert_peaks("two of them", 2 * 64, folder.path(), &[&["diff", "x.run", "x.run"]]);
     }
 }
 
