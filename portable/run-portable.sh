@@ -42,7 +42,8 @@ Verbs
   stop                      remove the stack; data stays, restart brings it back
   logs [SERVICE] [-f]       last lines of Func's log, or of a service's output; -f follows
   backup                    dump the database into {install dir}/data/sqldump, keep 168
-  restore FILE              put a dump back (the present state is dumped first)
+  backup --whole            configuration and data/resources too, in one file that a new host can take
+  restore FILE              put a dump or a whole backup back (the present database is dumped first)
   rollback --yes            the version before, with its database
   get [KEY]...              Func's configuration; passwords only with --secrets
   set KEY[=VALUE]...        change it, then restart; undone where Func does not come up. A value left out is asked for, or
@@ -172,7 +173,7 @@ take() { # take WORD VALUE
         --install-dir) DIR=$2 ;;
         --config) CONFIGURATION=$2 ;;
         --advertise-addr | --timeout | --pubkey | --tail) PASSED+=("$1" "$2") ;;
-        --allow-downgrade | --json | --secrets | --force) PASSED+=("$1") ;;
+        --allow-downgrade | --json | --secrets | --force | --whole) PASSED+=("$1") ;;
         --lang) [[ $2 == en || $2 == zh ]] || misuse '%s is en or zh, not: %s' --lang "$2" ;;
         --dry-run) DRY_RUN=yes ;;
         --purge) PURGE=yes ;;
@@ -203,7 +204,8 @@ check_usage() {
         restore) known=' --timeout ' least=1 most=1 ;;
         get) known=' --secrets ' most=1000 ;;
         set) known=' --timeout --force ' least=1 most=1000 ;;
-        status | stop | backup | doctor | receipt | recover) ;;
+        backup) known=' --whole ' ;;
+        status | stop | doctor | receipt | recover) ;;
         *) misuse 'unknown verb: %s' "$VERB" ;;
     esac
     for option in ${GIVEN[@]+"${GIVEN[@]}"}; do

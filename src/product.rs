@@ -143,6 +143,9 @@ pub struct FolderSpec {
     /// The database lies here: where it is empty although the product ran before, nothing is started.
     #[serde(default)]
     pub store: bool,
+    /// It goes into `backup --whole`, and comes back from it.
+    #[serde(default)]
+    pub backup: bool,
 }
 
 fn usual_mode() -> String {

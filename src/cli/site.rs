@@ -54,9 +54,9 @@ enum Verb {
     Stop(upkeep::ChangeArgs),
     /// What the services say
     Logs(looking::LogsArgs),
-    /// Save the database
-    Backup(upkeep::ChangeArgs),
-    /// Put a saved database back; the present one is saved first
+    /// Save the database; with --whole all that is this host's own
+    Backup(upkeep::BackupArgs),
+    /// Put back what 'backup' saved; the present database is saved first
     Restore(upkeep::RestoreArgs),
     /// The product's configuration
     Get(configure::GetArgs),

@@ -1,8 +1,9 @@
 //! What the types of a product do not say: names are plain, and what is named is there.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
-use super::{HookVerb, OptionType, Product, SCHEMA_VERSION, switch_of};
+use super::{FolderSpec, HookVerb, OptionType, Product, SCHEMA_VERSION, switch_of};
 use crate::language::tr;
 
 /// Names that a template's values have already.
@@ -71,6 +72,7 @@ impl Product {
                 return Err(tr!("the mode of {} is not octal: {}", folder.path, folder.mode));
             }
         }
+        self.check_backup()?;
         let distinct: BTreeSet<&str> = self.secrets.iter().map(|secret| secret.name.as_str()).collect();
         if distinct.len() != self.secrets.len() {
             return Err(tr!("a secret is named twice"));
@@ -92,6 +94,27 @@ impl Product {
         }
         if self.gate.timeout < self.gate.steady {
             return Err(tr!("gate: timeout is shorter than steady"));
+        }
+        Ok(())
+    }
+
+    /// A folder that is exchanged as a whole has nothing in it, and lies in nothing, that is saved or kept in another way.
+    fn check_backup(&self) -> Result<(), String> {
+        let of = |is_meant: fn(&FolderSpec) -> bool| self.folders.iter().filter(move |folder| is_meant(folder));
+        let stores = of(|folder| folder.store).map(|folder| folder.path.as_str());
+        let configuration = self.configuration.iter().map(|configuration| configuration.file.as_str());
+        let dumps = [self.dump.folder.as_ref().map_or("backups", |folder| folder.as_str()), "secrets"];
+        let others: Vec<&str> = stores.chain(configuration).chain(dumps).collect();
+        let saved: Vec<&str> = of(|folder| folder.backup).map(|folder| folder.path.as_str()).collect();
+        for (number, path) in saved.iter().copied().enumerate() {
+            let meets = |other: &&&str| Path::new(path).starts_with(other) || Path::new(other).starts_with(path);
+            if let Some(other) = others.iter().chain(&saved[number + 1..]).find(meets) {
+                return Err(tr!(
+                    "a folder with 'backup: true' overlaps what is kept in another way: {path}, {other}",
+                    path,
+                    other
+                ));
+            }
         }
         Ok(())
     }
@@ -163,6 +186,10 @@ gate: { probes: [{ service: web, command: [\"true\"] }] }
             ("/usr/local/guestbook", "/a/../b", "installDir"),
             ("default: 8080", "default: 0", "a port from 1"),
             ("  cache: { type", "  port: { type", "duplicate"),
+            ("store: true }]", "store: true, backup: true }]", "overlaps"),
+            ("folders: [", "folders: [{ path: data, backup: true }, ", "overlaps"),
+            ("folders: [", "folders: [{ path: backups/x, backup: true }, ", "overlaps"),
+            ("folders: [", "folders: [{ path: a, backup: true }, { path: a/b, backup: true }, ", "overlaps"),
             ("when: cache", "when: port", "no option of type switch"),
             ("when: cache", "when: other", "no option of type switch"),
             ("when: cache", "when: \"!other\"", "no option of type switch"),

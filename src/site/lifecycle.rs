@@ -3,7 +3,7 @@
 //! ```text
 //! what there is    product (product.yaml)  delivery  version_files  state  place  receipt  findings
 //! what is asked    preflight  observe  swarm
-//! what is changed  moving  images  folders  configuration  random  logs  mounts  deploy  own_stack  gate  watch  dump  hook  left_over  boot
+//! what is changed  moving  images  folders  configuration  random  logs  mounts  deploy  own_stack  gate  watch  dump  whole_backup  hook  left_over  boot
 //! the transaction  change  way_back, drawn in journal
 //! ```
 
@@ -38,6 +38,7 @@ mod upkeep;
 mod version_files;
 mod watch;
 mod way_back;
+mod whole_backup;
 
 pub use boot::{INSTALLED, keep_pack};
 pub use change::{Change, Committed, Recovered, recover};
@@ -59,3 +60,4 @@ pub use upkeep::{
 };
 pub use version_files::VersionFiles;
 pub use watch::Watch;
+pub use whole_backup::{backup_whole, check_whole_backup, is_whole_backup, restore_whole};

@@ -64,7 +64,7 @@ test_help_names_every_option_and_verb() {
     make_folder
     run 0 --help
     for word in --mini --install-dir --port --no-mysql --no-redis --mqtt --config --advertise-addr --dry-run --pubkey --allow-downgrade \
-        --timeout status restart stop logs backup restore rollback get set external uninstall --purge doctor receipt --lang; do said "$word"; done
+        --timeout status restart stop logs backup --whole restore rollback get set external uninstall --purge doctor receipt --lang; do said "$word"; done
     # In Chinese the same words are to be typed.
     typed() { grep -oE -- '--[a-z-]+|^  [a-z]+' <<<"$OUTPUT" | sort -u; }
     english=$(typed)
@@ -87,7 +87,7 @@ test_wrong_usage_asks_for_nothing() {
     run 2 --config "$T/none"; said 'cannot be read'
     run 2 frobnicate; said 'unknown verb'
     run 2 install more; run 2 restore; run 2 set; run 2 external
-    run 2 status --mini; said '--mini is not an option of status'
+    run 2 status --whole; run 2 status --mini; said '--mini is not an option of status'
     run 2 --purge; said '--purge is not an option of install'
     run 2 --online; said 'pack bundle'
     asked ''
@@ -108,6 +108,7 @@ test_the_manuals_words() {
     run 0 restart --timeout 9; asked 'site restart --name dataflux-func --timeout 9'
     run 0 logs dataflux-func_server -f; asked 'site logs --name dataflux-func --follow server'
     run 0 restore /x.sql --yes; asked 'site restore --name dataflux-func /x.sql'
+    run 0 backup --whole; asked 'site backup --name dataflux-func --whole'
     run 0 uninstall --purge --yes; asked 'site uninstall --name dataflux-func --purge --yes'
     run 0 uninstall; asked 'site uninstall --name dataflux-func'
     run 0 rollback --yes; asked 'site rollback --name dataflux-func --yes'

@@ -8,6 +8,7 @@
 test_a_configuration_is_made_shown_and_set() {
     local secret
     variant 1.0.1
+    sed -i '/path: data.db/a\  - { path: data/uploads, backup: true }' "$DIR/1.0.1/product.yaml"
     cat >>"$DIR/1.0.1/product.yaml" <<'EOF'
 configuration:
   file: data/config.yaml
@@ -21,7 +22,7 @@ EOF
 import re, sys
 path = sys.argv[1]
 text = open(path).read()
-text = text.replace('    init: true\n    ports:', '    init: true\n    volumes: [{ type: bind, source: "${installDir}/data/config.yaml", target: /config.yaml }]\n    ports:')
+text = text.replace('    init: true\n    ports:', '    init: true\n    volumes: [{ type: bind, source: "${installDir}/data/config.yaml", target: /config.yaml }, { type: bind, source: "${installDir}/data/uploads", target: /uploads }]\n    ports:')
 text = text.replace('test: [CMD, wget, -q,', 'test: [CMD-SHELL, "! grep -q broken /config.yaml && wget -q -O /dev/null http://127.0.0.1/count"] #')
 open(path, 'w').write(text)
 EOF
@@ -51,6 +52,83 @@ test_a_setting_with_which_it_does_not_come_up_is_undone() {
     refused 1 undone site set --timeout 25 NOTE=broken
     [[ $(site get NOTE) == 'NOTE: a: b' && ! -e $INSTALL/data/config.yaml.before ]] || fail "$(site get)"
     whole 1.0.0 "$count"
+}
+
+# packed FOLDER: what lies there, as a whole backup.
+packed() {
+    local digest
+    tar --numeric-owner -cf "$1.backup.tar" -C "$1" backup.json database files
+    digest=$(sha256sum <"$1.backup.tar" | cut -d ' ' -f 1)
+    printf 'pack-backup sha256:%s\n' "$digest" | dd bs=512 conv=sync status=none >>"$1.backup.tar"
+    printf '%s\n' "$1.backup.tar"
+}
+# as_saved COUNT SECRET: rows, settings and files are as they were when the backup was made.
+as_saved() {
+    [[ $(page count) == "$1" ]] || fail "there are $(page count) entries, not $1"
+    [[ $(site get NOTE SIZE SECRET --secrets | sort) == $'NOTE: a: b\nSECRET: '"$2"$'\nSIZE: 7' ]] || fail "$(site get)"
+    [[ $(docker exec "$(container web)" cat /uploads/file) == first && $(stat -c '%a %u' "$INSTALL/data/uploads/file") == '640 4711' ]] || fail 'the file is another'
+    [[ ! -e $INSTALL/data/uploads/later && ! -e $INSTALL/.pack-restore && ! -e $INSTALL/data/config.yaml.before ]] || fail "$(ls -A "$INSTALL" "$INSTALL/data")"
+    docker exec "$(container web)" env | grep -qx 'OPERATOR=was here' || fail "the operator's file has no effect"
+    whole 1.0.0 "$1"
+}
+
+test_a_whole_backup_brings_back_rows_settings_and_files() {
+    local backup before count secret what
+    echo first >"$INSTALL/data/uploads/file"
+    chown 4711:4711 "$INSTALL/data/uploads/file"
+    chmod 640 "$INSTALL/data/uploads/file"
+    printf 'services:\n  web:\n    environment: { OPERATOR: "was here" }\n' >"$INSTALL/docker-stack.override.yaml"
+    secret=$(site get SECRET --secrets | cut -d ' ' -f 2)
+    count=$(page count)
+    backup=$(site backup --whole | head -n 1)
+    [[ $backup == "$INSTALL"/backups/guestbook-1.0.1-*.backup.tar && $(stat -c %a "$backup") == 600 ]] || fail "the file $backup"
+    [[ $(find "$INSTALL/backups" -mindepth 1) == "$backup" ]] || fail "beside it: $(ls -A "$INSTALL/backups")"
+    [[ $(tar -tf "$backup" | paste -s -d ' ') == 'backup.json database files/data/config.yaml files/data/uploads/ files/data/uploads/file files/docker-stack.override.yaml' ]] ||
+        fail "in it: $(tar -tf "$backup")"
+    cp -p "$backup" "$DIR/"
+    backup=$DIR/${backup##*/}
+    # Of another product or version, damaged, or with what the database does not take: all stays as it is.
+    sign later
+    site set NOTE=later SIZE=9
+    echo second >"$INSTALL/data/uploads/file"
+    echo more >"$INSTALL/data/uploads/later"
+    before=$(docker ps -q | sort)
+    head -c -512 "$backup" >"$T/cut.backup.tar"
+    refused 1 'not whole' site restore "$T/cut.backup.tar"
+    refused 1 'not whole' site restore --dry-run "$T/cut.backup.tar"
+    for what in product version database; do mkdir "$T/$what" && tar -xpf "$backup" -C "$T/$what"; done
+    sed -i 's/"name": "guestbook"/"name": "other"/' "$T/product/backup.json"
+    refused 1 'another product' site restore "$(packed "$T/product")"
+    sed -i 's/"version": "1.0.1"/"version": "1.0.2"/' "$T/version/backup.json"
+    refused 1 'install guestbook 1.0.2 first' site restore "$(packed "$T/version")"
+    [[ $(docker ps -q | sort) == "$before" ]] || fail 'what ran was touched'
+    sed -i '1i CREATE GARBAGE;' "$T/database/database"
+    refused 1 GARBAGE site restore "$(packed "$T/database")"
+    [[ $(site get NOTE) == 'NOTE: later' && $(docker exec "$(container web)" cat /uploads/file) == second ]] || fail 'something is another'
+    [[ $(page count) == $((count + 1)) && ! -e $INSTALL/.pack-restore && ! -e $INSTALL/data/config.yaml.before ]] || fail 'something is left'
+    rm "$INSTALL/docker-stack.override.yaml"
+    site restore --dry-run "$backup"
+    site restore "$backup" | tee "$T/said"
+    [[ $(cat "$INSTALL"/data/uploads.aside-*/file) == second ]] || fail 'what was there is gone'
+    grep -q "$INSTALL/data/uploads.aside-" "$T/said" || fail 'what was set aside is not told'
+    as_saved "$count" "$secret"
+}
+
+test_a_new_host_takes_a_whole_backup() {
+    local backup count password secret
+    backup=$(site backup --whole | head -n 1)
+    secret=$(site get SECRET --secrets | cut -d ' ' -f 2)
+    password=$(cat "$INSTALL/secrets/db-password")
+    count=$(page count)
+    mv "$backup" "$DIR/"
+    site uninstall --purge --yes
+    rm -rf "$INSTALL"
+    install 1.0.1
+    [[ $(cat "$INSTALL/secrets/db-password") != "$password" && $(page count) == 0 ]] || fail 'it is the old host'
+    site restore "$DIR/${backup##*/}"
+    as_saved "$count" "$secret"
+    rm "$INSTALL/docker-stack.override.yaml"
+    site restart
 }
 
 test_a_setting_that_was_broken_off_is_undone_by_the_next_run() {

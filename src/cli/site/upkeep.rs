@@ -52,8 +52,17 @@ pub(super) struct RollbackArgs {
 }
 
 #[derive(Args)]
+pub(super) struct BackupArgs {
+    /// Save the configuration and the product's files too, in one file that a new host can take
+    #[arg(long)]
+    whole: bool,
+    #[command(flatten)]
+    change: ChangeArgs,
+}
+
+#[derive(Args)]
 pub(super) struct RestoreArgs {
-    /// The dump
+    /// The dump, or what 'backup --whole' wrote
     file: PathBuf,
     #[command(flatten)]
     dry: DryRunArgs,
@@ -135,13 +144,13 @@ pub(super) fn stop(args: &ChangeArgs, terminal: &Terminal, signals: Signals) -> 
     Ok(0)
 }
 
-pub(super) fn backup(args: &ChangeArgs, terminal: &Terminal, signals: Signals) -> Result<u8> {
-    let name = args.name.get();
-    if args.dry.dry_run {
+pub(super) fn backup(args: &BackupArgs, terminal: &Terminal, signals: Signals) -> Result<u8> {
+    let name = args.change.name.get();
+    if args.change.dry.dry_run {
         let what = tr!("the services that keep no data pause while the database is saved");
         return would(&upkeep::in_use(name)?, &what, terminal);
     }
-    let made = at_work(terminal, signals, None, |at_work| upkeep::backup(name, at_work))?;
+    let made = at_work(terminal, signals, None, |at_work| upkeep::backup(name, args.whole, at_work))?;
     terminal.document(&json!({ "dump": shown::path(&made) }))?;
     terminal.text(&tr!("{}\nto put it back: pack site restore {0}", made.display()))?;
     Ok(0)
@@ -150,11 +159,14 @@ pub(super) fn backup(args: &ChangeArgs, terminal: &Terminal, signals: Signals) -
 pub(super) fn restore(args: &RestoreArgs, terminal: &Terminal, signals: Signals) -> Result<u8> {
     let name = args.wait.name.get();
     if args.dry.dry_run {
-        let what = tr!("the database is saved, then becomes what the dump has");
+        let what =
+            tr!("the database is saved, then becomes what the file has, as files and settings do of a whole backup");
         return would(&restoring::check(name, &args.file)?, &what, terminal);
     }
-    let state = at_work(terminal, signals, args.wait.timeout, |at_work| restoring::run(name, &args.file, at_work))?;
-    terminal.document(&json!({ "name": state.name, "restored": shown::path(&args.file) }))?;
+    let (state, aside) =
+        at_work(terminal, signals, args.wait.timeout, |at_work| restoring::run(name, &args.file, at_work))?;
+    terminal.document(&json!({ "name": state.name, "restored": shown::path(&args.file),
+        "aside": aside.iter().map(|path| shown::path(path)).collect::<Vec<_>>() }))?;
     terminal.text(&tr!(
         "{} {} runs on {} ({})",
         state.name,
@@ -162,6 +174,9 @@ pub(super) fn restore(args: &RestoreArgs, terminal: &Terminal, signals: Signals)
         args.file.display(),
         terminal.took()
     ))?;
+    for path in aside {
+        terminal.text(&tr!("set aside, to be removed by hand: {}", path.display()))?;
+    }
     Ok(0)
 }
 

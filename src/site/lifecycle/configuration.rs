@@ -201,6 +201,21 @@ impl<'a> Configuration<'a> {
         self.write(&after)
     }
 
+    /// What the file has that another host wrote and that lies below `folder`, as far as it holds here too and is not so: no
+    /// ways into built-in services, and no keys that secrets are made of.
+    ///
+    /// # Errors
+    /// It, or what is here, cannot be read.
+    pub(super) fn of_another_host(&self, folder: &Path) -> Result<Vec<(String, Value)>> {
+        let there = Configuration { path: self.spec.file.below(folder), ..*self }.read()?;
+        let (here, product) = (self.read()?, self.instance.product());
+        let own = product.services.values().filter_map(|service| service.address.as_ref());
+        let own: Vec<&String> = own.chain(product.secrets.iter().filter_map(|secret| secret.key.as_ref())).collect();
+        let is_own =
+            |key: &String| own.contains(&key) || self.spec.keys.get(key).is_some_and(|spec| spec.when.is_some());
+        Ok(there.into_iter().filter(|(key, value)| !is_own(key) && here.get(key) != Some(value)).collect())
+    }
+
     /// The change has proved itself.
     pub(super) fn settle(&self) -> Result<()> {
         own_file::remove(&self.before())

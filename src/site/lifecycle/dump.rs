@@ -11,6 +11,7 @@ use super::hook::Hook;
 use super::instance::Instance;
 use super::place::{free_name, make_folder};
 use super::watch::Watch;
+use super::whole_backup::SUFFIX;
 use crate::error::{Error, IoContext, Result};
 use crate::language::tr;
 use crate::product::{DumpSpec, HookVerb};
@@ -21,6 +22,12 @@ use crate::staged_file::sync_folder_of;
 /// Whether the product can dump what this instance keeps: it has the hook, and the database is its own.
 pub(super) fn is_possible(instance: &Instance) -> bool {
     instance.files.hook(HookVerb::Dump).is_some() && !instance.stores().is_empty()
+}
+
+/// Where `backup` puts what it makes.
+pub(super) fn folder(instance: &Instance) -> PathBuf {
+    let folder = instance.product().dump.folder.as_ref().map(|folder| folder.below(instance.install_dir()));
+    folder.unwrap_or_else(|| instance.install_dir().join("backups"))
 }
 
 /// Writes the database into `folder`, under a name that begins with `stem`, and returns where.
@@ -125,13 +132,16 @@ pub(super) fn rotate(spec: &DumpSpec, stem: &str, made: &Path) {
     }
 }
 
-fn time_of_a_name() -> String {
+/// Now, as names have it.
+pub(super) fn time_of_a_name() -> String {
     Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string()
 }
 
 fn named(folder: &Path, stem: &str, suffix: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let is_one = |name: &str| name.starts_with(stem) && name.ends_with(suffix);
+    // A dump's name may end like that of a whole backup, which is none.
+    let is_other = |name: &str| suffix != SUFFIX && name.ends_with(SUFFIX);
+    let is_one = |name: &str| name.starts_with(stem) && name.ends_with(suffix) && !is_other(name);
     entries.filter(|entry| is_one(&entry.file_name().to_string_lossy())).map(|entry| entry.path()).collect()
 }
 

@@ -22,6 +22,7 @@ use super::state::{Deployed, State};
 use super::swarm::{self, Addresses};
 use super::version_files::remove_folder;
 use super::watch::Watch;
+use super::whole_backup::UNPACKED;
 use crate::error::{IoContext, Result};
 use crate::language::tr;
 use crate::own_file;
@@ -164,6 +165,9 @@ pub fn recover_configuration(place: &Place, watch: Watch<'_>) -> Result<bool> {
         Some(configuration) => configuration.undo()?,
         None => false,
     };
+    if instance.install_dir().join(UNPACKED).exists() {
+        watch.progress.note(&tr!("a 'restore' was broken off, and not every folder is in use: the same command again"));
+    }
     if is_undone && !instance.state.stopped {
         restart(&instance, place, watch)?;
     }
@@ -185,11 +189,9 @@ pub fn stop(instance: &Instance, place: &Place) -> Result<()> {
 /// The product cannot, or the dump is not whole.
 pub fn backup(instance: &Instance, watch: Watch<'_>) -> Result<PathBuf> {
     let spec = &instance.product().dump;
-    let folder = spec.folder.as_ref().map(|folder| folder.below(instance.install_dir()));
-    let folder = folder.unwrap_or_else(|| instance.install_dir().join("backups"));
     let version = &instance.deployed().version;
     let stem = spec.name.clone().unwrap_or_else(|| format!("{}-{version}", instance.name()));
-    let made = dump::make(instance, &folder, &stem, watch)?;
+    let made = dump::make(instance, &dump::folder(instance), &stem, watch)?;
     // Versions come and go; what is kept is kept of all.
     dump::rotate(spec, spec.name.as_deref().unwrap_or(instance.name()), &made);
     Ok(made)
@@ -209,7 +211,7 @@ pub fn uninstall(instance: &Instance, place: &Place, purge: bool) -> Result<Vec<
     }
     let mut left = Vec::new();
     let own = instance.product().folders.iter().map(|folder| folder.path.below(instance.install_dir()));
-    for folder in own.chain(["secrets", "backups"].map(|name| instance.install_dir().join(name))) {
+    for folder in own.chain(["secrets", "backups", UNPACKED].map(|name| instance.install_dir().join(name))) {
         let mounted = mounts::below(&folder);
         if mounted.is_empty() {
             remove_folder(&folder)?;

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use super::at_work::AtWork;
 use super::installed::{Installed, place};
 use crate::error::Result;
-use crate::site::lifecycle::{State, backup as dump, restart as deploy_again, stop as take_away, uninstall as remove};
+use crate::site::lifecycle::{
+    State, backup as dump, backup_whole, restart as deploy_again, stop as take_away, uninstall as remove,
+};
 
 /// What a change would be made to. Nothing is changed, and nothing that was broken off is brought to its end.
 ///
@@ -37,13 +39,16 @@ pub fn stop(name: Option<&str>, at_work: &AtWork<'_>) -> Result<State> {
     Ok(installed.instance.state)
 }
 
-/// Saves the database. Returns where it lies.
+/// Saves the database, or with `whole` all that is this host's own of the product. Returns where it lies.
 ///
 /// # Errors
-/// The product cannot, or the dump is not whole.
-pub fn backup(name: Option<&str>, at_work: &AtWork<'_>) -> Result<PathBuf> {
+/// The product cannot, or what was made is not whole.
+pub fn backup(name: Option<&str>, whole: bool, at_work: &AtWork<'_>) -> Result<PathBuf> {
     let _lock = at_work.begin(&place(name)?)?;
     let installed = Installed::find_in_use(name)?;
+    if whole {
+        return backup_whole(&installed.instance, at_work.watch());
+    }
     at_work.progress.phase("dumping");
     dump(&installed.instance, at_work.watch())
 }
