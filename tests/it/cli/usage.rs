@@ -147,7 +147,7 @@ fn every_state_of_a_folder_has_its_row() {
     assert_eq!(state("empty"), Some("missing"));
     assert_eq!(state("conf/new"), Some("unexpected"));
     assert_eq!(rows.len(), 5, "{out}");
-    assert!(!out.contains('\x1b') && err.contains("pack download"), "{out}{err}");
+    assert!(!out.contains('\x1b') && err.contains("pack extract probe-1.0.0-x86_64.run probe-portable"), "{out}{err}");
     let (out, _) = expect(3, folder.path(), &["verify", "--json"]);
     let document: Value = serde_json::from_str(&out).expect("JSON");
     assert_eq!(document["ok"], false);
