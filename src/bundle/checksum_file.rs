@@ -42,7 +42,7 @@ pub(super) fn is_signed_as_a_whole(bundle: &Bundle, key: &PublicKey, progress: &
             .fact("path", sums.display())
             .fact("expected", "one line as sha256sum writes it")
             .fact("actual", printable(&line))
-            .hint("ask the publisher for both again, as 'pack bundle --sign KEY.key' writes them"));
+            .hint("ask the publisher for both again, as 'pack bundle --sign' writes them"));
     };
     let own = path.file_name().unwrap_or_default().to_string_lossy();
     if name != own {

@@ -9,9 +9,8 @@ use jiff::Timestamp;
 
 use super::hook::Hook;
 use super::instance::Instance;
-use super::place::{free_name, make_folder};
+use super::place::{WHOLE_BACKUP, free_name, make_folder};
 use super::watch::Watch;
-use super::whole_backup::SUFFIX;
 use crate::error::{Error, IoContext, Result};
 use crate::language::tr;
 use crate::product::{DumpSpec, HookVerb};
@@ -140,7 +139,7 @@ pub(super) fn time_of_a_name() -> String {
 fn named(folder: &Path, stem: &str, suffix: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     // A dump's name may end like that of a whole backup, which is none.
-    let is_other = |name: &str| suffix != SUFFIX && name.ends_with(SUFFIX);
+    let is_other = |name: &str| suffix != WHOLE_BACKUP && name.ends_with(WHOLE_BACKUP);
     let is_one = |name: &str| name.starts_with(stem) && name.ends_with(suffix) && !is_other(name);
     entries.filter(|entry| is_one(&entry.file_name().to_string_lossy())).map(|entry| entry.path()).collect()
 }

@@ -16,6 +16,11 @@ const ETC: &str = "/etc/pack";
 /// What a product's life needs, one folder each.
 const VAR: &str = "/var/lib/pack";
 
+/// How the name of a whole backup ends.
+pub(super) const WHOLE_BACKUP: &str = ".backup.tar";
+/// Where one is unpacked, in the install dir.
+pub(super) const UNPACKED_BACKUP: &str = ".pack-restore";
+
 /// The files of one product that do not lie in its install dir.
 ///
 /// ```text

@@ -17,12 +17,11 @@ use super::instance::Instance;
 use super::logs;
 use super::mounts;
 use super::observe::observe;
-use super::place::Place;
+use super::place::{Place, UNPACKED_BACKUP};
 use super::state::{Deployed, State};
 use super::swarm::{self, Addresses};
 use super::version_files::remove_folder;
 use super::watch::Watch;
-use super::whole_backup::UNPACKED;
 use crate::error::{IoContext, Result};
 use crate::language::tr;
 use crate::own_file;
@@ -165,7 +164,7 @@ pub fn recover_configuration(place: &Place, watch: Watch<'_>) -> Result<bool> {
         Some(configuration) => configuration.undo()?,
         None => false,
     };
-    if instance.install_dir().join(UNPACKED).exists() {
+    if instance.install_dir().join(UNPACKED_BACKUP).exists() {
         watch.progress.note(&tr!("a 'restore' was broken off, and not every folder is in use: the same command again"));
     }
     if is_undone && !instance.state.stopped {
@@ -211,7 +210,7 @@ pub fn uninstall(instance: &Instance, place: &Place, purge: bool) -> Result<Vec<
     }
     let mut left = Vec::new();
     let own = instance.product().folders.iter().map(|folder| folder.path.below(instance.install_dir()));
-    for folder in own.chain(["secrets", "backups", UNPACKED].map(|name| instance.install_dir().join(name))) {
+    for folder in own.chain(["secrets", "backups", UNPACKED_BACKUP].map(|name| instance.install_dir().join(name))) {
         let mounted = mounts::below(&folder);
         if mounted.is_empty() {
             remove_folder(&folder)?;

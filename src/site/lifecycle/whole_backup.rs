@@ -30,7 +30,7 @@ use super::docker::{last, lines};
 use super::dump;
 use super::instance::Instance;
 use super::mounts;
-use super::place::{free_name, make_folder};
+use super::place::{UNPACKED_BACKUP, WHOLE_BACKUP, free_name, make_folder};
 use super::state::{State, read_document, write_document};
 use super::upkeep::restart;
 use super::version_files::remove_folder;
@@ -44,10 +44,6 @@ use crate::room;
 use crate::small_file;
 use crate::staged_file::sync_folder_of;
 
-/// How the name of one ends.
-pub(super) const SUFFIX: &str = ".backup.tar";
-/// Where one is unpacked, in the install dir.
-pub(super) const UNPACKED: &str = ".pack-restore";
 /// What its last block begins with.
 const SEAL: &str = "pack-backup sha256:";
 /// A block of a tar, in bytes.
@@ -70,7 +66,7 @@ struct Contents {
 
 /// Whether the file `path` is a backup of this kind, by its name.
 pub fn is_whole_backup(path: &Path) -> bool {
-    path.to_string_lossy().ends_with(SUFFIX)
+    path.to_string_lossy().ends_with(WHOLE_BACKUP)
 }
 
 /// Writes one into the folder of the dumps, and removes the oldest beyond what is kept.
@@ -87,7 +83,7 @@ pub fn backup_whole(instance: &Instance, watch: Watch<'_>) -> Result<PathBuf> {
     let removed = remove_folder(&staged);
     let made = made?;
     removed?;
-    let spec = DumpSpec { suffix: SUFFIX.to_owned(), ..instance.product().dump.clone() };
+    let spec = DumpSpec { suffix: WHOLE_BACKUP.to_owned(), ..instance.product().dump.clone() };
     dump::rotate(&spec, instance.name(), &made);
     Ok(made)
 }
@@ -127,7 +123,7 @@ fn write(instance: &Instance, folder: &Path, staged: &Path, watch: Watch<'_>) ->
     )?;
     seal(&partial)?;
     let now = dump::time_of_a_name();
-    let target = free_name(|number| folder.join(format!("{stem}-{now}{number}{SUFFIX}")));
+    let target = free_name(|number| folder.join(format!("{stem}-{now}{number}{WHOLE_BACKUP}")));
     fs::rename(&partial, &target).doing("put in place", &target)?;
     sync_folder_of(&target)?;
     Ok(target)
@@ -249,7 +245,7 @@ fn contents(file: &Path, instance: &Instance, watch: Watch<'_>) -> Result<Conten
 pub fn restore_whole(file: &Path, change: Change<'_>, watch: Watch<'_>) -> Result<(State, Vec<PathBuf>)> {
     watch.progress.phase("checking");
     let contents = contents(file, change.to, watch)?;
-    let unpacked = change.to.install_dir().join(UNPACKED);
+    let unpacked = change.to.install_dir().join(UNPACKED_BACKUP);
     remove_folder(&unpacked)?;
     let restored = bring(file, &contents, change, watch);
     let removed = remove_folder(&unpacked);
@@ -259,7 +255,7 @@ pub fn restore_whole(file: &Path, change: Change<'_>, watch: Watch<'_>) -> Resul
 
 fn bring(file: &Path, contents: &Contents, mut change: Change<'_>, watch: Watch<'_>) -> Result<(State, Vec<PathBuf>)> {
     let (instance, place) = (change.to, change.place);
-    let unpacked = instance.install_dir().join(UNPACKED);
+    let unpacked = instance.install_dir().join(UNPACKED_BACKUP);
     watch.progress.phase("unpacking");
     let size = fs::metadata(file).doing("look at", file)?.len();
     let way_out = tr!("make room there, then the same command again; what runs was not touched");
