@@ -77,7 +77,7 @@ const LIMITS: &[&str] = &[
     "-f 1",
     "-f 1000",
     "-f 3000",
-    "-s 16",
+    "-s 128",
     "-s 64",
     "-s 1000",
 ];
@@ -86,7 +86,7 @@ const LIMITS: &[&str] = &[
 fn too_small_a_stack_is_an_error_before_anything_is_done() {
     let scratch = tempfile::tempdir().expect("a temporary folder");
     for words in [&["verify", "x.run"][..], &["--help"], &["download"], &["no-command"], &["bundle", "--json"]] {
-        for size in ["16", "64", "256", "1000"] {
+        for size in ["64", "128", "256", "1000"] {
             let limit = format!("-s {size}");
             let output = under(scratch.path(), &limit, words);
             assert_told(&output, &limit, words);

@@ -32,7 +32,6 @@ impl Nginx {
         // Bound and let go: nobody else takes them in this moment, for the system hands out others first.
         let held: Vec<_> = (0..ports).map(|_| TcpListener::bind("127.0.0.1:0").expect("a port")).collect();
         let ports: Vec<u16> = held.iter().map(|held| held.local_addr().expect("an address").port()).collect();
-        drop(held);
         let temp: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .iter()
             .map(|kind| format!("{kind}_temp_path {}/{kind};\n", root.display()))
@@ -45,6 +44,8 @@ impl Nginx {
         );
         let path = root.join("nginx.conf");
         fs::write(&path, config).expect("written");
+        // Making what is served may have taken seconds.
+        drop(held);
         let process = Command::new("nginx").arg("-c").arg(&path).arg("-e").arg(root.join("error.log")).spawn();
         let mut nginx = Nginx { process: process.expect("nginx starts"), folder, ports };
         for port in nginx.ports.clone() {
@@ -53,6 +54,10 @@ impl Nginx {
                 assert!(over.is_none(), "{}", fs::read_to_string(nginx.path("error.log")).unwrap_or_default());
                 std::thread::sleep(Duration::from_millis(5));
             }
+        }
+        // One that was taken all the same: nginx listens to the others, tries again for a while, and ends.
+        if fs::read_to_string(nginx.path("error.log")).is_ok_and(|log| log.contains("bind() to")) {
+            return Self::start(nginx.ports.len(), servers);
         }
         Some(nginx)
     }
