@@ -63,11 +63,15 @@ impl Runtime {
 
     fn read(file: File, path: &Path, platform: Platform) -> Result<Self> {
         let limit = Limits::DEFAULT.runtime_bytes;
-        let mut bytes = Vec::new();
+        let too_large = || unusable(path, platform, &format!("it is larger than {limit} bytes"));
+        let size = file.metadata().doing("look at", path)?.len();
+        if size > limit {
+            return Err(too_large());
+        }
+        // Never more than it takes: a vector that grows takes twice as much.
+        let mut bytes = Vec::with_capacity(size as usize);
         match BoundedReader::new(file, limit).read_to_end(&mut bytes) {
-            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
-                Err(unusable(path, platform, &format!("it is larger than {limit} bytes")))
-            }
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => Err(too_large()),
             Err(error) => Err(Error::io("read the runtime", path, error)),
             Ok(_) => Self::checked(bytes, platform, path),
         }
