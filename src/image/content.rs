@@ -117,7 +117,8 @@ impl ArtifactContent {
 /// It cannot be read, or its compression needs too much memory.
 pub fn content_of<'a>(mut source: impl BufRead + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
     match Codec::of(peek(&mut source)?) {
-        Some(Codec::Gzip) => Ok(Box::new(ContentReader::start(source)?)),
+        // Boxed, as above.
+        Some(Codec::Gzip) => Ok(Box::new(ContentReader::start(Box::new(source) as Box<dyn Read + Send + 'a>)?)),
         Some(codec) => codec.decoder(source, &ImageLimits::DEFAULT),
         None => Ok(Box::new(source)),
     }

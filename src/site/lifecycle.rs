@@ -32,6 +32,7 @@ mod preflight;
 mod random;
 mod receipt;
 mod reserve;
+mod stale_ports;
 mod state;
 mod swarm;
 mod upkeep;

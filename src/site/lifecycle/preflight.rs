@@ -6,6 +6,7 @@ mod host;
 mod kernel;
 
 pub use engine::expect_own_engine;
+pub(super) use host::listening;
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -11,6 +11,7 @@ use super::instance::Instance;
 use super::journal::{Journal, Phase};
 use super::place::Place;
 use super::reserve;
+use super::stale_ports;
 use super::watch::Watch;
 use crate::error::{Error, Result};
 use crate::language::tr;
@@ -61,6 +62,7 @@ pub(super) fn back(journal: &mut Journal, step: Step<'_>) -> Result<()> {
     }
     let Some(from) = from else {
         remove(to.name())?;
+        stale_ports::free(to, watch);
         // Whoever finds one takes it for an installation.
         return own_file::remove(&to.stack_file());
     };

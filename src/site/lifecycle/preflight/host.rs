@@ -149,7 +149,7 @@ pub(super) fn look_at_ports(instance: &Instance, own: &BTreeSet<u16>, findings: 
 }
 
 /// The TCP ports on which somebody on this host listens (proc(5): the state 0A).
-fn listening() -> BTreeSet<u16> {
+pub(in crate::site::lifecycle) fn listening() -> BTreeSet<u16> {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| fs::read_to_string(path).unwrap_or_default());
     let ports = tables.iter().flat_map(|table| table.lines().skip(1)).filter_map(|line| {
         let mut words = line.split_whitespace().skip(1);
