@@ -27,6 +27,14 @@ pub(crate) struct Effort {
     pub(crate) chain: usize,
 }
 
+impl Effort {
+    /// How many positions of a chain are searched with a match of `deferred` bytes deferred.
+    #[inline(always)]
+    fn steps(&self, deferred: usize) -> usize {
+        if deferred >= self.good { self.chain / 4 } else { self.chain }
+    }
+}
+
 /// A match of at least [`MIN_MATCH`] bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Match {
@@ -106,7 +114,7 @@ impl<'a> MatchFinder<'a> {
     fn search(&self, at: usize, latest: usize, deferred: usize) -> Option<Match> {
         let wanted = &self.content[at..self.content.len().min(at + MAX_MATCH)];
         let beyond = at.saturating_sub(MAX_DISTANCE);
-        let mut steps = if deferred >= self.effort.good { self.effort.chain / 4 } else { self.effort.chain };
+        let mut steps = self.effort.steps(deferred);
         let (mut longest, mut found, mut from) = (deferred, 0, latest);
         'chain: while longest < wanted.len() {
             // A longer match has these four in common too. Most positions do not, and are passed here.
@@ -148,9 +156,8 @@ impl<'a> MatchFinder<'a> {
         }
         let run = |at: usize| &end.bytes[at - end.start..][..MAX_MATCH];
         let beyond = at.saturating_sub(MAX_DISTANCE);
-        let steps = if deferred >= self.effort.good { self.effort.chain / 4 } else { self.effort.chain };
         let (mut longest, mut found, mut from) = (deferred, 0, latest);
-        for _ in 0..steps {
+        for _ in 0..self.effort.steps(deferred) {
             let length = common_length(run(at), run(from));
             if length > longest {
                 (longest, found) = (length, from);

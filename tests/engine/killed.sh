@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2154 # T, STATE and fail are of the file that sources this
+# shellcheck disable=SC2154 # T, STATE, fail and is_in are of the file that sources this
 # A change that is killed in the middle, for the tests of every product.
 
 # killed PHASE COMMAND...: the command, with all that it started, as soon as the journal is in that phase.
@@ -8,7 +8,7 @@ killed() {
     setsid "${@:2}" >"$T/killed" 2>&1 </dev/null &
     pid=$!
     for ((i = 0; i < 20000; i++)); do
-        ! grep -q "\"$1\"" "$STATE/journal.json" 2>/dev/null || break
+        ! is_in "$1" || break
         kill -0 "$pid" 2>/dev/null || break
         sleep 0.01
     done
@@ -20,5 +20,5 @@ killed() {
         sleep 0.1
     done
     cat "$T/killed"
-    grep -q "\"$1\"" "$STATE/journal.json" || fail "it never was $1"
+    is_in "$1" || fail "it never was $1"
 }

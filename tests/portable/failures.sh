@@ -104,10 +104,7 @@ test_two_at_once() {
     local pid
     func 1.0.2-dies >"$T/first" 2>&1 &
     pid=$!
-    for ((i = 0; i < 3000; i++)); do
-        [[ ! -e $STATE/journal.json ]] || break
-        sleep 0.02
-    done
+    a_change_begins
     refused 1 '' func 1.0.1
     refused 1 '' verb restart
     ! wait "$pid" || fail 'it ended well'

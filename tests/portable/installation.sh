@@ -100,12 +100,10 @@ images_are_those_of_the_receipt() {
 
 # shellcheck source=tests/engine/killed.sh
 source "${BASH_SOURCE[0]%/*}/../engine/killed.sh"
-
-seconds() { # seconds WHAT COMMAND...
-    local started=$EPOCHREALTIME
-    "${@:2}"
-    printf 'measured: %s: %s\n' "$1" "$(awk -v a="$started" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f s", b - a }')"
-}
+# shellcheck source=tests/engine/journal.sh
+source "${BASH_SOURCE[0]%/*}/../engine/journal.sh"
+# shellcheck source=tests/engine/measured.sh
+source "${BASH_SOURCE[0]%/*}/../engine/measured.sh"
 
 # A registry on this host; $DIR/registry has its log.
 registry() {

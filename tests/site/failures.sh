@@ -8,7 +8,7 @@
 verdict() {
     rm -f "$T/verdict"
     (
-        until grep -qs '"returning"' "$STATE/journal.json"; do sleep 0.05; done
+        until is_in returning; do sleep 0.05; done
         echo "$EPOCHREALTIME" >"$T/verdict"
     ) &
     WATCH=$!
@@ -156,10 +156,7 @@ test_two_at_once() {
     count=$(page count)
     book 1.2.0-dies >"$T/first" 2>&1 &
     pid=$!
-    for ((i = 0; i < 3000; i++)); do
-        [[ ! -e $STATE/journal.json ]] || break
-        sleep 0.02
-    done
+    a_change_begins
     refused 1 '' book 1.1.0
     refused 1 '' site restart
     ! wait "$pid" || fail 'it ended well'
@@ -171,7 +168,7 @@ full_from() {
     local status=0 i
     (
         for ((i = 0; i < 20000; i++)); do
-            ! grep -qs "\"$1\"" "$STATE/journal.json" || break
+            ! is_in "$1" || break
             sleep 0.01
         done
         ! dd if=/dev/zero of="$STATE/full" bs=4k status=none 2>/dev/null || fail 'it never was full'

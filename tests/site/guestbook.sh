@@ -115,12 +115,10 @@ away() { awk 'NR > 1 && $1 - last > most { most = $1 - last } { last = $1 } END 
 
 # shellcheck source=tests/engine/killed.sh
 source "${BASH_SOURCE[0]%/*}/../engine/killed.sh"
-
-seconds() { # seconds WHAT COMMAND...
-    local started=$EPOCHREALTIME
-    "${@:2}"
-    printf 'measured: %s: %s\n' "$1" "$(awk -v a="$started" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f s", b - a }')"
-}
+# shellcheck source=tests/engine/journal.sh
+source "${BASH_SOURCE[0]%/*}/../engine/journal.sh"
+# shellcheck source=tests/engine/measured.sh
+source "${BASH_SOURCE[0]%/*}/../engine/measured.sh"
 
 clean_up() {
     [[ ! -x /usr/local/bin/pack ]] || site uninstall --purge --yes >/dev/null 2>&1

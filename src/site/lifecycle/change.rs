@@ -79,11 +79,7 @@ impl Change<'_> {
             dump::check(dump, self.to)?;
         }
         let step = Step { from: self.from, to: self.to, place: self.place, watch };
-        let begun = reserve::keep(self.place, self.to.install_dir()).and_then(|()| journal.write(self.place));
-        if let Err(error) = begun {
-            reserve::give_up(self.place, self.to.install_dir());
-            return Err(error);
-        }
+        journal.begin(self.place)?;
         match forward(&mut journal, step) {
             Ok(()) => commit(journal, self.to, self.place, self.started),
             Err(error) => Err(take_back(journal, step, error)),
@@ -111,7 +107,6 @@ pub fn recover(place: &Place, watch: Watch<'_>) -> Result<Recovered> {
     }
     watch.progress.note(&tr!("a change was broken off: what ran before comes back"));
     back(&mut journal, step)?;
-    reserve::give_up(place, to.install_dir());
     let version = journal.from.as_ref().map(|state| state.current.version.to_string());
     journal.close(place)?;
     Ok(Recovered::TakenBack(version))

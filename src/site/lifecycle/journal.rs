@@ -72,6 +72,16 @@ impl Journal {
         read_document(&place.journal(), &way_out)
     }
 
+    /// The change begins: room for its way back is kept, and its first phase is on the disk.
+    ///
+    /// # Errors
+    /// There is no room, or it cannot be written: there is no change.
+    pub(super) fn begin(&self, place: &Place) -> Result<()> {
+        reserve::keep(place, self.install_dir())
+            .and_then(|()| self.write(place))
+            .inspect_err(|_| reserve::give_up(place, self.install_dir()))
+    }
+
     /// Goes on to a phase, on the disk.
     ///
     /// # Errors
@@ -81,13 +91,10 @@ impl Journal {
         self.write(place)
     }
 
-    /// Writes it, whole and synced.
-    ///
-    /// # Errors
-    /// An I/O error; the file is then as it was.
-    pub(super) fn write(&self, place: &Place) -> Result<()> {
+    /// Writes it, whole and synced; on an error the file is as it was.
+    fn write(&self, place: &Place) -> Result<()> {
         // It names options, which may be secrets.
-        reserve::with_room(place, Path::new(&self.to.install_dir), || write_document(&place.journal(), self, 0o600))
+        reserve::with_room(place, self.install_dir(), || write_document(&place.journal(), self, 0o600))
     }
 
     /// The change has come to its end.
@@ -95,7 +102,12 @@ impl Journal {
     /// # Errors
     /// It cannot be removed.
     pub(super) fn close(self, place: &Place) -> Result<()> {
+        reserve::give_up(place, self.install_dir());
         own_file::remove(&place.journal())?;
         sync_folder_of(&place.journal())
+    }
+
+    fn install_dir(&self) -> &Path {
+        Path::new(&self.to.install_dir)
     }
 }

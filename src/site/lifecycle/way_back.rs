@@ -10,7 +10,6 @@ use super::gate::pass;
 use super::instance::Instance;
 use super::journal::{Journal, Phase};
 use super::place::Place;
-use super::reserve;
 use super::stale_ports;
 use super::watch::Watch;
 use crate::error::{Error, Result};
@@ -125,7 +124,6 @@ pub(super) fn take_back(mut journal: Journal, step: Step<'_>, error: Error) -> E
         None => tr!("nothing; the data in {} stays", to.install_dir().display()),
     };
     let dump = journal.dump.clone();
-    reserve::give_up(place, to.install_dir());
     if let Err(second) = journal.close(place) {
         return error.fact("now running", now).fact("and the journal stays", second).hint(again);
     }

@@ -5,13 +5,22 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use crate::support::craft::small_bundle;
-use crate::support::{expect, file, manifest, tree, write_product};
+use crate::support::{File, expect, file, manifest, tree, write_product};
 use pack::platform::Platform;
 use pack::release::Folder;
 
 /// `x.run` in `place`, of version 1.0.0.
 fn bundle(place: &Path) {
     small_bundle(&place.join("x.run"), b"#!/bin/sh\n# pack bundle\n", &[file("a", "file", "bundled")]);
+}
+
+/// The new folder `out`, of another product or version.
+fn product_in(out: &Path, (name, version): (&str, &str), files: &[File]) {
+    fs::create_dir(out).expect("a folder");
+    write_product(out, version, files);
+    let mut document = manifest(version, files);
+    document["name"] = name.into();
+    fs::write(out.join("manifest.json"), document.to_string()).expect("written");
 }
 
 #[test]
@@ -26,11 +35,7 @@ fn only_an_earlier_version_of_the_same_product_is_extracted_over() {
         ("other", "0.9.9", 3),
     ] {
         let theirs = [file("a", "file", "theirs")];
-        fs::create_dir(&out).expect("a folder");
-        write_product(&out, version, &theirs);
-        let mut document = manifest(version, &theirs);
-        document["name"] = name.into();
-        fs::write(out.join("manifest.json"), document.to_string()).expect("written");
+        product_in(&out, (name, version), &theirs);
         let before = tree(&out);
         let (_, err) = expect(code, place.path(), &["extract", "x.run", "out"]);
         if code == 0 {
@@ -51,11 +56,7 @@ fn a_file_taken_out_alone_is_not_put_among_those_of_another_manifest() {
     let out = place.path().join("out");
     for (name, version) in [("probe", "2.0.0"), ("probe", "0.9.9"), ("probe", "1.0.0"), ("other", "1.0.0")] {
         let theirs = [file("a", "file", "theirs"), file("same", "file", "same")];
-        fs::create_dir(&out).expect("a folder");
-        write_product(&out, version, &theirs);
-        let mut document = manifest(version, &theirs);
-        document["name"] = name.into();
-        fs::write(out.join("manifest.json"), document.to_string()).expect("written");
+        product_in(&out, (name, version), &theirs);
         let before = tree(&out);
         for names in [&["a"][..], &["new", "a"], &["manifest.json"]] {
             let (_, err) = expect(3, place.path(), &[&["extract", "x.run", "out"], names].concat());
