@@ -40,6 +40,7 @@ mod artifact;
 mod cacert;
 mod cache_bypass;
 mod certificate;
+mod cosign_key;
 mod counting;
 mod credentials;
 mod diagnose;
@@ -79,6 +80,7 @@ use tokio::runtime::Runtime;
 use url::Url;
 
 pub use cache_bypass::CacheBypass;
+pub use cosign_key::CosignKey;
 pub use document::{Document, DocumentRequest, DocumentSource, Lookup};
 pub use lock::FetchedPin;
 pub use options::{Options, RegistryMirror};

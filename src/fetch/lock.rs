@@ -11,6 +11,7 @@ use std::io::{self, Write};
 use url::Url;
 
 use super::cache_bypass::CacheBypass;
+use super::cosign_key::CosignKey;
 use super::error::{ActualSize, FetchError};
 use super::http::{Link, Request};
 use super::local::{self, Local};
@@ -54,6 +55,8 @@ pub struct FetchedPin {
     pub descriptor: Descriptor,
     /// What its tags in registries stand for.
     pub tags: Vec<ResolvedTag>,
+    /// The fingerprint of the key by which the image in a registry was signed, where there was one to check that with.
+    pub cosign_key: Option<Digest>,
 }
 
 impl Run<'_> {
@@ -66,6 +69,11 @@ impl Run<'_> {
         let mut list = sources::sources(artifact, self.base, self.http.options())?;
         // An archive that lies elsewhere was made from what a registry has: that comes first.
         list.sort_by_key(|source| source.image.is_none());
+        let key = self.http.options().cosign_key.as_ref().filter(|_| artifact.registry_refs().next().is_some());
+        if key.is_some() {
+            // Nobody has signed what lies elsewhere.
+            list.retain(|source| source.image.is_some());
+        }
         let urls: Vec<Url> = list.iter().map(|source| source.url.clone()).collect();
         let mut queue = SourceQueue::new(list, &self.hosts, self.http.options(), 0).past_caches();
         let note = |line| self.progress.note(&format!("{}: {line}", artifact.id.name));
@@ -87,7 +95,7 @@ impl Run<'_> {
         self.keep(artifact, received, pin, &urls);
         let tags = self.tags(artifact, image.as_ref(), meter.as_ref())?;
         meter.done("pinned");
-        Ok(FetchedPin { id: artifact.id.clone(), descriptor: pin, tags })
+        Ok(FetchedPin { id: artifact.id.clone(), descriptor: pin, tags, cosign_key: key.map(CosignKey::fingerprint) })
     }
 
     fn incoming(&self, artifact: &Artifact, url: &Url) -> Incoming {

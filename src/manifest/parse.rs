@@ -56,7 +56,7 @@ struct ManifestKeys<'a> {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct RawArtifact<'a> {
     #[serde(borrow)]
     name: &'a RawValue,
@@ -70,6 +70,8 @@ struct RawArtifact<'a> {
     size: Option<&'a RawValue>,
     #[serde(borrow)]
     digest: Option<&'a RawValue>,
+    #[serde(borrow)]
+    cosign_key: Option<&'a RawValue>,
 }
 
 /// The text and what to call it in an error.
@@ -267,7 +269,12 @@ fn artifact(source: &ManifestText<'_>, raw: &RawValue, version: &Version) -> Res
         return Err(part.at(raw, "a size of 0 bytes with the digest of something else: nothing can be both"));
     }
     let kind: Kind = part.value("kind", shape.kind, Wanted::Text)?;
-    if kind != Kind::Image && urls.iter().any(|url| RegistryRef::parse(url).is_ok()) {
+    let is_in_registry = urls.iter().any(|url| RegistryRef::parse(url).is_ok());
+    let cosign_key = shape.cosign_key.map(|key| part.parse("cosignKey", key)).transpose()?;
+    if let (Some(raw), false) = (shape.cosign_key, is_in_registry) {
+        return Err(part.at(raw, "cosignKey is of an image in a registry, and no URL is an oci:// one"));
+    }
+    if kind != Kind::Image && is_in_registry {
         return Err(part.at(shape.kind, "an oci:// URL names an image, so the artifact's kind is 'image'"));
     }
     Ok(Artifact {
@@ -278,6 +285,7 @@ fn artifact(source: &ManifestText<'_>, raw: &RawValue, version: &Version) -> Res
         kind,
         urls,
         pin: digest.map(|digest| Pin { size, digest }),
+        cosign_key,
     })
 }
 

@@ -121,7 +121,8 @@ impl<'a> Assembly<'a> {
                     .hint("save it into a file with a shorter name, with 'docker save -o', and name that")
             })?;
         let id = ArtifactId { name, platform: Some(self.place.platform) };
-        let artifact = Artifact { id, kind: Kind::Image, urls: vec![reference.to_string()], pin: None };
+        let artifact =
+            Artifact { id, kind: Kind::Image, urls: vec![reference.to_string()], pin: None, cosign_key: None };
         self.add(Found { artifact, source })
     }
 
