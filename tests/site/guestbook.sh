@@ -115,6 +115,8 @@ away() { awk 'NR > 1 && $1 - last > most { most = $1 - last } { last = $1 } END 
 
 # shellcheck source=tests/engine/killed.sh
 source "${BASH_SOURCE[0]%/*}/../engine/killed.sh"
+# shellcheck source=tests/engine/power_cut.sh
+source "${BASH_SOURCE[0]%/*}/../engine/power_cut.sh"
 # shellcheck source=tests/engine/journal.sh
 source "${BASH_SOURCE[0]%/*}/../engine/journal.sh"
 # shellcheck source=tests/engine/measured.sh

@@ -134,26 +134,26 @@ pub fn reconfigure(instance: &Instance, place: &Place, changes: &[(String, Value
     if instance.state.stopped {
         return configuration.settle();
     }
-    // Whoever reads the file is started anew, for it has another digest; the services that keep data go on.
-    let again = |watch| -> Result<()> {
-        folders::prepare(
-            instance,
-            RanBefore { data: !instance.stores().is_empty(), configuration: true, ..RanBefore::default() },
-        )?;
-        pass(instance, Stage::Open, &deploy(instance, Stage::Open, place)?, watch)
-    };
-    match again(watch) {
+    match open_again(instance, place, watch) {
         Ok(()) => configuration.settle(),
         Err(error) => {
             watch.progress.note(&tr!("the services do not come up: {error}", error));
             configuration.undo()?;
-            again(Watch { interruption: None, timeout: None, ..watch })?;
+            open_again(instance, place, Watch { interruption: None, timeout: None, ..watch })?;
             Err(error.fact("now running", tr!("as before: the change is undone")))
         }
     }
 }
 
-/// Takes back a change of the configuration that was broken off, and starts the services again.
+/// Deploys what is installed with the configuration as it is now, and waits until all of it is up. Whoever reads that file is
+/// started anew, for it has another digest; the services that keep data go on.
+pub(super) fn open_again(instance: &Instance, place: &Place, watch: Watch<'_>) -> Result<()> {
+    let data = !instance.stores().is_empty();
+    folders::prepare(instance, RanBefore { data, configuration: true, ..RanBefore::default() })?;
+    pass(instance, Stage::Open, &deploy(instance, Stage::Open, place)?, watch)
+}
+
+/// Takes back a change of the configuration that was broken off, and starts the services again. No other change is under way.
 ///
 /// # Errors
 /// The file cannot be written, or the services do not come up.
@@ -164,9 +164,8 @@ pub fn recover_configuration(place: &Place, watch: Watch<'_>) -> Result<bool> {
         Some(configuration) => configuration.undo()?,
         None => false,
     };
-    if instance.install_dir().join(UNPACKED_BACKUP).exists() {
-        watch.progress.note(&tr!("a 'restore' was broken off, and not every folder is in use: the same command again"));
-    }
+    // Of a 'restore' that was broken off before it changed anything, or after all was changed.
+    remove_folder(&instance.install_dir().join(UNPACKED_BACKUP))?;
     if is_undone && !instance.state.stopped {
         restart(&instance, place, watch)?;
     }

@@ -139,7 +139,7 @@ fn look<'a>(options: &Options, source: &'a Source, progress: &dyn Progress) -> R
     let files = VersionFiles::copy(&delivery, &copy.path().join("files"))?;
     check_succession(&place, installed.as_ref(), files.manifest(), options.allow_downgrade)?;
     let to = Instance { state: settle(options, &place, known, &files)?, files };
-    let findings = preflight(&to, known);
+    let findings = preflight(&to, known, options.addresses.pool.as_deref());
     let plan = Plan {
         name: place.name().to_owned(),
         title: to.files.product().title.clone(),
