@@ -51,7 +51,7 @@ test_external_databases() {
     other_sql 'ALTER DATABASE func CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci; CREATE TABLE theirs (id INT)'
     refused 1 'is not empty' verb external --mysql "$mysql"
     other_sql 'DROP TABLE theirs'
-    docker run -d --rm --name dff-test-cluster --network host pubrepo.jiagouyun.com/dataflux-func/redis:5.0.7 redis-server --port 16380 --cluster-enabled yes
+    docker run -d --rm --name dff-test-cluster --network host pubrepo.jiagouyun.com/dataflux-func/redis:5.0.7 redis-server --port 16380 --dir /data --cluster-enabled yes
     eventually PONG docker exec dff-test-cluster redis-cli -p 16380 ping
     refused 1 'Redis is a cluster' verb external --redis "redis://$here:16380"
     docker rm -f dff-test-cluster
@@ -156,10 +156,18 @@ EOF
     old_sql 'CREATE TABLE theirs (id INT); INSERT INTO theirs VALUES (7)'
     docker exec "$(container redis)" redis-cli set queued 7
     docker exec "$(container redis)" redis-cli save
-    cp "$T/resolv.conf" /etc/
     refused 2 "installed in $dir" func 1.0.0 --install-dir "$DIR/other"
     refused 1 'left behind' func 1.0.0 --no-mysql
     [[ $(old_sql 'SELECT id FROM theirs') == 7 ]] || fail 'what ran was touched'
+    # Where the new version does not come up, what ran before runs again.
+    changed_func 1.0.2-dies 's/^    """This version leaves.*/    sys.exit("cannot go on")/'
+    refused 1 'what ran before is started again' func 1.0.2-dies --install-dir "$parent"
+    grep -q 'cannot go on' "$T/said" || fail 'what the server said last is not shown'
+    [[ $(head -n 1 "$dir/docker-stack.yaml") == "version: '3.1'" && ! -e $dir/docker-stack.yaml.original ]] || fail "$(cat "$dir/docker-stack.yaml")"
+    eventually 'mysql 1/1 redis 1/1 server 1/1 worker 1/1' services
+    eventually 7 old_sql 'SELECT id FROM theirs'
+    [[ ! -e /etc/pack/dataflux-func.json && ! -e $STATE/journal.json ]] || fail 'it counts as installed'
+    cp "$T/resolv.conf" /etc/
     func 1.0.0 --install-dir "$parent"
     INSTALL=$dir CONFIG=$dir/data/user-config.yaml
     [[ $(services) == 'beat 1/1 mysql 1/1 redis 1/1 server 1/1 worker 1/1' ]] || fail "$(services)"
