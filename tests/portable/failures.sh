@@ -96,6 +96,7 @@ test_bad_input_leaves_the_old_version_running() {
     mount -t tmpfs -o size=64k tmpfs "$T/full"
     # shellcheck disable=SC2016 # the inner bash expands them
     refused 1 'free at' unshare --mount bash -c 'mount -t tmpfs tmpfs /etc/pack && exec sh "$1" --install-dir "$2" --port 18091' full "$(bundle 1.0.0)" "$T/full/func"
+    grep -q 'made for 20 GiB' "$T/said" || fail 'a disk that is too small is not told'
     umount "$T/full"
     [[ -n $before ]] && whole 1.0.0
 }
@@ -123,7 +124,11 @@ test_update_and_back() {
     verb rollback --yes
     [[ -z $(sql "SHOW TABLES LIKE 'only_in_the_new'") ]] || fail 'the database is the new one'
     whole 1.0.0
-    func 1.0.1
+    # As the manual updates it (4.1): what runs is removed by hand before.
+    docker stack rm dataflux-func
+    eventually '' docker ps -aq
+    func 1.0.1 --install-dir "$INSTALL"
+    whole 1.0.1
     func 1.0.0 --allow-downgrade
     whole 1.0.0
 }
