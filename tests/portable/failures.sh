@@ -90,6 +90,7 @@ test_bad_input_leaves_the_old_version_running() {
     refused 1 'mounted' verb restart
     rmdir "$INSTALL/mysql"
     mv "$T/mysql" "$INSTALL/"
+    printf 'services: [\n' >"$INSTALL/docker-stack.yaml" # which is made anew each time
     verb restart
     # No room.
     mkdir "$T/full"

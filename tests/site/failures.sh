@@ -48,7 +48,10 @@ test_a_version_that_dies_gives_way() {
     grep -q 1.0.0 "$T/said" || fail 'it does not say what runs now'
 }
 
-test_a_version_that_hangs_gives_way() { gives_way 1.2.0-hangs web --timeout 30; }
+test_a_version_that_hangs_gives_way() {
+    gives_way 1.2.0-hangs web --timeout 30
+    grep -q "web: its health check says 'starting' since 20" "$T/said" || fail 'it does not say what it waits for, and since when'
+}
 
 test_the_worker_comes_back_too() {
     local count
@@ -91,7 +94,7 @@ test_killed_again_while_it_recovers() {
     count=$(page count)
     killed deploying sh "$(bundle 1.2.0-dies)"
     killed returning /usr/local/bin/pack site recover
-    site recover
+    json recover
     whole 1.0.0 "$count"
 }
 

@@ -16,6 +16,8 @@ bundle() { printf '%s/guestbook-%s-%s.run' "$BUNDLES" "$1" "$(uname -m)"; }
 book() { sh "$(bundle "$1")" "${@:2}" </dev/null; }
 install() { book "$1" install --install-dir "$INSTALL" --set "port=$PORT" "${@:2}"; }
 site() { /usr/local/bin/pack site "$@" </dev/null; }
+# json WORD...: site, which says one document of JSON and nothing else.
+json() { site "$@" --json | python3 -c 'import json, sys; json.load(sys.stdin)'; }
 
 # variant VERSION: a folder like that of 1.0.0 whose files may be changed; then `publish VERSION`.
 variant() {

@@ -34,7 +34,8 @@ EOF
     ! site get | grep -F "$secret" || fail 'the secret is shown unasked'
     [[ $(site get NOTE) == 'NOTE: hello' ]] || fail "$(site get NOTE)"
     echo '# an operator was here' >>"$INSTALL/data/config.yaml"
-    site set 'NOTE=a: b' SIZE=7
+    json set 'NOTE=a: b' SIZE=7
+    json get
     grep -qF '# an operator was here' "$INSTALL/data/config.yaml" || fail 'the comment is gone'
     docker exec "$(container web)" grep -qF 'NOTE: "a: b"' /config.yaml || fail 'the book does not see it'
     docker exec "$(container web)" grep -qx 'SIZE: 7' /config.yaml || fail 'a number is a text'
