@@ -207,6 +207,8 @@ test_the_operators_stack_file_is_laid_over() {
     before=$(docker ps -q | sort)
     printf 'services: [' >"$INSTALL/docker-stack.override.yaml"
     refused 1 override site restart
+    refused 1 override book 1.0.1
+    [[ ! -e $STATE/journal.json ]] || fail 'a change began that has no way back'
     printf 'services:\n  web: { image: "guestbook/web:1.1.0" }\n' >"$INSTALL/docker-stack.override.yaml"
     refused 1 'names an image' site restart
     printf 'services:\n  web: { colour: red }\n' >"$INSTALL/docker-stack.override.yaml"

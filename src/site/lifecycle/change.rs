@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use super::configuration::Configuration;
-use super::deploy::{deploy, remove};
+use super::deploy::{self, deploy, remove};
 use super::dump;
 use super::exchange::Exchange;
 use super::gate::pass;
@@ -80,6 +80,8 @@ impl Change<'_> {
         if let Some(dump) = &journal.restore {
             dump::check(dump, self.to)?;
         }
+        // Without a stack file there is no way forward, and none back.
+        self.from.into_iter().chain([self.to]).try_for_each(deploy::check)?;
         let step = Step { from: self.from, to: self.to, place: self.place, watch };
         journal.begin(self.place)?;
         match forward(&mut journal, step) {

@@ -64,6 +64,14 @@ pub(super) fn deploy(instance: &Instance, stage: Stage, place: &Place) -> Result
     Ok(Deployment { images, failed_before })
 }
 
+/// Checks that the stack file of `instance`, with the operator's laid over it, can be made. Nothing is changed.
+///
+/// # Errors
+/// One of them is not valid.
+pub(super) fn check(instance: &Instance) -> Result<()> {
+    instance.render(&template(instance)?, Stage::Open).map(drop)
+}
+
 /// The product's template with the operator's file laid over it.
 fn template(instance: &Instance) -> Result<Value> {
     let mut template = instance.files.template().clone();
