@@ -94,10 +94,11 @@ test_bad_input_leaves_the_old_version_running() {
     verb restart
     # No room.
     mkdir "$T/full"
-    mount -t tmpfs -o size=64k tmpfs "$T/full"
+    mount -t tmpfs -o size=64k,nr_inodes=50 tmpfs "$T/full"
     # shellcheck disable=SC2016 # the inner bash expands them
     refused 1 'free at' unshare --mount bash -c 'mount -t tmpfs tmpfs /etc/pack && exec sh "$1" --install-dir "$2" --port 18091' full "$(bundle 1.0.0)" "$T/full/func"
     grep -q 'made for 20 GiB' "$T/said" || fail 'a disk that is too small is not told'
+    grep -q 'inodes are free' "$T/said" || fail 'a disk that has no room for more files is not told'
     umount "$T/full"
     [[ -n $before ]] && whole 1.0.0
 }

@@ -235,3 +235,10 @@ test_files_without_a_limit_are_told() {
     says docker 1048576
     ! grep LimitNOFILE "$T/said" || fail 'a finding of nothing'
 }
+
+test_a_host_without_logrotate_is_told() {
+    ! func 1.0.0 --dry-run | grep logrotate || fail 'a finding of nothing'
+    # shellcheck disable=SC2016 # the inner bash expands them
+    unshare --mount bash -c 'mount --bind /dev/null /usr/sbin/logrotate && exec sh "$1" --dry-run' hidden "$(bundle 1.0.0)" </dev/null |
+        grep 'logrotate is not on this host' || fail 'it is not told'
+}
