@@ -11,7 +11,7 @@ test_first_install() {
     ip addr add 198.51.100.9/24 dev uplink1
     ip link set uplink1 up
     ip route add 10.0.1.0/24 dev uplink1
-    install 1.0.0 --mini --dry-run | tee "$T/output"
+    install 1.0.0 --mini --dry-run --timeout 900 | tee "$T/output"
     grep -qF -- 'reaches 10.0.1.0/24 by uplink1' "$T/output" || fail 'it does not say which addresses are taken'
     grep -qF -- '--addr-pool 10.200.0.0/16' "$T/output" || fail 'it does not say what to type'
     seconds 'installation (--mini)' install 1.0.0 --mini --addr-pool 10.200.0.0/16 | tee "$T/output"
