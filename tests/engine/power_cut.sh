@@ -12,10 +12,10 @@ power_cut() {
     containers=$(docker ps -q --no-trunc)
     engine_is_killed "$containers"
     # What a boot begins with: nothing mounted, no networks, an empty /run.
-    while read -r mount; do umount -l "$mount"; done < <(awk '$5 ~ "^(/var/lib/docker|/run/docker)/" { print $5 }' /proc/self/mountinfo | sort -r)
+    while read -r mount; do umount -l "$mount" || true; done < <(awk '$5 ~ "^(/var/lib/docker|/run/docker)/" { print $5 }' /proc/self/mountinfo | sort -r)
     rm -rf /run/docker /run/docker.pid /run/docker.sock
     while read -r link; do ip link del "$link" 2>/dev/null || true; done < <(ip -o link | sed -n 's/^[0-9]*: \(docker[^:@]*\|veth[^:@]*\|br-[^:@]*\).*/\1/p')
-    iptables -F && iptables -t nat -F && iptables -X && iptables -t nat -X
+    for i in filter nat mangle; do iptables -t "$i" -F && iptables -t "$i" -X; done
     setsid "${engine[@]}" >"$DIR/dockerd.log" 2>&1 </dev/null &
     for ((i = 0; i < 600; i++)); do
         ! docker version >/dev/null 2>&1 || return 0

@@ -158,7 +158,7 @@ test_a_restore_of_a_whole_backup_is_one_change() {
     umount "$INSTALL/data"
     # Once it has passed its gate it goes on.
     killed opening /usr/local/bin/pack site restore "$backup"
-    site recover | tee "$T/said"
+    site recover 2>&1 | tee "$T/said"
     grep -q "$INSTALL/data/uploads.aside-" "$T/said" || fail 'what was set aside is not told'
     as_saved "$(cat "$DIR/saved")" "$(site get SECRET --secrets | cut -d ' ' -f 2)"
 }
