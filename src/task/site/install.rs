@@ -226,6 +226,7 @@ fn install(options: &Options, prepared: Prepared<'_>, at_work: &AtWork<'_>, star
     at_work.progress.phase("loading");
     to.state.current.images = load_images(&delivery, &to.files, at_work.progress)?;
     to.files = VersionFiles::keep(&delivery, &place)?;
+    to.files.note_loaded(to.state.current.images.values())?;
     if let Some(brought) = &options.configuration {
         Configuration::expect(&to)?.adopt(brought)?;
     }
