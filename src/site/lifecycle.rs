@@ -3,7 +3,7 @@
 //! ```text
 //! what there is    product (product.yaml)  delivery  version_files  state  place  receipt  findings
 //! what is asked    preflight  observe  swarm
-//! what is changed  moving  images  folders  configuration  random  logs  mounts  deploy  own_stack  gate  watch  dump  whole_backup  hook  left_over  boot
+//! what is changed  moving  images  folders  configuration  random  logs  mounts  deploy  own_stack  gate  watch  dump  whole_backup  exchange  hook  left_over  boot
 //! the transaction  change  way_back, drawn in journal
 //! ```
 
@@ -14,6 +14,7 @@ mod delivery;
 mod deploy;
 mod docker;
 mod dump;
+mod exchange;
 mod findings;
 mod folders;
 mod gate;
