@@ -3,8 +3,6 @@
 //! Of a reference in a registry its manifest's digest is asked for, on which everything else depends. Of a file the head of a
 //! response tells enough where it says another size; else the file is read to its end, past caches.
 
-use url::Url;
-
 use super::lock::Read;
 use super::redact;
 use super::run::Run;
@@ -56,13 +54,9 @@ impl ToAsk {
     fn shown(&self) -> String {
         match self {
             ToAsk::Registry(reference) => reference.to_string(),
-            ToAsk::File(Source { url, .. }) => shown(url),
+            ToAsk::File(source) => redact::shown(&source.url),
         }
     }
-}
-
-fn shown(url: &Url) -> String {
-    redact::shown(url)
 }
 
 impl Run<'_> {

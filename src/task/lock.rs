@@ -156,12 +156,12 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
         }
     }
     let old_pin = |id: &ArtifactId| before.artifacts().iter().find(|old| old.id == *id).and_then(|old| old.pin);
-    let is_open = |artifact: &Artifact| open.iter().any(|one| one.id == artifact.id);
+    let is_closed = |artifact: &&Artifact| open.iter().all(|one| one.id != artifact.id);
     let unsaved: Vec<Unsaved<'_>> = open
         .iter()
         .filter_map(|artifact| Unsaved::open(artifact, old_pin(&artifact.id)))
         .chain(
-            manifest.artifacts().iter().filter(|it| !is_open(it)).filter_map(|artifact| Unsaved::lost(artifact, &path)),
+            manifest.artifacts().iter().filter(is_closed).filter_map(|artifact| Unsaved::lost(artifact, &path)),
         )
         .collect();
     if !unsaved.is_empty() {
