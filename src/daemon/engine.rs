@@ -32,6 +32,8 @@ pub(super) struct Known {
     pub(super) platform: String,
     /// The bytes that it takes there.
     pub(super) size: u64,
+    /// How many layers it has.
+    layers: usize,
     /// Whether its documents are OCI's, and would be others in Docker's form.
     is_oci: bool,
 }
@@ -64,8 +66,8 @@ impl Engine {
     /// It does not answer, or has no such image.
     pub(super) fn look_up(self, reference: &EngineRef) -> Result<Known> {
         let format = match self {
-            Engine::Docker => "{{.Size}} {{.Os}}/{{.Architecture}}",
-            Engine::Podman => "{{.Size}} {{.Os}}/{{.Architecture}} {{.ManifestType}}",
+            Engine::Docker => "{{.Size}} {{len .RootFS.Layers}} {{.Os}}/{{.Architecture}}",
+            Engine::Podman => "{{.Size}} {{len .RootFS.Layers}} {{.Os}}/{{.Architecture}} {{.ManifestType}}",
         };
         let name = reference.reference().as_str();
         let (ended, text) = self.ask(&["image", "inspect", "--format", format, name])?;
@@ -111,6 +113,12 @@ impl Engine {
             return Ok(());
         }
         self.expect_answers()?;
+        if known.layers == 0 {
+            return Err(Error::failed("the container engine cannot save an image without layers")
+                .fact("command", &typed)
+                .fact("engine", ended.complaint)
+                .hint("build it with a file in it, or push it to a registry and take it from there"));
+        }
         Err(Error::failed("the container engine cannot save the image")
             .fact("command", &typed)
             .fact("engine", ended.complaint)
@@ -181,9 +189,10 @@ impl Known {
     /// What a line of the engine's says.
     fn read(line: &str) -> Option<Self> {
         let mut words = line.split_whitespace();
-        let (size, platform) = (words.next()?.parse().ok()?, words.next()?.to_owned());
+        let (size, layers) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        let platform = words.next()?.to_owned();
         let is_oci = words.next().is_some_and(|media_type| media_type.starts_with("application/vnd.oci."));
-        Some(Known { platform, size, is_oci })
+        Some(Known { platform, size, layers, is_oci })
     }
 }
 
@@ -213,9 +222,10 @@ mod tests {
 
     #[test]
     fn what_an_engine_says_of_an_image_is_read() {
-        let known = |line: &str| Known::read(line).map(|known| (known.platform, known.size, known.is_oci));
-        assert_eq!(known("12 linux/arm64\n"), Some(("linux/arm64".to_owned(), 12, false)));
-        let podman = |kind: &str| known(&format!("12 linux/amd64 application/vnd.{kind}\n")).map(|it| it.2);
+        let known = |line: &str| Known::read(line).map(|known| (known.platform, known.size, known.layers));
+        assert_eq!(known("12 3 linux/arm64\n"), Some(("linux/arm64".to_owned(), 12, 3)));
+        let podman =
+            |kind: &str| Known::read(&format!("12 3 linux/amd64 application/vnd.{kind}\n")).map(|known| known.is_oci);
         assert_eq!(podman("oci.image.manifest.v1+json"), Some(true));
         assert_eq!(podman("docker.distribution.manifest.v2+json"), Some(false));
         assert_eq!(known("no size"), None);

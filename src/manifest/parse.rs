@@ -385,7 +385,11 @@ fn check_urls(urls: &[String]) -> std::result::Result<(), String> {
                 EngineRef::parse(text).map_err(|why| format!("URL {}: {why}", place + 1))?;
             }
             Ok(url) if url.has_host() => {
-                return Err(format!("{} has the scheme '{}': use http, https, oci or file", name(), url.scheme()));
+                return Err(format!(
+                    "{} has the scheme '{}': use http, https, oci, docker-daemon or file",
+                    name(),
+                    url.scheme()
+                ));
             }
             Ok(_) => return Err(format!("{} is neither http nor https nor file, nor a path", name())),
             Err(url::ParseError::RelativeUrlWithoutBase) => {}

@@ -47,21 +47,31 @@ impl<'a> Unsaved<'a> {
     pub(super) fn save(&self, manifest: &Path, progress: &dyn Progress) -> Result<()> {
         let path = file_of(self.artifact, manifest);
         let folder = path.parent().unwrap_or(Path::new("."));
+        let is_new = !folder.exists();
         fs::create_dir_all(folder).doing("create the folder", folder)?;
-        let mut file = StagedFile::create(&path)?;
-        let found = self.write(&path, &mut file, progress)?;
+        let saved = self.save_at(&path, manifest, progress);
+        if is_new && saved.is_err() {
+            // One that is not empty is somebody's, and stays.
+            let _ = fs::remove_dir(folder);
+        }
+        saved
+    }
+
+    fn save_at(&self, path: &Path, manifest: &Path, progress: &dyn Progress) -> Result<()> {
+        let mut file = StagedFile::create(path)?;
+        let found = self.write(path, &mut file, progress)?;
         if self.is_fixed
             && let Some(pin) = self.before
             && pin.check(found).is_err()
         {
             return Err(self.other_image(pin, found, manifest));
         }
-        match small_file::open_regular(&path) {
+        match small_file::open_regular(path) {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => file.place(0o644),
-            there => match Descriptor::of_reader(there.doing("open", &path)?).doing("read", &path)? {
+            there => match Descriptor::of_reader(there.doing("open", path)?).doing("read", path)? {
                 there if there == found => Ok(()),
                 there if self.before.is_some_and(|pin| pin.check(there).is_ok()) => file.place(0o644),
-                _ => Err(self.in_the_way(&path)),
+                _ => Err(self.in_the_way(path)),
             },
         }
     }

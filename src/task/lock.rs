@@ -160,9 +160,7 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
     let unsaved: Vec<Unsaved<'_>> = open
         .iter()
         .filter_map(|artifact| Unsaved::open(artifact, old_pin(&artifact.id)))
-        .chain(
-            manifest.artifacts().iter().filter(is_closed).filter_map(|artifact| Unsaved::lost(artifact, &path)),
-        )
+        .chain(manifest.artifacts().iter().filter(is_closed).filter_map(|artifact| Unsaved::lost(artifact, &path)))
         .collect();
     if !unsaved.is_empty() {
         progress.phase("saving");

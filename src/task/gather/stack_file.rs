@@ -114,7 +114,9 @@ impl StackFile {
         let shown = self.shown.display();
         let mut notes = Vec::new();
         if self.document.get("version").is_none() {
-            notes.push(format!("{shown} has no 'version', and older Docker asks for one: version: \"3.7\""));
+            notes.push(format!(
+                "{shown} has no 'version': on site it is taken for 3.7; what needs a newer one says so: version: \"3.8\""
+            ));
         }
         let services = self.document.get("services").and_then(Value::as_object).into_iter().flatten();
         for (name, service) in services {

@@ -142,7 +142,10 @@ fn every_source_of_an_artifact_is_asked_and_each_that_moved_or_failed_has_a_row(
         rows(&moved),
         ["ok manifest shop/web:1", "moved size web.tar", "moved content file", "failed - mirror/file"]
     );
-    assert_eq!((&moved["artifacts"][1]["foundSize"], &moved["artifacts"][1]["found"]), (&json!(24_000_000), &Value::Null));
+    assert_eq!(
+        (&moved["artifacts"][1]["foundSize"], &moved["artifacts"][1]["found"]),
+        (&json!(24_000_000), &Value::Null)
+    );
     assert_eq!(moved["artifacts"][2]["found"], json!(Digest::of(&noise(2, 5_000))));
     assert!(moved["artifacts"][3]["error"].as_str().is_some_and(|why| why.contains("503")), "{moved}");
     assert!(web_server.sent() - sent < 24_000_000, "of what has another size only the beginning is sent");
