@@ -35,8 +35,9 @@ fn an_image_of_an_engine_is_added_once_and_has_its_name_for_itself() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     done(folder.path(), &["init", "--platform", "amd64", "docker-daemon:web:1", "docker-daemon:web:1"]);
     done(folder.path(), &["add", "--platform", "arm64", "docker-daemon:web:1"]);
-    write(folder.path(), &[("compose.yaml", "services:\n  web: { image: \"web:1\" }\n")]);
-    done(folder.path(), &["add", "--platform", "arm64", "compose.yaml"]);
+    write(folder.path(), &[("compose.yaml", "services:\n  web: { image: \"web:1\", build: . }\n")]);
+    let notes = done(folder.path(), &["add", "--platform", "arm64", "compose.yaml"])["notes"].to_string();
+    assert!(!notes.contains("is built"), "{notes}");
     let expected = [
         "images/web-1.tar image linux/amd64 docker-daemon:web:1",
         "images/library-web-1.tar image linux/arm64 docker-daemon:web:1",
