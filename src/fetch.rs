@@ -42,6 +42,7 @@ mod cacert;
 mod cache_bypass;
 mod certificate;
 mod check;
+mod cosign_key;
 mod counting;
 mod credentials;
 mod diagnose;
@@ -83,6 +84,7 @@ use url::Url;
 
 pub use cache_bypass::CacheBypass;
 pub use check::{Has, SourceNow};
+pub use cosign_key::CosignKey;
 pub use document::{Document, DocumentRequest, DocumentSource, Lookup};
 pub use lock::FetchedPin;
 pub use options::{Options, RegistryMirror};

@@ -261,6 +261,9 @@ pub struct Artifact {
     pub urls: Vec<String>,
     /// What its bytes are; `None` until `pack lock` has pinned it.
     pub pin: Option<Pin>,
+    /// The fingerprint of the key by which the image in the registry was signed with cosign when it was pinned; `None` where
+    /// nobody looked.
+    pub cosign_key: Option<Digest>,
 }
 
 /// What an artifact's bytes must be.

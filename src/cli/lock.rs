@@ -11,6 +11,7 @@ use super::terminal::{Column, Terminal, counted, shown};
 use super::trust::OwnKeyArgs;
 use crate::digest::Descriptor;
 use crate::error::{Error, Result};
+use crate::fetch::{self, CosignKey};
 use crate::manifest::FILE_NAME;
 use crate::path::shell_word;
 use crate::task::check_pins::{self, Compared, Report, Row, State};
@@ -25,6 +26,7 @@ Examples:
   pack lock --update           pin everything again
   pack lock --update=web.tar.gz           pin this one again, whatever its server has now
   pack lock --set-version 1.1.0           a new version: what has ${version} in its URL is pinned again
+  pack lock --cosign-key cosign.pub       only images that this key has signed
   pack lock --check            is everything pinned, and still what every source has?
 
 The publisher's step, and the only one that trusts a first answer. Everything else in the file stays as
@@ -42,6 +44,9 @@ pub(super) struct LockArgs {
     /// Write nothing, ask every source, and say what is not pinned (exit code 3), has moved (3) or could not be asked (1)
     #[arg(long, conflicts_with = "update")]
     check: bool,
+    /// Pin an image in a registry only if cosign signed it with this key (PEM): its public part, such as cosign.pub
+    #[arg(long, value_name = "FILE", conflicts_with = "check")]
+    cosign_key: Option<PathBuf>,
     #[command(flatten)]
     key: OwnKeyArgs,
     #[command(flatten)]
@@ -60,7 +65,10 @@ pub(super) fn run(args: &LockArgs, terminal: &Terminal) -> Result<u8> {
             Some(names) => Update::Only(names.clone()),
         },
         set_version: args.set_version.clone(),
-        network: args.network.options()?,
+        network: fetch::Options {
+            cosign_key: args.cosign_key.as_deref().map(CosignKey::read).transpose()?,
+            ..args.network.options()?
+        },
         trust: args.key.read()?,
     };
     let report = lock::run(&options, terminal.progress_of_what_is_listed().as_ref())?;
@@ -78,6 +86,7 @@ pub(super) fn run(args: &LockArgs, terminal: &Terminal) -> Result<u8> {
                 "url": tag.reference.to_string(),
                 "manifest": tag.manifest,
             })).collect::<Vec<_>>(),
+            "cosignKey": pin.cosign_key,
         })).collect::<Vec<_>>(),
     }))?;
     if report.pinned.is_empty() && report.changed {
@@ -97,6 +106,14 @@ pub(super) fn run(args: &LockArgs, terminal: &Terminal) -> Result<u8> {
         let size = report.pinned.iter().map(|pin| pin.descriptor.size).sum();
         let count = counted(report.pinned.len() as u64, "artifact");
         terminal.text(&format!("{}: {count} pinned, {}", args.manifest.display(), terminal.throughput(size)))?;
+        if let Some(key) = report.pinned.iter().find_map(|pin| pin.cosign_key) {
+            let count = report.pinned.iter().filter(|pin| pin.cosign_key.is_some()).count() as u64;
+            terminal.text(&format!(
+                "{}: {} signed with the key {key}",
+                args.manifest.display(),
+                counted(count, "image")
+            ))?;
+        }
     }
     Ok(0)
 }

@@ -11,6 +11,7 @@ use std::io::{self, Write};
 use url::Url;
 
 use super::cache_bypass::CacheBypass;
+use super::cosign_key::CosignKey;
 use super::error::{ActualSize, FetchError};
 use super::http::{Link, Request};
 use super::local::{self, Local};
@@ -74,6 +75,8 @@ pub struct FetchedPin {
     pub descriptor: Descriptor,
     /// What its tags in registries stand for.
     pub tags: Vec<ResolvedTag>,
+    /// The fingerprint of the key by which the image in a registry was signed, where there was one to check that with.
+    pub cosign_key: Option<Digest>,
 }
 
 impl Run<'_> {
@@ -86,6 +89,11 @@ impl Run<'_> {
         let mut list = sources::sources(artifact, self.base, self.http.options())?;
         // An archive that lies elsewhere was made from what a registry has, or from what was saved: that comes first.
         list.sort_by_key(|source| source.image.is_none() && !source.is_saved);
+        let key = self.http.options().cosign_key.as_ref().filter(|_| artifact.registry_refs().next().is_some());
+        if key.is_some() {
+            // Nobody has signed what lies elsewhere.
+            list.retain(|source| source.image.is_some());
+        }
         let read = self.read(artifact, list, None, meter.as_ref());
         let (read, image) = read.map_err(|error| named(artifact, self.base, error))?;
         let descriptor = match read {
@@ -96,7 +104,7 @@ impl Run<'_> {
         };
         let tags = self.tags(artifact, image.as_ref(), meter.as_ref())?;
         meter.done("pinned");
-        Ok(FetchedPin { id: artifact.id.clone(), descriptor, tags })
+        Ok(FetchedPin { id: artifact.id.clone(), descriptor, tags, cosign_key: key.map(CosignKey::fingerprint) })
     }
 
     /// Reads the artifact from one of the sources to its end; of a file that has not the `size` that is asked for, the head

@@ -129,7 +129,7 @@ mod tests {
     fn artifact(urls: &[&str]) -> Artifact {
         let name = "d e/a.tar".parse().expect("a name");
         let urls = urls.iter().map(|url| (*url).to_owned()).collect();
-        Artifact { id: ArtifactId { name, platform: None }, kind: Kind::File, urls, pin: None }
+        Artifact { id: ArtifactId { name, platform: None }, kind: Kind::File, urls, pin: None, cosign_key: None }
     }
 
     fn planned(urls: &[&str], base: &str, mirrors: &[&str]) -> Result<Vec<String>> {

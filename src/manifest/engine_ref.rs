@@ -87,6 +87,19 @@ pub(super) fn check(urls: &[String], kind: Kind) -> Result<(), &'static str> {
     }
 }
 
+/// Beside the manifest there is one file of a name, whatever platform it is for; `others` have the artifact's name.
+///
+/// # Errors
+/// One of them is saved from an engine.
+pub(super) fn check_place(artifact: &Artifact, others: &[&Artifact]) -> Result<(), String> {
+    let is_saved = |one: &Artifact| one.engine_ref().is_some();
+    if others.is_empty() || !is_saved(artifact) && !others.iter().any(|other| is_saved(other)) {
+        return Ok(());
+    }
+    let name = &artifact.id.name;
+    Err(format!("'{name}' is saved from an engine into one file, and is given for two platforms: rename one"))
+}
+
 /// The URL of a file beside the manifest, relative to that.
 fn beside(name: &RelPath) -> String {
     let mut url = Url::parse("file:///").ok();
@@ -120,7 +133,7 @@ mod tests {
     fn everybody_else_gets_the_file_beside_the_manifest() {
         let id = ArtifactId { name: "images/a b.tar".parse().expect("a path"), platform: None };
         let urls = vec!["https://h.example/a".to_owned(), "docker-daemon:a:1".to_owned()];
-        let artifact = Artifact { id, kind: Kind::Image, urls, pin: None };
+        let artifact = Artifact { id, kind: Kind::Image, urls, pin: None, cosign_key: None };
         assert_eq!(artifact.locations(), ["https://h.example/a", "images/a%20b.tar"]);
         assert_eq!(artifact.engine_ref().map(|it| it.to_string()).as_deref(), Some("docker-daemon:a:1"));
     }

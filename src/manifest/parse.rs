@@ -57,7 +57,7 @@ struct ManifestKeys<'a> {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct RawArtifact<'a> {
     #[serde(borrow)]
     name: &'a RawValue,
@@ -71,6 +71,8 @@ struct RawArtifact<'a> {
     size: Option<&'a RawValue>,
     #[serde(borrow)]
     digest: Option<&'a RawValue>,
+    #[serde(borrow)]
+    cosign_key: Option<&'a RawValue>,
 }
 
 /// The text and what to call it in an error.
@@ -268,7 +270,12 @@ fn artifact(source: &ManifestText<'_>, raw: &RawValue, version: &Version) -> Res
         return Err(part.at(raw, "a size of 0 bytes with the digest of something else: nothing can be both"));
     }
     let kind: Kind = part.value("kind", shape.kind, Wanted::Text)?;
-    if kind != Kind::Image && urls.iter().any(|url| RegistryRef::parse(url).is_ok()) {
+    let is_in_registry = urls.iter().any(|url| RegistryRef::parse(url).is_ok());
+    let cosign_key = shape.cosign_key.map(|key| part.parse("cosignKey", key)).transpose()?;
+    if let (Some(raw), false) = (shape.cosign_key, is_in_registry) {
+        return Err(part.at(raw, "cosignKey is of an image in a registry, and no URL is an oci:// one"));
+    }
+    if kind != Kind::Image && is_in_registry {
         return Err(part.at(shape.kind, "an oci:// URL names an image, so the artifact's kind is 'image'"));
     }
     engine_ref::check(&urls, kind).map_err(|why| part.at(shape.urls, why))?;
@@ -280,6 +287,7 @@ fn artifact(source: &ManifestText<'_>, raw: &RawValue, version: &Version) -> Res
         kind,
         urls,
         pin: digest.map(|digest| Pin { size, digest }),
+        cosign_key,
     })
 }
 
@@ -316,13 +324,7 @@ fn check_names(source: &ManifestText<'_>, artifacts: &[Artifact], raw: &[&RawVal
         if others.iter().any(|other| other.id.shares_place(&artifact.id)) {
             return Err(source.at(raw, format_args!("the name '{}' is given twice for one platform", artifact.id.name)));
         }
-        let is_saved = |one: &Artifact| one.engine_ref().is_some();
-        if !others.is_empty() && (is_saved(artifact) || others.iter().any(|other| is_saved(other))) {
-            let name = &artifact.id.name;
-            let why =
-                format!("'{name}' is saved from an engine into one file, and is given for two platforms: rename one");
-            return Err(source.at(raw, why));
-        }
+        engine_ref::check_place(artifact, others).map_err(|why| source.at(raw, why))?;
         others.push(artifact);
         sorted.push((folded, sorted.len()));
     }
@@ -385,11 +387,7 @@ fn check_urls(urls: &[String]) -> std::result::Result<(), String> {
                 EngineRef::parse(text).map_err(|why| format!("URL {}: {why}", place + 1))?;
             }
             Ok(url) if url.has_host() => {
-                return Err(format!(
-                    "{} has the scheme '{}': use http, https, oci, docker-daemon or file",
-                    name(),
-                    url.scheme()
-                ));
+                return Err(format!("{} has the scheme '{}': use http, https, oci or file", name(), url.scheme()));
             }
             Ok(_) => return Err(format!("{} is neither http nor https nor file, nor a path", name())),
             Err(url::ParseError::RelativeUrlWithoutBase) => {}

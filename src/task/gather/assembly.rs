@@ -81,7 +81,8 @@ impl<'a> Assembly<'a> {
         }
         // Of all platforms: each is saved into a file of its own, beside the manifest.
         let id = self.id_for(&named, &|_| true)?;
-        let artifact = Artifact { id, kind: Kind::Image, urls: vec![reference.to_string()], pin: None };
+        let artifact =
+            Artifact { id, kind: Kind::Image, urls: vec![reference.to_string()], pin: None, cosign_key: None };
         self.add(Found { artifact, source: reference.to_string() })
     }
 
@@ -130,7 +131,8 @@ impl<'a> Assembly<'a> {
         let id = self.id_for(reference, &|artifact| {
             artifact.id.is_for(self.place.platform) || artifact.engine_ref().is_some()
         })?;
-        let artifact = Artifact { id, kind: Kind::Image, urls: vec![reference.to_string()], pin: None };
+        let artifact =
+            Artifact { id, kind: Kind::Image, urls: vec![reference.to_string()], pin: None, cosign_key: None };
         self.add(Found { artifact, source })
     }
 

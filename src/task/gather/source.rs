@@ -107,7 +107,7 @@ pub(super) fn of_url(typed: &str, place: &Place<'_>) -> Result<Found> {
     let name = name.parse().map_err(|why| wrong(format!("{why}")))?;
     let id = ArtifactId { name, platform: None };
     Ok(Found {
-        artifact: Artifact { id, kind, urls: vec![typed.to_owned()], pin: None },
+        artifact: Artifact { id, kind, urls: vec![typed.to_owned()], pin: None, cosign_key: None },
         source: format!("{}://{host}", url.scheme()),
     })
 }
