@@ -40,7 +40,7 @@ struct PartOf {
 
 /// What a response brought.
 enum Fetched {
-    Whole(Whole),
+    Whole(Box<Whole>),
     /// Not the size that is asked for; the body was not read.
     OtherSize(u64),
 }
@@ -196,7 +196,7 @@ impl Target for UnpinnedTarget<'_> {
             (Some(image), _) => self.pull(this, image).await,
             (None, Some(local)) => hash_local(&local, self.artifact, this, self.meter),
             (None, None) => match self.fetch(this).await {
-                Ok(Fetched::Whole(whole)) => Ok(whole),
+                Ok(Fetched::Whole(whole)) => Ok(*whole),
                 Ok(Fetched::OtherSize(size)) => return TryReport::of(Ok(Read::Head { size })),
                 Err(error) => Err(error),
             },
@@ -298,7 +298,8 @@ impl UnpinnedTarget<'_> {
         if response.end_is_certain() && response.total.is_none_or(|total| total == size) {
             let pin = received.descriptor();
             let assembly = if response.received() == size { Assembly::OneVersion } else { Assembly::Mixed };
-            return Ok(Fetched::Whole(Whole { pin, info: Some(response.info), assembly }));
+            let whole = Whole { pin, info: Some(response.info), assembly };
+            return Ok(Fetched::Whole(Box::new(whole)));
         }
         let cause =
             "the server does not say how long the file is: nobody can tell whether this is all of it".to_owned();
