@@ -1,7 +1,7 @@
 //! The use cases: what `pack` does, one file each, for any front end.
 //!
 //! ```text
-//! publisher       init  add  gather  lock  image_signature  check_pins  keygen  sign  diff
+//! publisher       init  add  gather  lock  from_engine  image_signature  check_pins  keygen  sign  diff
 //! with a network  download  bundle  cache  parity  cut  transfer
 //! on site         verify  damage_map  repair  inspect  extract  cat  load  run_on_site
 //! on the host     site: install  rollback  restore  recover  upkeep  look
@@ -28,6 +28,7 @@ pub mod diff;
 pub mod download;
 mod download_room;
 pub mod extract;
+mod from_engine;
 pub mod gather;
 mod image_signature;
 pub mod init;

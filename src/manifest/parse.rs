@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use url::Url;
 
+use super::engine_ref::{self, EngineRef};
 use super::not_a_manifest::{instead_of_object, kind_of};
 use super::registry_ref::RegistryRef;
 use super::{
@@ -277,6 +278,7 @@ fn artifact(source: &ManifestText<'_>, raw: &RawValue, version: &Version) -> Res
     if kind != Kind::Image && is_in_registry {
         return Err(part.at(shape.kind, "an oci:// URL names an image, so the artifact's kind is 'image'"));
     }
+    engine_ref::check(&urls, kind).map_err(|why| part.at(shape.urls, why))?;
     Ok(Artifact {
         id: ArtifactId {
             name,
@@ -322,6 +324,7 @@ fn check_names(source: &ManifestText<'_>, artifacts: &[Artifact], raw: &[&RawVal
         if others.iter().any(|other| other.id.shares_place(&artifact.id)) {
             return Err(source.at(raw, format_args!("the name '{}' is given twice for one platform", artifact.id.name)));
         }
+        engine_ref::check_place(artifact, others).map_err(|why| source.at(raw, why))?;
         others.push(artifact);
         sorted.push((folded, sorted.len()));
     }
@@ -379,6 +382,9 @@ fn check_urls(urls: &[String]) -> std::result::Result<(), String> {
             Ok(url) if matches!(url.scheme(), "http" | "https" | "file") => {}
             Ok(url) if url.scheme() == "oci" => {
                 RegistryRef::parse(text).map_err(|why| format!("{}: {why}", name()))?;
+            }
+            Ok(url) if url.scheme() == EngineRef::SCHEME => {
+                EngineRef::parse(text).map_err(|why| format!("URL {}: {why}", place + 1))?;
             }
             Ok(url) if url.has_host() => {
                 return Err(format!("{} has the scheme '{}': use http, https, oci or file", name(), url.scheme()));

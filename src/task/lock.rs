@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use semver::Version;
 use url::Url;
 
+use super::from_engine::Unsaved;
 use super::image_signature;
 use super::manifest_url::{is_meant_as_url, manifest_url};
 use super::replace_manifest::replace;
@@ -77,6 +78,8 @@ pub struct Report {
     pub changed: bool,
     /// The artifacts that were fetched, in the manifest's order.
     pub pinned: Vec<NewPin>,
+    /// Those that were saved from an engine into files beside the manifest.
+    pub saved: Vec<ArtifactId>,
 }
 
 /// An artifact's new pin.
@@ -113,7 +116,8 @@ impl Update {
 }
 
 /// Fetches what is not pinned, and writes its size and digest into the manifest. Nothing else in the file changes, but for
-/// the version, where one is to be set.
+/// the version, where one is to be set. What comes from an engine of this machine is saved first, into files beside the
+/// manifest.
 ///
 /// # Errors
 /// The manifest is not valid, has no artifact of a name, has changed meanwhile, or an artifact cannot be had; those that
@@ -159,6 +163,18 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
             ));
         }
     }
+    let old_pin = |id: &ArtifactId| before.artifacts().iter().find(|old| old.id == *id).and_then(|old| old.pin);
+    let is_closed = |artifact: &&Artifact| open.iter().all(|one| one.id != artifact.id);
+    let unsaved: Vec<Unsaved<'_>> = open
+        .iter()
+        .filter_map(|artifact| Unsaved::open(artifact, old_pin(&artifact.id)))
+        .chain(manifest.artifacts().iter().filter(is_closed).filter_map(|artifact| Unsaved::lost(artifact, &path)))
+        .collect();
+    if !unsaved.is_empty() {
+        progress.phase("saving");
+        progress.plan(unsaved.len(), None);
+        unsaved.iter().try_for_each(|one| one.save(&path, progress))?;
+    }
     let (pins, failure) = if open.is_empty() {
         (Vec::new(), None)
     } else {
@@ -192,8 +208,9 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
         NewPin { id, descriptor, tags, cosign_key }
     };
     let pinned: Vec<NewPin> = pins.into_iter().map(new).collect();
+    let saved = unsaved.iter().map(|one| one.artifact.id.clone()).collect();
     match failure {
-        None => Ok(Report { version: manifest.version().clone(), changed, pinned }),
+        None => Ok(Report { version: manifest.version().clone(), changed, pinned, saved }),
         Some(error) if pinned.is_empty() => Err(error),
         // What was pinned is right whatever became of the others, and stays.
         Some(error) => {
@@ -209,7 +226,7 @@ pub(super) fn is_open(artifact: &Artifact) -> bool {
 }
 
 /// The artifact as if nobody had pinned it: its tags are resolved again.
-pub(super) fn without_pins(artifact: &Artifact) -> Artifact {
+fn without_pins(artifact: &Artifact) -> Artifact {
     let unpinned = |url: &String| RegistryRef::parse(url).map_or_else(|_| url.clone(), |it| it.unpinned().to_string());
     Artifact { pin: None, urls: artifact.urls.iter().map(unpinned).collect(), ..artifact.clone() }
 }
