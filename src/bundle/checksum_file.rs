@@ -44,13 +44,7 @@ pub(super) fn is_signed_as_a_whole(bundle: &Bundle, key: &PublicKey, progress: &
 
 /// Whether the file `sums` is there, is signed by `key`, and has the bundle's name and the digest of `parts` in its first
 /// line.
-fn is_signed(
-    bundle: &Bundle,
-    parts: &Parts,
-    sums: &Path,
-    key: &PublicKey,
-    progress: &dyn Progress,
-) -> Result<bool> {
+fn is_signed(bundle: &Bundle, parts: &Parts, sums: &Path, key: &PublicKey, progress: &dyn Progress) -> Result<bool> {
     let path = bundle.path();
     let Some(text) = read_if_there(sums, LIMIT)? else { return Ok(false) };
     let mut signature = sums.as_os_str().to_owned();
@@ -69,7 +63,7 @@ fn is_signed(
     // The lines of volumes follow; what they say stands in the table too, which the first line covers.
     let first = match &bundle.in_volumes {
         Some(_) => text.lines().next().unwrap_or_default(),
-        None => &text,
+        None => text.as_ref(),
     };
     let Some((digest, name)) = read_line(first) else {
         return Err(Error::integrity("what was signed as the bundle's checksum is none")

@@ -55,7 +55,8 @@ impl<'a> Division<'a> {
                 .fact("most volumes", MOST_VOLUMES)
                 .hint(format_args!("take larger ones: --volume-size {least}, for {}", shell_word(path))));
         }
-        let unknown = vec![Volume { size: longest, digest: Digest::of(b""), head: Digest::of(b"") }; division.volumes.len()];
+        let unknown =
+            vec![Volume { size: longest, digest: Digest::of(b""), head: Digest::of(b"") }; division.volumes.len()];
         division.main = header_and_index + VolumeTable::new(bundle.trailer, unknown).to_bytes(0)?.len() as u64;
         Ok(division)
     }

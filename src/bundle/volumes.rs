@@ -18,6 +18,8 @@ use crate::language::tr;
 use crate::path::shell_word;
 use crate::small_file;
 
+/// How many frames of a volume are read to see whether it is of this bundle.
+const PROBED: usize = 8;
 /// How many files of a folder are looked at for a volume under another name.
 const LOOKED_AT: usize = 10_000;
 
@@ -77,6 +79,7 @@ impl VolumeSearch<'_> {
         for volume in &self.table.volumes {
             if self.index.frames.binary_search_by_key(&begin, |frame| frame.offset).is_err() {
                 return Err(Error::integrity("the bundle's table of volumes contradicts itself")
+                    .fact("path", self.bundle.display())
                     .fact("reason", format_args!("a volume begins at {begin}, where no frame does")));
             }
             begin += volume.size;
@@ -103,7 +106,9 @@ impl VolumeSearch<'_> {
         for folder in folders {
             let path = folder.join(volume_beside(self.bundle, number).file_name().unwrap_or_default());
             let fault = match small_file::open_regular(&path) {
-                Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => continue,
+                Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                    continue;
+                }
                 Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::IsADirectory) => {
                     Fault::NotAFile
                 }
@@ -135,12 +140,11 @@ impl VolumeSearch<'_> {
         if let Some(other) = volumes.iter().position(|other| other.head == head) {
             return Ok(Some(Fault::Other(other)));
         }
-        Ok(match size == expected.size {
-            true if self.has_a_frame(number, file) => None,
-            // Too little is left of it to tell.
-            false if size < HEAD.min(expected.size) => Some(Fault::Length(size)),
-            _ => Some(Fault::Foreign),
-        })
+        if size == expected.size && self.has_a_frame(number, file) {
+            return Ok(None);
+        }
+        // Of less than its beginning nobody can tell whose it is.
+        Ok(Some(if size < HEAD.min(expected.size) { Fault::Length(size) } else { Fault::Foreign }))
     }
 
     /// Whether one of the volume's frames is right, or it has one only, which may be damaged.
@@ -155,7 +159,7 @@ impl VolumeSearch<'_> {
             let stored = FileRange { file, at: frame.offset - begin }.take(frame.size);
             Descriptor::of_reader(stored).is_ok_and(|stored| stored == frame.descriptor())
         };
-        frames.len() == 1 || frames.iter().any(is_right)
+        frames.len() == 1 || frames.iter().take(PROBED).any(is_right)
     }
 
     /// A file in one of the folders that has the beginning and the size of the volume of that number.
@@ -168,11 +172,9 @@ impl VolumeSearch<'_> {
             let length = file.metadata().map_or(0, |there| there.len());
             length == size && head_of(&file, length).is_ok_and(|found| found == head)
         };
-        let mut known = (0..self.table.volumes.len()).map(|number| self.name(number)).collect::<Vec<_>>();
-        known.sort();
-        let is_named = |path: &PathBuf| {
-            path.file_name().is_some_and(|name| known.iter().any(|known| name == known.as_str()))
-        };
+        let known: Vec<String> = (0..self.table.volumes.len()).map(|number| self.name(number)).collect();
+        let is_named =
+            |path: &PathBuf| path.file_name().is_some_and(|name| known.iter().any(|known| name == known.as_str()));
         candidates.filter(|path| !is_named(path)).find(is_it)
     }
 
@@ -187,7 +189,9 @@ impl VolumeSearch<'_> {
             Fault::Length(actual) if *actual < size => {
                 tr!("{name}: cut short, {actual} of {size} bytes", name, actual, size)
             }
-            Fault::Length(actual) => tr!("{name}: bytes follow after its end, {actual} instead of {size}", name, actual, size),
+            Fault::Length(actual) => {
+                tr!("{name}: bytes follow after its end, {actual} instead of {size}", name, actual, size)
+            }
             Fault::Other(other) if found[*other].is_ok() => {
                 tr!("{name}: a second copy of {other}", name, other = self.name(*other))
             }

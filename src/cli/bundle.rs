@@ -189,7 +189,11 @@ fn show(report: &Report, terminal: &Terminal) -> Result<()> {
     if let [_, first, ..] = &report.volumes[..] {
         let count = counted(report.volumes.len() as u64 - 1, "volume");
         let largest = report.volumes.iter().map(|file| file.descriptor.size).max().unwrap_or(0);
-        terminal.text(&format!("in {count} beside it, {} and so on: no file has more than {}", first.path.display(), bytes(largest)))?;
+        terminal.text(&format!(
+            "in {count} beside it, {} and so on: no file has more than {}",
+            first.path.display(),
+            bytes(largest)
+        ))?;
     }
     if let Some(made) = &report.parity {
         terminal.text(&parity::line(made))?;

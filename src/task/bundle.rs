@@ -160,7 +160,11 @@ fn pack(folder: &Folder, options: &Options, progress: &dyn Progress) -> Result<R
     let lay_out = |longest: u64| volumes::lay_out(&path, longest, &written.checksum_file, progress);
     let volumes = options.volume_size.map(lay_out).transpose()?.unwrap_or_default();
     let signature = options.signer.as_ref().map(|key| sign(&written, key)).transpose()?;
-    let parity = options.parity.filter(|_| volumes.is_empty()).map(|amount| parity::of_whole(&path, amount, progress)).transpose()?;
+    let parity = options
+        .parity
+        .filter(|_| volumes.is_empty())
+        .map(|amount| parity::of_whole(&path, amount, progress))
+        .transpose()?;
     let (detached, carried): (Vec<&CarriedArtifact>, Vec<&CarriedArtifact>) =
         written.index.artifacts.iter().partition(|artifact| artifact.carried.is_detached());
     let detached = detached.into_iter().map(|artifact| artifact.name.clone()).collect();

@@ -216,12 +216,7 @@ fn check_medium(plan: &Plan<'_>, folder: &Path, bundle: &Path, progress: &dyn Pr
 }
 
 /// Writes the files onto one medium, reads them back, and leaves the receipt.
-fn transfer(
-    proved: &ProvedBundle<'_>,
-    folder: &Path,
-    plan: Plan<'_>,
-    progress: &dyn Progress,
-) -> Result<Transferred> {
+fn transfer(proved: &ProvedBundle<'_>, folder: &Path, plan: Plan<'_>, progress: &dyn Progress) -> Result<Transferred> {
     let bundle = proved.bundle;
     let Plan { medium, division, files } = plan;
     progress.phase("writing");

@@ -46,7 +46,8 @@ pub(super) fn lay_out(
     progress.phase("dividing");
     let bundle = Bundle::open(path)?;
     let division = Division::new(&bundle, longest)?;
-    let elsewhere = format_args!("free some, or divide it onto the stick itself: pack transfer {}", shell_word(path));
+    let elsewhere =
+        format_args!("free some, or divide it onto the stick itself: pack transfer {} /media/stick", shell_word(path));
     room::check(bundle.length(), path, elsewhere)?;
     let mut files = Vec::new();
     let mut piece = vec![0; PIECE];

@@ -66,7 +66,13 @@ pub(super) fn as_it_lies(bundle: &Bundle) -> Result<Vec<Carried>> {
     let mut files = bundle.files();
     files.rotate_left(1);
     let whole = checksum_of_the_whole(path);
-    let besides = [sidecar::beside(path), beside(path, ".sha256"), beside(path, ".sha256.minisig"), beside(&whole, ".minisig"), whole];
+    let besides = [
+        sidecar::beside(path),
+        beside(path, ".sha256"),
+        beside(path, ".sha256.minisig"),
+        beside(&whole, ".minisig"),
+        whole,
+    ];
     let wanted = if bundle.volumes().is_empty() { 3 } else { besides.len() };
     let besides = besides.into_iter().take(wanted).filter(|path| path.is_file());
     // A volume may lie in another folder; its name is the same.

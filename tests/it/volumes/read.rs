@@ -8,8 +8,8 @@ use crate::support::{expect, json_of_output, shell, tree};
 use pack::bundle::Bundle;
 use pack::digest::Digest;
 use pack::progress::Silent;
-use pack::task::verify;
 use pack::task::trust::Trust;
+use pack::task::verify;
 
 #[test]
 fn every_command_reads_volumes_as_one_file() {
@@ -70,7 +70,10 @@ fn the_bundle_in_one_file_is_what_the_volumes_are_made_of() {
 fn stock_tools_check_and_unpack_volumes() {
     let both = both();
     expect(0, both.folder(), &["extract", "whole/x.run", "one"]);
-    shell(both.folder(), "cd cut && sha256sum -c x.run.sha256 && mkdir ../stock && cat x.run.0* | zstd -dc | tar -x -C ../stock");
+    shell(
+        both.folder(),
+        "cd cut && sha256sum -c x.run.sha256 && mkdir ../stock && cat x.run.0* | zstd -dc | tar -x -C ../stock",
+    );
     assert_eq!(tree(&both.folder().join("stock")), tree(&both.folder().join("one")));
     let lines = shell(both.folder(), "cat cut/x.run.sha256");
     assert!(lines.lines().next().is_some_and(|line| line.ends_with("  x.run")), "the bundle first: {lines}");

@@ -24,7 +24,8 @@ fn site() -> Site {
     let sum = shell(place.path(), "cksum <large");
     portable(place.path(), &[file("run.sh", "script", SCRIPT), file("large", "file", large)]);
     expect(0, place.path(), &["bundle", "-o", "x.run", "--compression", "fast"]);
-    let header = json_of_output(&expect(0, place.path(), &["inspect", "--json", "x.run"]).0)["index"]["headerSize"].as_u64();
+    let header =
+        json_of_output(&expect(0, place.path(), &["inspect", "--json", "x.run"]).0)["index"]["headerSize"].as_u64();
     let size = (header.expect("a number").max(12 << 20) + 100_000).to_string();
     Site { place, sum, size }
 }
@@ -100,13 +101,17 @@ fn volumes_go_onto_a_stick_are_read_back_and_written_only_once() {
         json_of_output(&out)["copies"][0]["receipt"].clone()
     };
     let receipt = transfer();
-    let names: Vec<&str> = receipt["files"].as_array().expect("a list").iter().filter_map(|file| file["name"].as_str()).collect();
+    let names: Vec<&str> =
+        receipt["files"].as_array().expect("a list").iter().filter_map(|file| file["name"].as_str()).collect();
     assert_eq!(names[..3], ["x.run", "x.run.001", "x.run.002"]);
     assert_eq!((&receipt["medium"]["kind"], &receipt["readBack"]), (&stick.kind().into(), &"direct".into()));
     expect(0, folder, &["verify", "stick/x.run"]);
     assert_eq!(transfer()["written"], 0);
     // Broken off while it is not complete, it goes on; the file that begins everything comes last.
-    shell(folder, "cd stick && mv x.run.002 .x.run.002.transfer && truncate -s 3000000 .x.run.002.transfer && rm x.run");
+    shell(
+        folder,
+        "cd stick && mv x.run.002 .x.run.002.transfer && truncate -s 3000000 .x.run.002.transfer && rm x.run",
+    );
     assert!(transfer()["written"].as_u64().is_some_and(|written| written > 0));
     expect(0, folder, &["verify", "stick/x.run"]);
     let (out, err) = texts(&site.sh(&["sh"], &["stick/x.run", "a"]));

@@ -42,7 +42,10 @@ fn a_size_that_gives_too_many_volumes_is_refused_with_one_that_does_not() {
     let frame = 50_000;
     for (count, fits) in [(Division::MOST, true), (Division::MOST + 1, false)] {
         // The manifest and the headers are in the first frame, the end of the stream in the last.
-        let files = [file("run.sh", "script", "exit\n"), file("noise", "file", crate::support::noise(3, count * frame - 8_000))];
+        let files = [
+            file("run.sh", "script", "exit\n"),
+            file("noise", "file", crate::support::noise(3, count * frame - 8_000)),
+        ];
         small_bundle(&path, b"#!/bin/sh\n# pack bundle: probe\n", &files);
         let bytes = crate::support::craft::with_frames(&fs::read(&path).expect("read"), frame, |_| ());
         fs::write(&path, bytes).expect("written");
@@ -69,7 +72,11 @@ fn volumes_beyond_four_gib_are_cut_and_read_at_the_right_place() {
     const COUNT: u64 = 70;
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("x.run");
-    small_bundle(&path, b"#!/bin/sh\n# pack bundle\n", &[file("run.sh", "script", "exit\n"), file("end", "file", "the end")]);
+    small_bundle(
+        &path,
+        b"#!/bin/sh\n# pack bundle\n",
+        &[file("run.sh", "script", "exit\n"), file("end", "file", "the end")],
+    );
     let bytes = fs::read(&path).expect("read");
     let small = Bundle::open(&path).expect("opened");
     let (index, end) = (small.index(), small.index().entry("end").expect("there"));

@@ -52,7 +52,9 @@ fn what_is_not_the_right_volume_is_told_as_what_it_is() {
         ("a second copy of x.run.003", Class::Integrity, &|| drop(fs::copy(both.volume(3), &two))),
         ("not a regular file", Class::Integrity, &|| fs::create_dir(&two).expect("a folder")),
         ("cannot be read", Class::Failed, &|| symlink("x.run.002", &two).expect("linked")),
-        ("is it under another name", Class::Integrity, &|| fs::write(both.cut.with_file_name("part2"), &content).expect("written")),
+        ("is it under another name", Class::Integrity, &|| {
+            fs::write(both.cut.with_file_name("part2"), &content).expect("written")
+        }),
     ];
     for (told, class, put) in cases {
         if fs::remove_file(&two).is_err() {
@@ -123,7 +125,9 @@ fn a_volume_that_changes_while_it_is_open_gives_out_nothing_wrong() {
     let file = fs::OpenOptions::new().write(true).open(both.volume(2)).expect("opened");
     file.set_len(100).expect("cut short");
     let damage = verify(&bundle, &Silent).expect("looked at");
-    assert!(!damage.is_empty() && damage.iter().all(|one| one.volume.as_ref().is_some_and(|at| at.name == "x.run.002")));
+    assert!(
+        !damage.is_empty() && damage.iter().all(|one| one.volume.as_ref().is_some_and(|at| at.name == "x.run.002"))
+    );
 }
 
 #[test]
