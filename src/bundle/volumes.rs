@@ -87,10 +87,15 @@ impl VolumeSearch<'_> {
         Ok(())
     }
 
-    /// The bundle's own folder, and those that were named.
+    /// The bundle's own folder, that of the file where its path is a link to one, and those that were named.
     fn folders(&self) -> Vec<PathBuf> {
         let parent = self.bundle.parent().filter(|parent| !parent.as_os_str().is_empty());
         let mut folders = vec![parent.unwrap_or(Path::new(".")).to_owned()];
+        if self.bundle.is_symlink()
+            && let Ok(real) = self.bundle.canonicalize()
+        {
+            folders.extend(real.parent().map(Path::to_owned));
+        }
         folders.extend(named_folders());
         folders
     }

@@ -97,6 +97,8 @@ fn volumes_lie_in_any_folders_in_any_order() {
         command.args(["verify", "-q", "cut/x.run"]).env("PACK_VOLUMES", folders).status().expect("pack runs").code()
     };
     assert_eq!((command("two:three"), command("two"), command("")), (Some(0), Some(1), Some(1)));
+    // Who follows a link looks where it leads.
+    shell(folder, "mkdir link && ln -s ../stick/x.run link/x.run");
     // A wrong one in the first folder hides no right one in the next.
     fs::copy(both.volume(1), folder.join("cut/x.run.002")).expect("copied");
     expect(0, folder, &["verify", "cut/x.run", "--volumes", "three", "--volumes", "two"]);
@@ -105,6 +107,7 @@ fn volumes_lie_in_any_folders_in_any_order() {
     expect(0, folder, &["transfer", "cut/x.run", "stick", "--volumes", "three", "--volumes", "two"]);
     expect(0, folder, &["verify", "stick/x.run"]);
     shell(folder, "cd stick && sha256sum -c x.run.sha256");
+    expect(0, folder, &["verify", "link/x.run"]);
 }
 
 #[test]
