@@ -70,6 +70,7 @@
 //!         cores: None,
 //!         signer: None,
 //!         parity: None,
+//!         volume_size: None,
 //!         trust: Trust::default(),
 //!     },
 //!     &Silent,
