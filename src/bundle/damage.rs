@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::io::Read;
 
-use super::in_volumes::VolumePlace;
+use super::files::VolumePlace;
 use super::index::Index;
 use super::layout::PayloadEntry;
 use super::read::Bundle;

@@ -78,7 +78,7 @@ impl VolumeSearch<'_> {
         let mut begin = self.index.header_size;
         for volume in &self.table.volumes {
             if self.index.frames.binary_search_by_key(&begin, |frame| frame.offset).is_err() {
-                return Err(Error::integrity("the bundle's table of volumes contradicts itself")
+                return Err(Error::integrity(tr!("the bundle's table of volumes contradicts itself"))
                     .fact("path", self.bundle.display())
                     .fact("reason", format_args!("a volume begins at {begin}, where no frame does")));
             }

@@ -7,7 +7,6 @@
 //! What is signed is the digest of an index or of an image's manifest; each of the two that lead to the image will do.
 
 use super::claim::{BUNDLE, Claim, SIGNATURE, SIMPLE_SIGNING};
-use super::pull::Pulled;
 use super::session::{Session, document};
 use crate::digest::{Descriptor, Digest};
 use crate::error::Error;
@@ -17,16 +16,20 @@ use crate::fetch::error::{ActualSize, FetchError};
 use crate::fetch::http::Request;
 use crate::fetch::promise::Promise;
 use crate::image::{ACCEPTED, AttachedBlob, referrers, referrers_tag};
+use crate::manifest::registry_ref::RegistryRef;
 
-/// Checks that `pulled` was signed with `key`.
+/// Checks that one of `digests`, which lead from `named` to an image, was signed with `key`.
 ///
 /// # Errors
 /// It was not, or the registry cannot be asked.
-pub(super) async fn check(session: &Session<'_>, key: &CosignKey, pulled: &Pulled) -> Result<(), FetchError> {
-    let mut digests = vec![pulled.tagged, pulled.manifest];
-    digests.dedup();
+pub(super) async fn check(
+    session: &Session<'_>,
+    key: &CosignKey,
+    named: &RegistryRef,
+    digests: &[Digest],
+) -> Result<(), FetchError> {
     let mut found = 0;
-    for digest in digests {
+    for &digest in digests {
         let mut claims = payloads(session, digest).await?;
         claims.extend(bundles(session, digest).await?);
         found += claims.len();
@@ -43,8 +46,7 @@ pub(super) async fn check(session: &Session<'_>, key: &CosignKey, pulled: &Pulle
         _ => "no signature of the image in the registry is by the key of --cosign-key",
     };
     let error = Error::integrity(title)
-        .fact("url", &pulled.named)
-        .fact("image", pulled.tagged)
+        .fact("url", named)
         .fact("key", format_args!("{} ({})", key.path().display(), key.fingerprint()))
         .fact("signatures", found)
         .hint("ask who publishes the image for their key, and look with: cosign tree");

@@ -77,7 +77,9 @@ impl Pull<'_> {
         let session = self.session()?;
         let (pulled, image) = self.document(&session).await?;
         if let Some(key) = &self.access.http.options().cosign_key {
-            cosign::check(&session, key, &pulled).await?;
+            let mut digests = vec![pulled.tagged, pulled.manifest];
+            digests.dedup();
+            cosign::check(&session, key, &pulled.named, &digests).await?;
         }
         let cache = registries.store.cache(cache, progress)?;
         let wanted = wanted(&image)?;
