@@ -104,7 +104,7 @@ pub fn verify(bundle: &Bundle, progress: &dyn Progress) -> Result<Vec<Damage>> {
         |checked| {
             // Where a volume's frames are wrong, so is the volume, and the frames say more.
             let in_frames = checked.iter().any(|one| matches!(one.part, BundlePart::Frame(_)) && !one.is_right());
-            let is_told = |one: &&Checked| !one.is_right() && !(in_frames && matches!(one.part, BundlePart::Volume(_)));
+            let is_told = |one: &&Checked| !(one.is_right() || in_frames && matches!(one.part, BundlePart::Volume(_)));
             for &Checked { part, offset, expected, actual } in checked.iter().filter(is_told) {
                 let files = match part {
                     BundlePart::Frame(number) => files_in(index, number),

@@ -13,6 +13,9 @@ use pack::error::{Class, Error};
 use pack::progress::Silent;
 use serde_json::{Value, json};
 
+/// What is done to a table of volumes.
+type Change<'a> = &'a dyn Fn(&mut Value);
+
 fn refused(both: &Both) -> Error {
     let error = both.opened().expect_err("refused");
     assert!(error.hint_text().is_some() && error.fact_named("path").is_some(), "{error}");
@@ -135,7 +138,7 @@ fn a_table_that_was_changed_is_refused() {
     let both = both();
     let right = fs::read(&both.cut).expect("read");
     let digest = pack::digest::Digest::of(b"another").to_string();
-    let refused: [(&str, &dyn Fn(&mut Value)); 9] = [
+    let refused: [(&str, Change); 9] = [
         ("a word more", &|table| table["requires"] = json!(["volumes", "later"])),
         ("no volumes", &|table| table["volumes"] = json!([])),
         ("a volume less", &|table| drop(table["volumes"].as_array_mut().expect("a list").pop())),
