@@ -13,6 +13,12 @@ pub fn free(path: &Path) -> Option<u64> {
     free_as(path, rustix::process::geteuid().is_root())
 }
 
+/// The units in which the file system at `path` gives its room away, in bytes; 1 where it does not tell.
+pub fn block(path: &Path) -> u64 {
+    let system = existing(path).and_then(|there| statvfs(&there).ok());
+    system.map_or(1, |system| system.f_frsize.max(1))
+}
+
 /// As [`free`], for a program that runs as root, such as a container engine.
 pub fn free_for_root(path: &Path) -> Option<u64> {
     free_as(path, true)

@@ -19,4 +19,22 @@ run_cp_sync_sha256sum() {
 race transfer cp_sync_sha256sum
 versus '`pack transfer`; `cp && sync && sha256sum`, cold cache' transfer cp_sync_sha256sum 1.05
 in_memory 'peak memory of `pack transfer x.run DEST`' 64 "$BENCH_PACK" -q transfer "$dir/transfer.run" "$stick"
-rm -rf -- "$stick" "$dir"/transfer.run*
+
+# A damaged MiB in the middle, written again by its map, against the copy of all of it.
+heal_size=$(stat -c %s "$dir/transfer.run")
+before_heal() {
+    dd if=/dev/zero of="$stick/transfer.run" bs=4096 seek=$((heal_size / 8192)) count=256 conv=notrunc status=none
+    sync -f "$stick/transfer.run"
+}
+run_heal() { pack transfer "$dir/transfer.run" "$stick" --heal "$dir/transfer.json"; }
+pack parity "$dir/transfer.run"
+cp -- "$dir/transfer.run.parity" "$stick/transfer.run.parity"
+before_heal
+pack verify --map "$dir/transfer.json" "$stick/transfer.run" >"$dir/output" 2>&1 || true
+race heal
+# 1 % of a copy of 4 GiB; of a smaller one, the share that is as much.
+heal_share=$(awk -v b="$heal_size" 'BEGIN { printf "%.3f", 0.01 * 4294967296 / b }')
+line '`pack transfer --heal` of 1 MiB; `pack transfer` of all' "$(seconds "$(median heal)")" "$(seconds "$(median transfer)")" \
+    "$(awk -v a="$(median heal)" -v b="$(median transfer)" 'BEGIN { printf "%.3f", a / b }')" '' ≤ "$heal_share"
+cmp -- "$dir/transfer.run" "$stick/transfer.run" || die 'the healed bundle differs'
+rm -rf -- "$stick" "$dir"/transfer.*

@@ -37,28 +37,32 @@ impl<'a> Division<'a> {
                 None => volumes.push(frame.offset..end),
             }
         }
-        let largest = index.frames.iter().map(|frame| frame.size).max().unwrap_or(0);
         let mut division = Division { bundle, volumes, main: 0 };
-        let header_and_index = index.header_size + bundle.trailer.index_size;
-        // Digests are all of one length, whatever they are.
-        let unknown = vec![Volume { size: longest, digest: Digest::of(b""), head: Digest::of(b"") }; MOST_VOLUMES];
-        let with_most = header_and_index + VolumeTable::new(bundle.trailer, unknown).to_bytes(0)?.len() as u64;
+        let bounds = Bounds::of(bundle, longest)?;
         let too_many = division.volumes.len() > MOST_VOLUMES;
-        if largest > longest || with_most > longest || too_many {
-            let least = (index.payload_size().div_ceil(MOST_VOLUMES as u64) + largest).max(with_most);
+        if bounds.largest > longest || bounds.with_most > longest || too_many {
             let path = bundle.path();
             return Err(Error::usage("the bundle does not fit into volumes so small")
                 .fact("path", path.display())
                 .fact("volume size", format_args!("{longest} bytes"))
-                .fact("largest frame", format_args!("{largest} bytes"))
-                .fact("launcher, runtime and index", format_args!("{with_most} bytes"))
+                .fact("largest frame", format_args!("{} bytes", bounds.largest))
+                .fact("launcher, runtime and index", format_args!("{} bytes", bounds.with_most))
                 .fact("most volumes", MOST_VOLUMES)
-                .hint(format_args!("take larger ones: --volume-size {least}, for {}", shell_word(path))));
+                .hint(format_args!("take larger ones: --volume-size {}, for {}", bounds.least, shell_word(path))));
         }
+        let header_and_index = index.header_size + bundle.trailer.index_size;
         let unknown =
             vec![Volume { size: longest, digest: Digest::of(b""), head: Digest::of(b"") }; division.volumes.len()];
         division.main = header_and_index + VolumeTable::new(bundle.trailer, unknown).to_bytes(0)?.len() as u64;
         Ok(division)
+    }
+
+    /// The smallest size of a volume by which `bundle` can be divided whatever its frames are like, in bytes.
+    ///
+    /// # Errors
+    /// The table of volumes cannot be made.
+    pub fn least(bundle: &Bundle) -> Result<u64> {
+        Ok(Bounds::of(bundle, u64::MAX)?.least)
     }
 
     /// How many volumes there are.
@@ -100,5 +104,28 @@ impl<'a> Division<'a> {
         let end = VolumeTable::new(trailer, volumes).to_bytes(bytes.len() as u64)?;
         bytes.extend(end);
         Ok(bytes)
+    }
+}
+
+/// What the size of a volume has to be at least, in bytes.
+struct Bounds {
+    /// The largest frame.
+    largest: u64,
+    /// The length of the file that the volumes belong to, where there are as many as there may be.
+    with_most: u64,
+    /// What is large enough, however the frames fall.
+    least: u64,
+}
+
+impl Bounds {
+    fn of(bundle: &Bundle, longest: u64) -> Result<Self> {
+        let index = bundle.index();
+        let largest = index.frames.iter().map(|frame| frame.size).max().unwrap_or(0);
+        // Digests are all of one length, whatever they are.
+        let unknown = vec![Volume { size: longest, digest: Digest::of(b""), head: Digest::of(b"") }; MOST_VOLUMES];
+        let table = VolumeTable::new(bundle.trailer, unknown).to_bytes(0)?.len() as u64;
+        let with_most = index.header_size + bundle.trailer.index_size + table;
+        let least = (index.payload_size().div_ceil(MOST_VOLUMES as u64) + largest).max(with_most);
+        Ok(Bounds { largest, with_most, least })
     }
 }

@@ -36,7 +36,7 @@ impl Bundle {
     }
 
     /// Where each volume lies in the bundle in one file.
-    pub(super) fn volume_ranges(&self) -> impl Iterator<Item = Range<u64>> + '_ {
+    pub fn volume_ranges(&self) -> impl Iterator<Item = Range<u64>> + '_ {
         self.in_volumes.iter().flat_map(|in_volumes| in_volumes.table.ranges(self.index().header_size))
     }
 

@@ -15,7 +15,7 @@ use super::trust::{KeyArgs, signed_document};
 use super::volumes::volume_size;
 use crate::bundle::Preset;
 use crate::error::Result;
-use crate::parity::layout::Amount;
+use crate::parity::layout::Asked;
 use crate::path::{RelPath, shell_word};
 use crate::platform::Platform;
 use crate::signature::SecretKey;
@@ -71,9 +71,10 @@ pub(super) struct BundleArgs {
     /// On how many cores; the bundle does not depend on it [default: all]
     #[arg(long, value_name = "N", value_parser = cores)]
     threads: Option<usize>,
-    /// Write parity beside the bundle, so much of it in percent: so much may be lost on the way
+    /// Write parity beside the bundle, so much of it in percent: so much may be lost on the way; 'fill' for as much as there
+    /// is room for
     #[arg(long, value_name = "PERCENT", value_parser = amount)]
-    parity: Option<Amount>,
+    parity: Option<Asked>,
     /// Divide the bundle: x.run, and x.run.001, x.run.002, … beside it, none larger than this; K, M and G are understood
     #[arg(long, value_name = "SIZE", value_parser = volume_size, conflicts_with = "parity")]
     volume_size: Option<u64>,

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::terminal::{Terminal, bytes, counted, shown};
 use crate::error::Result;
-use crate::parity::layout::{Amount, SECTOR};
+use crate::parity::layout::{Asked, SECTOR};
 use crate::path::shell_word;
-use crate::task::parity::{self, Report};
+use crate::task::parity::{self, Outcome, Report};
 
 /// Write what a damaged bundle can be repaired by beside it: x.run.parity
 #[derive(Args)]
@@ -17,25 +17,31 @@ use crate::task::parity::{self, Report};
 Examples:
   pack parity hello-1.0.0-x86_64.run                 5 % of the bundle
   pack parity --amount 20% hello-1.0.0-x86_64.run    more, for a stick that is not to be trusted
+  pack parity --amount fill /media/stick/x.run       as much as there is room for
 
 The bundle stays as it is. Carry both files; where the bundle is damaged: pack repair.")]
 pub(super) struct ParityArgs {
     /// The bundle
     bundle: PathBuf,
-    /// How much, in percent of the bundle: so much of it may be lost
+    /// How much, in percent of the bundle: so much of it may be lost; 'fill' for as much as there is room for
     #[arg(long, value_name = "PERCENT", default_value = "5%", value_parser = amount)]
-    amount: Amount,
+    amount: Asked,
 }
 
 /// The amount that was typed.
-pub(super) fn amount(text: &str) -> Result<Amount, String> {
+pub(super) fn amount(text: &str) -> Result<Asked, String> {
     text.parse()
 }
 
 pub(super) fn run(args: &ParityArgs, terminal: &Terminal) -> Result<u8> {
     let progress = terminal.progress();
-    let report = parity::run(&args.bundle, args.amount, progress.as_ref())?;
+    let outcome = parity::run(&args.bundle, args.amount, progress.as_ref())?;
     drop(progress);
+    let Outcome::Made(report) = outcome else {
+        terminal.document(&json!({ "bundle": shown::path(&args.bundle), "parity": null }))?;
+        terminal.note(&parity::offer_second_copy(&args.bundle, &args.bundle));
+        return Ok(0);
+    };
     let mut document = document(&report);
     document["bundle"] = json!(shown::path(&args.bundle));
     terminal.document(&document)?;

@@ -30,11 +30,24 @@ impl VolumesArgs {
         look_for_volumes_in(self.volumes.iter().cloned());
         let handed_on = env::var_os(VOLUMES_VARIABLE).filter(|folders| !folders.is_empty());
         look_for_volumes_in(handed_on.iter().flat_map(env::split_paths));
-        let somebody_sits = io::stdin().is_terminal() && io::stderr().is_terminal();
-        if somebody_sits && !terminal.json() && !terminal.quiet() {
+        if somebody_sits(terminal) {
             ask_for_volumes(ask);
         }
     }
+}
+
+/// Whether somebody sits there who can be asked.
+pub(super) fn somebody_sits(terminal: &Terminal) -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal() && !terminal.json() && !terminal.quiet()
+}
+
+/// The answer to a question, without blanks around it; `None` where nobody answers.
+pub(super) fn typed_answer(question: &str) -> Option<String> {
+    let mut err = io::stderr().lock();
+    // Where nothing can be said, nobody answers.
+    err.write_all(question.as_bytes()).and_then(|()| err.flush()).ok()?;
+    let answer = typed_line::read(io::stdin().lock(), LONGEST_ANSWER).ok()??;
+    Some(answer.trim().to_owned())
 }
 
 /// Asks whoever sits there for a volume.
@@ -46,18 +59,10 @@ fn ask(wanted: &WantedVolume<'_>) -> VolumeAnswer {
         inert(wanted.name),
         own
     );
-    let mut err = io::stderr().lock();
-    // Where nothing can be said, nobody answers.
-    if err.write_all(text.as_bytes()).and_then(|()| err.flush()).is_err() {
-        return VolumeAnswer::GiveUp;
-    }
-    match typed_line::read(io::stdin().lock(), LONGEST_ANSWER) {
-        Ok(Some(answer)) => match answer.trim() {
-            "" => VolumeAnswer::LookAgain,
-            "q" => VolumeAnswer::GiveUp,
-            folder => VolumeAnswer::In(folder.into()),
-        },
-        _ => VolumeAnswer::GiveUp,
+    match typed_answer(&text).as_deref() {
+        Some("") => VolumeAnswer::LookAgain,
+        None | Some("q") => VolumeAnswer::GiveUp,
+        Some(folder) => VolumeAnswer::In(folder.into()),
     }
 }
 

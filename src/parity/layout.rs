@@ -34,6 +34,33 @@ impl FromStr for Amount {
     }
 }
 
+/// How much parity somebody asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// So much of the file.
+    Percent(Amount),
+    /// As much as there is room for.
+    Fill,
+}
+
+impl Asked {
+    /// What is made where nothing is asked for.
+    pub const DEFAULT: Asked = Asked::Percent(Amount::DEFAULT);
+}
+
+impl FromStr for Asked {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "fill" {
+            return Ok(Asked::Fill);
+        }
+        text.parse()
+            .map(Asked::Percent)
+            .map_err(|why: String| format!("{why}, or 'fill' for as much as there is room for"))
+    }
+}
+
 /// A file's sectors in their groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
@@ -52,6 +79,14 @@ impl Layout {
             let recovery = (sectors.div_ceil(groups) * u64::from(amount.0)).div_ceil(100);
             Self::with(length, groups, recovery)
         })
+    }
+
+    /// The layout with the most parity that `fits`, at most as much as the file; `None` where not even 1 % does.
+    pub fn filling(length: u64, fits: impl Fn(&Layout) -> bool) -> Option<Self> {
+        let percents = (1..=100).rev().filter_map(|percent| Self::new(length, Amount(percent)));
+        let coarse = percents.into_iter().find(&fits)?;
+        let finer = (coarse.recovery..).map_while(|recovery| Self::with(length, coarse.groups, recovery));
+        finer.take_while(fits).last()
     }
 
     /// The layout of these numbers, which a file may say; `None` where there is no such layout.
@@ -160,7 +195,29 @@ mod tests {
     }
 
     #[test]
+    fn parity_that_fills_takes_what_fits_to_the_sector_of_each_group_and_not_one_more() {
+        for sectors in [1, 100, 15_000, 40_000, 100_000] {
+            let length = sectors * SECTOR - 1;
+            let least = Layout::new(length, Amount(1)).expect("a layout").parity();
+            let whole = Layout::new(length, Amount(100)).expect("a layout").parity();
+            for room in [least, least + 1, sectors / 3 + 1, whole - 1, whole, 10 * whole] {
+                let Some(layout) = Layout::filling(length, |layout| layout.parity() <= room) else {
+                    assert!(room < least, "{sectors} sectors, room for {room}");
+                    continue;
+                };
+                assert!(layout.parity() <= room);
+                let more = Layout::with(length, layout.groups(), layout.recovery() + 1);
+                assert!(more.is_none_or(|more| more.parity() > room), "{sectors} sectors, room for {room}: {layout:?}");
+            }
+            assert_eq!(Layout::filling(length, |_| false), None);
+        }
+    }
+
+    #[test]
     fn an_amount_is_a_percentage() {
+        assert_eq!("fill".parse(), Ok(Asked::Fill));
+        assert_eq!("5%".parse(), Ok(Asked::Percent(Amount(5))));
+        assert!("full".parse::<Asked>().is_err_and(|why| why.contains("fill")));
         assert_eq!(
             ["5%", "100", "1%"].map(|text| text.parse().ok()),
             [Some(Amount(5)), Some(Amount(100)), Some(Amount(1))]

@@ -188,6 +188,22 @@ impl Sidecar {
         self.digest_of(sector).map(|digest| short(bytes) == digest)
     }
 
+    /// Whether `bytes` are what the parity file itself has in its sector of that number.
+    pub fn is_own(&self, sector: u64, bytes: &[u8]) -> bool {
+        let Head { layout, seal } = &self.head;
+        let places = Places::of(layout);
+        let page = |first: u64| *self.table.page(sector - first, seal) == *bytes;
+        match sector {
+            0 => Head::read(bytes) == Found::Head(self.head),
+            _ if sector < places.parity => page(places.table),
+            _ if sector < places.table_again => {
+                self.is_right(layout.sectors() + sector - places.parity, bytes) == Some(true)
+            }
+            _ if sector < places.head_again => page(places.table_again),
+            _ => sector == places.head_again && Head::read(bytes) == Found::Head(self.head),
+        }
+    }
+
     fn digest_of(&self, sector: u64) -> Option<ShortDigest> {
         self.table.digest(sector)
     }

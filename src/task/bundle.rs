@@ -17,7 +17,7 @@ use crate::error::{Error, IoContext, Result};
 use crate::image;
 use crate::manifest::FILE_NAME;
 use crate::own_file;
-use crate::parity::layout::Amount;
+use crate::parity::layout::Asked;
 use crate::parity::sidecar;
 use crate::path::{RelPath, shell_word};
 use crate::platform::Platform;
@@ -57,7 +57,7 @@ pub struct Options {
     /// Signs the checksum beside the bundle.
     pub signer: Option<SecretKey>,
     /// How much parity to write beside the bundle; `None` is none.
-    pub parity: Option<Amount>,
+    pub parity: Option<Asked>,
     /// The longest file to write, in bytes: the bundle is divided into volumes; `None` is one file. Parity covers one file
     /// only, and is not made with it.
     pub volume_size: Option<u64>,
@@ -160,11 +160,15 @@ fn pack(folder: &Folder, options: &Options, progress: &dyn Progress) -> Result<R
     let lay_out = |longest: u64| volumes::lay_out(&path, longest, &written.checksum_file, progress);
     let volumes = options.volume_size.map(lay_out).transpose()?.unwrap_or_default();
     let signature = options.signer.as_ref().map(|key| sign(&written, key)).transpose()?;
-    let parity = options
-        .parity
-        .filter(|_| volumes.is_empty())
-        .map(|amount| parity::of_whole(&path, amount, progress))
-        .transpose()?;
+    let asked = options.parity.filter(|_| volumes.is_empty());
+    let parity = match asked.map(|amount| parity::of_whole(&path, amount, progress)).transpose()? {
+        Some(parity::Outcome::Made(report)) => Some(report),
+        Some(parity::Outcome::SecondCopyFits) => {
+            progress.note(&parity::offer_second_copy(&path, &path));
+            None
+        }
+        None => None,
+    };
     let (detached, carried): (Vec<&CarriedArtifact>, Vec<&CarriedArtifact>) =
         written.index.artifacts.iter().partition(|artifact| artifact.carried.is_detached());
     let detached = detached.into_iter().map(|artifact| artifact.name.clone()).collect();

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use super::damage_map;
 use super::whole_bundle::{expect_one_file, expect_whole};
 use crate::bundle::{self, Bundle};
-use crate::error::{Error, IoContext, Result};
+use crate::error::{IoContext, Result};
 use crate::parity::map::DamageMap;
 use crate::parity::patch;
-use crate::path::shell_word;
 use crate::progress::Progress;
 use crate::small_file;
 
@@ -35,20 +35,7 @@ pub fn run(good: &Path, map: &Path, target: &Path, progress: &dyn Progress) -> R
         "cut it where the bundle is one file, or copy the volume again that is damaged",
     )?;
     let file = small_file::open(good).doing("open the bundle", good)?;
-    let seal = bundle::seal(&file);
-    if seal != Some(damage.seal) || bundle.length() != damage.size {
-        let error = Error::integrity("the damage map is of another bundle")
-            .fact("bundle", good.display())
-            .fact("map", map.display())
-            .fact("expected", damage.seal);
-        let error = seal.into_iter().fold(error, |error, seal| error.fact("actual", seal));
-        return Err(error.hint("cut it out of a copy of the very bundle that is damaged"));
-    }
-    if damage.ranges.is_empty() {
-        return Err(Error::failed("the damage map says that nothing is damaged")
-            .fact("map", map.display())
-            .hint(format_args!("see what it says: cat {}", shell_word(map))));
-    }
+    damage_map::expect_of(&damage, map, &bundle, bundle::seal(&file))?;
     expect_whole(&bundle, "cut", progress)?;
     progress.phase("cutting");
     let written = patch::cut(&file, good, &damage, target)?;

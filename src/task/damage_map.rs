@@ -3,12 +3,14 @@
 use std::path::Path;
 
 use crate::bundle::{self, Bundle, Damage};
-use crate::error::{IoContext, Result};
+use crate::digest::Digest;
+use crate::error::{Error, IoContext, Result};
 use crate::parity::layout::SECTOR;
 use crate::parity::map::{DamageMap, Range, Unit};
 use crate::parity::scan::scan;
 use crate::parity::sectors::Sectors;
 use crate::parity::sidecar::{self, Sidecar};
+use crate::path::shell_word;
 use crate::progress::Progress;
 use crate::small_file;
 
@@ -35,4 +37,26 @@ pub fn by_parity(path: &Path, progress: &dyn Progress) -> Result<Option<DamageMa
 pub fn by_frames(bundle: &Bundle, damage: &[Damage]) -> DamageMap {
     let ranges = damage.iter().map(|damage| Range { offset: damage.offset, size: damage.size });
     DamageMap::new(bundle.path(), bundle.length(), bundle.seal(), Unit::Frame, ranges)
+}
+
+/// Checks that `damage`, which was read from `map`, is that of a copy of `good`, whose seal is the one that was found, and
+/// says that something is wrong.
+///
+/// # Errors
+/// It is of another bundle, or of one without damage.
+pub(super) fn expect_of(damage: &DamageMap, map: &Path, good: &Bundle, seal: Option<Digest>) -> Result<()> {
+    if seal != Some(damage.seal) || good.length() != damage.size {
+        let error = Error::integrity("the damage map is of another bundle")
+            .fact("bundle", good.path().display())
+            .fact("map", map.display())
+            .fact("expected", damage.seal);
+        let error = seal.into_iter().fold(error, |error, seal| error.fact("actual", seal));
+        return Err(error.hint("take a copy of the very bundle that is damaged"));
+    }
+    if damage.ranges.is_empty() {
+        return Err(Error::failed("the damage map says that nothing is damaged")
+            .fact("map", map.display())
+            .hint(format_args!("see what it says: cat {}", shell_word(map))));
+    }
+    Ok(())
 }

@@ -5,9 +5,13 @@
 //! ```
 //!
 //! What lies beside a bundle goes with it: checksum, signature, parity. Where the medium takes no file so long, the bundle is
-//! divided into volumes on its way, at the speed of a copy.
+//! divided into volumes on its way, at the speed of a copy; where one stick has no room for it, several get it together.
 
 mod carried;
+pub mod heal;
+mod parity_there;
+mod plan;
+mod spread;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -18,29 +22,38 @@ use serde::Serialize;
 use super::sign::sign_file;
 use super::trust::Trust;
 use super::verify_signature::verify_signature;
-use super::volumes::remove_beyond;
 use super::whole_bundle::expect_whole;
-use crate::bundle::{Bundle, Division};
+use crate::bundle::{Bundle, Division, volume_beside};
 use crate::digest::Digest;
-use crate::error::{Error, IoContext, Result};
+use crate::error::{IoContext, Result};
 use crate::medium::file_system::FileSystem;
-use crate::parity::sidecar;
-use crate::path::shell_word;
+use crate::own_file;
+use crate::parity::layout::Asked;
 use crate::platform::Platform;
-use crate::progress::Progress;
-use crate::room;
+use crate::progress::{Progress, Silent};
 use crate::signature::SecretKey;
 use crate::staged_file::StagedFile;
-use carried::{Carried, as_it_lies, divided, write};
+use carried::write;
+use plan::Plan;
+use spread::Spread;
+
+pub use spread::{AskForStick, NextStick};
 
 /// What to transfer, and where to.
+#[derive(Default)]
 pub struct Options {
     /// The bundle.
     pub bundle: PathBuf,
-    /// Folders on media; each gets all of it, one after the other.
+    /// Folders on media. Each gets all of it, one after the other, where the first has room for that; else they are filled.
     pub destinations: Vec<PathBuf>,
     /// The longest file to write, in bytes: the bundle is divided into volumes. `None` is what the medium takes.
     pub volume_size: Option<u64>,
+    /// Lays the bundle over several media, one after the other, from the volume of this number on, counted from 1.
+    pub from_volume: Option<usize>,
+    /// Who is asked for the next medium, where those that were named are full.
+    pub ask: Option<AskForStick>,
+    /// The parity to make on the media.
+    pub parity: Option<Asked>,
     /// Signs the receipts.
     pub signer: Option<SecretKey>,
     /// What the bundle must stand up to.
@@ -95,6 +108,8 @@ pub struct Receipt {
 pub struct Transferred {
     /// Its path there.
     pub path: PathBuf,
+    /// The volumes that are there, where others are on other media.
+    pub part: Option<Vec<String>>,
     /// What was done.
     pub receipt: Receipt,
     /// The receipt's file, beside it.
@@ -117,52 +132,27 @@ pub fn run(options: &Options, progress: &dyn Progress, mut each: impl FnMut(Tran
             detached.join(", ")
         ));
     }
-    // All of them, before the first byte is written.
-    let plan = |folder: &PathBuf| Plan::of(&bundle, folder, options.volume_size, progress);
-    let plans: Vec<Plan<'_>> = options.destinations.iter().map(plan).collect::<Result<_>>()?;
+    let Some(first) = options.destinations.first() else { return Ok(()) };
+    let can_spread = options.destinations.len() > 1 || options.ask.is_some();
+    let is_spread =
+        options.from_volume.is_some() || can_spread && !Plan::of(&bundle, first, options, &Silent)?.fits(first);
+    // All of them are looked at before the first byte is written.
+    let spread = if is_spread { Some(Spread::of(&bundle, options, progress)?) } else { None };
+    let plan = |folder: &PathBuf| {
+        Plan::of(&bundle, folder, options, progress)?.with_parity(folder, &bundle, options.parity, progress)
+    };
+    let whole = if is_spread { &[] } else { &options.destinations[..] };
+    let plans: Vec<Plan<'_>> = whole.iter().map(plan).collect::<Result<_>>()?;
+    for (folder, plan) in whole.iter().zip(&plans) {
+        plan.check_room(folder, bundle.path())?;
+    }
     expect_whole(&bundle, "transferred", progress)?;
     let signed = verify_signature(&options.trust, &bundle, progress)?.to_string();
     let proved = ProvedBundle { bundle: &bundle, signed, signer: options.signer.as_ref() };
-    for (folder, plan) in options.destinations.iter().zip(plans) {
+    for (folder, plan) in whole.iter().zip(plans) {
         each(transfer(&proved, folder, plan, progress)?)?;
     }
-    Ok(())
-}
-
-/// What a medium gets.
-struct Plan<'a> {
-    medium: FileSystem,
-    /// How the bundle is divided on its way, if it is.
-    division: Option<Division<'a>>,
-    files: Vec<Carried>,
-}
-
-impl<'a> Plan<'a> {
-    /// Looks at the medium: whether the bundle can be on it at all, and how.
-    fn of(bundle: &'a Bundle, folder: &Path, volume_size: Option<u64>, progress: &dyn Progress) -> Result<Self> {
-        let medium = FileSystem::at(folder)?;
-        let plan = Self::on(medium, bundle, volume_size, progress)?;
-        check_medium(&plan, folder, bundle.path(), progress)?;
-        Ok(plan)
-    }
-
-    fn on(medium: FileSystem, bundle: &'a Bundle, volume_size: Option<u64>, progress: &dyn Progress) -> Result<Self> {
-        let files = as_it_lies(bundle)?;
-        let takes = medium.kind.longest_file().unwrap_or(u64::MAX);
-        let is_too_long = |file: &Carried| file.size > takes;
-        let of_bundle = bundle.volumes().len() + 1;
-        let longest = match volume_size {
-            Some(size) => size.min(takes),
-            None if files[..of_bundle].iter().any(is_too_long) => takes,
-            None => return Ok(Plan { medium, division: None, files }),
-        };
-        if sidecar::beside(bundle.path()).is_file() {
-            progress.note("the parity beside the bundle covers it in one file, and is not transferred with volumes");
-        }
-        let division = Division::new(bundle, longest)?;
-        let files = divided(bundle, &division)?;
-        Ok(Plan { medium, division: Some(division), files })
-    }
+    spread.map_or(Ok(()), |spread| spread.fill(&proved, options, progress, &mut each))
 }
 
 /// A bundle of which every byte is right, and how its receipts are signed.
@@ -172,56 +162,13 @@ struct ProvedBundle<'a> {
     signer: Option<&'a SecretKey>,
 }
 
-/// Whether the files can be on the medium at all.
-fn check_medium(plan: &Plan<'_>, folder: &Path, bundle: &Path, progress: &dyn Progress) -> Result<()> {
-    let Plan { medium, files, .. } = plan;
-    if medium.read_only {
-        return Err(Error::failed("the medium is read-only")
-            .fact("path", folder.display())
-            .fact("file system", medium.kind)
-            .hint(format_args!(
-                "flip the switch on it, or mount it for writing: mount -o remount,rw {}",
-                shell_word(&medium.mounted_at)
-            )));
-    }
-    if let Some(caution) = medium.kind.caution() {
-        progress.note(&format!("{} is {}: {caution}", folder.display(), medium.kind));
-    }
-    let longest = medium.kind.longest_file();
-    if let Some(file) = files.iter().find(|file| longest.is_some_and(|longest| file.size > longest)) {
-        return Err(Error::failed("FAT takes no file of 4 GiB or more, and this one is larger")
-            .fact("file", file.path(bundle).display())
-            .fact("size", room::shown(file.size))
-            .fact("path", folder.display())
-            .hint(
-                "use a stick with ext4, or exFAT where no site has CentOS 7; mkfs.ext4 and mkfs.exfat erase a stick",
-            ));
-    }
-    let mut needed = 0;
-    for file in files {
-        let target = folder.join(&file.name);
-        let same = |path: &Path| path.canonicalize().ok();
-        if same(&target).is_some_and(|target| Some(target) == same(&file.path(bundle))) {
-            return Err(Error::usage("the bundle lies in that folder already")
-                .fact("path", target.display())
-                .hint(format_args!("to check it where it is: pack verify {}", shell_word(bundle))));
-        }
-        let temporary = folder.join(format!(".{}.transfer", file.name.display()));
-        let length = |path: &Path| path.metadata().ok().map(|there| there.len());
-        // An old version stays until the new one is proved; only one that may be nearly right is written over.
-        let there = length(&temporary).or_else(|| length(&target).filter(|&length| length == file.size));
-        needed += file.size.saturating_sub(there.unwrap_or(0));
-    }
-    room::check(needed, folder, format_args!("remove what is not needed from it: ls -l {}", shell_word(folder)))
-}
-
 /// Writes the files onto one medium, reads them back, and leaves the receipt.
 fn transfer(proved: &ProvedBundle<'_>, folder: &Path, plan: Plan<'_>, progress: &dyn Progress) -> Result<Transferred> {
     let bundle = proved.bundle;
-    let Plan { medium, division, files } = plan;
+    let Plan { medium, division, files, volumes, parity } = plan;
     progress.phase("writing");
     let begun = Instant::now();
-    let copies = write(bundle, division.as_ref(), &files, folder, progress)?;
+    let copies = write(bundle, division.as_deref(), &files, folder, progress)?;
     let write_seconds = begun.elapsed().as_secs_f64();
     progress.phase("reading back");
     let begun = Instant::now();
@@ -232,7 +179,7 @@ fn transfer(proved: &ProvedBundle<'_>, folder: &Path, plan: Plan<'_>, progress: 
     let read_seconds = begun.elapsed().as_secs_f64();
     let path = folder.join(bundle.path().file_name().unwrap_or_default());
     if let Some(division) = &division {
-        remove_beyond(&path, division.count())?;
+        remove_others(&path, division)?;
     }
     let index = bundle.index();
     let copied = files.iter().zip(&copies).map(|(file, copy)| CopiedFile {
@@ -242,8 +189,9 @@ fn transfer(proved: &ProvedBundle<'_>, folder: &Path, plan: Plan<'_>, progress: 
     });
     let mut copied: Vec<CopiedFile> = copied.collect();
     // Volumes were written before the file that they belong to.
-    let volumes = division.as_ref().map_or(bundle.volumes().len(), Division::count);
     copied[..=volumes].rotate_right(1);
+    let parity = parity.map(|layout| parity_there::make(bundle, layout, &path, progress)).transpose()?;
+    copied.extend(parity.iter().map(|made| made.file.clone()));
     let receipt = Receipt {
         transfer_receipt: 1,
         name: index.name.clone(),
@@ -257,7 +205,7 @@ fn transfer(proved: &ProvedBundle<'_>, folder: &Path, plan: Plan<'_>, progress: 
         time: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         write_seconds,
         read_seconds,
-        written: copies.iter().map(|copy| copy.written).sum(),
+        written: copies.iter().map(|copy| copy.written).sum::<u64>() + parity.map_or(0, |made| made.written),
     };
     let mut receipt_file = path.as_os_str().to_owned();
     receipt_file.push(".receipt.json");
@@ -268,38 +216,18 @@ fn transfer(proved: &ProvedBundle<'_>, folder: &Path, plan: Plan<'_>, progress: 
     let comment = format!("{} {} {}: transferred {}", index.name, index.version, index.platform, receipt.time);
     let signature_file =
         proved.signer.map(|key| sign_file(&receipt_file, text.as_bytes(), key, &comment)).transpose()?;
-    Ok(Transferred { path, receipt, receipt_file, signature_file })
+    Ok(Transferred { path, part: None, receipt, receipt_file, signature_file })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::carried::Origin;
-    use super::*;
-    use crate::medium::file_system::Kind;
-    use crate::progress::Silent;
-
-    #[test]
-    fn a_fat_takes_no_file_of_4_gib_and_one_byte_less_is_only_a_matter_of_room() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut medium = FileSystem::at(folder.path()).expect("there");
-        let bundle = Path::new("/elsewhere/x.run");
-        let title = |medium: &FileSystem, size: u64| {
-            let files = vec![Carried { name: "x.run".into(), size, origin: Origin::File(bundle.to_owned()) }];
-            let plan = Plan { medium: medium.clone(), division: None, files };
-            check_medium(&plan, folder.path(), bundle, &Silent).err().map(|error| error.title().to_owned())
-        };
-        for (kind, size, refused) in [
-            (Kind::Fat, (4 << 30) - 1, false),
-            (Kind::Fat, 4 << 30, true),
-            (Kind::Fat, (4 << 30) + 1, true),
-            (Kind::ExFat, (4 << 30) + 1, false),
-        ] {
-            medium.kind = kind;
-            let title = title(&medium, size);
-            let is_refused = title.as_ref().is_some_and(|title| title.starts_with("FAT takes no file of 4 GiB"));
-            assert_eq!(is_refused, refused, "{kind} {size}: {title:?}");
+/// Removes the volumes that an earlier bundle of this name had at `path`: `cat x.run.0*` takes all. What is as long as this
+/// bundle's volume of that number stays, for it may be one that an earlier run wrote.
+fn remove_others(path: &Path, division: &Division<'_>) -> Result<()> {
+    for number in 0..Division::MOST {
+        let there = volume_beside(path, number);
+        let size = (number < division.count()).then(|| division.range(number)).map(|range| range.end - range.start);
+        if there.symlink_metadata().is_ok_and(|metadata| Some(metadata.len()) != size) {
+            own_file::remove(&there)?;
         }
-        medium.read_only = true;
-        assert_eq!(title(&medium, 1).as_deref(), Some("the medium is read-only"));
     }
+    Ok(())
 }

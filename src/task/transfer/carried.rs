@@ -22,7 +22,7 @@ pub(super) struct Carried {
 }
 
 /// Where its bytes come from.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Origin {
     /// A file.
     File(PathBuf),
@@ -32,6 +32,8 @@ pub(super) enum Origin {
     Main,
     /// Made of the digests of all files of the bundle.
     Checksums,
+    /// These bytes.
+    Bytes(Vec<u8>),
 }
 
 impl Carried {
@@ -50,11 +52,11 @@ impl Carried {
     }
 }
 
-fn named(path: &Path) -> &OsStr {
+pub(super) fn named(path: &Path) -> &OsStr {
     path.file_name().unwrap_or_default()
 }
 
-fn beside(bundle: &Path, ending: &str) -> PathBuf {
+pub(super) fn beside(bundle: &Path, ending: &str) -> PathBuf {
     let mut name = bundle.as_os_str().to_owned();
     name.push(ending);
     PathBuf::from(name)
@@ -79,19 +81,27 @@ pub(super) fn as_it_lies(bundle: &Bundle) -> Result<Vec<Carried>> {
     files.into_iter().chain(besides).map(|path| Carried::file(path.clone(), named(&path))).collect()
 }
 
-/// The bundle divided, with its checksums; the signed checksum of the bundle in one file, where there is one, under a name of
-/// its own.
+/// A volume of the bundle at `path`, by its number counted from 0.
+pub(super) fn volume(path: &Path, division: &Division<'_>, number: usize) -> Carried {
+    let (range, name) = (division.range(number), named(&volume_beside(path, number)).to_owned());
+    Carried { name, size: range.end - range.start, origin: Origin::Volume(range) }
+}
+
+/// The bundle divided, with its checksums, and what [`signed_whole`] gives.
 pub(super) fn divided(bundle: &Bundle, division: &Division<'_>) -> Result<Vec<Carried>> {
     let path = bundle.path();
-    let mut files = Vec::new();
-    for number in 0..division.count() {
-        let (range, name) = (division.range(number), named(&volume_beside(path, number)).to_owned());
-        files.push(Carried { name, size: range.end - range.start, origin: Origin::Volume(range) });
-    }
+    let mut files: Vec<_> = (0..division.count()).map(|number| volume(path, division, number)).collect();
     files.push(Carried { name: named(path).to_owned(), size: division.main_size(), origin: Origin::Main });
     // A digest, two blanks, the name and a line feed.
     let size = files.iter().map(|file| 64 + 2 + file.name.len() as u64 + 1).sum();
     files.push(Carried { name: named(&beside(path, ".sha256")).to_owned(), size, origin: Origin::Checksums });
+    files.extend(signed_whole(bundle)?);
+    Ok(files)
+}
+
+/// The signed checksum of the bundle in one file, where there is one, under a name of its own.
+pub(super) fn signed_whole(bundle: &Bundle) -> Result<Vec<Carried>> {
+    let path = bundle.path();
     let whole = checksum_of_the_whole(path);
     let signature = beside(&whole, ".minisig");
     let sources = if bundle.volumes().is_empty() {
@@ -99,12 +109,10 @@ pub(super) fn divided(bundle: &Bundle, division: &Division<'_>) -> Result<Vec<Ca
     } else {
         [whole.clone(), signature.clone()]
     };
-    if sources.iter().all(|source| source.is_file()) {
-        for (source, target) in sources.into_iter().zip([whole, signature]) {
-            files.push(Carried::file(source, named(&target))?);
-        }
+    if !sources.iter().all(|source| source.is_file()) {
+        return Ok(Vec::new());
     }
-    Ok(files)
+    sources.into_iter().zip([whole, signature]).map(|(source, target)| Carried::file(source, named(&target))).collect()
 }
 
 /// Writes `files` into `folder`, in their order, each as far as the medium does not have it.
@@ -136,6 +144,7 @@ pub(super) fn write<'a>(
                 let lines = lines.into_iter().map(|(name, copy)| (name, copy.descriptor.digest));
                 Box::new(Made { bundle: bundle.path(), bytes: checksums(lines) })
             }
+            Origin::Bytes(bytes) => Box::new(Made { bundle: bundle.path(), bytes: bytes.clone() }),
         };
         copies.push(MediumCopy::write_from(source, &target, progress)?);
     }

@@ -113,11 +113,27 @@ fn the_parity_of_another_bundle_is_named_and_nothing_is_written() {
 fn the_same_bundle_gives_the_same_parity() {
     let probe = Probe::new(300_000, 5);
     let first = fs::read(&probe.parity).expect("read");
-    pack::task::parity::run(&probe.path, pack::parity::layout::Amount::DEFAULT, &Silent).expect("made");
+    pack::task::parity::run(&probe.path, pack::parity::layout::Asked::DEFAULT, &Silent).expect("made");
     assert!(fs::read(&probe.parity).expect("read") == first);
     probe.damage([1]);
     let error =
-        pack::task::parity::run(&probe.path, pack::parity::layout::Amount::DEFAULT, &Silent).expect_err("damaged");
+        pack::task::parity::run(&probe.path, pack::parity::layout::Asked::DEFAULT, &Silent).expect_err("damaged");
     assert_eq!(error.class(), Class::Integrity, "no parity is made of damage");
     assert!(fs::read(&probe.parity).expect("read") == first);
+}
+
+#[test]
+fn a_parity_file_tells_of_each_of_its_own_sectors_whether_it_is_right() {
+    let probe = Probe::new(3_000_000, 5);
+    let bytes = fs::read(&probe.parity).expect("read");
+    let parity = pack::parity::sidecar::Sidecar::open(&probe.parity).expect("opened");
+    let sectors: Vec<&[u8]> = bytes.chunks(4096).collect();
+    assert_eq!(sectors.len() as u64 * 4096, pack::parity::sidecar::length(parity.layout()));
+    for (number, sector) in (0..).zip(&sectors) {
+        assert!(parity.is_own(number, sector), "{number}");
+        let mut wrong = sector.to_vec();
+        wrong[17] ^= 1;
+        assert!(!parity.is_own(number, &wrong) && !parity.is_own(number, &sector[..4095]), "{number}");
+    }
+    assert!(!parity.is_own(sectors.len() as u64, sectors[0]), "behind the end");
 }

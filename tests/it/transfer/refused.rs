@@ -10,7 +10,6 @@ use crate::support::{file, noise, shell, skip};
 use pack::error::{Class, Error};
 use pack::progress::Silent;
 use pack::task::transfer::{self, Options};
-use pack::task::trust::Trust;
 
 fn bundle(folder: &Path, size: usize) -> PathBuf {
     let path = folder.join("x.run");
@@ -20,13 +19,8 @@ fn bundle(folder: &Path, size: usize) -> PathBuf {
 }
 
 fn refused(bundle: &Path, destination: &Path) -> Error {
-    let options = Options {
-        bundle: bundle.to_owned(),
-        destinations: vec![destination.to_owned()],
-        volume_size: None,
-        signer: None,
-        trust: Trust::default(),
-    };
+    let options =
+        Options { bundle: bundle.to_owned(), destinations: vec![destination.to_owned()], ..Options::default() };
     let error = transfer::run(&options, &Silent, |_| Ok(())).expect_err("refused");
     assert!(error.hint_text().is_some(), "{error}");
     error
@@ -48,13 +42,7 @@ fn a_read_only_or_full_medium_is_named() {
     fs::remove_file(stick.path().join("other")).expect("removed");
     // ext4 gives its blocks back when the journal is written.
     shell(stick.path(), "sync -f .");
-    let options = Options {
-        bundle: path,
-        destinations: vec![stick.path().to_owned()],
-        volume_size: None,
-        signer: None,
-        trust: Trust::default(),
-    };
+    let options = Options { bundle: path, destinations: vec![stick.path().to_owned()], ..Options::default() };
     transfer::run(&options, &Silent, |_| Ok(())).expect("now it fits");
 }
 

@@ -3,6 +3,7 @@
 mod read;
 mod site;
 mod sizes;
+mod spread;
 mod typed;
 mod wrong;
 
@@ -15,7 +16,6 @@ use pack::bundle::Bundle;
 use pack::error::Result;
 use pack::progress::Silent;
 use pack::task::transfer::{self, Options};
-use pack::task::trust::Trust;
 
 /// How much of the tar stream is in a frame.
 const FRAME: usize = 100_000;
@@ -62,8 +62,7 @@ fn divide(whole: &Path, folder: &Path, size: u64) -> Result<()> {
         bundle: whole.to_owned(),
         destinations: vec![folder.to_owned()],
         volume_size: Some(size),
-        signer: None,
-        trust: Trust::default(),
+        ..Options::default()
     };
     transfer::run(&options, &Silent, |_| Ok(()))
 }

@@ -5,6 +5,7 @@ use std::os::unix::fs::FileExt;
 
 use super::{FRAME, both, bundle, divide};
 use crate::support::craft::{TRAILER, small_bundle, with_index};
+use crate::support::facts::Facts;
 use crate::support::file;
 use pack::bundle::{Bundle, Division, verify};
 use pack::digest::Digest;
@@ -33,6 +34,39 @@ fn a_volume_ends_before_the_frame_that_it_has_no_room_for() {
     assert_eq!(error.class(), Class::Usage);
     // All in one is a volume too.
     assert_eq!(Division::new(&bundle, u64::MAX).expect("divided").count(), 1);
+}
+
+#[test]
+fn a_volume_is_as_long_as_the_file_that_begins_everything_at_least() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("x.run");
+    let launcher = [b"#!/bin/sh\n# pack bundle: probe\n".to_vec(), vec![b'#'; 300_000], b"\n".to_vec()].concat();
+    small_bundle(&path, &launcher, &[file("run.sh", "script", "exit\n")]);
+    let bundle = Bundle::open(&path).expect("opened");
+    let error = Division::new(&bundle, 200_000).expect_err("too small for the launcher");
+    let least = error.fact_named("launcher, runtime and index").and_then(|said| said.split(' ').next());
+    let least: u64 = least.expect("a number").parse().expect("a number");
+    assert!(Division::new(&bundle, least).is_ok_and(|division| division.main_size() <= least));
+    let error = Division::new(&bundle, least - 1).expect_err("a byte too small");
+    assert_eq!(error.class(), Class::Usage);
+}
+
+#[test]
+fn a_bundle_that_changes_while_it_is_divided_gives_no_file_that_begins_everything() {
+    let both = both();
+    let right = fs::read(&both.whole).expect("read");
+    let bundle = Bundle::open(&both.whole).expect("opened");
+    let division = Division::new(&bundle, 250_000).expect("divided");
+    let digests = vec![Digest::of(b"any"); division.count()];
+    division.main(&digests).expect("as it was opened");
+    for place in [5, index_start(&right) + 20] {
+        let mut bytes = right.clone();
+        bytes[place] ^= 1;
+        fs::write(&both.whole, bytes).expect("written");
+        division.main(&digests).expect_err("another launcher, or another index");
+    }
+    fs::write(&both.whole, right).expect("written");
+    division.main(&digests).expect("as it was opened");
 }
 
 #[test]

@@ -5,10 +5,11 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use super::{Both, both, bundle, divide};
-use crate::support::craft::{with_index, with_index_text};
+use crate::support::craft::{TRAILER, with_index, with_index_text};
 use crate::support::facts::Facts;
 use crate::support::noise;
 use pack::bundle::{Bundle, BundlePart, verify};
+use pack::digest::Digest;
 use pack::error::{Class, Error};
 use pack::progress::Silent;
 use serde_json::{Value, json};
@@ -42,7 +43,8 @@ fn what_is_not_the_right_volume_is_told_as_what_it_is() {
     assert!(other.len() == content.len() && other != content, "of noise both are as long");
     let last = fs::read(foreign.join("cut/x.run.004")).expect("read");
     let write = |bytes: &[u8]| fs::write(&two, bytes).expect("written");
-    let cases: [(&str, Class, &dyn Fn()); 13] = [
+    let damaged = [&[!content[0]], &content[1..], b"x"].concat();
+    let cases: [(&str, Class, &dyn Fn()); 14] = [
         ("missing,", Class::Failed, &|| ()),
         ("cut short, 199 of", Class::Integrity, &|| write(&content[..199])),
         ("cut short, 0 of", Class::Integrity, &|| write(b"")),
@@ -50,6 +52,8 @@ fn what_is_not_the_right_volume_is_told_as_what_it_is() {
         ("cut short", Class::Integrity, &|| write(&content[..content.len() - 1])),
         ("bytes follow after its end", Class::Integrity, &|| write(&[&content[..], b"x"].concat())),
         ("part of another bundle", Class::Integrity, &|| write(&other)),
+        // Right frames do not excuse a length that is wrong.
+        ("part of another bundle", Class::Integrity, &|| write(&damaged)),
         ("part of another bundle", Class::Integrity, &|| write(&last)),
         ("part of another bundle", Class::Integrity, &|| write(&noise(9, content.len() + 5))),
         ("a second copy of x.run.003", Class::Integrity, &|| drop(fs::copy(both.volume(3), &two))),
@@ -137,7 +141,7 @@ fn a_volume_that_changes_while_it_is_open_gives_out_nothing_wrong() {
 fn a_table_that_was_changed_is_refused() {
     let both = both();
     let right = fs::read(&both.cut).expect("read");
-    let digest = pack::digest::Digest::of(b"another").to_string();
+    let digest = Digest::of(b"another").to_string();
     let refused: [(&str, Change); 9] = [
         ("a word more", &|table| table["requires"] = json!(["volumes", "later"])),
         ("no volumes", &|table| table["volumes"] = json!([])),
@@ -174,6 +178,53 @@ fn a_table_that_was_changed_is_refused() {
     let [found] = &damage[..] else { panic!("{damage:?}") };
     assert_eq!(found.part, BundlePart::Volume(2));
     assert!(found.to_string().contains("of x.run.003 (all of it, though its frames are right)"), "{found}");
+}
+
+#[test]
+fn volumes_that_meet_within_a_frame_are_refused_though_they_are_as_the_table_says() {
+    let both = both();
+    let (mut one, mut two) = (fs::read(both.volume(1)).expect("read"), fs::read(both.volume(2)).expect("read"));
+    one.push(two.remove(0));
+    with_index(&both.cut, |table| {
+        for (number, bytes) in [(0, &one), (1, &two)] {
+            let head = &bytes[..bytes.len().min(64 << 10)];
+            table["volumes"][number] =
+                json!({ "size": bytes.len(), "digest": Digest::of(bytes), "head": Digest::of(head) });
+        }
+    });
+    fs::write(both.volume(1), one).expect("written");
+    fs::write(both.volume(2), two).expect("written");
+    let error = refused(&both);
+    assert_eq!(error.class(), Class::Integrity);
+    assert!(error.fact_named("reason").is_some_and(|reason| reason.contains("where no frame does")), "{error}");
+}
+
+#[test]
+fn a_byte_between_the_launcher_and_the_index_belongs_to_nothing_and_is_refused() {
+    // Where a volume is said to be a byte shorter, the index still lies where its frames end.
+    for (less, said) in [(0, "the frames end at"), (1, "another launcher and runtime")] {
+        let both = both();
+        let header = both.opened().expect("opened").index().header_size as usize;
+        with_index(&both.cut, |table| {
+            let last = table["volumes"].as_array_mut().expect("a list").last_mut().expect("a volume");
+            last["size"] = json!(last["size"].as_u64().expect("a number") - less);
+        });
+        let last = if both.volume(5).exists() { both.volume(5) } else { both.volume(4) };
+        let size = fs::metadata(&last).expect("there").len();
+        fs::File::options().write(true).open(last).and_then(|file| file.set_len(size - less)).expect("cut");
+        let mut bytes = fs::read(&both.cut).expect("read");
+        bytes.insert(header, b'x');
+        let trailer = bytes.len() - TRAILER;
+        // Where the table's frame begins, and how long the file is: everything else is as it was.
+        for place in [trailer + 20, trailer + 68] {
+            let number = u64::from_le_bytes(bytes[place..place + 8].try_into().expect("8 bytes"));
+            bytes[place..place + 8].copy_from_slice(&(number + 1).to_le_bytes());
+        }
+        fs::write(&both.cut, bytes).expect("written");
+        let error = refused(&both);
+        assert_eq!(error.class(), Class::Integrity);
+        assert!(error.to_string().contains(said), "{error}");
+    }
 }
 
 #[test]
