@@ -5,8 +5,10 @@ mod engine;
 mod host;
 mod kernel;
 
+pub(super) use carried::has_only_cgroup_v2;
 pub use engine::expect_own_engine;
-pub(super) use host::listening;
+pub(super) use engine::{MISSING, SILENT, is_led, listens};
+pub(super) use host::{is_at_least, is_command, listening};
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -64,7 +66,7 @@ impl Finding {
 
 /// The carried engine for this host, where it has none and one fits.
 pub fn carried_engine(instance: &Instance, findings: &[Finding]) -> Option<RelPath> {
-    let is_missing = findings.iter().any(|finding| finding.code == engine::MISSING);
+    let is_missing = findings.iter().any(|finding| finding.code == MISSING);
     is_missing.then(|| choose(instance).ok().flatten().cloned()).flatten()
 }
 
