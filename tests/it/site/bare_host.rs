@@ -229,7 +229,7 @@ fn a_product_that_the_new_docker_does_not_suit_says_that_docker_was_installed() 
 
 #[test]
 fn what_else_is_in_the_way_is_told_before_anything_is_unpacked_or_changed() {
-    let carried = Product { memory: "900TiB", ..USUAL }.carried();
+    let carried = Product { memory: "900000GiB", ..USUAL }.carried();
     let script = format!("site install x.run; echo ended with $?; {THERE}; cat /run/dockerd /run/systemctl");
     let Some(said) = carried.said(&script) else { return };
     assert!(said.contains("of memory") && said.contains("ended with 1"), "{said}");

@@ -17,6 +17,8 @@ use crate::path::RelPath;
 use crate::scratch::Scratch;
 use crate::staged_file::StagedFile;
 
+/// The engine's own program in its archive.
+const DOCKERD: &str = "docker/dockerd";
 /// Where programs go.
 const PROGRAMS: &str = "usr/bin";
 /// Where the unit goes.
@@ -62,11 +64,13 @@ impl CarriedDocker {
         let make = || tempfile::Builder::new().prefix("pack-engine.").tempdir_in(place).map(|made| ((), made.keep()));
         let ((), folder) = Scratch::making(make).doing("create the folder", place)?;
         unpack(delivery, artifact, folder.path())?;
-        let path = folder.path().join("docker/dockerd");
-        let said = run(Command::new(&path).arg("--version"), LONGEST, None).doing("start", &path)?;
+        // Where it was unpacked for a moment says nothing to anybody.
+        let shown = Path::new(DOCKERD);
+        let mut dockerd = Command::new(folder.path().join(DOCKERD));
+        let said = run(dockerd.arg("--version"), LONGEST, None).doing("start", shown)?;
         let version = version_in(&said.text).filter(|_| said.is_well).ok_or_else(|| {
             Error::failed(tr!("the program does not say its version"))
-                .fact("path", path.display())
+                .fact("path", shown.display())
                 .fact("it said", said.last_words())
         })?;
         Ok(CarriedDocker { version: version.to_owned(), folder })
