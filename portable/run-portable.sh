@@ -30,6 +30,7 @@ Options of install; one that is not given stays as it was at the last run
   --mqtt, --no-mqtt         with (without) the built-in MQTT broker, on port 1883
   --config FILE             start from another host's user-config.yaml (second host of a pair)
   --advertise-addr ADDR     by which other nodes of a swarm reach this host; without it none does
+  --addr-pool NETWORK       from which containers get their addresses, where 10.0.x.0/24 are taken
   --timeout SECONDS         how long to wait until everything runs (600)
   --allow-downgrade         install an older version over a newer one
   --pubkey KEY              refuse what that key did not sign
@@ -139,11 +140,11 @@ parse() {
         option=$1 value=''
         if [[ $option == --*=* && $VERB != external ]]; then
             value=${option#*=} option=${option%%=*}
-            [[ $option =~ ^--(port|install-dir|config|advertise-addr|timeout|pubkey|set|tail|lang)$ ]] || misuse '%s takes no value' "$option"
+            [[ $option =~ ^--(port|install-dir|config|advertise-addr|addr-pool|timeout|pubkey|set|tail|lang)$ ]] || misuse '%s takes no value' "$option"
             [[ -n $value ]] || misuse '%s needs a value' "$option"
         fi
         case $option in
-            --port | --install-dir | --config | --advertise-addr | --timeout | --pubkey | --set | --tail | --lang)
+            --port | --install-dir | --config | --advertise-addr | --addr-pool | --timeout | --pubkey | --set | --tail | --lang)
                 if [[ -z $value ]]; then
                     [[ -n ${2-} && ${2-} != --* ]] || misuse '%s needs a value' "$option"
                     value=$2
@@ -172,7 +173,7 @@ take() { # take WORD VALUE
         --set) SET+=("$2") ;;
         --install-dir) DIR=$2 ;;
         --config) CONFIGURATION=$2 ;;
-        --advertise-addr | --timeout | --pubkey | --tail) PASSED+=("$1" "$2") ;;
+        --advertise-addr | --addr-pool | --timeout | --pubkey | --tail) PASSED+=("$1" "$2") ;;
         --allow-downgrade | --json | --secrets | --force | --whole) PASSED+=("$1") ;;
         --lang) [[ $2 == en || $2 == zh ]] || misuse '%s is en or zh, not: %s' --lang "$2" ;;
         --dry-run) DRY_RUN=yes ;;
@@ -195,7 +196,7 @@ check_usage() {
     local known='' option least=0 most=0
     case $VERB in
         install | update | preflight) known=' --mini --no-mini --with-mysql --no-mysql --with-redis --no-redis --mqtt --no-mqtt --port
-            --set --config --advertise-addr --timeout --pubkey --allow-downgrade --dry-run ' ;;
+            --set --config --advertise-addr --addr-pool --timeout --pubkey --allow-downgrade --dry-run ' ;;
         restart) known=' --timeout ' ;;
         external) known=' --mysql --redis --timeout ' least=1 most=4 ;;
         rollback) known=' --timeout --dry-run ' ;;

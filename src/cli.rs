@@ -32,6 +32,7 @@ mod transfer;
 mod trust;
 mod typed_line;
 mod verify;
+mod volumes;
 mod wrong_usage;
 
 use std::ffi::OsString;
@@ -45,6 +46,7 @@ use crate::error::{Class, Result};
 use crate::language::{self, Language};
 use crate::site::Signals;
 use terminal::Terminal;
+use volumes::VolumesArgs;
 
 /// Carries a product across an air gap.
 ///
@@ -65,6 +67,8 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not the bytes that were promised.
 struct Cli {
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    volumes: VolumesArgs,
     #[command(subcommand)]
     command: Command,
 }
@@ -119,6 +123,9 @@ trait Program: Parser {
     /// How results and progress are shown.
     fn output(&self) -> OutputArgs;
 
+    /// Where a bundle's volumes are.
+    fn volumes(&self) -> &VolumesArgs;
+
     /// Does what was typed; the exit code.
     fn dispatch(self, terminal: &Terminal, signals: Signals) -> Result<u8>;
 }
@@ -126,6 +133,10 @@ trait Program: Parser {
 impl Program for Cli {
     fn output(&self) -> OutputArgs {
         self.output
+    }
+
+    fn volumes(&self) -> &VolumesArgs {
+        &self.volumes
     }
 
     fn dispatch(self, terminal: &Terminal, signals: Signals) -> Result<u8> {
@@ -226,6 +237,7 @@ fn run<P: Program>(words: Vec<OsString>, signals: Signals) -> u8 {
     };
     let OutputArgs { json, quiet, verbose, .. } = program.output();
     let terminal = Terminal::new(json, quiet, verbose);
+    program.volumes().apply(&terminal);
     match system::check().and_then(|()| program.dispatch(&terminal, signals)) {
         Ok(code) => code,
         Err(error) => {

@@ -24,7 +24,8 @@
 //! | module | purpose |
 //! | --- | --- |
 //! | `artifact`, `pinned`, `local` | a pinned artifact: present, in the cache, on this machine, or from a source |
-//! | `lock`, `tags` | an artifact without a digest, for the publisher |
+//! | `lock`, `tags`, `unusable` | an artifact without a digest, for the publisher |
+//! | `check` | what each source of a pinned artifact has now, for the publisher |
 //! | `registry` | an image from a registry, as an archive: a source of both |
 //! | `document` | the manifest and other small files, in memory |
 //! | `sources`, `schedule`, `pauses`, `host_state` | which source is next, and when |
@@ -40,6 +41,8 @@ mod artifact;
 mod cacert;
 mod cache_bypass;
 mod certificate;
+mod check;
+mod cosign_key;
 mod counting;
 mod credentials;
 mod diagnose;
@@ -66,6 +69,7 @@ mod tags;
 mod throttle;
 mod tls;
 mod transfer;
+mod unusable;
 mod verifier;
 
 use std::collections::BTreeMap;
@@ -79,18 +83,20 @@ use tokio::runtime::Runtime;
 use url::Url;
 
 pub use cache_bypass::CacheBypass;
+pub use check::{Has, SourceNow};
+pub use cosign_key::CosignKey;
 pub use document::{Document, DocumentRequest, DocumentSource, Lookup};
 pub use lock::FetchedPin;
 pub use options::{Options, RegistryMirror};
 pub use tags::ResolvedTag;
 
+use check::ToAsk;
 use run::{DownloadRun, Run};
 
 use crate::cache::Cache;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::manifest::registry_ref::RegistryRef;
-use crate::manifest::{Artifact, ArtifactId, Pinned, builtin};
+use crate::manifest::{Artifact, Pinned, builtin};
 use crate::progress::Progress;
 use crate::release::LockedFolder;
 use crate::workers;
@@ -238,21 +244,25 @@ impl Fetcher {
         (pins, all_in_one(failed, |at| artifacts[at].id.to_string()))
     }
 
-    /// Asks registries what tags of artifacts stand for now; nothing else is fetched. Returns what there was to learn of each,
-    /// in that order, and the error of those of which nothing was.
-    pub fn resolve(
-        &self,
-        tags: &[(Artifact, Vec<RegistryRef>)],
-        base: &Url,
-        progress: &dyn Progress,
-    ) -> (Vec<(ArtifactId, Vec<ResolvedTag>)>, Option<Error>) {
-        progress.plan(tags.len(), None);
+    /// Asks every source of each artifact what it has now, and returns that, in the artifacts' order.
+    ///
+    /// # Errors
+    /// A URL cannot be used.
+    pub fn ask(&self, artifacts: &[&Artifact], base: &Url, progress: &dyn Progress) -> Result<Vec<Vec<SourceNow>>> {
         let run = self.run(base, progress);
-        let (resolved, failed) = self.at_once(&vec![0; tags.len()], |at| {
-            let (artifact, tags) = &tags[at];
-            Ok((artifact.id.clone(), run.resolved(artifact, tags)?))
+        let mut sources = Vec::new();
+        for (place, artifact) in artifacts.iter().enumerate() {
+            sources.extend(ToAsk::of(artifact, &run)?.into_iter().map(|source| (place, source)));
+        }
+        progress.plan(sources.len(), None);
+        // No answer is a result too.
+        let (answers, _) = self.at_once(&vec![0; sources.len()], |at| {
+            let (place, source) = &sources[at];
+            Ok((*place, run.ask(artifacts[*place], artifacts[*place].pin, source)))
         });
-        (resolved, all_in_one(failed, |at| tags[at].0.id.to_string()))
+        let mut all: Vec<Vec<SourceNow>> = artifacts.iter().map(|_| Vec::new()).collect();
+        answers.into_iter().for_each(|(place, answer)| all[place].push(answer));
+        Ok(all)
     }
 
     fn run<'a>(&'a self, base: &'a Url, progress: &'a dyn Progress) -> Run<'a> {

@@ -19,6 +19,7 @@
 
 mod analyse;
 mod archive;
+mod attached;
 mod blob;
 mod blobs;
 mod confined;
@@ -50,6 +51,7 @@ mod tar;
 mod unpacker;
 
 pub use analyse::{Analysis, Representation, analyse};
+pub use attached::{AttachedBlob, referrers, referrers_tag};
 pub use blob::Blob;
 pub use blobs::{AnalysedBlobs, BlobSource};
 pub use confined::{confine, confined, serve_confined};

@@ -70,6 +70,7 @@
 //!         cores: None,
 //!         signer: None,
 //!         parity: None,
+//!         volume_size: None,
 //!         trust: Trust::default(),
 //!     },
 //!     &Silent,
@@ -88,7 +89,7 @@
 //! ```text
 //! cli                     what can be typed and seen; the only one that prints
 //! task                    the use cases, one file each; policy
-//! fetch        site       the network (async) │ what happens on site
+//! fetch  daemon  site     the network (async) │ an engine to take images from │ what happens on site
 //! release  cache  image  bundle  parity  medium
 //! manifest     signature  stack  product
 //! digest path platform image_ref progress error language own_file staged_file small_file scratch room workers yaml
@@ -97,6 +98,7 @@
 pub mod bundle;
 pub mod cache;
 pub mod cli;
+pub mod daemon;
 pub mod digest;
 pub mod error;
 pub mod fetch;

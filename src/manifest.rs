@@ -7,6 +7,7 @@
 pub mod append;
 pub mod builtin;
 pub mod edit;
+pub mod engine_ref;
 pub(crate) mod fuzzing;
 pub mod guess;
 mod limits;
@@ -256,10 +257,13 @@ pub struct Artifact {
     pub id: ArtifactId,
     /// What it is.
     pub kind: Kind,
-    /// Where to get it, best first: `http`, `https` or `file` URLs, or relative to the manifest.
+    /// Where to get it, best first: `http`, `https`, `file`, `oci` or `docker-daemon` URLs, or relative to the manifest.
     pub urls: Vec<String>,
     /// What its bytes are; `None` until `pack lock` has pinned it.
     pub pin: Option<Pin>,
+    /// The fingerprint of the key by which the image in the registry was signed with cosign when it was pinned; `None` where
+    /// nobody looked.
+    pub cosign_key: Option<Digest>,
 }
 
 /// What an artifact's bytes must be.

@@ -87,6 +87,8 @@ pub struct Needs {
     pub memory: Bytes,
     /// Free room for data, beside that for the images.
     pub disk: Bytes,
+    /// The disk that it is made for: a smaller one is a bad start, no more.
+    pub disk_size: Bytes,
     /// The oldest kernel, as `MAJOR.MINOR`.
     pub kernel: String,
     /// The oldest Docker Engine, as `MAJOR.MINOR`.
@@ -110,6 +112,7 @@ impl Default for Needs {
             cores: 1,
             memory: Bytes(0),
             disk: Bytes(0),
+            disk_size: Bytes(0),
             kernel: "3.10".to_owned(),
             docker: "18.06".to_owned(),
             when: BTreeMap::new(),

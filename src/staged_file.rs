@@ -80,6 +80,11 @@ impl StagedFile {
         }
     }
 
+    /// Where it lies until it gets its final name.
+    pub fn path(&self) -> &Path {
+        self.path.path()
+    }
+
     /// The open file, to be written through.
     pub fn file(&mut self) -> &mut File {
         &mut self.file

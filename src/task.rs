@@ -1,8 +1,8 @@
 //! The use cases: what `pack` does, one file each, for any front end.
 //!
 //! ```text
-//! publisher       init  add  gather  lock  check_pins  keygen  sign  diff
-//! with a network  download  bundle  cache  parity  cut  transfer
+//! publisher       init  add  gather  lock  from_engine  image_signature  check_pins  keygen  sign  diff
+//! with a network  download  bundle  volumes  cache  parity  cut  transfer
 //! on site         verify  damage_map  repair  inspect  extract  cat  load  run_on_site
 //! on the host     site: install  rollback  restore  recover  upkeep  look
 //! policy          trust  trusted_manifest  signed  verify_signature  upgrade  locate  manifest_url
@@ -28,7 +28,9 @@ pub mod diff;
 pub mod download;
 mod download_room;
 pub mod extract;
+mod from_engine;
 pub mod gather;
+mod image_signature;
 pub mod init;
 pub mod inspect;
 pub mod keygen;
@@ -50,4 +52,5 @@ pub mod trusted_manifest;
 pub mod upgrade;
 pub mod verify;
 pub mod verify_signature;
+pub mod volumes;
 mod whole_bundle;

@@ -112,7 +112,7 @@ impl Contents {
         let run = manifest.run();
         for (artifact, pinned) in self.artifacts.iter_mut().zip(selection) {
             if !artifact.is_small(run) {
-                artifact.carried = Carried::Detached { url: folder.url_to_show(&pinned.artifact.urls) };
+                artifact.carried = Carried::Detached { url: folder.url_to_show(&pinned.artifact.locations()) };
                 artifact.images = Vec::new();
                 artifact.tags = Vec::new();
             }

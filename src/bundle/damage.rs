@@ -3,11 +3,13 @@
 use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::fmt;
+use std::io::Read;
 
+use super::files::VolumePlace;
 use super::index::Index;
 use super::layout::PayloadEntry;
 use super::read::Bundle;
-use crate::digest::{Descriptor, Digest};
+use crate::digest::{Descriptor, Digest, HashingReader};
 use crate::error::Result;
 use crate::progress::Progress;
 use crate::workers;
@@ -22,6 +24,8 @@ pub enum BundlePart {
     Header,
     /// The frame of that number, counted from 0.
     Frame(usize),
+    /// The volume of that number, counted from 0: its frames are right, and its digest is not.
+    Volume(usize),
 }
 
 /// A part of a bundle whose bytes are not what the index says.
@@ -29,8 +33,10 @@ pub enum BundlePart {
 pub struct Damage {
     /// Which part.
     pub part: BundlePart,
-    /// Where it begins in the file.
+    /// Where it begins in the file, or would in the bundle in one file.
     pub offset: u64,
+    /// Where it begins in a volume, if it lies in one.
+    pub volume: Option<VolumePlace>,
     /// Its length in bytes.
     pub size: u64,
     /// The digest in the index.
@@ -44,10 +50,16 @@ pub struct Damage {
 /// The damage in one line.
 impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "damaged: {} byte{} from {} on (", self.size, if self.size == 1 { "" } else { "s" }, self.offset)?;
+        let offset = self.volume.as_ref().map_or(self.offset, |volume| volume.offset);
+        write!(f, "damaged: {} byte{} from {offset} on", self.size, if self.size == 1 { "" } else { "s" })?;
+        if let Some(VolumePlace { name, .. }) = &self.volume {
+            write!(f, " of {name}")?;
+        }
+        write!(f, " (")?;
         match self.part {
             BundlePart::Header => write!(f, "launcher and runtime")?,
             BundlePart::Frame(number) => write!(f, "frame {number}, which holds {}", self.files.join(", "))?,
+            BundlePart::Volume(_) => write!(f, "all of it, though its frames are right")?,
         }
         write!(f, "): expected {}, found ", self.expected)?;
         match &self.actual {
@@ -57,7 +69,26 @@ impl fmt::Display for Damage {
     }
 }
 
-/// Checks the header and every frame, on all cores. Trailer and index were checked when the bundle was
+/// A range of a bundle and the digest that it must have.
+#[derive(Debug, Clone, Copy)]
+struct Checked {
+    part: BundlePart,
+    offset: u64,
+    expected: Descriptor,
+    actual: Option<Descriptor>,
+}
+
+impl Checked {
+    fn new(part: BundlePart, offset: u64, expected: Descriptor) -> Self {
+        Checked { part, offset, expected, actual: None }
+    }
+
+    fn is_right(&self) -> bool {
+        self.actual.is_some_and(|actual| actual.check(self.expected).is_ok())
+    }
+}
+
+/// Checks the header, every frame and every volume, on all cores. Trailer and index were checked when the bundle was
 /// opened, and all of them lie end to end, so that no byte of the file is left out.
 ///
 /// # Errors
@@ -65,31 +96,23 @@ impl fmt::Display for Damage {
 pub fn verify(bundle: &Bundle, progress: &dyn Progress) -> Result<Vec<Damage>> {
     let index = bundle.index();
     let meter = progress.start("bundle", Some(index.header_size + index.payload_size()));
-    let header = (BundlePart::Header, 0, index.header_size, index.header_digest);
-    let frames = index.frames.iter().enumerate();
-    let mut parts: Vec<_> =
-        frames.map(|(at, frame)| (BundlePart::Frame(at), frame.offset, frame.size, frame.digest)).collect();
-    parts.push(header);
-    // The largest first, so that no core gets a large one when the others have nothing left to do.
-    parts.sort_by_key(|&(_, offset, size, _)| (Reverse(size), offset));
     let mut damage = Vec::new();
     workers::ordered(
         workers::cores(),
-        |emit| parts.iter().try_for_each(|&part| emit(part)),
-        |(part, offset, size, expected)| {
-            // A stick that drops bits often fails to read as well: that is damage, and the rest is checked too.
-            let actual = bundle.stored(offset, size, |count| meter.add(count)).ok();
-            Ok((part, offset, size, expected, actual))
-        },
-        |(part, offset, size, expected, actual)| {
-            let is_right = |actual: Descriptor| actual.check(Descriptor { digest: expected, size }).is_ok();
-            if !actual.is_some_and(is_right) {
+        |emit| ranges(bundle).into_iter().try_for_each(emit),
+        |ranges: Vec<Checked>| Ok(check(bundle, ranges, |count| meter.add(count))),
+        |checked| {
+            // Where a volume's frames are wrong, so is the volume, and the frames say more.
+            let in_frames = checked.iter().any(|one| matches!(one.part, BundlePart::Frame(_)) && !one.is_right());
+            let is_told = |one: &&Checked| !(one.is_right() || in_frames && matches!(one.part, BundlePart::Volume(_)));
+            for &Checked { part, offset, expected, actual } in checked.iter().filter(is_told) {
                 let files = match part {
-                    BundlePart::Header => Vec::new(),
                     BundlePart::Frame(number) => files_in(index, number),
+                    BundlePart::Header | BundlePart::Volume(_) => Vec::new(),
                 };
-                let actual = actual.map(|actual| actual.digest);
-                damage.push(Damage { part, offset, size, expected, actual, files });
+                let volume = bundle.volume_at(offset);
+                let (Descriptor { digest, size }, actual) = (expected, actual.map(|actual| actual.digest));
+                damage.push(Damage { part, offset, volume, size, expected: digest, actual, files });
             }
             Ok(())
         },
@@ -97,6 +120,52 @@ pub fn verify(bundle: &Bundle, progress: &dyn Progress) -> Result<Vec<Damage>> {
     damage.sort_by_key(|damage| damage.offset);
     meter.done(if damage.is_empty() { "ok" } else { "damaged" });
     Ok(damage)
+}
+
+/// What is checked, in lists that one core goes through: each frame by itself, or with all of its volume, whose digest is
+/// computed on the way. The largest first, so that no core gets a large one when the others have nothing left to do.
+fn ranges(bundle: &Bundle) -> Vec<Vec<Checked>> {
+    let index = bundle.index();
+    let frames = index.frames.iter().enumerate();
+    let mut frames = frames.map(|(at, frame)| Checked::new(BundlePart::Frame(at), frame.offset, frame.descriptor()));
+    let header = Descriptor { digest: index.header_digest, size: index.header_size };
+    let mut lists = vec![vec![Checked::new(BundlePart::Header, 0, header)]];
+    let mut begin = index.header_size;
+    for (number, volume) in bundle.volumes().iter().enumerate() {
+        let end = begin + volume.size;
+        let mut list = vec![Checked::new(BundlePart::Volume(number), begin, volume.descriptor())];
+        let count = index.frames.iter().filter(|frame| (begin..end).contains(&frame.offset)).count();
+        list.extend(frames.by_ref().take(count));
+        lists.push(list);
+        begin = end;
+    }
+    lists.extend(frames.map(|frame| vec![frame]));
+    lists.sort_by_key(|list| (Reverse(list[0].expected.size), list[0].offset));
+    lists
+}
+
+/// Reads what is checked, once. A stick that drops bits often fails to read as well: that is damage, and the rest is
+/// checked too.
+fn check(bundle: &Bundle, mut ranges: Vec<Checked>, watch: impl Fn(u64)) -> Vec<Checked> {
+    let stored = |one: &Checked| bundle.stored(one.offset, one.expected.size, &watch).ok();
+    let [Checked { part: BundlePart::Volume(_), offset, expected, .. }, ..] = ranges[..] else {
+        ranges.iter_mut().for_each(|one| one.actual = stored(one));
+        return ranges;
+    };
+    let mut volume = Some(HashingReader::new(bundle.bytes(offset, expected.size)));
+    for frame in &mut ranges[1..] {
+        let Some(reader) = &mut volume else {
+            frame.actual = stored(frame);
+            continue;
+        };
+        frame.actual = Descriptor::of_reader_watched(reader.by_ref().take(frame.expected.size), &watch).ok();
+        // Where in the volume the reader stands now, nobody knows.
+        if frame.actual.is_none() {
+            volume = None;
+        }
+    }
+    ranges[0].actual = volume.map(|reader| reader.finish().1);
+    ranges
 }
 
 /// The paths of all entries that lie in a frame, wholly or partly, their tar headers included.

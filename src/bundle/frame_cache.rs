@@ -1,9 +1,7 @@
 //! A bundle's frames, unpacked. Readers side by side share them, and the next one is unpacked on another core.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 use std::ops::{Deref, Range};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -12,6 +10,7 @@ use std::thread;
 use super::buffer_pool::BufferPool;
 use super::index::Index;
 use super::next_step::compare_bundle;
+use super::parts::Parts;
 use crate::digest::{Descriptor, Found, Mismatch, VerifyingReader};
 use crate::error::{Error, Result};
 use crate::image::SMALL_RECIPE;
@@ -31,10 +30,10 @@ const KEPT: u64 = 8 << 20;
 /// Behind a smaller frame, in bytes, none is unpacked ahead: to start a thread takes longer.
 const AHEAD: u64 = 256 << 10;
 
-/// A bundle's file and what it holds.
+/// A bundle's bytes and what it holds.
 #[derive(Debug)]
 pub(super) struct BundleFile {
-    pub(super) file: File,
+    pub(super) parts: Parts,
     pub(super) path: PathBuf,
     pub(super) index: Index,
     /// For stored frames: freed, their memory would stay with the allocator's arena of that thread.
@@ -44,8 +43,8 @@ pub(super) struct BundleFile {
 }
 
 impl BundleFile {
-    pub(super) fn new(file: File, path: PathBuf, index: Index) -> Self {
-        BundleFile { file, path, index, pool: BufferPool::default(), decoded_buffers: BufferPool::default() }
+    pub(super) fn new(parts: Parts, path: PathBuf, index: Index) -> Self {
+        BundleFile { parts, path, index, pool: BufferPool::default(), decoded_buffers: BufferPool::default() }
     }
 
     /// Returns a frame's content. Its stored bytes are compared with their digest first.
@@ -55,15 +54,15 @@ impl BundleFile {
     pub(super) fn unpack(&self, number: usize) -> Result<Vec<u8>> {
         let frame = &self.index.frames[number];
         let mut stored = self.pool.take(frame.size as usize);
-        let mut reader = VerifyingReader::new(self.section(frame.offset, frame.size), frame.descriptor());
+        let mut reader = VerifyingReader::new(self.parts.section(frame.offset, frame.size), frame.descriptor());
         // Not `resize` and `read_exact`: compiled for size, that would write a zero at a time first.
         let read = reader.by_ref().take(frame.size).read_to_end(&mut stored);
         read.and_then(|_| reader.finish().map(drop)).map_err(|cause| match Mismatch::behind(&cause) {
             Some(mismatch) => {
                 let why = format_args!("frame {number} is not what the index says");
-                differing(damaged(&self.path, why).fact("offset", frame.offset), mismatch)
+                differing(self.located(damaged(&self.path, why), frame.offset), mismatch)
             }
-            None => Error::io("read the bundle", &self.path, cause),
+            None => Error::io("read the bundle", self.parts.path_at(frame.offset).unwrap_or(&self.path), cause),
         })?;
         let mut raw = self.decoded_buffers.take(frame.raw_size as usize);
         let unpacked = zstd::bulk::Decompressor::new()
@@ -75,38 +74,18 @@ impl BundleFile {
         if raw.len() as u64 == frame.raw_size {
             Ok(raw)
         } else {
-            Err(damaged(&self.path, format_args!("frame {number} does not unpack to what the index says"))
-                .fact("offset", frame.offset))
+            let why = format_args!("frame {number} does not unpack to what the index says");
+            Err(self.located(damaged(&self.path, why), frame.offset))
         }
     }
 
-    /// `size` of the file's bytes from `offset` on.
-    pub(super) fn section(&self, offset: u64, size: u64) -> Section<'_> {
-        Section::new(&self.file, offset, size)
-    }
-}
-
-/// A part of a file, read without the file's own position, so that several threads can read at once.
-#[derive(Debug)]
-pub(super) struct Section<'a> {
-    file: &'a File,
-    at: u64,
-    end: u64,
-}
-
-impl<'a> Section<'a> {
-    /// `size` bytes of `file` from `offset` on.
-    pub(super) fn new(file: &'a File, offset: u64, size: u64) -> Self {
-        Section { file, at: offset, end: offset.saturating_add(size) }
-    }
-}
-
-impl Read for Section<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let most = usize::try_from(self.end - self.at).unwrap_or(usize::MAX).min(buffer.len());
-        let count = self.file.read_at(&mut buffer[..most], self.at)?;
-        self.at += count as u64;
-        Ok(count)
+    /// Adds to an error where in the bundle it is, and in which of its files.
+    fn located(&self, error: Error, offset: u64) -> Error {
+        let error = error.fact("offset", offset);
+        match self.parts.path_at(offset).filter(|path| *path != self.path) {
+            Some(volume) => error.fact("volume", volume.display()),
+            None => error,
+        }
     }
 }
 

@@ -1,6 +1,7 @@
-//! What holds for any index of a bundle, however it was made: the body of the fuzz target `index`.
+//! What holds for any index of a bundle or table of volumes, however it was made: the body of the fuzz target `index`.
 
 use super::Index;
+use super::volume_table::VolumeTable;
 
 /// Reads `data` as an index: eight bytes that say where in its bundle it lies, the smallest first, then its JSON.
 ///
@@ -9,6 +10,10 @@ use super::Index;
 pub fn index(data: &[u8]) {
     let Some((offset, json)) = data.split_first_chunk() else { return };
     let offset = u64::from_le_bytes(*offset);
+    if let Ok(Some(table)) = VolumeTable::read(json) {
+        let whole = table.whole(offset >> 2);
+        assert!(whole.total > whole.index_offset && whole.index_offset > offset >> 2);
+    }
     let Ok(index) = Index::read(json, offset) else { return };
     assert_eq!(index.header_size.checked_add(index.payload_size()), Some(offset));
     assert_eq!(index.frames.iter().map(|frame| frame.raw_size).sum::<u64>(), index.raw_size);

@@ -86,9 +86,7 @@ impl Index {
         asked.check_limits()?;
         let requires: Vec<String> = serde_json::from_str(asked.requires.get()).map_err(wrong)?;
         if let Some(word) = requires.iter().find(|word| !UNDERSTOOD.contains(&word.as_str())) {
-            return Err(Error::failed("the bundle needs a newer pack")
-                .fact("requires", word)
-                .fact("packed by", asked.packed_by));
+            return Err(needs_newer(word, &asked.packed_by));
         }
         let mut index: Index = serde_json::from_slice(json).map_err(wrong)?;
         index.lookup = IndexMaps::new(&index.frames, &index.entries, &index.artifacts, &index.images);
@@ -222,6 +220,11 @@ fn is_whole(index: &Index, image: &Image) -> bool {
         index.entry(&image::blob_path(&layer.blob().digest)).is_some_and(|entry| entry.size == layer.blob().size)
     };
     index.entry(&image::blob_path(&image.id)).is_some() && image.layers.iter().all(has)
+}
+
+/// The error for a word in `requires` that this reader does not know; the caller, who knows the bundle's name, adds the hint.
+pub(super) fn needs_newer(word: &str, packed_by: &str) -> Error {
+    Error::failed("the bundle needs a newer pack").fact("requires", word).fact("packed by", packed_by)
 }
 
 /// The error for an index that cannot be right; the caller, who knows the bundle's name, adds the hint.

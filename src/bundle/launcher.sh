@@ -10,6 +10,7 @@
 # Without any of that, with stock tools:
 #
 #   tail -c +@PAYLOAD@ THIS_FILE | zstd -dc | tar -x
+#   cat THIS_FILE.0* | zstd -dc | tar -x    where THIS_FILE.001 and so on lie beside it
 #
 # What follows is all that happens before a checked program takes over: the runtime is cut out of this
 # file, its checksum compared, unpacked into a private folder where programs may run, and started with

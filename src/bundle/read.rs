@@ -8,11 +8,14 @@ use std::sync::Arc;
 
 use super::carried::CarriedArtifact;
 use super::format::{End, TRAILER_LENGTH, Trailer, find_trailer, index_json};
-use super::frame_cache::{BundleFile, DecodedFrame, FrameCache, FrameSlice, Section, damaged, differing};
+use super::frame_cache::{BundleFile, DecodedFrame, FrameCache, FrameSlice, damaged, differing};
+use super::in_volumes::InVolumes;
 use super::index::Index;
 use super::layout::PayloadEntry;
 use super::next_step::{compare_bundle, verify_by_itself};
+use super::parts::Parts;
 use super::proved_files::ProvedFiles;
+use super::volume_table::VolumeTable;
 use crate::digest::{Descriptor, Mismatch, VerifyingReader, VerifyingWriter};
 use crate::error::{Class, Error, IoContext, Result};
 use crate::manifest::{FILE_NAME, Limits, Manifest, Pinned, SIGNATURE_NAME};
@@ -29,7 +32,11 @@ const SEARCHED: u64 = 1 << 20;
 /// An open bundle whose trailer and index are right.
 #[derive(Debug)]
 pub struct Bundle {
-    file: Arc<BundleFile>,
+    pub(super) file: Arc<BundleFile>,
+    /// The end of the bundle in one file, whether or not it is in one.
+    pub(super) trailer: Trailer,
+    /// The volumes that it lies in, and the file that it is known by.
+    pub(super) in_volumes: Option<InVolumes>,
     /// For those who read entries as streams.
     pub(super) frames: FrameCache,
     /// The files beside it that it takes for its own.
@@ -37,10 +44,11 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// Opens the bundle at `path`: checks its length, trailer and index, and reads nothing else.
+    /// Opens the bundle at `path`: checks its length, trailer and index, of volumes their sizes and beginnings, and reads
+    /// nothing else.
     ///
     /// # Errors
-    /// The file cannot be read, is no bundle, or is a damaged one.
+    /// The file cannot be read, is no bundle, or is a damaged one; or volumes are not there.
     pub fn open(path: &Path) -> Result<Self> {
         let file = small_file::open(path).doing("open the bundle", path)?;
         let length = file.metadata().doing("look at the bundle", path)?;
@@ -55,16 +63,35 @@ impl Bundle {
         }
         let length = length.len();
         let trailer = trailer(&file, length, path)?;
-        let frame = index_frame_of(&file, &trailer, path)?;
-        let json = index_json(&frame).ok_or_else(|| damaged(path, "its index is not in a frame of its own"))?;
-        let index = Index::read(json, trailer.index_offset).map_err(|error| {
+        let file = Arc::new(file);
+        let main = Parts::one(file.clone(), length, path);
+        let frame = index_frame_of(&main, &trailer, path)?;
+        let judged = |error: Error| {
             // What contradicts itself is damaged; what is refused otherwise is newer.
             let is_wrong = error.class() == Class::Integrity;
             let hint = if is_wrong { compare_bundle(path) } else { verify_by_itself(path) };
             error.fact("path", path.display()).hint(hint)
-        })?;
-        let file = Arc::new(BundleFile::new(file, path.to_owned(), index));
-        Ok(Bundle { frames: FrameCache::new(file.clone()), file, beside: ProvedFiles::default() })
+        };
+        let Some(table) = VolumeTable::read(json_of(&frame, path)?).map_err(judged)? else {
+            let index = Index::read(json_of(&frame, path)?, trailer.index_offset).map_err(judged)?;
+            return Ok(Self::of_parts(main, path, index, trailer, None));
+        };
+        drop(frame);
+        // In the file itself the index lies where the payload would begin, just before the table.
+        let header = trailer.index_offset.checked_sub(table.index_size);
+        let header = header.ok_or_else(|| damaged(path, "its table of volumes points outside of it"))?;
+        let whole = table.whole(header);
+        let frame = index_frame_of(&main, &Trailer { index_offset: header, ..whole }, path)?;
+        let index = Index::read(json_of(&frame, path)?, whole.index_offset).map_err(judged)?;
+        let in_volumes = InVolumes { table, main, file };
+        let parts = in_volumes.parts(path, &index, whole)?;
+        Ok(Self::of_parts(parts, path, index, whole, Some(in_volumes)))
+    }
+
+    fn of_parts(parts: Parts, path: &Path, index: Index, trailer: Trailer, in_volumes: Option<InVolumes>) -> Self {
+        let file = Arc::new(BundleFile::new(parts, path.to_owned(), index));
+        let frames = FrameCache::new(file.clone());
+        Bundle { frames, file, trailer, in_volumes, beside: ProvedFiles::default() }
     }
 
     /// What the bundle holds.
@@ -77,12 +104,9 @@ impl Bundle {
         &self.file.path
     }
 
-    /// The bundle's length in bytes.
-    ///
-    /// # Errors
-    /// The system will not say.
-    pub fn length(&self) -> Result<u64> {
-        Ok(self.file.file.metadata().doing("look at the bundle", self.path())?.len())
+    /// The bundle's length in bytes, in one file.
+    pub fn length(&self) -> u64 {
+        self.file.parts.length()
     }
 
     /// The manifest the bundle was made from.
@@ -231,7 +255,7 @@ impl Bundle {
     /// The descriptor of `size` of the file's bytes from `offset` on; where the file ends before, of what is there.
     /// `watch` gets the number of bytes of each piece.
     pub(super) fn stored(&self, offset: u64, size: u64, watch: impl Fn(u64)) -> io::Result<Descriptor> {
-        Descriptor::of_reader_watched(self.file.section(offset, size), watch)
+        Descriptor::of_reader_watched(self.file.parts.section(offset, size), watch)
     }
 
     /// The error for an entry whose frames are right and whose content is not what the index says.
@@ -244,10 +268,15 @@ impl Bundle {
     }
 }
 
+/// The JSON in an index frame.
+fn json_of<'a>(frame: &'a [u8], path: &Path) -> Result<&'a [u8]> {
+    index_json(frame).ok_or_else(|| damaged(path, "its index is not in a frame of its own"))
+}
+
 /// Reads the index frame and compares it with the trailer.
-fn index_frame_of(file: &File, trailer: &Trailer, path: &Path) -> Result<Vec<u8>> {
+fn index_frame_of(file: &Parts, trailer: &Trailer, path: &Path) -> Result<Vec<u8>> {
     let expected = Descriptor { digest: trailer.index_digest, size: trailer.index_size };
-    let section = Section::new(file, trailer.index_offset, trailer.index_size);
+    let section = file.section(trailer.index_offset, trailer.index_size);
     let mut frame = Vec::with_capacity(trailer.index_size as usize);
     match VerifyingReader::new(section, expected).read_to_end(&mut frame) {
         Ok(_) => Ok(frame),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::buffer_pool::BufferPool;
 use super::carried::CarriedArtifact;
+use super::checksum_file::checksum_line;
 use super::format::{TRAILER_LENGTH, Trailer, index_frame};
 use super::index::{Index, required_by};
 use super::layout::Frame;
@@ -124,8 +125,7 @@ pub fn write(spec: BundleSpec<'_>, target: &Path, progress: &dyn Progress) -> Re
     let checksum_file = beside(target, ".sha256");
     let name = target.file_name().unwrap_or_default();
     let mut checksum = StagedFile::create(&checksum_file)?;
-    // The name as it is, whether or not it is text.
-    let line = [descriptor.digest.hex().as_bytes(), b"  ", name.as_encoded_bytes(), b"\n"].concat();
+    let line = checksum_line(&descriptor.digest, name);
     checksum.file().write_all(&line).doing("write the checksum", &checksum_file)?;
     progress.phase("syncing");
     sync.finish().doing("write the bundle", target)?;

@@ -22,6 +22,7 @@ Examples:
   pack add redis:6.2                    to ./manifest.json
   pack add release.json docs/ https://downloads.example.com/tool.tar.gz
   pack add --platform arm64 redis:6.2   the same image for another platform
+  pack add docker-daemon:shop/web:1     an image that only the engine here has
 
 What is in the manifest already stays as it is, also in order and layout. A name that is there is
 refused; an image of a stack file that is there is the one that is meant. Then 'pack lock' pins what

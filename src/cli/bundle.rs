@@ -12,6 +12,7 @@ use super::password;
 use super::platform::platform;
 use super::terminal::{Terminal, bytes, counted, shown};
 use super::trust::{KeyArgs, signed_document};
+use super::volumes::volume_size;
 use crate::bundle::Preset;
 use crate::error::Result;
 use crate::parity::layout::Amount;
@@ -32,6 +33,7 @@ Examples:
   pack bundle --sign release.key                       signs the .sha256 file
   pack bundle -o /media/stick/ --compression max       smaller, and straight to the stick
   pack bundle --parity 5%                              and x.run.parity, by which 'pack repair' repairs it
+  pack bundle --volume-size 4G                         in files of at most 4 GB, as FAT32 takes them
   pack bundle --detached -o run-portable.sh            small: the large files lie beside it on site
 
 Writes NAME-VERSION-ARCH.run and NAME-VERSION-ARCH.run.sha256, which 'sha256sum -c' reads. The same
@@ -72,6 +74,9 @@ pub(super) struct BundleArgs {
     /// Write parity beside the bundle, so much of it in percent: so much may be lost on the way
     #[arg(long, value_name = "PERCENT", value_parser = amount)]
     parity: Option<Amount>,
+    /// Divide the bundle: x.run, and x.run.001, x.run.002, … beside it, none larger than this; K, M and G are understood
+    #[arg(long, value_name = "SIZE", value_parser = volume_size, conflicts_with = "parity")]
+    volume_size: Option<u64>,
     /// Sign the .sha256 file with this secret key
     #[arg(long, value_name = "KEY")]
     sign: Option<PathBuf>,
@@ -136,6 +141,7 @@ pub(super) fn run(args: &BundleArgs, terminal: &Terminal) -> Result<u8> {
         cores: args.threads,
         signer,
         parity: args.parity,
+        volume_size: args.volume_size,
         trust,
     };
     let progress = terminal.progress();
@@ -162,6 +168,9 @@ fn show(report: &Report, terminal: &Terminal) -> Result<()> {
         "artifacts": index.artifacts.len(),
         "product": report.product,
         "parity": report.parity.as_ref().map(parity::document),
+        "volumes": report.volumes.iter().map(|file| json!({
+            "path": shown::path(&file.path), "size": file.descriptor.size, "digest": file.descriptor.digest,
+        })).collect::<Vec<_>>(),
     }))?;
     let (path, word) = (report.path.display(), shell_word(&report.path));
     terminal.text(&format!(
@@ -176,6 +185,15 @@ fn show(report: &Report, terminal: &Terminal) -> Result<()> {
     if !report.detached.is_empty() {
         let names: Vec<&str> = report.detached.iter().map(RelPath::as_str).collect();
         terminal.text(&format!("on site it takes these from the folder where it lies: {}", names.join(", ")))?;
+    }
+    if let [_, first, ..] = &report.volumes[..] {
+        let count = counted(report.volumes.len() as u64 - 1, "volume");
+        let largest = report.volumes.iter().map(|file| file.descriptor.size).max().unwrap_or(0);
+        terminal.text(&format!(
+            "in {count} beside it, {} and so on: no file has more than {}",
+            first.path.display(),
+            bytes(largest)
+        ))?;
     }
     if let Some(made) = &report.parity {
         terminal.text(&parity::line(made))?;

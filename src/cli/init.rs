@@ -25,9 +25,10 @@ Examples:
   pack init --name shop release/   every file of a folder, each with the kind it seems to be
   pack init compose.yaml docker-24.0.9.tgz https://downloads.example.com/tool.tar.gz
   pack init -o shop redis:6.2      shop/manifest.json with an image of Docker Hub
+  pack init compose.yaml docker-daemon:shop/web:1     an image that only the engine here has
 
-A source is a stack or Compose file (.yaml, .yml), a folder, any other file, a URL, or an image. What
-was guessed is printed: correct it in the manifest. Then 'pack lock' pins what is listed.")]
+A source is a stack or Compose file (.yaml, .yml), a folder, any other file, a URL, an image, or one of
+the Docker or podman here (docker-daemon:IMAGE:TAG). What was guessed is printed: correct it in the manifest. Then 'pack lock' pins what is listed.")]
 pub(super) struct InitArgs {
     /// Stack files, folders, files, URLs and images
     #[arg(required = true, value_name = "SOURCE")]

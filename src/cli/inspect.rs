@@ -54,6 +54,9 @@ struct Document<'a> {
     signature: Option<Value>,
     size: u64,
     stores: Map<String, Value>,
+    /// The files that the payload lies in, where it is not in the bundle's own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    volumes: Vec<Value>,
 }
 
 pub(super) fn run(args: &InspectArgs, terminal: &Terminal) -> Result<u8> {
@@ -62,7 +65,12 @@ pub(super) fn run(args: &InspectArgs, terminal: &Terminal) -> Result<u8> {
     drop(progress);
     let inspect::Report { bundle, manifest, signed, size, payload_at, originals, beside, footprints } = &report;
     let index = bundle.index();
-    let escape = format!("tail -c +{payload_at} {} | zstd -dc | tar -x", args.bundle.display());
+    let file = args.bundle.display();
+    let volumes: Vec<String> = (0..bundle.volumes().len()).map(|number| bundle.volume_name(number)).collect();
+    let escape = match volumes[..] {
+        [] => format!("tail -c +{payload_at} {file} | zstd -dc | tar -x"),
+        _ => format!("cat {file}.0* | zstd -dc | tar -x"),
+    };
     let each = |of: fn(&Footprint) -> u64| {
         let names = index.artifacts.iter().map(|artifact| artifact.name.to_string());
         names.zip(footprints.iter().map(|share| of(share).into())).collect::<Map<_, _>>()
@@ -81,10 +89,19 @@ pub(super) fn run(args: &InspectArgs, terminal: &Terminal) -> Result<u8> {
         signature: signed.as_ref().map(signed_document),
         size: *size,
         stores: each(|share| share.stored),
+        volumes: volumes
+            .iter()
+            .zip(bundle.volumes())
+            .map(|(name, volume)| json!({ "name": name, "size": volume.size, "digest": volume.digest }))
+            .collect(),
     })?;
+    let volumes = match volumes[..] {
+        [] => String::new(),
+        _ => format!("volumes   {}\n", volumes.join(", ")),
+    };
     let about = manifest.as_ref().map(|manifest| [manifest.description(), manifest.homepage()]).unwrap_or_default();
     terminal.text(&format!(
-        "{} {} for {}\n{}\nbundle    {}\nsize      {} ({} bytes)\nruntime   {}\npayload   {} in {}, {} unpacked\noriginals {}: the payload is {} % of them\nrun       {}\nsignature {}\npacked by {}\n",
+        "{} {} for {}\n{}\nbundle    {}\nsize      {} ({} bytes)\n{volumes}runtime   {}\npayload   {} in {}, {} unpacked\noriginals {}: the payload is {} % of them\nrun       {}\nsignature {}\npacked by {}\n",
         index.name,
         index.version,
         index.platform,

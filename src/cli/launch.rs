@@ -9,7 +9,7 @@ use clap::Args;
 use super::terminal::Terminal;
 use super::trust::KeyArgs;
 use super::{CommandLine, site};
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, look_for_volumes_in};
 use crate::error::{Error, Result};
 use crate::language::tr;
 use crate::manifest::Kind;
@@ -60,7 +60,7 @@ pub(super) struct LaunchArgs {
 /// Does what the launcher asks for; `pack` runs what was typed after that word.
 pub(super) fn run(mut args: LaunchArgs, terminal: &Terminal, signals: Signals, pack: CommandLine) -> Result<u8> {
     let mut words = std::mem::take(&mut args.words);
-    take_key(&mut words, &mut args.key, &args.bundle)?;
+    while take_key(&mut words, &mut args.key, &args.bundle)? || take_volumes(&mut words, &args.bundle)? {}
     let first = words.first().and_then(|word| word.to_str()).unwrap_or_default();
     if first == "pack" {
         return Ok(pack(on_this_bundle(&args.bundle, &words[1..], args.key.typed()), signals));
@@ -116,23 +116,54 @@ fn launched(args: &LaunchArgs, words: &[OsString]) -> Vec<OsString> {
     line
 }
 
-/// Takes `--pubkey KEY` off the beginning: there it is for `pack`, not for the product.
-fn take_key(words: &mut Vec<OsString>, key: &mut KeyArgs, bundle: &Path) -> Result<()> {
-    let Some(rest) = words.first().and_then(|word| word.as_bytes().strip_prefix(b"--pubkey")) else { return Ok(()) };
+/// Takes `--pubkey KEY` off the beginning, if it is there: there it is for `pack`, not for the product.
+fn take_key(words: &mut Vec<OsString>, key: &mut KeyArgs, bundle: &Path) -> Result<bool> {
+    match take_option(words, b"--pubkey") {
+        Taken::No => return Ok(false),
+        Taken::Bare => {
+            let file = shell_word(bundle);
+            return Err(Error::usage(tr!("--pubkey needs a key"))
+                .hint(tr!("sh {file} --pubkey release.pub; for the product: sh {file} -- --pubkey", file)));
+        }
+        Taken::With(typed) => key.set(typed),
+    }
+    Ok(true)
+}
+
+/// Takes `--volumes DIR` off the beginning, if it is there, as [`take_key`].
+fn take_volumes(words: &mut Vec<OsString>, bundle: &Path) -> Result<bool> {
+    match take_option(words, b"--volumes") {
+        Taken::No => return Ok(false),
+        Taken::Bare => {
+            let file = shell_word(bundle);
+            return Err(Error::usage(tr!("--volumes needs a folder"))
+                .hint(tr!("sh {file} --volumes /media/other; for the product: sh {file} -- --volumes", file)));
+        }
+        Taken::With(folder) => look_for_volumes_in([folder.into()]),
+    }
+    Ok(true)
+}
+
+/// What became of an option at the beginning of a line.
+enum Taken {
+    /// It is not there.
+    No,
+    /// It is there, and nothing follows it.
+    Bare,
+    /// Its value.
+    With(OsString),
+}
+
+fn take_option(words: &mut Vec<OsString>, option: &[u8]) -> Taken {
+    let Some(rest) = words.first().and_then(|word| word.as_bytes().strip_prefix(option)) else { return Taken::No };
     let typed = match rest {
-        [] if words.len() > 1 => Some(words.remove(1)),
-        [] => None,
-        [b'=', value @ ..] => Some(OsStr::from_bytes(value).to_owned()),
-        _ => return Ok(()),
+        [] if words.len() > 1 => Taken::With(words.remove(1)),
+        [] => Taken::Bare,
+        [b'=', value @ ..] => Taken::With(OsStr::from_bytes(value).to_owned()),
+        _ => return Taken::No,
     };
     words.remove(0);
-    let Some(typed) = typed else {
-        let file = shell_word(bundle);
-        return Err(Error::usage(tr!("--pubkey needs a key"))
-            .hint(tr!("sh {file} --pubkey release.pub; for the product: sh {file} -- --pubkey", file)));
-    };
-    key.set(typed);
-    Ok(())
+    typed
 }
 
 /// What is typed after the name of a bundle whose product `pack` itself looks after: `pack site VERB …`. Without a verb it

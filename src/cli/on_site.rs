@@ -5,6 +5,7 @@
 use clap::{Parser, Subcommand};
 
 use super::terminal::Terminal;
+use super::volumes::VolumesArgs;
 use super::{OutputArgs, Program, cat, extract, inspect, launch, load, repair, run, site, verify};
 use crate::error::Result;
 use crate::site::Signals;
@@ -21,6 +22,8 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not the bytes that were promised.
 pub(super) struct OnSite {
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    volumes: VolumesArgs,
     #[command(subcommand)]
     command: SiteCommand,
 }
@@ -41,6 +44,10 @@ enum SiteCommand {
 impl Program for OnSite {
     fn output(&self) -> OutputArgs {
         self.output
+    }
+
+    fn volumes(&self) -> &VolumesArgs {
+        &self.volumes
     }
 
     fn dispatch(self, terminal: &Terminal, signals: Signals) -> Result<u8> {

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::password;
 use super::terminal::{Terminal, bytes, shown};
 use super::trust::KeyArgs;
+use super::volumes::volume_size;
 use crate::error::Result;
 use crate::signature::SecretKey;
 use crate::task::transfer::{self, Options, Transferred};
@@ -18,6 +19,7 @@ use crate::task::transfer::{self, Options, Transferred};
 Examples:
   pack transfer hello-1.0.0-x86_64.run /media/stick
   pack transfer x.run /media/one /media/two      onto two, one after the other
+  pack transfer x.run /media/stick --volume-size 4G    in x.run.001, x.run.002, …, none larger
   pack transfer --key release.key x.run /media/stick   signs the receipt
 
 Checksum, signature and parity beside the bundle go with it. Broken off or unplugged, the same command goes on
@@ -28,6 +30,10 @@ pub(super) struct TransferArgs {
     /// Folders on sticks
     #[arg(required = true, value_name = "DEST")]
     destinations: Vec<PathBuf>,
+    /// Divide the bundle: x.run, and x.run.001, x.run.002, … beside it, none larger than this; K, M and G are understood
+    /// [default: one file, where the medium takes it]
+    #[arg(long, value_name = "SIZE", value_parser = volume_size)]
+    volume_size: Option<u64>,
     /// Sign the receipt with this secret key
     #[arg(long, value_name = "KEY")]
     key: Option<PathBuf>,
@@ -40,6 +46,7 @@ pub(super) fn run(args: &TransferArgs, terminal: &Terminal) -> Result<u8> {
     let options = Options {
         bundle: args.bundle.clone(),
         destinations: args.destinations.clone(),
+        volume_size: args.volume_size,
         signer,
         trust: args.publisher.read()?,
     };

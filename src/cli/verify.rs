@@ -66,7 +66,7 @@ pub(super) fn run(args: &VerifyArgs, terminal: &Terminal) -> Result<u8> {
             let report = verify::bundle(path, &trust, progress.as_ref())?;
             drop(progress);
             if let (None, Some(target)) = (map, &args.map) {
-                damage_map::by_frames(&report.bundle, &report.damage)?.write(target)?;
+                damage_map::by_frames(&report.bundle, &report.damage).write(target)?;
             }
             show_bundle(path, &report, terminal)
         }
@@ -207,7 +207,7 @@ fn show_bundle(path: &Path, report: &BundleReport, terminal: &Terminal) -> Resul
         [Column::state("STATE"), Column::shortened("NAME"), Column::whole("SIZE"), Column::shortened("DIGEST").spare()];
     terminal.table_of_files(&columns, &rows, |row| row[0] != "ok")?;
     if report.is_good() {
-        let size = bundle.length()?;
+        let size = bundle.length();
         let besides: u64 = beside.iter().filter_map(|row| row.actual_size).sum();
         let (name, version, read) = (&index.name, &index.version, terminal.throughput(size + besides));
         let besides = match beside.len() {
@@ -234,8 +234,13 @@ fn show_bundle(path: &Path, report: &BundleReport, terminal: &Terminal) -> Resul
 
 fn damage_document(damage: &Damage) -> Value {
     json!({
-        "part": match damage.part { BundlePart::Header => "header".to_owned(), BundlePart::Frame(number) => format!("frame {number}") },
+        "part": match damage.part {
+            BundlePart::Header => "header".to_owned(),
+            BundlePart::Frame(number) => format!("frame {number}"),
+            BundlePart::Volume(number) => format!("volume {}", number + 1),
+        },
         "offset": damage.offset,
+        "volume": damage.volume.as_ref().map(|volume| json!({ "name": volume.name, "offset": volume.offset })),
         "size": damage.size,
         "expected": damage.expected,
         "actual": damage.actual,

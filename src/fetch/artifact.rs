@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, Seek};
 use std::path::Path;
 
+use url::Url;
+
 use super::counting::Counting;
 use super::local::{LocalCopyError, copy};
 use super::pinned::PinnedTarget;
@@ -11,8 +13,9 @@ use super::run::DownloadRun;
 use super::schedule::SourceQueue;
 use super::{How, Outcome, diagnose, sources};
 use crate::digest::VerifyingReader;
-use crate::error::{Class, Result};
-use crate::manifest::Pinned;
+use crate::error::{Class, Error, Result};
+use crate::manifest::{Artifact, Pinned};
+use crate::path::shell_word;
 use crate::progress::Meter;
 use crate::release::{self, Partial, State, Verified, WrittenBy, pin_again};
 use crate::small_file;
@@ -71,7 +74,7 @@ impl DownloadRun<'_> {
             (verified, BytesOrigin { from_cache: true, ..here })
         } else {
             self.run.runtime.block_on(self.fetch(pinned, &meter)).map_err(|error| {
-                let error = error.fact("artifact", pinned.name());
+                let error = from_engine(error, pinned.artifact, self.run.base).fact("artifact", pinned.name());
                 match pinned.pin.size {
                     Some(size) => error.fact("expected size", format_args!("{size} bytes")),
                     None => error,
@@ -229,6 +232,21 @@ impl DownloadRun<'_> {
 
     fn note(&self, pinned: &Pinned<'_>, line: String) {
         self.run.progress.note(&format!("{}: {line}", pinned.name()));
+    }
+}
+
+/// Says of an artifact that was saved from an engine where its file has to lie.
+fn from_engine(error: Error, artifact: &Artifact, manifest: &Url) -> Error {
+    let Some(reference) = artifact.engine_ref() else { return error };
+    let error = error.fact("source", format_args!("{reference}, which only the publisher's machine has"));
+    let name = &artifact.id.name;
+    match manifest.to_file_path() {
+        _ if error.class() == Class::Integrity || artifact.urls.len() > 1 => error,
+        Ok(manifest) => error.hint(format_args!(
+            "on the machine that has the image: pack lock {}; anywhere else, put {name} beside the manifest",
+            shell_word(&manifest)
+        )),
+        Err(()) => error.hint(format_args!("the publisher has to put {name} beside the manifest on the server")),
     }
 }
 

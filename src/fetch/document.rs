@@ -102,7 +102,8 @@ pub(super) async fn get(http: &Http, request: DocumentRequest<'_>) -> Result<Loo
             .hint("use an http, https or file URL, or a path"));
     }
     let hosts = HostStates::default();
-    let source = Source { url: request.url.clone(), host: request.url.origin().ascii_serialization(), image: None };
+    let host = request.url.origin().ascii_serialization();
+    let source = Source { url: request.url.clone(), host, image: None, is_saved: false };
     let mut queue = SourceQueue::new(vec![source], &hosts, http.options(), 0);
     match queue.drive(&mut DocumentTarget { http, request }, request.notes).await? {
         Some(lookup) => Ok(lookup),

@@ -11,6 +11,7 @@ use std::io::{self, Write};
 use url::Url;
 
 use super::cache_bypass::CacheBypass;
+use super::cosign_key::CosignKey;
 use super::error::{ActualSize, FetchError};
 use super::http::{Link, Request};
 use super::local::{self, Local};
@@ -20,8 +21,9 @@ use super::response::{Body, HttpResponse};
 use super::response_head::ResponseInfo;
 use super::run::Run;
 use super::schedule::{Assembly, RangeSupport, SourceQueue, Target, Try, TryReport};
-use super::sources::{self, RegistryImageSource};
+use super::sources::{self, RegistryImageSource, Source};
 use super::tags::ResolvedTag;
+use super::unusable::unusable;
 use crate::cache::{Edition, Incoming};
 use crate::digest::{Descriptor, Digest};
 use crate::error::{Class, Error, Result};
@@ -36,6 +38,13 @@ struct PartOf {
     incoming: Incoming,
 }
 
+/// What a response brought.
+enum Fetched {
+    Whole(Box<Whole>),
+    /// Not the size that is asked for; the body was not read.
+    OtherSize(u64),
+}
+
 /// A whole file.
 struct Whole {
     pin: Descriptor,
@@ -43,6 +52,18 @@ struct Whole {
     info: Option<ResponseInfo>,
     /// Whether all bytes are of one response.
     assembly: Assembly,
+}
+
+/// How much of a file was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Read {
+    /// All of it.
+    Whole(Descriptor),
+    /// The head of a response, which says that it has this size, and not the one that was asked for.
+    Head {
+        /// In bytes.
+        size: u64,
+    },
 }
 
 /// What an artifact's bytes are.
@@ -54,6 +75,8 @@ pub struct FetchedPin {
     pub descriptor: Descriptor,
     /// What its tags in registries stand for.
     pub tags: Vec<ResolvedTag>,
+    /// The fingerprint of the key by which the image in a registry was signed, where there was one to check that with.
+    pub cosign_key: Option<Digest>,
 }
 
 impl Run<'_> {
@@ -64,30 +87,52 @@ impl Run<'_> {
     pub(super) fn pin(&self, artifact: &Artifact) -> Result<FetchedPin> {
         let meter = self.progress.start(artifact.id.name.as_str(), artifact.pin.and_then(|pin| pin.size));
         let mut list = sources::sources(artifact, self.base, self.http.options())?;
-        // An archive that lies elsewhere was made from what a registry has: that comes first.
-        list.sort_by_key(|source| source.image.is_none());
+        // An archive that lies elsewhere was made from what a registry has, or from what was saved: that comes first.
+        list.sort_by_key(|source| source.image.is_none() && !source.is_saved);
+        let key = self.http.options().cosign_key.as_ref().filter(|_| artifact.registry_refs().next().is_some());
+        if key.is_some() {
+            // Nobody has signed what lies elsewhere.
+            list.retain(|source| source.image.is_some());
+        }
+        let read = self.read(artifact, list, None, meter.as_ref());
+        let (read, image) = read.map_err(|error| named(artifact, self.base, error))?;
+        let descriptor = match read {
+            Read::Whole(descriptor) => descriptor,
+            Read::Head { size } => {
+                return Err(local::other_bytes(artifact.id.name.as_str(), ActualSize::Exactly(size), None));
+            }
+        };
+        let tags = self.tags(artifact, image.as_ref(), meter.as_ref())?;
+        meter.done("pinned");
+        Ok(FetchedPin { id: artifact.id.clone(), descriptor, tags, cosign_key: key.map(CosignKey::fingerprint) })
+    }
+
+    /// Reads the artifact from one of the sources to its end; of a file that has not the `size` that is asked for, the head
+    /// alone. Returns what was read, and the image where a registry was the source.
+    ///
+    /// # Errors
+    /// No source has it, or it has a digest already and the bytes have another.
+    pub(super) fn read(
+        &self,
+        artifact: &Artifact,
+        list: Vec<Source>,
+        size: Option<u64>,
+        meter: &dyn Meter,
+    ) -> Result<(Read, Option<Pulled>)> {
         let urls: Vec<Url> = list.iter().map(|source| source.url.clone()).collect();
         let mut queue = SourceQueue::new(list, &self.hosts, self.http.options(), 0).past_caches();
         let note = |line| self.progress.note(&format!("{}: {line}", artifact.id.name));
-        let mut target = UnpinnedTarget {
-            run: self,
-            artifact,
-            meter: meter.as_ref(),
-            received: None,
-            image: None,
-            pulled: Received::default(),
+        let pulled = Received::default();
+        let mut target = UnpinnedTarget { run: self, artifact, size, meter, received: None, image: None, pulled };
+        let read = match self.runtime.block_on(queue.drive(&mut target, &note))? {
+            Some(read) => read,
+            None => return Err(queue.into_error()),
         };
-        let pinned = match self.runtime.block_on(queue.drive(&mut target, &note)) {
-            Ok(Some(pin)) => Ok(pin),
-            Ok(None) => Err(queue.into_error()),
-            Err(error) => Err(error),
-        };
-        let pin = pinned.map_err(|error| named(artifact, self.base, error))?;
         let (received, image) = (target.received.take(), target.image.take());
-        self.keep(artifact, received, pin, &urls);
-        let tags = self.tags(artifact, image.as_ref(), meter.as_ref())?;
-        meter.done("pinned");
-        Ok(FetchedPin { id: artifact.id.clone(), descriptor: pin, tags })
+        if let Read::Whole(descriptor) = read {
+            self.keep(artifact, received, descriptor, &urls);
+        }
+        Ok((read, image))
     }
 
     fn incoming(&self, artifact: &Artifact, url: &Url) -> Incoming {
@@ -133,6 +178,8 @@ fn named(artifact: &Artifact, manifest: &Url, error: Error) -> Error {
 struct UnpinnedTarget<'a> {
     run: &'a Run<'a>,
     artifact: &'a Artifact,
+    /// Of what has another size only the head is read.
+    size: Option<u64>,
     meter: &'a dyn Meter,
     received: Option<PartOf>,
     /// What was pulled, where a registry was the source.
@@ -142,13 +189,17 @@ struct UnpinnedTarget<'a> {
 }
 
 impl Target for UnpinnedTarget<'_> {
-    type Output = Descriptor;
+    type Output = Read;
 
-    async fn attempt(&mut self, this: &Try) -> TryReport<Descriptor> {
+    async fn attempt(&mut self, this: &Try) -> TryReport<Read> {
         let whole = match (&this.image, local::at(&this.url)) {
             (Some(image), _) => self.pull(this, image).await,
             (None, Some(local)) => hash_local(&local, self.artifact, this, self.meter),
-            (None, None) => self.fetch(this).await,
+            (None, None) => match self.fetch(this).await {
+                Ok(Fetched::Whole(whole)) => Ok(*whole),
+                Ok(Fetched::OtherSize(size)) => return TryReport::of(Ok(Read::Head { size })),
+                Err(error) => Err(error),
+            },
         };
         let assembly = whole.as_ref().map_or(Assembly::OneVersion, |whole| whole.assembly);
         let result = whole.and_then(|whole| judge(self.artifact, this, whole));
@@ -159,7 +210,7 @@ impl Target for UnpinnedTarget<'_> {
             self.meter.retract(received.incoming.length());
             received.incoming.discard();
         }
-        TryReport { assembly, ..TryReport::of(result) }
+        TryReport { assembly, ..TryReport::of(result.map(Read::Whole)) }
     }
 
     fn kept(&self) -> u64 {
@@ -203,9 +254,9 @@ impl UnpinnedTarget<'_> {
         Ok(Whole { pin, info: None, assembly: Assembly::OneVersion })
     }
 
-    async fn fetch(&mut self, this: &Try) -> Result<Whole, FetchError> {
+    async fn fetch(&mut self, this: &Try) -> Result<Fetched, FetchError> {
         let url = this.bypass.url(&this.url);
-        let (http, artifact, meter) = (self.run.http, self.artifact, self.meter);
+        let (http, artifact, meter, wanted) = (self.run.http, self.artifact, self.meter, self.size);
         let received = self.received(&this.url);
         let may_continue = received.length() > 0 && this.ranges != RangeSupport::Unusable;
         let known = received.edition().filter(|_| may_continue).cloned();
@@ -220,6 +271,9 @@ impl UnpinnedTarget<'_> {
         }
         if let Some(error) = unusable(artifact, &response) {
             return Err(FetchError::Unusable(error));
+        }
+        if let Some(other) = response.total.filter(|total| wanted.is_some_and(|wanted| wanted != *total)) {
+            return Ok(Fetched::OtherSize(other));
         }
         // The bytes present are not given up for a head alone, however good: no body may follow.
         if response.body.start() == 0 && (response.has_body().await? || response.end_is_certain()) {
@@ -244,7 +298,8 @@ impl UnpinnedTarget<'_> {
         if response.end_is_certain() && response.total.is_none_or(|total| total == size) {
             let pin = received.descriptor();
             let assembly = if response.received() == size { Assembly::OneVersion } else { Assembly::Mixed };
-            return Ok(Whole { pin, info: Some(response.info), assembly });
+            let whole = Whole { pin, info: Some(response.info), assembly };
+            return Ok(Fetched::Whole(Box::new(whole)));
         }
         let cause =
             "the server does not say how long the file is: nobody can tell whether this is all of it".to_owned();
@@ -318,37 +373,6 @@ fn edition(requested: &Url, response: &HttpResponse<'_>) -> Option<Edition> {
 
 fn digest_of(url: &Url) -> Digest {
     Digest::of(url.as_str().as_bytes())
-}
-
-/// Why this response's body cannot be the file that the publisher means.
-fn unusable(artifact: &Artifact, response: &HttpResponse<'_>) -> Option<Error> {
-    let kind = response.info.media_type.as_deref().unwrap_or_default();
-    let name = artifact.id.name.as_str().to_ascii_lowercase();
-    let is_page = matches!(kind, "text/html" | "application/xhtml+xml");
-    let (error, hint) = if is_page && !name.ends_with(".html") && !name.ends_with(".htm") {
-        let title = "the server sent a web page in place of the file";
-        (Error::failed(title), "check the URL in a browser, and any login it asks for")
-    } else if !matches!(response.info.status, 200 | 203 | 206) && artifact.pin.is_none() {
-        let title = "the server does not say that this is the file";
-        (
-            Error::failed(title).fact("status", response.info.status_line()),
-            "check the URL in a browser, or give another",
-        )
-    } else if response.info.status == 203 && artifact.pin.is_none() {
-        let title = "a proxy says that it changed the file (203)";
-        (Error::failed(title), "ask for it past the proxy (no_proxy), or give another URL")
-    } else if response.info.status == 206 && response.body == Body::Whole && artifact.pin.is_none() {
-        let title = "the server sent a part of the file and does not say which";
-        (Error::failed(title), "turn that off on the server for this file, or give another URL")
-    } else if response.is_coded() && artifact.pin.is_none() {
-        // A pinned digest says which bytes are meant; else these would be pinned, and a server that sends the file as
-        // it is has other ones.
-        let title = "the server sent the file in a coding that was not requested";
-        (Error::failed(title), "turn that off on the server for this file, or give another URL")
-    } else {
-        return None;
-    };
-    Some(response.info.add_to(error).hint(hint))
 }
 
 fn hash_local(local: &Local, artifact: &Artifact, this: &Try, meter: &dyn Meter) -> Result<Whole, FetchError> {

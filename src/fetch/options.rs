@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::cosign_key::CosignKey;
 use crate::manifest::registry_ref::RegistryRef;
 
 /// How to fetch. `Default` is what `pack` does without options, except that it has no cache.
@@ -30,6 +31,9 @@ pub struct Options {
     pub registry_mirrors: Vec<RegistryMirror>,
     /// Registries, as `HOST` or `HOST:PORT`, that are spoken to without TLS.
     pub insecure_registries: Vec<String>,
+    /// The key by which an image in a registry must have been signed with cosign, where it is pinned. What is pinned is
+    /// bound by its digest, and needs none.
+    pub cosign_key: Option<CosignKey>,
     /// A PEM file of certificate authorities to trust besides the system's.
     pub cacert: Option<PathBuf>,
     /// The most bytes a second over all connections.
@@ -61,6 +65,7 @@ impl Default for Options {
             mirrors: Vec::new(),
             registry_mirrors: Vec::new(),
             insecure_registries: Vec::new(),
+            cosign_key: None,
             cacert: None,
             limit_rate: None,
             stall: Duration::from_secs(30),

@@ -13,6 +13,8 @@ pub(super) enum Promise {
     ImageConfig,
     /// A manifest names a layer.
     ImageLayer,
+    /// A manifest or an index names what signs the image.
+    Signature,
 }
 
 impl Promise {
@@ -24,6 +26,7 @@ impl Promise {
             Promise::ImageManifest => "the registry's manifest is not the one that its index names by digest",
             Promise::ImageConfig => "the registry's config is not the one that the image's manifest names by digest",
             Promise::ImageLayer => "the registry's layer is not the one that the image's manifest names by digest",
+            Promise::Signature => "the registry's signature of the image is not what its own index names by digest",
         }
     }
 }

@@ -15,11 +15,14 @@
 //! | `logins`, `auth_file`, `credential_program` | users and passwords as Docker and podman keep them |
 //! | `session` | requests to one repository, with a token that is renewed when it expires |
 //! | `store`, `blobs` | blobs into the cache |
+//! | `cosign`, `claim` | whether an image was signed with a key |
 //! | `pull` | from a reference to an archive |
 
 mod auth_file;
 mod blobs;
 mod challenge;
+mod claim;
+mod cosign;
 mod credential_program;
 mod endpoint;
 mod logins;

@@ -18,6 +18,8 @@ pub(super) struct Source {
     pub(super) host: String,
     /// Where it is an image in a registry: which one.
     pub(super) image: Option<RegistryImageSource>,
+    /// Whether it is the file that `pack lock` saves from an engine.
+    pub(super) is_saved: bool,
 }
 
 /// An image in a registry, and where to ask for it.
@@ -38,7 +40,12 @@ impl RegistryImageSource {
     }
 
     fn into_source(self, url: Url) -> Source {
-        Source { url, host: format!("{}://{}", RegistryRef::SCHEME, self.at.host()), image: Some(self) }
+        Source {
+            url,
+            host: format!("{}://{}", RegistryRef::SCHEME, self.at.host()),
+            image: Some(self),
+            is_saved: false,
+        }
     }
 }
 
@@ -48,10 +55,11 @@ impl RegistryImageSource {
 /// A URL cannot be read, or a manifest from the network names a file of this machine.
 pub(super) fn sources(artifact: &Artifact, base: &Url, options: &Options) -> Result<Vec<Source>> {
     let mut sources = Vec::with_capacity(artifact.urls.len() + options.mirrors.len());
-    for text in &artifact.urls {
-        let url = resolve(text, base, &artifact.id.name)?;
+    for (text, location) in artifact.urls.iter().zip(artifact.locations()) {
+        let url = resolve(&location, base, &artifact.id.name)?;
+        let is_saved = location != *text;
         let Ok(named) = RegistryRef::parse(url.as_str()) else {
-            sources.push(Source { host: url.origin().ascii_serialization(), url, image: None });
+            sources.push(Source { host: url.origin().ascii_serialization(), url, image: None, is_saved });
             continue;
         };
         for image in RegistryImageSource::all(&named, options) {
@@ -60,7 +68,12 @@ pub(super) fn sources(artifact: &Artifact, base: &Url, options: &Options) -> Res
         }
     }
     for mirror in &options.mirrors {
-        sources.push(Source { url: below(mirror, &artifact.id.name)?, host: redact::shown(mirror), image: None });
+        sources.push(Source {
+            url: below(mirror, &artifact.id.name)?,
+            host: redact::shown(mirror),
+            image: None,
+            is_saved: false,
+        });
     }
     Ok(sources)
 }
@@ -116,7 +129,7 @@ mod tests {
     fn artifact(urls: &[&str]) -> Artifact {
         let name = "d e/a.tar".parse().expect("a name");
         let urls = urls.iter().map(|url| (*url).to_owned()).collect();
-        Artifact { id: ArtifactId { name, platform: None }, kind: Kind::File, urls, pin: None }
+        Artifact { id: ArtifactId { name, platform: None }, kind: Kind::File, urls, pin: None, cosign_key: None }
     }
 
     fn planned(urls: &[&str], base: &str, mirrors: &[&str]) -> Result<Vec<String>> {
@@ -142,6 +155,12 @@ mod tests {
             "http://n/sub/d%20e/a.tar?s",
         ];
         assert_eq!(planned.expect("usable"), expected);
+    }
+
+    #[test]
+    fn an_engines_image_is_the_file_beside_the_manifest() {
+        let planned = planned(&["docker-daemon:web:1"], "https://host/dir/manifest.json?x", &["http://m"]);
+        assert_eq!(planned.expect("usable"), ["https://host/dir/d%20e/a.tar", "http://m/d%20e/a.tar"]);
     }
 
     #[test]

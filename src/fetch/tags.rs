@@ -58,7 +58,16 @@ impl Run<'_> {
         Ok(tags)
     }
 
-    fn resolve(&self, artifact: &Artifact, named: &RegistryRef, meter: &dyn Meter) -> Result<Pulled, FetchError> {
+    /// Asks what `named` stands for: the mirrors of its registry, then that itself.
+    ///
+    /// # Errors
+    /// None of them can be asked.
+    pub(super) fn resolve(
+        &self,
+        artifact: &Artifact,
+        named: &RegistryRef,
+        meter: &dyn Meter,
+    ) -> Result<Pulled, FetchError> {
         let received = Received::default();
         let mut last = None;
         for image in RegistryImageSource::all(named, self.http.options()) {
@@ -72,25 +81,10 @@ impl Run<'_> {
         }
         Err(last.unwrap_or_else(|| FetchError::Own(Error::failed("there is no registry to ask"))))
     }
-
-    /// Asks what each of `tags` stands for now.
-    ///
-    /// # Errors
-    /// A registry cannot be asked.
-    pub(super) fn resolved(&self, artifact: &Artifact, tags: &[RegistryRef]) -> Result<Vec<ResolvedTag>> {
-        let meter = self.progress.start(artifact.id.name.as_str(), None);
-        let resolve = |tag: &RegistryRef| {
-            let found = self.resolve(artifact, tag, meter.as_ref());
-            found.map(Pulled::into_tag).map_err(|error| error.into_error().fact("artifact", &artifact.id.name))
-        };
-        let resolved = tags.iter().map(resolve).collect::<Result<_>>()?;
-        meter.done("asked");
-        Ok(resolved)
-    }
 }
 
 impl Pulled {
-    fn into_tag(self) -> ResolvedTag {
+    pub(super) fn into_tag(self) -> ResolvedTag {
         ResolvedTag { reference: self.named, manifest: self.manifest, tagged: self.tagged }
     }
 }

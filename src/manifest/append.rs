@@ -126,7 +126,7 @@ mod tests {
     fn artifact(name: &str, kind: Kind, url: &str) -> Artifact {
         let platform = (kind == Kind::Image).then_some(Platform::AMD64);
         let id = ArtifactId { name: name.parse().expect("a path"), platform };
-        Artifact { id, kind, urls: vec![url.to_owned()], pin: None }
+        Artifact { id, kind, urls: vec![url.to_owned()], pin: None, cosign_key: None }
     }
 
     fn added(list: &str) -> String {

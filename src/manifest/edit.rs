@@ -10,7 +10,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::registry_ref::RegistryRef;
-use super::{ArtifactId, Manifest, Pin};
+use super::{Artifact, ArtifactId, Manifest, Pin};
 use crate::digest::{Descriptor, Digest};
 use crate::error::{Error, Result};
 
@@ -21,6 +21,33 @@ use crate::error::{Error, Result};
 /// The result would not be the intended manifest. No text that [`Manifest::parse`] accepts makes this happen; it is
 /// checked all the same, because the publisher's file is overwritten with the result.
 pub fn with_pins(manifest: &Manifest, pins: &[(ArtifactId, Descriptor)]) -> Result<String> {
+    let members = |pin: &Descriptor| vec![("size", pin.size.to_string()), ("digest", quoted(&pin.digest))];
+    let edited = with_members(manifest, pins.iter().map(|(id, pin)| (id, members(pin))))?;
+    let intended = |pin: &Descriptor| Some(Pin { size: Some(pin.size), digest: pin.digest });
+    checked(edited, |artifact| artifact.pin, pins.iter().map(|(id, pin)| (id, intended(pin))))
+}
+
+/// Returns the manifest's text with the fingerprints of the keys that images were signed with.
+///
+/// # Errors
+/// As [`with_pins`].
+pub fn with_cosign_keys(manifest: &Manifest, keys: &[(ArtifactId, Digest)]) -> Result<String> {
+    let edited = with_members(manifest, keys.iter().map(|(id, key)| (id, vec![("cosignKey", quoted(key))])))?;
+    checked(edited, |artifact| artifact.cosign_key, keys.iter().map(|(id, key)| (id, Some(*key))))
+}
+
+/// A member's key and its value, in JSON.
+type NewMember = (&'static str, String);
+
+fn quoted(digest: &Digest) -> String {
+    format!("\"{digest}\"")
+}
+
+/// The text with members of artifacts added, or changed where they are there.
+fn with_members<'a>(
+    manifest: &Manifest,
+    added: impl Iterator<Item = (&'a ArtifactId, Vec<NewMember>)>,
+) -> Result<String> {
     let text = manifest.text();
     let members = members(text)?;
     let list = members.iter().find(|member| member.key == "artifacts").ok_or_else(unreadable)?;
@@ -28,21 +55,32 @@ pub fn with_pins(manifest: &Manifest, pins: &[(ArtifactId, Descriptor)]) -> Resu
     let mut edits: Vec<(Range<usize>, String)> = Vec::new();
     let places: HashMap<&ArtifactId, usize> =
         manifest.artifacts().iter().enumerate().map(|(place, artifact)| (&artifact.id, place)).collect();
-    for (id, pin) in pins {
+    for (id, added) in added {
         let object = places.get(id).and_then(|&place| objects.get(place)).ok_or_else(unreadable)?;
-        edits.extend(edits_of(text, object.get(), pin)?);
+        edits.extend(edits_of(text, object.get(), added)?);
     }
     edits.sort_by_key(|(range, _)| std::cmp::Reverse(range.start));
     let mut edited = text.to_owned();
     for (range, new) in edits {
         edited.replace_range(range, &new);
     }
-    let read_back = Manifest::parse(edited.clone(), "the manifest with its pins")?;
-    let found: HashMap<&ArtifactId, Option<Pin>> =
-        read_back.artifacts().iter().map(|artifact| (&artifact.id, artifact.pin)).collect();
-    let intended = |pin: &Descriptor| Some(Pin { size: Some(pin.size), digest: pin.digest });
-    let as_intended = pins.iter().all(|(id, pin)| found.get(id) == Some(&intended(pin)));
-    if as_intended { Ok(edited) } else { Err(unreadable()) }
+    Ok(edited)
+}
+
+/// The edited text, if the manifest in it says of each artifact what is intended.
+fn checked<'a, T: PartialEq>(
+    edited: String,
+    said: impl Fn(&Artifact) -> T,
+    mut intended: impl Iterator<Item = (&'a ArtifactId, T)>,
+) -> Result<String> {
+    let read_back = Manifest::parse(edited, "the manifest with its pins")?;
+    let found: HashMap<&ArtifactId, T> =
+        read_back.artifacts().iter().map(|artifact| (&artifact.id, said(artifact))).collect();
+    if intended.all(|(id, value)| found.get(id) == Some(&value)) {
+        Ok(read_back.text().to_owned())
+    } else {
+        Err(unreadable())
+    }
 }
 
 /// Returns the manifest's text with the digests of manifests behind the tags in the artifacts' `oci://` URLs: for each
@@ -141,14 +179,14 @@ pub(super) fn range_in(text: &str, part: &str) -> Range<usize> {
     start..start + part.len()
 }
 
-fn edits_of(text: &str, object: &str, pin: &Descriptor) -> Result<Vec<(Range<usize>, String)>> {
+fn edits_of(text: &str, object: &str, added: Vec<NewMember>) -> Result<Vec<(Range<usize>, String)>> {
     let members = members(object)?;
     let last = members.last().ok_or_else(unreadable)?;
     let end = range_in(text, last.value.get()).end;
     let separator = blank_before_key(text, range_in(text, last.value.get()).start);
     let mut edits = Vec::new();
     let mut appended = String::new();
-    for (key, value) in [("size", pin.size.to_string()), ("digest", format!("\"{}\"", pin.digest))] {
+    for (key, value) in added {
         match members.iter().find(|member| member.key == key) {
             Some(member) if member.value.get() == value => {}
             Some(member) => edits.push((range_in(text, member.value.get()), value)),

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use url::Url;
 
+use super::engine_ref::{self, EngineRef};
 use super::not_a_manifest::{instead_of_object, kind_of};
 use super::registry_ref::RegistryRef;
 use super::{
@@ -56,7 +57,7 @@ struct ManifestKeys<'a> {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct RawArtifact<'a> {
     #[serde(borrow)]
     name: &'a RawValue,
@@ -70,6 +71,8 @@ struct RawArtifact<'a> {
     size: Option<&'a RawValue>,
     #[serde(borrow)]
     digest: Option<&'a RawValue>,
+    #[serde(borrow)]
+    cosign_key: Option<&'a RawValue>,
 }
 
 /// The text and what to call it in an error.
@@ -267,9 +270,15 @@ fn artifact(source: &ManifestText<'_>, raw: &RawValue, version: &Version) -> Res
         return Err(part.at(raw, "a size of 0 bytes with the digest of something else: nothing can be both"));
     }
     let kind: Kind = part.value("kind", shape.kind, Wanted::Text)?;
-    if kind != Kind::Image && urls.iter().any(|url| RegistryRef::parse(url).is_ok()) {
+    let is_in_registry = urls.iter().any(|url| RegistryRef::parse(url).is_ok());
+    let cosign_key = shape.cosign_key.map(|key| part.parse("cosignKey", key)).transpose()?;
+    if let (Some(raw), false) = (shape.cosign_key, is_in_registry) {
+        return Err(part.at(raw, "cosignKey is of an image in a registry, and no URL is an oci:// one"));
+    }
+    if kind != Kind::Image && is_in_registry {
         return Err(part.at(shape.kind, "an oci:// URL names an image, so the artifact's kind is 'image'"));
     }
+    engine_ref::check(&urls, kind).map_err(|why| part.at(shape.urls, why))?;
     Ok(Artifact {
         id: ArtifactId {
             name,
@@ -278,6 +287,7 @@ fn artifact(source: &ManifestText<'_>, raw: &RawValue, version: &Version) -> Res
         kind,
         urls,
         pin: digest.map(|digest| Pin { size, digest }),
+        cosign_key,
     })
 }
 
@@ -314,6 +324,7 @@ fn check_names(source: &ManifestText<'_>, artifacts: &[Artifact], raw: &[&RawVal
         if others.iter().any(|other| other.id.shares_place(&artifact.id)) {
             return Err(source.at(raw, format_args!("the name '{}' is given twice for one platform", artifact.id.name)));
         }
+        engine_ref::check_place(artifact, others).map_err(|why| source.at(raw, why))?;
         others.push(artifact);
         sorted.push((folded, sorted.len()));
     }
@@ -371,6 +382,9 @@ fn check_urls(urls: &[String]) -> std::result::Result<(), String> {
             Ok(url) if matches!(url.scheme(), "http" | "https" | "file") => {}
             Ok(url) if url.scheme() == "oci" => {
                 RegistryRef::parse(text).map_err(|why| format!("{}: {why}", name()))?;
+            }
+            Ok(url) if url.scheme() == EngineRef::SCHEME => {
+                EngineRef::parse(text).map_err(|why| format!("URL {}: {why}", place + 1))?;
             }
             Ok(url) if url.has_host() => {
                 return Err(format!("{} has the scheme '{}': use http, https, oci or file", name(), url.scheme()));

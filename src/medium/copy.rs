@@ -8,7 +8,8 @@
 //!
 //! Killed or unplugged anywhere, `.NAME.transfer` has what was written, and the next run writes only what is not right.
 
-use std::fs;
+use std::fmt::Debug;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -29,10 +30,50 @@ const PIECE: u64 = 1 << 20;
 /// After how many bytes written the medium has to have them: progress is what is on it, not what is in memory.
 const SYNCED: u64 = 32 << 20;
 
+/// What is copied.
+pub trait CopySource: Debug {
+    /// Its path, or that of the file which it is a part of.
+    fn path(&self) -> &Path;
+
+    /// Its length in bytes now.
+    ///
+    /// # Errors
+    /// The system will not say.
+    fn length(&self) -> io::Result<u64>;
+
+    /// Fills `buffer` from `offset` on.
+    ///
+    /// # Errors
+    /// It ends before, or cannot be read.
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+}
+
+/// A file as it lies there.
+#[derive(Debug)]
+struct WholeFile {
+    path: PathBuf,
+    file: File,
+}
+
+impl CopySource for WholeFile {
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        // Who exchanges the file meanwhile has changed it.
+        fs::metadata(&self.path).map(|there| there.len())
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_exact_at(buffer, offset)
+    }
+}
+
 /// A copy that is being made.
 #[derive(Debug)]
-pub struct MediumCopy {
-    source: PathBuf,
+pub struct MediumCopy<'a> {
+    source: Box<dyn CopySource + 'a>,
     target: PathBuf,
     temporary: PathBuf,
     pieces: Vec<Digest>,
@@ -49,14 +90,24 @@ pub struct Proved {
     pub direct: bool,
 }
 
-impl MediumCopy {
+impl MediumCopy<'static> {
+    /// Writes the file `source` to where it will be called `target`, as far as that does not have it yet.
+    ///
+    /// # Errors
+    /// As [`MediumCopy::write_from`].
+    pub fn write(source: &Path, target: &Path, progress: &dyn Progress) -> Result<Self> {
+        let file = small_file::open(source).doing("open", source)?;
+        Self::write_from(Box::new(WholeFile { path: source.to_owned(), file }), target, progress)
+    }
+}
+
+impl<'a> MediumCopy<'a> {
     /// Writes `source` to where it will be called `target`, as far as that does not have it yet.
     ///
     /// # Errors
     /// The source cannot be read, something other than a file is in the way, or the medium fails or is full.
-    pub fn write(source: &Path, target: &Path, progress: &dyn Progress) -> Result<Self> {
-        let from = small_file::open(source).doing("open", source)?;
-        let length = from.metadata().doing("look at", source)?.len();
+    pub fn write_from(source: Box<dyn CopySource + 'a>, target: &Path, progress: &dyn Progress) -> Result<Self> {
+        let length = source.length().doing("look at", source.path())?;
         let name = target.file_name().unwrap_or_default().to_string_lossy();
         let temporary = target.with_file_name(format!(".{name}.transfer"));
         // What is there under the final name may be nearly right. It has that name no more until it is.
@@ -76,8 +127,8 @@ impl MediumCopy {
         let mut piece = vec![0; PIECE as usize];
         for offset in (0..length).step_by(PIECE as usize) {
             let bytes = &mut piece[..PIECE.min(length - offset) as usize];
-            from.read_exact_at(bytes, offset).doing("read", source)?;
-            io::Write::write_all(&mut whole, bytes).doing("read", source)?;
+            source.read_exact_at(bytes, offset).doing("read", source.path())?;
+            io::Write::write_all(&mut whole, bytes).doing("read", source.path())?;
             pieces.push(Digest::of(bytes));
             let is_there = offset < had && reader.read(offset, PIECE as usize).is_ok_and(|there| there == bytes);
             if !is_there {
@@ -95,7 +146,7 @@ impl MediumCopy {
         meter.add(unsynced);
         meter.done("written");
         let (_, descriptor) = whole.finish();
-        let (source, target) = (source.to_owned(), target.to_owned());
+        let target = target.to_owned();
         Ok(MediumCopy { source, target, temporary, pieces, descriptor, written })
     }
 
@@ -131,10 +182,10 @@ impl MediumCopy {
                 )));
         }
         meter.done("read back");
-        let length = fs::metadata(&self.source).doing("look at", &self.source)?.len();
+        let length = self.source.length().doing("look at", self.source.path())?;
         if length != self.descriptor.size {
             return Err(Error::failed("the file changed while it was copied")
-                .fact("path", self.source.display())
+                .fact("path", self.source.path().display())
                 .hint("run the same command again once nobody writes to it"));
         }
         fs::rename(&self.temporary, &self.target).doing("rename", &self.temporary)?;

@@ -4,7 +4,7 @@
 //! what there is    product (product.yaml)  delivery  version_files  state  place  receipt  findings
 //! what is asked    preflight  observe  swarm
 //! what is brought  bare_host
-//! what is changed  moving  images  folders  configuration  random  logs  mounts  deploy  own_stack  gate  watch  dump  whole_backup  hook  left_over  boot
+//! what is changed  moving  images  folders  configuration  random  logs  mounts  deploy  own_stack  gate  watch  dump  whole_backup  exchange  hook  left_over  boot
 //! the transaction  change  way_back, drawn in journal
 //! ```
 
@@ -16,6 +16,7 @@ mod delivery;
 mod deploy;
 mod docker;
 mod dump;
+mod exchange;
 mod findings;
 mod folders;
 mod gate;

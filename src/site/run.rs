@@ -9,7 +9,7 @@ use std::process::Command;
 
 use super::Signals;
 use super::home::Home;
-use crate::bundle::{BundleAccess, CarriedArtifact, Index, Interpreter, extract};
+use crate::bundle::{BundleAccess, CarriedArtifact, Index, Interpreter, VOLUMES_VARIABLE, extract, volumes_variable};
 use crate::error::{Error, IoContext, Result};
 use crate::language::spoken;
 use crate::language::tr;
@@ -24,7 +24,8 @@ use crate::signature::PublicKey;
 /// signal's number when a signal ended it, as shells do.
 ///
 /// The script finds `PACK` (the runtime's path), `PACK_BUNDLE`, `PACK_NAME`, `PACK_VERSION` and `PACK_PWD`
-/// (the caller's folder: paths in `args` are meant from there) in its environment, with a `key` also `PACK_PUBKEY`; its
+/// (the caller's folder: paths in `args` are meant from there) in its environment, with a `key` also `PACK_PUBKEY`,
+/// and the folders that volumes are looked for in as `PACK_VOLUMES`; its
 /// artifacts beside it, what is larger with `"$PACK" extract "$PACK_BUNDLE" DIR NAME`, the images with
 /// `"$PACK" load "$PACK_BUNDLE" NAME`, and an engine, which most sites have already, with
 /// `"$PACK" cat --decompress "$PACK_BUNDLE" NAME`.
@@ -55,6 +56,7 @@ pub fn run(access: &BundleAccess<'_>, key: Option<&PublicKey>, args: &[OsString]
         .current_dir(&files)
         .envs(std::env::current_dir().map(|here| ("PACK_PWD", here)))
         .envs(key.map(|key| ("PACK_PUBKEY", key.to_string())))
+        .envs(volumes_variable().map(|folders| (VOLUMES_VARIABLE, folders)))
         .env("PACK", home.runtime())
         .env("PACK_BUNDLE", bundle.path())
         .env("PACK_LANG", spoken().tag())

@@ -7,6 +7,7 @@ use super::commands::manifest_of;
 use super::sign::sign_file;
 use super::signed::Signed;
 use super::trust::Trust;
+use super::volumes::{self, VolumeFile};
 use super::{bundle_room, download, locate, parity};
 use crate::bundle::{
     self, BundleSpec, CarriedArtifact, Contents, Preset, Runtime, Written, check_product, check_scripts, check_stacks,
@@ -57,6 +58,9 @@ pub struct Options {
     pub signer: Option<SecretKey>,
     /// How much parity to write beside the bundle; `None` is none.
     pub parity: Option<Amount>,
+    /// The longest file to write, in bytes: the bundle is divided into volumes; `None` is one file. Parity covers one file
+    /// only, and is not made with it.
+    pub volume_size: Option<u64>,
     /// What the folder's manifest must stand up to.
     pub trust: Trust,
 }
@@ -84,6 +88,8 @@ pub struct Report {
     pub signature: Option<PathBuf>,
     /// The parity beside it.
     pub parity: Option<parity::Report>,
+    /// The files that it lies in, that of its path first; none where it is one file.
+    pub volumes: Vec<VolumeFile>,
 }
 
 /// Packs a folder. The same folder and the same `pack` give the same bundle, bit for bit.
@@ -149,16 +155,22 @@ fn pack(folder: &Folder, options: &Options, progress: &dyn Progress) -> Result<R
     let spec = BundleSpec { manifest: &manifest, platform, publisher, header, files, artifacts, images, preset, cores };
     progress.phase("packing");
     let written = write(spec, &path, progress)?;
-    let signature = options.signer.as_ref().map(|key| sign(&written, key)).transpose()?;
     // An old bundle's parity would be worse than none.
     own_file::remove(&sidecar::beside(&path))?;
-    let parity = options.parity.map(|amount| parity::of_whole(&path, amount, progress)).transpose()?;
+    let lay_out = |longest: u64| volumes::lay_out(&path, longest, &written.checksum_file, progress);
+    let volumes = options.volume_size.map(lay_out).transpose()?.unwrap_or_default();
+    let signature = options.signer.as_ref().map(|key| sign(&written, key)).transpose()?;
+    let parity = options
+        .parity
+        .filter(|_| volumes.is_empty())
+        .map(|amount| parity::of_whole(&path, amount, progress))
+        .transpose()?;
     let (detached, carried): (Vec<&CarriedArtifact>, Vec<&CarriedArtifact>) =
         written.index.artifacts.iter().partition(|artifact| artifact.carried.is_detached());
     let detached = detached.into_iter().map(|artifact| artifact.name.clone()).collect();
     let carried = carried.into_iter().map(|artifact| artifact.size).sum();
     let run = manifest.run().cloned();
-    Ok(Report { path, written, platform, run, product, carried, detached, signed, signature, parity })
+    Ok(Report { path, written, platform, run, product, carried, detached, signed, signature, parity, volumes })
 }
 
 /// How hard to pack the runtime, which the launcher unpacks with gzip.

@@ -1,12 +1,14 @@
-//! Whether everything in a manifest is pinned, and still what its servers have: for continuous integration.
+//! Whether everything in a manifest is pinned, and still what its sources have: for continuous integration.
 
 use std::path::PathBuf;
 
-use super::lock::{is_open, without_pins};
+use super::from_engine::Unsaved;
+use super::lock::is_open;
 use super::manifest_url::manifest_url;
 use super::trust::Trust;
+use crate::digest::Digest;
 use crate::error::{Error, IoContext, Result};
-use crate::fetch::{self, Fetcher};
+use crate::fetch::{self, Fetcher, Has, SourceNow};
 use crate::manifest::registry_ref::RegistryRef;
 use crate::manifest::{Artifact, ArtifactId, Manifest};
 use crate::progress::Progress;
@@ -23,41 +25,74 @@ pub struct Options {
     pub trust: Trust,
 }
 
-/// How an artifact is now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How a source is now.
+#[derive(Debug)]
 pub enum State {
-    /// As it was pinned.
+    /// It has what is pinned.
     AsPinned,
-    /// Something of it is not pinned.
+    /// Something of the artifact is not pinned, and no source was asked.
     Open,
-    /// Its server has something else now.
+    /// It has something else now.
     Moved,
+    /// It could not be asked.
+    Failed(Error),
 }
 
 impl State {
     /// The word for it in tables and JSON.
-    pub fn as_str(self) -> &'static str {
+    pub fn as_str(&self) -> &'static str {
         match self {
             State::AsPinned => "ok",
             State::Open => "unpinned",
             State::Moved => "moved",
+            State::Failed(_) => "failed",
         }
     }
 }
 
-/// An artifact, or a tag of it.
+/// What of a source was compared with the pin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compared {
+    /// The digest of all bytes.
+    Content(Digest),
+    /// The size, which is another one already.
+    Size(u64),
+    /// The digest of the image's manifest.
+    Manifest(Digest),
+}
+
+impl Compared {
+    /// The word for it in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Compared::Content(_) => "content",
+            Compared::Size(_) => "size",
+            Compared::Manifest(_) => "manifest",
+        }
+    }
+
+    /// The digest that was found, if it was asked for.
+    pub fn digest(self) -> Option<Digest> {
+        match self {
+            Compared::Content(digest) | Compared::Manifest(digest) => Some(digest),
+            Compared::Size(_) => None,
+        }
+    }
+}
+
+/// An artifact that is not pinned, or a source of one that is.
 #[derive(Debug)]
 pub struct Row {
     /// The artifact.
     pub id: ArtifactId,
     /// How it is.
     pub state: State,
-    /// The URL that was asked, where it is a tag in a registry.
-    pub tag: Option<RegistryRef>,
-    /// What is pinned: the artifact's digest, or that of the tag's manifest.
-    pub pinned: Option<String>,
+    /// The source, without secrets.
+    pub url: Option<String>,
+    /// What is pinned: the artifact's digest, or that of an image's manifest.
+    pub pinned: Option<Digest>,
     /// What is there now.
-    pub found: Option<String>,
+    pub found: Option<Compared>,
 }
 
 /// What was found.
@@ -65,19 +100,31 @@ pub struct Row {
 pub struct Report {
     /// In the manifest's order.
     pub rows: Vec<Row>,
-    /// What nobody could be asked about.
-    pub failure: Option<Error>,
 }
 
 impl Report {
     /// Whether everything is pinned, and as it was.
     pub fn is_good(&self) -> bool {
-        self.failure.is_none() && self.rows.iter().all(|row| row.state == State::AsPinned)
+        self.rows.iter().all(|row| matches!(row.state, State::AsPinned))
+    }
+
+    /// How many rows are of something that is not pinned or has moved.
+    pub fn moved(&self) -> usize {
+        self.rows.iter().filter(|row| matches!(row.state, State::Open | State::Moved)).count()
+    }
+
+    /// The sources that could not be asked.
+    pub fn failures(&self) -> impl Iterator<Item = (&Row, &Error)> {
+        self.rows.iter().filter_map(|row| match &row.state {
+            State::Failed(error) => Some((row, error)),
+            _ => None,
+        })
     }
 }
 
-/// Asks what each artifact is now. Of an image in a registry only the tags are asked for, for what they name depends on
-/// nothing else; everything else is fetched past caches.
+/// Asks every source of each artifact what it has now. Of an image in a registry only the tag or the manifest is asked for, for
+/// what it names depends on nothing else; a file is fetched past caches, unless the head of the response says already that
+/// it is another; an engine saves its image once more.
 ///
 /// # Errors
 /// The manifest is not valid, or is signed by another key.
@@ -88,48 +135,57 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
     options.trust.check_file(&path, &manifest, progress)?;
     let base = manifest_url(Some(path.as_os_str()))?;
     let pinned: Vec<&Artifact> = manifest.artifacts().iter().filter(|artifact| !is_open(artifact)).collect();
-    let (images, files): (Vec<&Artifact>, Vec<&Artifact>) =
-        pinned.into_iter().partition(|artifact| !pinned_tags(artifact).is_empty());
-    let fetcher = Fetcher::new(options.network.clone())?;
     progress.phase("checking");
-    let asked: Vec<(Artifact, Vec<RegistryRef>)> = images
-        .iter()
-        .map(|artifact| (without_pins(artifact), pinned_tags(artifact).iter().map(RegistryRef::unpinned).collect()))
-        .collect();
-    let (tags, no_tags) = fetcher.resolve(&asked, &base, progress);
-    let files: Vec<Artifact> = files.into_iter().map(without_pins).collect();
-    let (pins, no_pins) = fetcher.pin(&files, &base, progress);
+    let answers = Fetcher::new(options.network.clone())?.ask(&pinned, &base, progress)?;
+    let mut answers = answers.into_iter();
     let mut rows = Vec::new();
     for artifact in manifest.artifacts() {
-        let id = artifact.id.clone();
         if is_open(artifact) {
-            rows.push(Row { id, state: State::Open, tag: None, pinned: None, found: None });
-        } else if let Some((_, found)) = tags.iter().find(|(known, _)| *known == id) {
-            for (pinned, now) in pinned_tags(artifact).into_iter().zip(found) {
-                let is_same = pinned.digest() == Some(now.manifest) || pinned.digest() == Some(now.tagged);
-                rows.push(Row {
-                    id: id.clone(),
-                    state: if is_same { State::AsPinned } else { State::Moved },
-                    tag: Some(now.reference.clone()),
-                    pinned: pinned.digest().map(|digest| digest.to_string()),
-                    found: Some(now.manifest.to_string()),
-                });
-            }
-        } else if let Some(now) = pins.iter().find(|pin| pin.id == id) {
-            let is_same = artifact.pin.is_some_and(|pin| pin.check(now.descriptor).is_ok());
-            rows.push(Row {
-                id,
-                state: if is_same { State::AsPinned } else { State::Moved },
-                tag: None,
-                pinned: artifact.pin.map(|pin| pin.digest.to_string()),
-                found: Some(now.descriptor.digest.to_string()),
-            });
+            let id = artifact.id.clone();
+            rows.push(Row { id, state: State::Open, url: None, pinned: None, found: None });
+            continue;
         }
+        rows.extend(answers.next().unwrap_or_default().into_iter().map(|now| row(artifact, now)));
+        rows.extend(of_engine(artifact, progress));
     }
-    Ok(Report { rows, failure: no_tags.or(no_pins) })
+    Ok(Report { rows })
 }
 
-/// The tags among the artifact's URLs that have a digest.
-fn pinned_tags(artifact: &Artifact) -> Vec<RegistryRef> {
-    artifact.registry_refs().filter(|reference| reference.tag().is_some() && !reference.is_open()).collect()
+fn row(artifact: &Artifact, now: SourceNow) -> Row {
+    let (id, pin) = (artifact.id.clone(), artifact.pin);
+    let file = pin.map(|pin| pin.digest);
+    let judged = |is_same| if is_same { State::AsPinned } else { State::Moved };
+    let (state, pinned, found) = match now.has {
+        Ok(Has::File(found)) => {
+            (judged(pin.is_some_and(|pin| pin.check(found).is_ok())), file, Some(Compared::Content(found.digest)))
+        }
+        Ok(Has::OtherSize(size)) => (State::Moved, file, Some(Compared::Size(size))),
+        Ok(Has::Image(now)) => {
+            let pinned = pinned_in(artifact, &now.reference);
+            let is_same = pinned == Some(now.manifest) || pinned == Some(now.tagged);
+            (judged(is_same), pinned, Some(Compared::Manifest(now.manifest)))
+        }
+        Err(error) => (State::Failed(error), file, None),
+    };
+    Row { id, state, url: Some(now.url), pinned, found }
+}
+
+/// What is pinned of a reference in a registry.
+fn pinned_in(artifact: &Artifact, reference: &RegistryRef) -> Option<Digest> {
+    artifact.registry_refs().find(|known| known.unpinned() == *reference).and_then(|known| known.digest())
+}
+
+/// The row of the engine that the artifact was saved from, which is asked to save it once more.
+fn of_engine(artifact: &Artifact, progress: &dyn Progress) -> Option<Row> {
+    let unsaved = Unsaved::open(artifact, artifact.pin)?;
+    let pinned = artifact.pin.map(|pin| pin.digest);
+    let (id, url) = (artifact.id.clone(), Some(unsaved.reference.to_string()));
+    Some(match unsaved.found(progress) {
+        Ok(found) => {
+            let is_same = artifact.pin.is_some_and(|pin| pin.check(found).is_ok());
+            let state = if is_same { State::AsPinned } else { State::Moved };
+            Row { id, state, url, pinned, found: Some(Compared::Content(found.digest)) }
+        }
+        Err(error) => Row { id, state: State::Failed(error), url, pinned, found: None },
+    })
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::whole_bundle::expect_whole;
+use super::whole_bundle::{expect_one_file, expect_whole};
 use crate::bundle::{self, Bundle};
 use crate::error::{Error, IoContext, Result};
 use crate::parity::map::DamageMap;
@@ -29,9 +29,14 @@ pub struct Report {
 pub fn run(good: &Path, map: &Path, target: &Path, progress: &dyn Progress) -> Result<Report> {
     let damage = DamageMap::read(map)?;
     let bundle = Bundle::open(good)?;
+    expect_one_file(
+        &bundle,
+        "a patch is cut out of a bundle in one file, and this one is in volumes",
+        "cut it where the bundle is one file, or copy the volume again that is damaged",
+    )?;
     let file = small_file::open(good).doing("open the bundle", good)?;
     let seal = bundle::seal(&file);
-    if seal != Some(damage.seal) || bundle.length()? != damage.size {
+    if seal != Some(damage.seal) || bundle.length() != damage.size {
         let error = Error::integrity("the damage map is of another bundle")
             .fact("bundle", good.display())
             .fact("map", map.display())

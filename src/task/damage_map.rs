@@ -3,13 +3,12 @@
 use std::path::Path;
 
 use crate::bundle::{self, Bundle, Damage};
-use crate::error::{Error, IoContext, Result};
+use crate::error::{IoContext, Result};
 use crate::parity::layout::SECTOR;
 use crate::parity::map::{DamageMap, Range, Unit};
 use crate::parity::scan::scan;
 use crate::parity::sectors::Sectors;
 use crate::parity::sidecar::{self, Sidecar};
-use crate::path::shell_word;
 use crate::progress::Progress;
 use crate::small_file;
 
@@ -32,18 +31,8 @@ pub fn by_parity(path: &Path, progress: &dyn Progress) -> Result<Option<DamageMa
     Ok(Some(DamageMap::new(path, layout.length(), parity.seal(), Unit::Sector, ranges)))
 }
 
-/// The map of a bundle that was checked frame by frame.
-///
-/// # Errors
-/// The bundle changed since.
-pub fn by_frames(bundle: &Bundle, damage: &[Damage]) -> Result<DamageMap> {
-    let path = bundle.path();
-    let file = small_file::open(path).doing("open the bundle", path)?;
-    let seal = bundle::seal(&file).ok_or_else(|| {
-        Error::failed("the bundle changed while it was checked")
-            .fact("path", path.display())
-            .hint(format_args!("once nobody writes to it: pack verify {}", shell_word(path)))
-    })?;
+/// The map of a bundle that was checked frame by frame. In volumes it is that of the bundle in one file.
+pub fn by_frames(bundle: &Bundle, damage: &[Damage]) -> DamageMap {
     let ranges = damage.iter().map(|damage| Range { offset: damage.offset, size: damage.size });
-    Ok(DamageMap::new(path, bundle.length()?, seal, Unit::Frame, ranges))
+    DamageMap::new(bundle.path(), bundle.length(), bundle.seal(), Unit::Frame, ranges)
 }

@@ -1,10 +1,11 @@
 //! Gathering: from what a publisher has (stack files, folders, URLs, images) to the artifacts of a manifest.
 //!
 //! ```text
-//! words ─source─▶ folder, file, URL, image ─files─▶ steps ─assembly─▶ artifacts, each with its name, kind and source
+//! words ─source─▶ folder, file, URL, image, engine's image ─files─▶ steps ─assembly─▶ artifacts, each with its name, kind and source
 //! ```
 //!
-//! Archives are read before the images of stack files are looked for: what lies in an archive is not fetched.
+//! Archives are read before the images of stack files are looked for: what lies in an archive, or is saved from an engine, is
+//! not fetched.
 
 mod assembly;
 mod files;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 use semver::Version;
 
 use crate::error::{Error, Result};
+use crate::manifest::engine_ref::EngineRef;
 use crate::manifest::registry_ref::RegistryRef;
 use crate::manifest::{Artifact, Kind, ProductName};
 use crate::platform::Platform;
@@ -92,6 +94,8 @@ enum Step {
     Found(Found),
     Stack(StackFile),
     Image(RegistryRef),
+    /// An image of an engine of this machine.
+    Saved(EngineRef),
 }
 
 /// Gathers what `words` name.
@@ -109,6 +113,10 @@ pub(super) fn gather(words: &[OsString], place: &Place<'_>, progress: &dyn Progr
             Source::File(path) => steps.push(files.named(&path)?),
             Source::Url(url) => steps.push(Step::Found(source::of_url(&url, place)?)),
             Source::Image(reference) => steps.push(Step::Image(reference)),
+            Source::Saved(reference) => {
+                files.packed.insert(reference.name().familiar());
+                steps.push(Step::Saved(reference));
+            }
         }
     }
     let stacks = steps.iter().filter_map(|step| match step {
@@ -136,6 +144,7 @@ pub(super) fn gather(words: &[OsString], place: &Place<'_>, progress: &dyn Progr
         match step {
             Step::Found(found) => assembly.add(found)?,
             Step::Image(reference) => assembly.image(&reference, reference.to_string())?,
+            Step::Saved(reference) => assembly.saved(&reference)?,
             Step::Stack(stack) => {
                 product_found.take().map(|found| assembly.add(found)).transpose()?;
                 assembly.stack(&stack)?;

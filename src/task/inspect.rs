@@ -55,7 +55,7 @@ pub fn run(path: &Path, trust: &Trust, progress: &dyn Progress) -> Result<Report
         beside: bundle.detached().into_iter().map(standing).collect(),
         manifest,
         signed,
-        size: bundle.length()?,
+        size: bundle.length(),
         payload_at: index.header_size + 1,
         originals: index.artifacts.iter().map(|artifact| artifact.size).sum(),
         footprints: index.artifacts.iter().map(|artifact| index.footprint_of(artifact)).collect(),

@@ -5,15 +5,17 @@ use std::path::{Path, PathBuf};
 use semver::Version;
 use url::Url;
 
+use super::from_engine::Unsaved;
+use super::image_signature;
 use super::manifest_url::{is_meant_as_url, manifest_url};
 use super::replace_manifest::replace;
 use super::sign_again::sign_again;
 use super::signed::Signed;
 use super::trust::Trust;
-use crate::digest::Descriptor;
+use crate::digest::{Descriptor, Digest};
 use crate::error::{Error, IoContext, Result};
 use crate::fetch::{self, FetchedPin, Fetcher, ResolvedTag};
-use crate::manifest::edit::{with_pins, with_tags, with_version};
+use crate::manifest::edit::{with_cosign_keys, with_pins, with_tags, with_version};
 use crate::manifest::registry_ref::RegistryRef;
 use crate::manifest::{Artifact, ArtifactId, FILE_NAME, Manifest};
 use crate::path::shell_word;
@@ -41,7 +43,7 @@ pub struct Options {
     pub update: Update,
     /// The version to write into the manifest. What has another URL with it is pinned again.
     pub set_version: Option<Version>,
-    /// How to fetch.
+    /// How to fetch, and the key by which images in registries must be signed.
     pub network: fetch::Options,
     /// The publisher's key: a signature beside the manifest must be this one's.
     pub trust: Trust,
@@ -60,6 +62,9 @@ impl Options {
         if let Some(version) = &self.set_version {
             words.push_str(&format!(" --set-version {version}"));
         }
+        if let Some(key) = &self.network.cosign_key {
+            words.push_str(&format!(" --cosign-key {}", shell_word(key.path())));
+        }
         words
     }
 }
@@ -73,6 +78,8 @@ pub struct Report {
     pub changed: bool,
     /// The artifacts that were fetched, in the manifest's order.
     pub pinned: Vec<NewPin>,
+    /// Those that were saved from an engine into files beside the manifest.
+    pub saved: Vec<ArtifactId>,
 }
 
 /// An artifact's new pin.
@@ -84,6 +91,8 @@ pub struct NewPin {
     pub descriptor: Descriptor,
     /// What its tags in registries stand for.
     pub tags: Vec<ResolvedTag>,
+    /// The fingerprint of the key by which the image in a registry was found to be signed.
+    pub cosign_key: Option<Digest>,
 }
 
 impl Update {
@@ -107,7 +116,8 @@ impl Update {
 }
 
 /// Fetches what is not pinned, and writes its size and digest into the manifest. Nothing else in the file changes, but for
-/// the version, where one is to be set.
+/// the version, where one is to be set. What comes from an engine of this machine is saved first, into files beside the
+/// manifest.
 ///
 /// # Errors
 /// The manifest is not valid, has no artifact of a name, has changed meanwhile, or an artifact cannot be had; those that
@@ -128,15 +138,17 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
         Some(version) => Manifest::parse(with_version(&before, version)?, &origin)?,
         None => before.clone(),
     };
+    let key = options.network.cosign_key.as_ref();
     // The same artifacts in the same order: only the version is another.
     let both = manifest.artifacts().iter().zip(before.artifacts());
     let open: Vec<Artifact> = both
         .clone()
         .map(|(artifact, old)| (artifact, options.update.names(artifact) || artifact.urls != old.urls))
-        .filter(|(artifact, is_updated)| *is_updated || is_open(artifact))
+        .filter(|(artifact, is_updated)| *is_updated || is_open(artifact) || image_signature::is_open(artifact, key))
         // To update is to fetch as if there was no pin.
         .map(|(artifact, is_updated)| if is_updated { without_pins(artifact) } else { artifact.clone() })
         .collect();
+    image_signature::check_key(&open, key, &options.manifest)?;
     let is_another = manifest.version() != before.version();
     check_unsigned(options, &path, &before, !open.is_empty() || is_another)?;
     if is_another {
@@ -150,6 +162,18 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
                 artifact.id
             ));
         }
+    }
+    let old_pin = |id: &ArtifactId| before.artifacts().iter().find(|old| old.id == *id).and_then(|old| old.pin);
+    let is_closed = |artifact: &&Artifact| open.iter().all(|one| one.id != artifact.id);
+    let unsaved: Vec<Unsaved<'_>> = open
+        .iter()
+        .filter_map(|artifact| Unsaved::open(artifact, old_pin(&artifact.id)))
+        .chain(manifest.artifacts().iter().filter(is_closed).filter_map(|artifact| Unsaved::lost(artifact, &path)))
+        .collect();
+    if !unsaved.is_empty() {
+        progress.phase("saving");
+        progress.plan(unsaved.len(), None);
+        unsaved.iter().try_for_each(|one| one.save(&path, progress))?;
     }
     let (pins, failure) = if open.is_empty() {
         (Vec::new(), None)
@@ -165,7 +189,9 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
     let text = with_tags(&manifest, &tags)?;
     let resolved = Manifest::parse(text, &options.manifest.display().to_string())?;
     let descriptors: Vec<_> = pins.iter().map(|pin| (pin.id.clone(), pin.descriptor)).collect();
-    let text = with_pins(&resolved, &descriptors)?;
+    let pinned = Manifest::parse(with_pins(&resolved, &descriptors)?, &options.manifest.display().to_string())?;
+    let keys: Vec<_> = pins.iter().filter_map(|pin| Some((pin.id.clone(), pin.cosign_key?))).collect();
+    let text = with_cosign_keys(&pinned, &keys)?;
     let failure = match failure {
         // A pin of the old version beside a URL of the new one would be wrong.
         Some(error) if is_another => {
@@ -177,10 +203,14 @@ pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
     if changed {
         replace(&path, (before.text(), &text), &format!("pack lock {}", shell_word(&path)))?;
     }
-    let pinned: Vec<NewPin> =
-        pins.into_iter().map(|pin| NewPin { id: pin.id, descriptor: pin.descriptor, tags: pin.tags }).collect();
+    let new = |pin: FetchedPin| {
+        let FetchedPin { id, descriptor, tags, cosign_key } = pin;
+        NewPin { id, descriptor, tags, cosign_key }
+    };
+    let pinned: Vec<NewPin> = pins.into_iter().map(new).collect();
+    let saved = unsaved.iter().map(|one| one.artifact.id.clone()).collect();
     match failure {
-        None => Ok(Report { version: manifest.version().clone(), changed, pinned }),
+        None => Ok(Report { version: manifest.version().clone(), changed, pinned, saved }),
         Some(error) if pinned.is_empty() => Err(error),
         // What was pinned is right whatever became of the others, and stays.
         Some(error) => {
@@ -196,7 +226,7 @@ pub(super) fn is_open(artifact: &Artifact) -> bool {
 }
 
 /// The artifact as if nobody had pinned it: its tags are resolved again.
-pub(super) fn without_pins(artifact: &Artifact) -> Artifact {
+fn without_pins(artifact: &Artifact) -> Artifact {
     let unpinned = |url: &String| RegistryRef::parse(url).map_or_else(|_| url.clone(), |it| it.unpinned().to_string());
     Artifact { pin: None, urls: artifact.urls.iter().map(unpinned).collect(), ..artifact.clone() }
 }

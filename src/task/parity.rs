@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::whole_bundle::expect_whole;
+use super::whole_bundle::{expect_one_file, expect_whole};
 use crate::bundle::{self, Bundle};
 use crate::error::{Error, IoContext, Result};
 use crate::parity::encode::{Subject, encode};
@@ -28,7 +28,17 @@ pub struct Report {
 /// # Errors
 /// The bundle is damaged or cannot be read, there is no room, or the parity cannot be written.
 pub fn run(path: &Path, amount: Amount, progress: &dyn Progress) -> Result<Report> {
-    expect_whole(&Bundle::open(path)?, "made", progress)?;
+    let bundle = Bundle::open(path)?;
+    let name = path.file_name().map_or(path, Path::new);
+    expect_one_file(
+        &bundle,
+        "parity covers a bundle in one file, and this one is in volumes",
+        format_args!(
+            "carry every volume twice; or, where the bundle is one file and the stick takes that: pack parity {}",
+            shell_word(name)
+        ),
+    )?;
+    expect_whole(&bundle, "made", progress)?;
     of_whole(path, amount, progress)
 }
 

@@ -75,6 +75,14 @@ struct Done {
 pub fn run(options: &Options, progress: &dyn Progress) -> Result<Report> {
     let path = &options.bundle;
     let mut target = Target::open(path)?;
+    if bundle::is_in_volumes(target.file()) {
+        return Err(Error::usage("only a bundle in one file is repaired, and this one is in volumes")
+            .fact("path", path.display())
+            .hint(format_args!(
+                "copy the volume again that is damaged, from where it is whole; which one it is says: pack verify {}",
+                shell_word(path)
+            )));
+    }
     let length = target.length()?;
     progress.phase("repairing");
     let done = match &options.source {

@@ -4,7 +4,10 @@
 //! bundle whole ─▶ file system, room ─▶ written, synced as it goes ─▶ read back from the medium ─▶ named ─▶ receipt
 //! ```
 //!
-//! What lies beside a bundle goes with it: checksum, signature, parity.
+//! What lies beside a bundle goes with it: checksum, signature, parity. Where the medium takes no file so long, the bundle is
+//! divided into volumes on its way, at the speed of a copy.
+
+mod carried;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -15,11 +18,11 @@ use serde::Serialize;
 use super::sign::sign_file;
 use super::trust::Trust;
 use super::verify_signature::verify_signature;
+use super::volumes::remove_beyond;
 use super::whole_bundle::expect_whole;
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, Division};
 use crate::digest::Digest;
 use crate::error::{Error, IoContext, Result};
-use crate::medium::copy::MediumCopy;
 use crate::medium::file_system::FileSystem;
 use crate::parity::sidecar;
 use crate::path::shell_word;
@@ -28,6 +31,7 @@ use crate::progress::Progress;
 use crate::room;
 use crate::signature::SecretKey;
 use crate::staged_file::StagedFile;
+use carried::{Carried, as_it_lies, divided, write};
 
 /// What to transfer, and where to.
 pub struct Options {
@@ -35,6 +39,8 @@ pub struct Options {
     pub bundle: PathBuf,
     /// Folders on media; each gets all of it, one after the other.
     pub destinations: Vec<PathBuf>,
+    /// The longest file to write, in bytes: the bundle is divided into volumes. `None` is what the medium takes.
+    pub volume_size: Option<u64>,
     /// Signs the receipts.
     pub signer: Option<SecretKey>,
     /// What the bundle must stand up to.
@@ -104,7 +110,6 @@ pub struct Transferred {
 /// this size; or the medium does not give back what was written. What is on it already is not written again next time.
 pub fn run(options: &Options, progress: &dyn Progress, mut each: impl FnMut(Transferred) -> Result<()>) -> Result<()> {
     let bundle = Bundle::open(&options.bundle)?;
-    let files = files_of(&options.bundle)?;
     let detached: Vec<&str> = bundle.detached().into_iter().map(|artifact| artifact.name.as_str()).collect();
     if !detached.is_empty() {
         progress.note(&format!(
@@ -113,64 +118,63 @@ pub fn run(options: &Options, progress: &dyn Progress, mut each: impl FnMut(Tran
         ));
     }
     // All of them, before the first byte is written.
-    let media: Vec<_> =
-        options.destinations.iter().map(|folder| check(folder, &files, progress)).collect::<Result<_>>()?;
+    let plan = |folder: &PathBuf| Plan::of(&bundle, folder, options.volume_size, progress);
+    let plans: Vec<Plan<'_>> = options.destinations.iter().map(plan).collect::<Result<_>>()?;
     expect_whole(&bundle, "transferred", progress)?;
     let signed = verify_signature(&options.trust, &bundle, progress)?.to_string();
-    let proved = ProvedBundle { bundle: &bundle, files: &files, signed, signer: options.signer.as_ref() };
-    for (folder, medium) in options.destinations.iter().zip(media) {
-        each(transfer(&proved, folder, medium, progress)?)?;
+    let proved = ProvedBundle { bundle: &bundle, signed, signer: options.signer.as_ref() };
+    for (folder, plan) in options.destinations.iter().zip(plans) {
+        each(transfer(&proved, folder, plan, progress)?)?;
     }
     Ok(())
+}
+
+/// What a medium gets.
+struct Plan<'a> {
+    medium: FileSystem,
+    /// How the bundle is divided on its way, if it is.
+    division: Option<Division<'a>>,
+    files: Vec<Carried>,
+}
+
+impl<'a> Plan<'a> {
+    /// Looks at the medium: whether the bundle can be on it at all, and how.
+    fn of(bundle: &'a Bundle, folder: &Path, volume_size: Option<u64>, progress: &dyn Progress) -> Result<Self> {
+        let medium = FileSystem::at(folder)?;
+        let plan = Self::on(medium, bundle, volume_size, progress)?;
+        check_medium(&plan, folder, bundle.path(), progress)?;
+        Ok(plan)
+    }
+
+    fn on(medium: FileSystem, bundle: &'a Bundle, volume_size: Option<u64>, progress: &dyn Progress) -> Result<Self> {
+        let files = as_it_lies(bundle)?;
+        let takes = medium.kind.longest_file().unwrap_or(u64::MAX);
+        let is_too_long = |file: &Carried| file.size > takes;
+        let of_bundle = bundle.volumes().len() + 1;
+        let longest = match volume_size {
+            Some(size) => size.min(takes),
+            None if files[..of_bundle].iter().any(is_too_long) => takes,
+            None => return Ok(Plan { medium, division: None, files }),
+        };
+        if sidecar::beside(bundle.path()).is_file() {
+            progress.note("the parity beside the bundle covers it in one file, and is not transferred with volumes");
+        }
+        let division = Division::new(bundle, longest)?;
+        let files = divided(bundle, &division)?;
+        Ok(Plan { medium, division: Some(division), files })
+    }
 }
 
 /// A bundle of which every byte is right, and how its receipts are signed.
 struct ProvedBundle<'a> {
     bundle: &'a Bundle,
-    /// The bundle first.
-    files: &'a [Carried],
     signed: String,
     signer: Option<&'a SecretKey>,
 }
 
-/// A file to transfer.
-struct Carried {
-    path: PathBuf,
-    size: u64,
-}
-
-impl Carried {
-    fn name(&self) -> &Path {
-        Path::new(self.path.file_name().unwrap_or_default())
-    }
-}
-
-/// The bundle and what lies beside it.
-fn files_of(bundle: &Path) -> Result<Vec<Carried>> {
-    let beside = |ending: &str| {
-        let mut name = bundle.as_os_str().to_owned();
-        name.push(ending);
-        PathBuf::from(name)
-    };
-    let mut files = Vec::new();
-    for path in [bundle.to_owned(), sidecar::beside(bundle), beside(".sha256"), beside(".sha256.minisig")] {
-        if path == bundle || path.is_file() {
-            let size = path.metadata().doing("look at", &path)?.len();
-            files.push(Carried { path, size });
-        }
-    }
-    Ok(files)
-}
-
-/// Looks at a medium: whether the files can be on it at all.
-fn check(folder: &Path, files: &[Carried], progress: &dyn Progress) -> Result<FileSystem> {
-    let medium = FileSystem::at(folder)?;
-    check_medium(&medium, folder, files, progress)?;
-    Ok(medium)
-}
-
-/// As [`check`], for what a folder is on.
-fn check_medium(medium: &FileSystem, folder: &Path, files: &[Carried], progress: &dyn Progress) -> Result<()> {
+/// Whether the files can be on the medium at all.
+fn check_medium(plan: &Plan<'_>, folder: &Path, bundle: &Path, progress: &dyn Progress) -> Result<()> {
+    let Plan { medium, files, .. } = plan;
     if medium.read_only {
         return Err(Error::failed("the medium is read-only")
             .fact("path", folder.display())
@@ -186,7 +190,7 @@ fn check_medium(medium: &FileSystem, folder: &Path, files: &[Carried], progress:
     let longest = medium.kind.longest_file();
     if let Some(file) = files.iter().find(|file| longest.is_some_and(|longest| file.size > longest)) {
         return Err(Error::failed("FAT takes no file of 4 GiB or more, and this one is larger")
-            .fact("file", file.path.display())
+            .fact("file", file.path(bundle).display())
             .fact("size", room::shown(file.size))
             .fact("path", folder.display())
             .hint(
@@ -195,14 +199,14 @@ fn check_medium(medium: &FileSystem, folder: &Path, files: &[Carried], progress:
     }
     let mut needed = 0;
     for file in files {
-        let target = folder.join(file.name());
+        let target = folder.join(&file.name);
         let same = |path: &Path| path.canonicalize().ok();
-        if same(&target).is_some_and(|target| Some(target) == same(&file.path)) {
+        if same(&target).is_some_and(|target| Some(target) == same(&file.path(bundle))) {
             return Err(Error::usage("the bundle lies in that folder already")
                 .fact("path", target.display())
-                .hint(format_args!("to check it where it is: pack verify {}", shell_word(&file.path))));
+                .hint(format_args!("to check it where it is: pack verify {}", shell_word(bundle))));
         }
-        let temporary = folder.join(format!(".{}.transfer", file.name().display()));
+        let temporary = folder.join(format!(".{}.transfer", file.name.display()));
         let length = |path: &Path| path.metadata().ok().map(|there| there.len());
         // An old version stays until the new one is proved; only one that may be nearly right is written over.
         let there = length(&temporary).or_else(|| length(&target).filter(|&length| length == file.size));
@@ -212,17 +216,12 @@ fn check_medium(medium: &FileSystem, folder: &Path, files: &[Carried], progress:
 }
 
 /// Writes the files onto one medium, reads them back, and leaves the receipt.
-fn transfer(
-    proved: &ProvedBundle<'_>,
-    folder: &Path,
-    medium: FileSystem,
-    progress: &dyn Progress,
-) -> Result<Transferred> {
-    let ProvedBundle { bundle, files, .. } = proved;
+fn transfer(proved: &ProvedBundle<'_>, folder: &Path, plan: Plan<'_>, progress: &dyn Progress) -> Result<Transferred> {
+    let bundle = proved.bundle;
+    let Plan { medium, division, files } = plan;
     progress.phase("writing");
     let begun = Instant::now();
-    let write = |file: &Carried| MediumCopy::write(&file.path, &folder.join(file.name()), progress);
-    let copies = files.iter().map(write).collect::<Result<Vec<_>>>()?;
+    let copies = write(bundle, division.as_ref(), &files, folder, progress)?;
     let write_seconds = begun.elapsed().as_secs_f64();
     progress.phase("reading back");
     let begun = Instant::now();
@@ -231,19 +230,27 @@ fn transfer(
         direct &= copy.prove(progress)?.direct;
     }
     let read_seconds = begun.elapsed().as_secs_f64();
+    let path = folder.join(bundle.path().file_name().unwrap_or_default());
+    if let Some(division) = &division {
+        remove_beyond(&path, division.count())?;
+    }
     let index = bundle.index();
     let copied = files.iter().zip(&copies).map(|(file, copy)| CopiedFile {
-        name: file.name().display().to_string(),
+        name: file.name.display().to_string(),
         size: copy.descriptor.size,
         digest: copy.descriptor.digest,
     });
+    let mut copied: Vec<CopiedFile> = copied.collect();
+    // Volumes were written before the file that they belong to.
+    let volumes = division.as_ref().map_or(bundle.volumes().len(), Division::count);
+    copied[..=volumes].rotate_right(1);
     let receipt = Receipt {
         transfer_receipt: 1,
         name: index.name.clone(),
         version: index.version.to_string(),
         platform: index.platform,
         signature: proved.signed.clone(),
-        files: copied.collect(),
+        files: copied,
         medium,
         read_back: if direct { "direct" } else { "cache dropped" },
         verdict: "ok",
@@ -252,7 +259,6 @@ fn transfer(
         read_seconds,
         written: copies.iter().map(|copy| copy.written).sum(),
     };
-    let path = folder.join(files.first().map_or(Path::new(""), Carried::name));
     let mut receipt_file = path.as_os_str().to_owned();
     receipt_file.push(".receipt.json");
     let receipt_file = PathBuf::from(receipt_file);
@@ -267,6 +273,7 @@ fn transfer(
 
 #[cfg(test)]
 mod tests {
+    use super::carried::Origin;
     use super::*;
     use crate::medium::file_system::Kind;
     use crate::progress::Silent;
@@ -275,9 +282,11 @@ mod tests {
     fn a_fat_takes_no_file_of_4_gib_and_one_byte_less_is_only_a_matter_of_room() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut medium = FileSystem::at(folder.path()).expect("there");
+        let bundle = Path::new("/elsewhere/x.run");
         let title = |medium: &FileSystem, size: u64| {
-            let files = [Carried { path: "/elsewhere/x.run".into(), size }];
-            check_medium(medium, folder.path(), &files, &Silent).err().map(|error| error.title().to_owned())
+            let files = vec![Carried { name: "x.run".into(), size, origin: Origin::File(bundle.to_owned()) }];
+            let plan = Plan { medium: medium.clone(), division: None, files };
+            check_medium(&plan, folder.path(), bundle, &Silent).err().map(|error| error.title().to_owned())
         };
         for (kind, size, refused) in [
             (Kind::Fat, (4 << 30) - 1, false),

@@ -1,9 +1,22 @@
 //! Before anything of a bundle is used, every byte of it is checked.
 
+use std::fmt::Display;
+
 use crate::bundle::{self, Bundle, compare_bundle};
 use crate::error::{Error, Result};
 use crate::language::tr;
 use crate::progress::Progress;
+
+/// Checks that a bundle is one file. `what` is a sentence that says what needs that.
+///
+/// # Errors
+/// It lies in volumes.
+pub(in crate::task) fn expect_one_file(bundle: &Bundle, what: &str, instead: impl Display) -> Result<()> {
+    if bundle.volumes().is_empty() {
+        return Ok(());
+    }
+    Err(Error::usage(what).fact("path", bundle.path().display()).fact("volumes", bundle.volumes().len()).hint(instead))
+}
 
 /// Checks every byte of a bundle. `undone` says what was not done where it is damaged, such as `run`.
 ///

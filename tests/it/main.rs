@@ -23,3 +23,4 @@ mod site;
 mod support;
 mod transfer;
 mod upgrade;
+mod volumes;

@@ -253,6 +253,37 @@ fn urls_are_of_known_schemes() {
 }
 
 #[test]
+fn an_image_of_an_engine_is_one_and_has_its_file_for_itself() {
+    let with = |urls: &[&str], kind: &str| {
+        let (urls, kind) = (json!(urls), json!(kind));
+        reason(move |m| (m["artifacts"][1]["urls"], m["artifacts"][1]["kind"]) = (urls, kind))
+    };
+    assert!(with(&["docker-daemon:web:1"], "file").contains("kind is 'image'"));
+    assert!(with(&["docker-daemon:web:1", "docker-daemon:web:2"], "image").contains("one docker-daemon: URL"));
+    assert!(
+        with(&["docker-daemon:web:1", "oci://h.example/web:1"], "image").contains("from a registry or from an engine")
+    );
+    assert!(with(&["docker-daemon:web"], "image").contains("it has no tag"));
+    let mut manifest = good();
+    manifest["artifacts"][1]["kind"] = json!("image");
+    manifest["artifacts"][1]["urls"] = json!(["https://h.example/web.tar", "docker-daemon:shop/web:${version}"]);
+    manifest["artifacts"][1]["platform"] = json!("linux/amd64");
+    let read = Manifest::parse(manifest.to_string(), "test.json").expect("valid");
+    assert_eq!(
+        read.artifacts()[1].engine_ref().map(|it| it.to_string()).as_deref(),
+        Some("docker-daemon:shop/web:1.0.0")
+    );
+    let mut other = manifest["artifacts"][1].clone();
+    other["platform"] = json!("linux/arm64");
+    for urls in [json!(["docker-daemon:web:1"]), json!(["data"])] {
+        other["urls"] = urls;
+        let mut both = manifest.clone();
+        both["artifacts"].as_array_mut().expect("a list").push(other.clone());
+        assert!(refused(both.to_string()).1.contains("is given for two platforms"), "{both}");
+    }
+}
+
+#[test]
 fn huge_ones_are_refused_unread() {
     let huge = " ".repeat(Limits::DEFAULT.manifest_bytes as usize + 1);
     assert_eq!(refused(huge).1, "the manifest is too large");

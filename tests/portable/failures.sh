@@ -90,12 +90,15 @@ test_bad_input_leaves_the_old_version_running() {
     refused 1 'mounted' verb restart
     rmdir "$INSTALL/mysql"
     mv "$T/mysql" "$INSTALL/"
+    printf 'services: [\n' >"$INSTALL/docker-stack.yaml" # which is made anew each time
     verb restart
     # No room.
     mkdir "$T/full"
-    mount -t tmpfs -o size=64k tmpfs "$T/full"
+    mount -t tmpfs -o size=64k,nr_inodes=50 tmpfs "$T/full"
     # shellcheck disable=SC2016 # the inner bash expands them
     refused 1 'free at' unshare --mount bash -c 'mount -t tmpfs tmpfs /etc/pack && exec sh "$1" --install-dir "$2" --port 18091' full "$(bundle 1.0.0)" "$T/full/func"
+    grep -q 'made for 20 GiB' "$T/said" || fail 'a disk that is too small is not told'
+    grep -q 'inodes are free' "$T/said" || fail 'a disk that has no room for more files is not told'
     umount "$T/full"
     [[ -n $before ]] && whole 1.0.0
 }
@@ -123,7 +126,11 @@ test_update_and_back() {
     verb rollback --yes
     [[ -z $(sql "SHOW TABLES LIKE 'only_in_the_new'") ]] || fail 'the database is the new one'
     whole 1.0.0
-    func 1.0.1
+    # As the manual updates it (4.1): what runs is removed by hand before.
+    docker stack rm dataflux-func
+    eventually '' docker ps -aq
+    func 1.0.1 --install-dir "$INSTALL"
+    whole 1.0.1
     func 1.0.0 --allow-downgrade
     whole 1.0.0
 }

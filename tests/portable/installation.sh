@@ -116,7 +116,7 @@ registry() {
 
 clean_up() {
     [[ ! -e /etc/pack/dataflux-func.json ]] || verb uninstall --purge --yes >/dev/null 2>&1
-    docker rm -f dff-test-mysql dff-test-redis >/dev/null 2>&1
+    docker rm -f dff-test-mysql dff-test-redis dff-test-cluster >/dev/null 2>&1
     [[ ! -e $DIR/registry/pid ]] || kill "$(cat "$DIR/registry/pid")" 2>/dev/null
     return 0
 }

@@ -6,7 +6,17 @@
 
 test_first_install() {
     local name
-    seconds 'installation (--mini)' install 1.0.0 --mini | tee "$T/output"
+    # A host with two cards, one of which leads to addresses that containers would have.
+    ip link add uplink1 type veth peer name uplink1-end
+    ip addr add 198.51.100.9/24 dev uplink1
+    ip link set uplink1 up
+    ip route add 10.0.1.0/24 dev uplink1
+    install 1.0.0 --mini --dry-run --timeout 900 | tee "$T/output"
+    grep -qF -- 'reaches 10.0.1.0/24 by uplink1' "$T/output" || fail 'it does not say which addresses are taken'
+    grep -qF -- '--addr-pool 10.200.0.0/16' "$T/output" || fail 'it does not say what to type'
+    seconds 'installation (--mini)' install 1.0.0 --mini --addr-pool 10.200.0.0/16 | tee "$T/output"
+    ! grep -qF -- 10.0.1.0/24 "$T/output" || fail 'a finding of nothing'
+    [[ $(docker network inspect --format '{{(index .IPAM.Config 0).Subnet}}' dataflux-func_func) == 10.200.* ]] || fail 'containers have those addresses'
     [[ $(services) == 'beat 1/1 mysql 1/1 redis 1/1 server 1/1 worker 1/1' ]] || fail "$(services)"
     for name in "http://192.0.2.10:$PORT" "$CONFIG" "$DUMPS/" "$INSTALL/data/logs/dataflux-func.log" "$INSTALL/data/resources/"; do
         grep -qF -- "$name" "$T/output" || fail "it does not say: $name"
@@ -17,7 +27,10 @@ test_first_install() {
         [[ -d $INSTALL/$name ]] || fail "there is no $name"
     done
     grep -q "^$INSTALL/data/logs/dataflux-func.log {" /etc/logrotate.d/dataflux-func || fail 'logrotate does not know of the log'
-    ! command -v logrotate >/dev/null || logrotate -d /etc/logrotate.d/dataflux-func
+    if command -v logrotate >/dev/null; then
+        logrotate --force --state "$T/rotated" /etc/logrotate.d/dataflux-func
+        [[ -s $(echo "$INSTALL"/data/logs/dataflux-func.log-*.gz) ]] || fail "$(ls -l "$INSTALL/data/logs")"
+    fi
     verb doctor | tee "$T/doctor"
     grep -q 'waits for its set-up' "$T/doctor" || fail 'it does not say that it is to be set up'
 }
@@ -127,7 +140,7 @@ test_set_restart_stop_logs() {
     local before server password
     before=$(container mysql) server=$(container server) password=$(configured MYSQL_PASSWORD)
     echo '# an operator was here' >>"$CONFIG"
-    verb set LOG_LEVEL=INFO _WORKER_CONCURRENCY=20
+    verb set LOG_LEVEL=INFO _WORKER_CONCURRENCY=20 _WORKER_PREFETCH_MULTIPLIER=1
     [[ $(container mysql) == "$before" ]] || fail 'set restarted the database'
     [[ -n $(container server) && $(container server) != "$server" ]] || fail 'the server did not read it'
     [[ $(configured MYSQL_PASSWORD) == "$password" && $(cat "$CONFIG") == *'# an operator was here'* ]] || fail 'another configuration'
@@ -152,9 +165,11 @@ test_set_restart_stop_logs() {
     # It is found where it was put, though nothing runs and nobody names the place.
     func 1.0.0
     [[ $(services) == "$FULL" && ! -e /usr/local/dataflux-func ]] || fail "it is not found while it is down: $(services)"
-    verb stop
     # As the manual restarts it (4.2), with nothing but Docker.
-    docker stack deploy --resolve-image never -c "$INSTALL/docker-stack.yaml" dataflux-func
+    docker stack rm dataflux-func
+    eventually '' docker ps -aq
+    eventually '' docker network ls -q --filter label=com.docker.stack.namespace=dataflux-func
+    docker stack deploy dataflux-func -c "$INSTALL/docker-stack.yaml"
     eventually "$FULL" services
     verb restart
     whole 1.0.0
@@ -219,4 +234,12 @@ test_files_without_a_limit_are_told() {
     done
     says docker 1048576
     ! grep LimitNOFILE "$T/said" || fail 'a finding of nothing'
+}
+
+test_a_host_without_logrotate_is_told() {
+    [[ -e /usr/sbin/logrotate ]] || { echo 'skipped: this host has none'; return 0; }
+    ! func 1.0.0 --dry-run | grep logrotate || fail 'a finding of nothing'
+    # shellcheck disable=SC2016 # the inner bash expands them
+    unshare --mount bash -c 'mount --bind /dev/null /usr/sbin/logrotate && exec sh "$1" --dry-run' hidden "$(bundle 1.0.0)" </dev/null |
+        grep 'logrotate is not on this host' || fail 'it is not told'
 }

@@ -45,7 +45,22 @@ test_external_databases() {
     refused 1 'cannot use the database' verb external --mysql "mysql://root:wrong@$here:13306/func"
     refused 1 'cannot use Redis' verb external --redis "redis://:wrong@$here:16379"
     refused 2 'needs an argument' verb external
+    # What the manual says of them (4.10): utf8mb4 and utf8mb4_unicode_ci, and never a Redis cluster.
+    other_sql 'ALTER DATABASE func CHARACTER SET latin1'
+    refused 1 'is not utf8mb4' verb external --mysql "$mysql"
+    other_sql 'ALTER DATABASE func CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci; CREATE TABLE theirs (id INT)'
+    refused 1 'is not empty' verb external --mysql "$mysql"
+    other_sql 'DROP TABLE theirs'
+    docker run -d --rm --name dff-test-cluster --network host pubrepo.jiagouyun.com/dataflux-func/redis:5.0.7 redis-server --port 16380 --dir /data --protected-mode no --cluster-enabled yes
+    eventually PONG docker exec dff-test-cluster redis-cli -p 16380 ping
+    refused 1 'Redis is a cluster' verb external --redis "redis://$here:16380"
+    docker rm -f dff-test-cluster
     [[ $(services) == "$FULL" ]] || fail 'a refused move dropped the database'
+    # Broken off while only the databases run: Func comes back by itself.
+    killed closing env PACK=/usr/local/lib/pack/pack bash "$STAND_INS/1.0.0/run-portable.sh" external --mysql "$mysql" --redis "$redis"
+    pack site recover
+    [[ $(services) == "$FULL" ]] || fail "$(services)"
+    whole 1.0.0
     verb external --mysql "$mysql" --redis "$redis"
     [[ $(services) == "beat 1/1 server 1/1 $WORKERS" ]] || fail "the built-in databases still run: $(services)"
     eventually True app setUp
@@ -141,10 +156,18 @@ EOF
     old_sql 'CREATE TABLE theirs (id INT); INSERT INTO theirs VALUES (7)'
     docker exec "$(container redis)" redis-cli set queued 7
     docker exec "$(container redis)" redis-cli save
-    cp "$T/resolv.conf" /etc/
     refused 2 "installed in $dir" func 1.0.0 --install-dir "$DIR/other"
     refused 1 'left behind' func 1.0.0 --no-mysql
     [[ $(old_sql 'SELECT id FROM theirs') == 7 ]] || fail 'what ran was touched'
+    # Where the new version does not come up, what ran before runs again.
+    changed_func 1.0.2-dies 's/^    """This version leaves.*/    sys.exit("cannot go on")/'
+    refused 1 'what ran before is started again' func 1.0.2-dies --install-dir "$parent"
+    grep -q 'cannot go on' "$T/said" || fail 'what the server said last is not shown'
+    [[ $(head -n 1 "$dir/docker-stack.yaml") == "version: '3.1'" && ! -e $dir/docker-stack.yaml.original ]] || fail "$(cat "$dir/docker-stack.yaml")"
+    eventually 'mysql 1/1 redis 1/1 server 1/1 worker 1/1' services
+    eventually 7 old_sql 'SELECT id FROM theirs'
+    [[ ! -e /etc/pack/dataflux-func.json && ! -e $STATE/journal.json ]] || fail 'it counts as installed'
+    cp "$T/resolv.conf" /etc/
     func 1.0.0 --install-dir "$parent"
     INSTALL=$dir CONFIG=$dir/data/user-config.yaml
     [[ $(services) == 'beat 1/1 mysql 1/1 redis 1/1 server 1/1 worker 1/1' ]] || fail "$(services)"
@@ -161,9 +184,32 @@ EOF
     rm /etc/dataflux-func
 }
 
+# The manual's eight files (2.1.2), each fetched with a browser into one folder, and its command. One is missing, one is of
+# another version; what is small comes with run-portable.sh, whatever lies there under its name.
+test_eight_files_from_a_browser_are_enough() {
+    local folder="$DIR/my downloads" name
+    mkdir "$folder"
+    for name in docker-18.06.3-ce.tgz redis.tar.gz eclipse-mosquitto.tar.gz; do cp "$STAND_INS/1.0.0/$name" "$folder/"; done
+    cp "$STAND_INS/1.0.1/dataflux-func.tar.gz" "$folder/"
+    for name in docker.service docker-stack.example.yaml; do echo 'of last year' >"$folder/$name"; done
+    "$PACK" bundle --quiet --compression fast --detached -o "$folder/run-portable.sh" "$STAND_INS/1.0.0"
+    rm "$folder/run-portable.sh.sha256" # which the manual does not name
+    cd "$folder" || fail "there is no $folder"
+    refused 3 'dataflux-func.tar.gz: expected' /bin/bash run-portable.sh --mini --install-dir "$INSTALL" --port "$PORT"
+    grep -q 'mysql.tar.gz: missing' "$T/said" || fail 'only one of two is named'
+    [[ ! -e /etc/pack/dataflux-func.json && ! -e $INSTALL && -z $(docker ps -aq) ]] || fail 'something was changed'
+    cp "$STAND_INS/1.0.0"/{mysql,dataflux-func}.tar.gz .
+    [[ $(find . -type f | wc -l) -eq 8 ]] || fail "not eight files: $(ls)"
+    seconds 'installation (--mini) from eight files' /bin/bash run-portable.sh --mini --install-dir "$INSTALL" --port "$PORT" </dev/null
+    [[ $(services) == 'beat 1/1 mysql 1/1 redis 1/1 server 1/1 worker 1/1' && $(page) == '200 ' ]] || fail "$(services)"
+    /bin/bash run-portable.sh status </dev/null
+    rm ./*.tar.gz # what is installed needs none of them
+    /bin/bash run-portable.sh restart </dev/null
+    images_are_those_of_the_receipt
+}
+
 test_of_a_purged_installation_only_the_engine_remains() {
     local left
-    install 1.0.0 --mini
     verb uninstall --purge --yes
     left=$(
         docker ps --all --format 'container {{.Names}}'

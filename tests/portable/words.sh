@@ -51,7 +51,7 @@ test_help_names_every_option_and_verb() {
     local word english
     make_folder
     run 0 --help
-    for word in --mini --install-dir --port --no-mysql --no-redis --mqtt --config --advertise-addr --dry-run --pubkey --allow-downgrade \
+    for word in --mini --install-dir --port --no-mysql --no-redis --mqtt --config --advertise-addr --addr-pool --dry-run --pubkey --allow-downgrade \
         --timeout status restart stop logs backup --whole restore rollback get set external uninstall --purge doctor receipt --lang; do said "$word"; done
     # In Chinese the same words are to be typed.
     typed() { grep -oE -- '--[a-z-]+|^  [a-z]+' <<<"$OUTPUT" | sort -u; }
@@ -86,8 +86,8 @@ test_the_manuals_words() {
     run 0 --dry-run; asked "site preflight $FOLDER"
     run 0 --dry-run --mini --no-mysql --no-redis --mqtt --install-dir /home/dev/func/ --port 9000
     asked "site preflight $FOLDER --set mini=true --set mysql=false --set redis=false --set mqtt=true --set port=9000 --install-dir /home/dev/func"
-    run 0 --dry-run --no-mini --with-mysql --with-redis --no-mqtt --port=9000 --timeout=5 --advertise-addr eth0 --allow-downgrade
-    asked "site preflight $FOLDER --set mini=false --set mysql=true --set redis=true --set mqtt=false --set port=9000 --timeout 5 --advertise-addr eth0 --allow-downgrade"
+    run 0 --dry-run --no-mini --with-mysql --with-redis --no-mqtt --port=9000 --timeout=5 --advertise-addr eth0 --addr-pool=10.200.0.0/16 --allow-downgrade
+    asked "site preflight $FOLDER --set mini=false --set mysql=true --set redis=true --set mqtt=false --set port=9000 --timeout 5 --advertise-addr eth0 --addr-pool 10.200.0.0/16 --allow-downgrade"
     OUTPUT=$(cd / && PACK_PWD=$T run 0 --dry-run --config first.yaml && cat "$T/asked")
     [[ $OUTPUT == *"--configuration $T/first.yaml"* ]] || fail "the caller's folder: $OUTPUT"
     run 0 status; asked 'site status --name dataflux-func'

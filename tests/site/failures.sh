@@ -48,7 +48,10 @@ test_a_version_that_dies_gives_way() {
     grep -q 1.0.0 "$T/said" || fail 'it does not say what runs now'
 }
 
-test_a_version_that_hangs_gives_way() { gives_way 1.2.0-hangs web --timeout 30; }
+test_a_version_that_hangs_gives_way() {
+    gives_way 1.2.0-hangs web --timeout 30
+    grep -q "web: its health check says 'starting' since 20" "$T/said" || fail 'it does not say what it waits for, and since when'
+}
 
 test_the_worker_comes_back_too() {
     local count
@@ -63,29 +66,35 @@ test_the_worker_comes_back_too() {
     whole 1.0.0 "$(page count)"
 }
 
-# killed_in PHASE VERSION: nothing of an update is left but its journal; then what the boot unit calls.
-killed_in() {
+# broken_off HOW PHASE VERSION: nothing of an update is left but its journal; then what the boot unit calls.
+broken_off() {
     local old now
     old=$(page version)
     guest_comes
-    killed "$1" sh "$(bundle "$2")"
-    seconds "killed while $1, recovery" site recover
+    "$1" "$2" sh "$(bundle "$3")"
+    seconds "$1 while $2, recovery" site recover
     guest_goes
     now=$(page version)
-    [[ $now == "$old" || $1 == opening ]] || fail "$now runs, not $old"
+    [[ $now == "$old" || $2 == opening ]] || fail "$now runs, not $old"
     whole "$now" "$(page count)"
 }
+killed_in() { broken_off killed "$@"; }
 test_killed_while_the_port_is_closed() { killed_in closing 1.1.0; }
 test_killed_while_the_database_is_dumped() { killed_in dumping 1.1.0; }
 test_killed_while_the_new_version_starts() { killed_in deploying 1.1.0; }
 test_killed_on_the_way_back() { killed_in returning 1.2.0-dies; }
+
+test_the_power_goes_while_the_port_is_closed() { broken_off power_cut closing 1.1.0; }
+test_the_power_goes_while_the_database_is_dumped() { broken_off power_cut dumping 1.1.0; }
+test_the_power_goes_while_the_new_version_starts() { broken_off power_cut deploying 1.1.0; }
+test_the_power_goes_on_the_way_back() { broken_off power_cut returning 1.2.0-dies; }
 
 test_killed_again_while_it_recovers() {
     local count
     count=$(page count)
     killed deploying sh "$(bundle 1.2.0-dies)"
     killed returning /usr/local/bin/pack site recover
-    site recover
+    json recover
     whole 1.0.0 "$count"
 }
 
@@ -97,13 +106,15 @@ test_the_next_run_recovers_too() {
     whole 1.0.0 "$count"
 }
 
-# What runs makes the dump: a version like 1.0.0 whose hook does for a dump what the file `mood` says.
+# What runs makes the dump: a version like 1.0.0 whose hook does for a dump what the file `mood` says, and for what is put back
+# `mood-restore`.
 test_without_a_whole_dump_there_is_no_update() {
     local mood=$INSTALL/mood count
     count=$(page count)
     variant 1.0.1-moody
     # shellcheck disable=SC2016 # the hook expands it
-    sed -i 's|^    dump) |&[ ! -e "$PACK_INSTALL_DIR/mood" ] \|\| . "$PACK_INSTALL_DIR/mood"; |' "$DIR/1.0.1-moody/hook.sh"
+    sed -i 's|^    dump) |&[ ! -e "$PACK_INSTALL_DIR/mood" ] \|\| . "$PACK_INSTALL_DIR/mood"; |
+        s|^    restore)|& [ ! -e "$PACK_INSTALL_DIR/mood-restore" ] \|\| . "$PACK_INSTALL_DIR/mood-restore"|' "$DIR/1.0.1-moody/hook.sh"
     publish 1.0.1-moody
     book 1.0.1-moody
     whole 1.0.0 "$count"
@@ -120,14 +131,32 @@ test_without_a_whole_dump_there_is_no_update() {
     rm "$mood"
 }
 
-# Its gate is passed, its ports are open, somebody signs, and then it dies: that is not in the old version, but it is saved.
-test_what_was_written_before_a_late_failure_is_saved() {
-    variant 1.0.2-late
-    python3 - "$DIR/1.0.2-late/stack.yaml" <<'PY'
+# Nobody has the old version until its database can be put back: that is told, and every later run tries it again.
+test_a_way_back_that_fails_is_gone_again() {
+    local count way
+    count=$(page count)
+    for way in 'echo no room for it >&2; exit 3' 'yes >&2'; do
+        echo "$way" >"$INSTALL/mood-restore"
+        refused 1 'the way back failed' book 1.2.0-dies
+        grep -qF 'pack site recover --name guestbook' "$T/said" || fail 'it does not say what to type'
+        is_in returning || fail 'the journal is gone'
+        refused 1 restore site restart
+        refused 1 restore book 1.0.0
+        rm "$INSTALL/mood-restore"
+        site recover
+        whole 1.0.0 "$count"
+        count=$((count + 1))
+    done
+}
+
+# late VERSION WHAT: a version of which web, started a second time, does that. When its ports open it is.
+late() {
+    variant "$1"
+    python3 - "$DIR/$1/stack.yaml" "$2" <<'PY'
 import pathlib, sys
 
 path = pathlib.Path(sys.argv[1])
-dies = "[ ! -e /mood/late ] || { timeout 6 docker-entrypoint.sh web; exit 1; }; touch /mood/late; exec docker-entrypoint.sh web"
+dies = "[ ! -e /mood/late ] || { " + sys.argv[2] + "; exit 1; }; touch /mood/late; exec docker-entrypoint.sh web"
 web = f"""    init: true
     entrypoint: [sh, -c, "{dies}"]
     volumes:
@@ -135,7 +164,18 @@ web = f"""    init: true
     ports:"""
 path.write_text(path.read_text().replace("    init: true\n    ports:", web))
 PY
-    publish 1.0.2-late
+    publish "$1"
+}
+
+test_a_version_that_hangs_once_its_ports_open_gives_way() {
+    late 1.0.2-still 'sleep 7200'
+    gives_way 1.0.2-still web --timeout 30
+    rm "$INSTALL/late"
+}
+
+# Its gate is passed, its ports are open, somebody signs, and then it dies: that is not in the old version, but it is saved.
+test_what_was_written_before_a_late_failure_is_saved() {
+    late 1.0.2-late 'timeout 6 docker-entrypoint.sh web'
     guest_comes
     refused 1 web book 1.0.2-late
     touch "$T/gone"
@@ -204,5 +244,10 @@ test_a_disk_that_fills_up_at_any_step() {
     cp -a "$T/state/." "$STATE/"
 }
 
-# The last, because it may end in the new version: every service has passed the gate by then.
-test_killed_while_the_port_is_opened() { killed_in opening 1.1.0; }
+# The last, because they end in the new version: every service has passed the gate by then.
+test_killed_while_the_port_is_opened() {
+    killed_in opening 1.1.0
+    [[ $(page version) == 1.1.0 ]] || fail 'it does not go on'
+    site rollback --yes
+}
+test_the_power_goes_while_the_port_is_opened() { broken_off power_cut opening 1.1.0; }

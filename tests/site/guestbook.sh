@@ -16,6 +16,8 @@ bundle() { printf '%s/guestbook-%s-%s.run' "$BUNDLES" "$1" "$(uname -m)"; }
 book() { sh "$(bundle "$1")" "${@:2}" </dev/null; }
 install() { book "$1" install --install-dir "$INSTALL" --set "port=$PORT" "${@:2}"; }
 site() { /usr/local/bin/pack site "$@" </dev/null; }
+# json WORD...: site, which says one document of JSON and nothing else.
+json() { site "$@" --json | python3 -c 'import json, sys; json.load(sys.stdin)'; }
 
 # variant VERSION: a folder like that of 1.0.0 whose files may be changed; then `publish VERSION`.
 variant() {
@@ -82,10 +84,11 @@ guest_comes() {
     (
         for ((i = 0; ; i++)); do
             ! sign "guest $$ $i" 2>/dev/null || printf '%s guest %s %s\n' "$EPOCHREALTIME" "$$" "$i" >>"$T/signed"
-            [[ ! -e $T/gone ]] || exit 0
+            # Nor does it outlive a test that fails.
+            [[ -e $T/signed && ! -e $T/gone ]] || exit 0
             sleep 0.1
         done
-    ) &
+    ) >/dev/null 2>&1 &
     GUEST=$!
     for ((i = 0; i < 100; i++)); do
         [[ ! -s $T/signed ]] || return 0
@@ -115,6 +118,8 @@ away() { awk 'NR > 1 && $1 - last > most { most = $1 - last } { last = $1 } END 
 
 # shellcheck source=tests/engine/killed.sh
 source "${BASH_SOURCE[0]%/*}/../engine/killed.sh"
+# shellcheck source=tests/engine/power_cut.sh
+source "${BASH_SOURCE[0]%/*}/../engine/power_cut.sh"
 # shellcheck source=tests/engine/journal.sh
 source "${BASH_SOURCE[0]%/*}/../engine/journal.sh"
 # shellcheck source=tests/engine/measured.sh

@@ -26,9 +26,13 @@ test_a_preflight_and_a_dry_run_change_nothing() {
     local before
     before=$(find "$INSTALL" "$STATE" /etc/pack -printf '%p %T@ %s\n' | grep -v "^$INSTALL/data/db/" | sort)
     site preflight "$(bundle 1.1.0)"
+    json preflight "$(bundle 1.1.0)"
     site doctor
+    json doctor
     book 1.1.0 --dry-run
+    json update "$(bundle 1.1.0)" --dry-run
     site receipt
+    json receipt
     site rollback --dry-run && fail 'there is nothing to go back to'
     refused 2 purge site uninstall --purge
     [[ $(find "$INSTALL" "$STATE" /etc/pack -printf '%p %T@ %s\n' | grep -v "^$INSTALL/data/db/" | sort) == "$before" ]] || fail 'something is another'
@@ -50,7 +54,8 @@ test_a_version_is_on_the_disk_before_it_has_its_name() {
     strace -f -qq -y -e trace=fsync,rename -o "$T/trace" /usr/local/bin/pack site install "$(bundle 1.0.0)"
     sed "/rename(\"${new//\//\\/}\", /q" "$T/trace" >"$T/before"
     tail -n 1 "$T/before" | grep -q 'rename(' || fail 'it is not renamed'
-    for name in $(cd "$STATE/versions/1.0.0" && find . -printf '%P\n'); do
+    # What was loaded is written down afterwards, as a file of its own.
+    for name in $(cd "$STATE/versions/1.0.0" && find . ! -name .loaded.json -printf '%P\n'); do
         grep -qF "<$new/$name>" "$T/before" || fail "$name has its name before it is on the disk: $(cat "$T/before")"
     done
 }
@@ -79,7 +84,7 @@ test_backup_and_restore() {
     grep -q 'COPY guestbook.entries' "$dump" || fail 'the rows are not in it'
     sql 'DELETE FROM entries; ALTER TABLE entries ADD COLUMN later int NOT NULL; CREATE TABLE later (id int)'
     ! sign 'nobody' || fail 'the table was not damaged'
-    site restore "$dump"
+    json restore "$dump"
     [[ -z $(sql "SELECT to_regclass('later')") ]] || fail 'a later table is still there'
     whole 1.0.0 "$count"
     count=$(page count)
@@ -94,16 +99,17 @@ test_backup_and_restore() {
 test_stop_restart_status_logs() {
     local before count
     count=$(page count)
-    site status --json | python3 -c 'import json, sys; json.load(sys.stdin)'
+    json status
     site receipt | grep 1.0.0 >/dev/null || fail 'the receipt does not name the version'
     before=$(container db)
     site restart --dry-run
     site stop --dry-run
     site backup --dry-run
     site uninstall --purge --dry-run
+    json uninstall --purge --dry-run
     refused 1 'no such dump' site restore --dry-run "$T/nothing.sql"
     [[ $(container db) == "$before" && $(page count) == "$count" ]] || fail 'a dry run changed something'
-    site restart
+    json restart
     [[ -n $(container db) && $(container db) != "$before" ]] || fail 'the database was not restarted'
     site logs web | grep 'guestbook 1.0.0' >/dev/null || fail 'no output of web'
     site logs --json web | python3 -c 'import json, sys
@@ -112,7 +118,7 @@ assert any("guestbook 1.0.0" in line["text"] and line["stream"] in ("stdout", "s
 assert [line["time"] for line in lines] == sorted(line["time"] for line in lines) and lines[0]["time"][:2] == "20", lines'
     refused 2 'no JSON document' site logs --json web --follow
     refused 2 nothing site logs nothing
-    site stop
+    json stop
     [[ -z $(services) && -z $(docker ps -q) ]] || fail 'something still runs'
     refused 1 '' site status
     site restart
@@ -146,16 +152,16 @@ test_rollback_is_a_persons_decision() {
     # And forward once more.
     book 1.1.0
     whole 1.1.0 "$(page count)"
-    site rollback --yes
+    json rollback --yes
 }
 
 test_uninstall_keeps_the_data() {
     local count
     count=$(page count)
-    site uninstall
+    json uninstall
     [[ -z $(docker ps -aq) && -z $(docker service ls -q) && -z $(docker secret ls -q) ]] || fail 'something of it still runs'
     [[ -d $INSTALL/data/db/book ]] || fail 'the data is gone'
-    book 1.0.0 # which finds where it was
+    json install "$(bundle 1.0.0)" # which finds where it was
     whole 1.0.0 "$count"
 }
 

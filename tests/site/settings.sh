@@ -34,7 +34,8 @@ EOF
     ! site get | grep -F "$secret" || fail 'the secret is shown unasked'
     [[ $(site get NOTE) == 'NOTE: hello' ]] || fail "$(site get NOTE)"
     echo '# an operator was here' >>"$INSTALL/data/config.yaml"
-    site set 'NOTE=a: b' SIZE=7
+    json set 'NOTE=a: b' SIZE=7
+    json get
     grep -qF '# an operator was here' "$INSTALL/data/config.yaml" || fail 'the comment is gone'
     docker exec "$(container web)" grep -qF 'NOTE: "a: b"' /config.yaml || fail 'the book does not see it'
     docker exec "$(container web)" grep -qx 'SIZE: 7' /config.yaml || fail 'a number is a text'
@@ -108,10 +109,58 @@ test_a_whole_backup_brings_back_rows_settings_and_files() {
     [[ $(page count) == $((count + 1)) && ! -e $INSTALL/.pack-restore && ! -e $INSTALL/data/config.yaml.before ]] || fail 'something is left'
     rm "$INSTALL/docker-stack.override.yaml"
     site restore --dry-run "$backup"
+    echo "$count" >"$DIR/saved"
     site restore "$backup" | tee "$T/said"
     [[ $(cat "$INSTALL"/data/uploads.aside-*/file) == second ]] || fail 'what was there is gone'
     grep -q "$INSTALL/data/uploads.aside-" "$T/said" || fail 'what was set aside is not told'
     as_saved "$count" "$secret"
+}
+
+# as_before COUNT ASIDE: nothing of a backup is in use, and nothing that was aside or is now has changed.
+as_before() {
+    [[ $(page count) == "$1" ]] || fail "there are $(page count) entries, not $1"
+    [[ $(site get NOTE) == 'NOTE: later' ]] || fail "$(site get)"
+    [[ $(docker exec "$(container web)" cat /uploads/file) == second && -e $INSTALL/data/uploads/later ]] || fail 'the file is another'
+    [[ $(asides) == "$2" ]] || fail "aside: $(asides)"
+    [[ ! -e $INSTALL/docker-stack.override.yaml && ! -e $INSTALL/.pack-restore && ! -e $INSTALL/data/config.yaml.before ]] ||
+        fail "left: $(ls -A "$INSTALL" "$INSTALL/data")"
+    whole 1.0.0 "$1"
+}
+asides() { find "$INSTALL" -name '*.aside-*' -prune -print | sort; }
+# shellcheck disable=SC2317 # it is called by name
+folders_are_exchanged() { is_in deploying && [[ ! -e $INSTALL/.pack-restore/files/data/uploads ]]; }
+
+test_a_restore_of_a_whole_backup_is_one_change() {
+    local backup count there
+    backup=$(echo "$DIR"/guestbook-1.0.1-*.backup.tar)
+    there=$(asides)
+    rm "$INSTALL/docker-stack.override.yaml"
+    site set NOTE=later SIZE=9
+    echo second >"$INSTALL/data/uploads/file"
+    echo more >"$INSTALL/data/uploads/later"
+    count=$(page count)
+    # Settings with which it does not come up: by then the folders are exchanged.
+    mkdir "$T/broken"
+    tar -xpf "$backup" -C "$T/broken"
+    sed -i 's/^NOTE:.*/NOTE: broken/' "$T/broken/files/data/config.yaml"
+    refused 1 'with its database as it was' site restore --timeout 25 "$(packed "$T/broken")"
+    as_before "$count" "$there"
+    # Nobody is there any more who could take it back, until the next boot or run.
+    killed_when folders_are_exchanged /usr/local/bin/pack site restore "$backup"
+    site recover
+    as_before $((count + 1)) "$there"
+    # Before it changed anything, all that is left is what was unpacked.
+    mkdir "$INSTALL/.pack-restore"
+    site recover
+    as_before $((count + 2)) "$there"
+    mount --bind "$INSTALL/data" "$INSTALL/data"
+    refused 1 'is a mount here' site restore --dry-run "$backup"
+    umount "$INSTALL/data"
+    # Once it has passed its gate it goes on.
+    killed opening /usr/local/bin/pack site restore "$backup"
+    site recover 2>&1 | tee "$T/said"
+    grep -q "$INSTALL/data/uploads.aside-" "$T/said" || fail 'what was set aside is not told'
+    as_saved "$(cat "$DIR/saved")" "$(site get SECRET --secrets | cut -d ' ' -f 2)"
 }
 
 test_a_new_host_takes_a_whole_backup() {
@@ -158,6 +207,8 @@ test_the_operators_stack_file_is_laid_over() {
     before=$(docker ps -q | sort)
     printf 'services: [' >"$INSTALL/docker-stack.override.yaml"
     refused 1 override site restart
+    refused 1 override book 1.0.1
+    [[ ! -e $STATE/journal.json ]] || fail 'a change began that has no way back'
     printf 'services:\n  web: { image: "guestbook/web:1.1.0" }\n' >"$INSTALL/docker-stack.override.yaml"
     refused 1 'names an image' site restart
     printf 'services:\n  web: { colour: red }\n' >"$INSTALL/docker-stack.override.yaml"
@@ -180,7 +231,11 @@ test_the_key_of_the_first_installation_judges_the_next() {
     "$PACK" sign --quiet --key "$DIR/other.key" "$DIR/1.0.3/manifest.json"
     for version in 1.0.2 1.0.3 1.0.4; do "$PACK" bundle --quiet --compression fast -o "$BUNDLES" "$DIR/$version"; done
     refused 3 '' book 1.0.2 --pubkey "$DIR/other.pub"
-    book 1.0.2 --pubkey "$DIR/release.pub" | tee "$T/said"
+    # One that does not come up leaves no key, one that is broken off has it.
+    refused 1 '' book 1.0.2 --pubkey "$DIR/release.pub" --timeout 1
+    [[ ! -e /etc/pack/trusted/guestbook.pub ]] || fail 'a key is kept of what was not installed'
+    killed opening sh "$(bundle 1.0.2)" --pubkey "$DIR/release.pub"
+    site recover
     grep -q "own pack judges" <(sh "$(bundle 1.0.2)" --dry-run 2>&1) || fail 'the bundle judges itself'
     [[ -s /etc/pack/trusted/guestbook.pub ]] || fail 'the key is not kept'
     before=$(docker ps -q | sort)

@@ -38,6 +38,7 @@ def queue_key(number):
 
 class Func:
     def __init__(self, role):
+        self.setting_up = threading.RLock()  # else who waits for the set-up would read the old configuration into its middle
         self.read()
         self.version = open("version", encoding="utf-8").read().strip()
         self.mqtt = "none"
@@ -50,7 +51,7 @@ class Func:
         logging.info("version %s starts", self.version)
 
     def read(self):
-        with open(CONFIG, encoding="utf-8") as file:
+        with self.setting_up, open(CONFIG, encoding="utf-8") as file:
             self.config = yaml.safe_load(file) or {}
 
     def is_set_up(self):
@@ -116,14 +117,15 @@ class Func:
 
 def set_up(func, text):
     """What the set-up page sends joins what is there."""
-    func.read()
-    for line in text.splitlines():
-        key, _, value = line.partition("=")
-        func.config[key] = yaml.safe_load(value)
-    func.connect()
-    func.config["_IS_INSTALLED"] = True
-    with open(CONFIG, "w", encoding="utf-8") as file:
-        yaml.safe_dump(func.config, file)
+    with func.setting_up:
+        func.read()
+        for line in text.splitlines():
+            key, _, value = line.partition("=")
+            func.config[key] = yaml.safe_load(value)
+        func.connect()
+        func.config["_IS_INSTALLED"] = True
+        with open(CONFIG, "w", encoding="utf-8") as file:
+            yaml.safe_dump(func.config, file)
 
 
 def server(func, *options):

@@ -27,7 +27,8 @@ fn cache_of(contents: &[&[u8]], raw_size: impl Fn(&[u8]) -> u64) -> FrameCache {
     .expect("an index");
     index.raw_size = index.frames.iter().map(|frame| frame.raw_size).sum();
     index.lookup = IndexMaps::new(&index.frames, &[], &[], &[]);
-    FrameCache::new(Arc::new(BundleFile::new(file, PathBuf::from("x.run"), index)))
+    let parts = Parts::one(Arc::new(file), offset, Path::new("x.run"));
+    FrameCache::new(Arc::new(BundleFile::new(parts, PathBuf::from("x.run"), index)))
 }
 
 fn honest(raw: &[u8]) -> u64 {

@@ -29,6 +29,9 @@ pub(super) struct BundleArgs {
     /// Install an older version over a newer one
     #[arg(long)]
     allow_downgrade: bool,
+    /// How long the new version may take to come up [default: as the product has it]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    timeout: Option<u64>,
     #[command(flatten)]
     key: KeyArgs,
 }
@@ -37,9 +40,6 @@ pub(super) struct BundleArgs {
 pub(super) struct InstallArgs {
     #[command(flatten)]
     bundle: BundleArgs,
-    /// How long the new version may take to come up [default: as the product has it]
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    timeout: Option<u64>,
     /// Check, and say what would be done; change nothing
     #[arg(long)]
     dry_run: bool,
@@ -75,7 +75,7 @@ pub(super) fn run(args: &InstallArgs, only_update: bool, terminal: &Terminal, si
         return preflight(&args.bundle, terminal);
     }
     publisher::confirm(&mut options, terminal)?;
-    let receipt = at_work(terminal, signals, args.timeout, |at_work| {
+    let receipt = at_work(terminal, signals, args.bundle.timeout, |at_work| {
         install::run(&options, at_work, &|plan| show_plan(plan, terminal))
     })?;
     terminal.document(&receipt)?;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::{StreamExt, stream};
 
 use super::blobs::{self, Place, Wanted};
+use super::cosign;
 use super::logins::Logins;
 use super::session::{Session, document};
 use super::store::{BlobStore, CachedBlobs, Received};
@@ -75,6 +76,11 @@ impl Pull<'_> {
         let RegistryAccess { registries, cache, progress, .. } = self.access;
         let session = self.session()?;
         let (pulled, image) = self.document(&session).await?;
+        if let Some(key) = &self.access.http.options().cosign_key {
+            let mut digests = vec![pulled.tagged, pulled.manifest];
+            digests.dedup();
+            cosign::check(&session, key, &pulled.named, &digests).await?;
+        }
         let cache = registries.store.cache(cache, progress)?;
         let wanted = wanted(&image)?;
         self.meter.expect(wanted.iter().map(|it| it.blob.size).sum());

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use super::configuration::Configuration;
-use super::deploy::deploy;
+use super::deploy::{self, deploy, remove};
 use super::dump;
+use super::exchange::Exchange;
 use super::gate::pass;
 use super::instance::Instance;
 use super::journal::{Journal, Phase};
@@ -65,19 +66,22 @@ impl Change<'_> {
     /// It failed, and what ran before runs again with its database as it was; or that failed too, and the journal stays:
     /// the error says which.
     pub fn make(self, watch: Watch<'_>) -> Result<Committed> {
-        let mut journal = Journal {
-            phase: Phase::Closing,
-            from: self.from.map(|from| from.state.clone()),
-            to: self.to.state.clone(),
-            dump: None,
-            restore: self.restore,
-            signed: self.signed,
-            reason: None,
-        };
+        self.make_with(None, watch)
+    }
+
+    /// As [`Change::make`], and `exchange` is made before `to` starts.
+    ///
+    /// # Errors
+    /// As [`Change::make`]: it is taken back too.
+    pub(super) fn make_with(self, exchange: Option<Exchange>, watch: Watch<'_>) -> Result<Committed> {
+        let start = Journal::of(self.from, self.to);
+        let mut journal = Journal { restore: self.restore, exchange, signed: self.signed, ..start };
         watch.check()?;
         if let Some(dump) = &journal.restore {
             dump::check(dump, self.to)?;
         }
+        // Without a stack file there is no way forward, and none back.
+        self.from.into_iter().chain([self.to]).try_for_each(deploy::check)?;
         let step = Step { from: self.from, to: self.to, place: self.place, watch };
         journal.begin(self.place)?;
         match forward(&mut journal, step) {
@@ -101,7 +105,14 @@ pub fn recover(place: &Place, watch: Watch<'_>) -> Result<Recovered> {
     if journal.phase == Phase::Opening {
         watch.progress.note(&tr!("a change was broken off after its gate: it goes on"));
         match open(&mut journal, step) {
-            Ok(()) => return Ok(Recovered::Finished(commit(journal, &to, place, started)?.receipt.version)),
+            Ok(()) => {
+                let aside = journal.exchange.as_ref().map(|exchange| exchange.aside(to.install_dir()));
+                let committed = commit(journal, &to, place, started)?;
+                for path in aside.into_iter().flatten() {
+                    watch.progress.note(&tr!("set aside, to be removed by hand: {}", path.display()));
+                }
+                return Ok(Recovered::Finished(committed.receipt.version));
+            }
             Err(error) => watch.progress.note(&tr!("the new version does not come up: {error}", error)),
         }
     }
@@ -115,7 +126,8 @@ pub fn recover(place: &Place, watch: Watch<'_>) -> Result<Recovered> {
 fn forward(journal: &mut Journal, step: Step<'_>) -> Result<()> {
     let Step { from, to, place, watch } = step;
     // The same version finds the database that it left, and may be seen at once; every other may change it.
-    let other = from.filter(|from| !from.deployed().is_the_version_of(to.deployed()) || journal.restore.is_some());
+    let brings_other = journal.restore.is_some() || journal.exchange.is_some();
+    let other = from.filter(|from| brings_other || !from.deployed().is_the_version_of(to.deployed()));
     if let Some(from) = other {
         if dump::is_possible(from) {
             watch.progress.phase("closing");
@@ -134,6 +146,11 @@ fn forward(journal: &mut Journal, step: Step<'_>) -> Result<()> {
     }
     watch.progress.phase("deploying");
     journal.enter(Phase::Deploying, place)?;
+    if let Some(exchange) = &journal.exchange {
+        // Who has a folder mounted sees the old one for as long as it runs.
+        remove(to.name())?;
+        exchange.make(to.install_dir())?;
+    }
     if let Some(restore) = journal.restore.clone() {
         bring_back(to, &restore, place, watch)?;
     }

@@ -146,7 +146,7 @@ impl FolderFiles {
                     }
                     // Only a host without an engine would use it.
                     None if row.state == State::Missing && pinned.artifact.kind == Kind::Engine => {}
-                    None => wrong.push((row, folder.url_to_show(&pinned.artifact.urls))),
+                    None => wrong.push((row, folder.url_to_show(&pinned.artifact.locations()))),
                 }
                 Ok(())
             },

@@ -64,6 +64,14 @@ pub(super) fn deploy(instance: &Instance, stage: Stage, place: &Place) -> Result
     Ok(Deployment { images, failed_before })
 }
 
+/// Checks that the stack file of `instance`, with the operator's laid over it, can be made. Nothing is changed.
+///
+/// # Errors
+/// One of them is not valid.
+pub(super) fn check(instance: &Instance) -> Result<()> {
+    instance.render(&template(instance)?, Stage::Open).map(drop)
+}
+
 /// The product's template with the operator's file laid over it.
 fn template(instance: &Instance) -> Result<Value> {
     let mut template = instance.files.template().clone();
@@ -122,16 +130,18 @@ fn write(instance: &Instance, stage: Stage, place: &Place, document: &Value) -> 
 /// The engine refuses, or something of it is still there after three minutes.
 pub(super) fn remove(name: &str) -> Result<()> {
     let label = format!("label=com.docker.stack.namespace={name}");
-    order(&["stack", "rm", name])?;
+    let order_it = || order(&["stack", "rm", name]);
+    let mut ordered = order_it();
     let deadline = Instant::now() + LONGEST_END;
     loop {
         let containers = order(&["ps", "--all", "--quiet", "--filter", &label])?;
         let networks = order(&["network", "ls", "--quiet", "--filter", &label])?;
         let left = lines(&containers).count() + lines(&networks).count();
-        if left == 0 {
+        if left == 0 && ordered.is_ok() {
             return Ok(());
         }
         if Instant::now() >= deadline {
+            ordered?;
             return Err(Error::failed(tr!("a part of the stack does not end"))
                 .fact("stack", name)
                 .fact("left", left)
@@ -141,5 +151,9 @@ pub(super) fn remove(name: &str) -> Result<()> {
                 )));
         }
         thread::sleep(Duration::from_millis(500));
+        // A network of which a task has just begun to make use stays, with all that was to go after it.
+        if ordered.is_err() {
+            ordered = order_it();
+        }
     }
 }

@@ -102,6 +102,11 @@ impl Gate<'_> {
             if wanted == "0" {
                 continue;
             }
+            // To the engine a task runs only once that is content.
+            if let Some(ill) = running.iter().find(|container| !container.is_healthy()) {
+                let health = ill.health.as_deref().unwrap_or("unknown");
+                return Some((service.clone(), tr!("its health check says '{health}' since {}", ill.started, health)));
+            }
             if running.is_empty() || up != wanted {
                 let last = self.new_failures(observed).find(|task| task.service == *service);
                 let why = last.map_or_else(
@@ -109,10 +114,6 @@ impl Gate<'_> {
                     |task| tr!("{up} of {wanted} tasks run; the last one: {}", task.error, up, wanted),
                 );
                 return Some((service.clone(), why));
-            }
-            if let Some(ill) = running.iter().find(|container| !container.is_healthy()) {
-                let health = ill.health.as_deref().unwrap_or("unknown");
-                return Some((service.clone(), tr!("its health check says '{health}' since {}", ill.started, health)));
             }
         }
         // What is not of this stage must be gone: a web server that still runs still writes.

@@ -147,7 +147,7 @@ fn follow(
                 if said.len() > MOST_SAID {
                     return Err(Ended::TooMuch);
                 }
-                if is_open {
+                if is_open && status.is_some() {
                     continue;
                 }
             }
@@ -179,17 +179,25 @@ mod tests {
     use super::*;
     use crate::progress::Silent;
 
-    /// What a script says that is followed as a hook is.
-    fn followed(script: &str) -> std::result::Result<usize, Ended> {
+    const LONG: Duration = Duration::from_secs(60);
+    const SHORT: Duration = Duration::from_millis(300);
+
+    /// What a script says that is followed as a hook is, which may take as long as `limit`.
+    fn followed(script: &str, limit: Duration) -> std::result::Result<usize, Ended> {
         let (mut reader, writer) = io::pipe().expect("a pipe");
+        // Whatever of it lives has this one open.
+        let (gone, lives) = io::pipe().expect("a pipe");
         let mut command = Command::new("sh");
-        let mut child = command.args(["-c", script]).stdout(writer).process_group(0).spawn().expect("started");
+        command.args(["-c", script]).stdin(lives).stdout(writer).process_group(0);
+        let mut child = command.spawn().expect("started");
         drop(command);
         let mut said = Vec::new();
         let watch = Watch { interruption: None, timeout: None, progress: &Silent };
-        let limit = Instant::now() + Duration::from_secs(60);
-        let outcome = follow(&mut child, &mut reader, &mut said, limit, watch);
+        let outcome = follow(&mut child, &mut reader, &mut said, Instant::now() + limit, watch);
         end(&mut child);
+        let minute = Timespec { tv_sec: 60, tv_nsec: 0 };
+        let ended = poll(&mut [PollFd::new(&gone, PollFlags::IN)], Some(&minute)).expect("polled");
+        assert_eq!(ended, 1, "something of it lives: {script}");
         outcome.map(|code| {
             assert_eq!(code, 0);
             said.len()
@@ -198,8 +206,22 @@ mod tests {
 
     #[test]
     fn a_hook_may_say_as_much_as_the_limit() {
-        assert!(matches!(followed(&format!("head -c {MOST_SAID} /dev/zero")), Ok(MOST_SAID)));
-        assert!(matches!(followed(&format!("head -c {} /dev/zero", MOST_SAID + 1)), Err(Ended::TooMuch)));
-        assert!(matches!(followed("exec cat /dev/zero"), Err(Ended::TooMuch)));
+        assert!(matches!(followed(&format!("head -c {MOST_SAID} /dev/zero"), LONG), Ok(MOST_SAID)));
+        assert!(matches!(followed(&format!("head -c {} /dev/zero", MOST_SAID + 1), LONG), Err(Ended::TooMuch)));
+        assert!(matches!(followed("exec cat /dev/zero", LONG), Err(Ended::TooMuch)));
+    }
+
+    #[test]
+    fn a_hook_that_hangs_is_ended_with_all_that_it_started() {
+        for script in [
+            "exec 3<&0; sleep 7200 & wait",
+            "exec sleep 7200",
+            // Its output is closed.
+            "exec >&- 2>&-; sleep 7200",
+            // It is never silent.
+            "while :; do echo; sleep 0.01; done",
+        ] {
+            assert!(matches!(followed(script, SHORT), Err(Ended::Late)), "{script}");
+        }
     }
 }

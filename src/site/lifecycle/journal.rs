@@ -17,6 +17,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::exchange::Exchange;
+use super::instance::Instance;
 use super::place::Place;
 use super::reserve;
 use super::state::{State, read_document, write_document};
@@ -55,6 +57,9 @@ pub(super) struct Journal {
     pub(super) dump: Option<PathBuf>,
     /// A dump that is to be put back before `to` starts.
     pub(super) restore: Option<PathBuf>,
+    /// Files and folders that take the place of others before `to` starts.
+    #[serde(default)]
+    pub(super) exchange: Option<Exchange>,
     /// What the receipt is to say of its publisher.
     pub(super) signed: String,
     /// Why it goes back.
@@ -62,6 +67,20 @@ pub(super) struct Journal {
 }
 
 impl Journal {
+    /// That of a change which begins, from what runs to `to`.
+    pub(super) fn of(from: Option<&Instance>, to: &Instance) -> Self {
+        Journal {
+            phase: Phase::Closing,
+            from: from.map(|from| from.state.clone()),
+            to: to.state.clone(),
+            dump: None,
+            restore: None,
+            exchange: None,
+            signed: String::new(),
+            reason: None,
+        }
+    }
+
     /// The change of the product at `place` that has not come to its end, if there is one.
     ///
     /// # Errors

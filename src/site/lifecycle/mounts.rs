@@ -14,6 +14,13 @@ pub(super) fn below(folder: &Path) -> Vec<PathBuf> {
     paths.filter(|path| path.starts_with(&folder)).collect()
 }
 
+/// A mount that `path`, below `folder`, lies in or that lies in it: what is there cannot be renamed within `folder`.
+pub(super) fn on_the_way(folder: &Path, path: &str) -> Option<PathBuf> {
+    let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    let path = folder.join(path);
+    below(&folder).into_iter().find(|mount| *mount != folder && (path.starts_with(mount) || mount.starts_with(&path)))
+}
+
 /// A path of that table, where blanks and such stand as `\\040`.
 fn plain(point: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(point.len());
@@ -43,6 +50,11 @@ mod tests {
         assert!(below(Path::new("/")).contains(&PathBuf::from("/proc")));
         assert!(below(Path::new("/proc")).contains(&PathBuf::from("/proc")));
         assert!(below(Path::new("/pro")).is_empty());
+        let on_the_way = |folder, path| on_the_way(Path::new(folder), path);
+        assert_eq!(on_the_way("/", "proc"), Some(PathBuf::from("/proc")));
+        assert_eq!(on_the_way("/", "proc/self"), Some(PathBuf::from("/proc")));
+        assert!(on_the_way("/", "dev").is_some_and(|mount| mount.starts_with("/dev")));
+        assert_eq!(on_the_way("/proc", "self"), None);
         assert_eq!(plain(br"/a\040b\134"), br"/a b\".to_vec());
     }
 }

@@ -2,16 +2,20 @@
 //! to say from then on.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
 
-use super::deploy::deploy;
+use super::configuration::Configuration;
+use super::deploy::{deploy, remove};
 use super::gate::pass;
 use super::hook::Hook;
 use super::instance::Instance;
+use super::journal::Journal;
 use super::place::Place;
-use super::upkeep::reconfigure;
+use super::upkeep::open_again;
 use super::watch::Watch;
+use super::way_back::{Step, take_back};
 use crate::error::{Error, Result};
 use crate::language::tr;
 use crate::product::HookVerb;
@@ -20,7 +24,7 @@ use crate::stack::Stage;
 use crate::yaml::read_flat;
 
 /// Runs the hook `external` with `args`, which first looks and then moves while only the services that keep data run, and
-/// sets what it wrote. Returns the keys.
+/// sets what it wrote. Returns the keys. It is a change that is broken off as every other: what ran before comes back.
 ///
 /// # Errors
 /// The hook fails, or the services do not come up: they run as before, and what is here is as it was.
@@ -29,6 +33,7 @@ pub fn move_outside(instance: &Instance, place: &Place, args: &[String], watch: 
         Error::failed(tr!("{} cannot move its data to another host", instance.product().title))
             .hint(tr!("move it by its own means, then: pack site set"))
     })?;
+    let configuration = Configuration::expect(instance)?;
     let answer = place.var().join("external.yaml");
     let shown = answer.display().to_string();
     let _ = fs::remove_file(&answer);
@@ -37,27 +42,36 @@ pub fn move_outside(instance: &Instance, place: &Place, args: &[String], watch: 
     watch.progress.phase("looking");
     hook.run(&words("check"), watch)?;
     watch.progress.phase("moving");
-    let moved = (|| -> Result<Vec<(String, Value)>> {
+    let step = Step { from: Some(instance), to: instance, place, watch };
+    let journal = Journal::of(step.from, instance);
+    journal.begin(place)?;
+    let moved = (|| -> Result<Vec<String>> {
         let stores = deploy(instance, Stage::Stores, place)?;
         pass(instance, Stage::Stores, &stores, watch)?;
         hook.run(&words("move"), watch)?;
-        let text = small_file::read_if_there(&answer, 64 << 10)?.unwrap_or_default();
-        let values = read_flat(&String::from_utf8_lossy(&text)).unwrap_or_default();
-        if values.is_empty() {
-            return Err(Error::failed(tr!("the product's hook 'external' wrote nothing that is to be set")));
+        let changes = read(&answer)?;
+        configuration.change(&changes)?;
+        if instance.state.stopped {
+            remove(instance.name())?
+        } else {
+            open_again(instance, place, watch)?
         }
-        Ok(values.into_iter().collect())
+        configuration.settle()?;
+        Ok(changes.into_iter().map(|(key, _)| key).collect())
     })();
     // It has passwords.
     let _ = fs::remove_file(&answer);
-    let changes = match moved {
-        Ok(changes) => changes,
-        Err(error) => {
-            let watch = Watch { interruption: None, timeout: None, ..watch };
-            pass(instance, Stage::Open, &deploy(instance, Stage::Open, place)?, watch)?;
-            return Err(error.fact("now running", "as before"));
-        }
-    };
-    reconfigure(instance, place, &changes, watch)?;
-    Ok(changes.into_iter().map(|(key, _)| key).collect())
+    match moved {
+        Ok(keys) => journal.close(place).map(|()| keys),
+        Err(error) => Err(take_back(journal, step, error)),
+    }
+}
+
+fn read(answer: &Path) -> Result<Vec<(String, Value)>> {
+    let text = small_file::read_if_there(answer, 64 << 10)?.unwrap_or_default();
+    let values = read_flat(&String::from_utf8_lossy(&text)).unwrap_or_default();
+    if values.is_empty() {
+        return Err(Error::failed(tr!("the product's hook 'external' wrote nothing that is to be set")));
+    }
+    Ok(values.into_iter().collect())
 }

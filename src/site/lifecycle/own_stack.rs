@@ -13,6 +13,8 @@ use crate::small_file;
 
 /// The container's label by which a changed configuration starts it anew.
 const CONFIGURATION: &str = "pack.configuration";
+/// The format of a stack file that names none: the newest that Docker 18.06 takes.
+const FORMAT: &str = "3.7";
 /// The largest secret that the engine takes, in bytes.
 const LARGEST_SECRET: u64 = 500 << 10;
 
@@ -25,10 +27,7 @@ pub(super) fn complete(document: &mut Value, instance: &Instance, node: &str) ->
         Some(configuration) => configuration.digest()?,
         None => None,
     };
-    // What only served to write the template says nothing of what runs.
-    if let Some(document) = document.as_object_mut() {
-        document.retain(|key, _| !key.starts_with("x-"));
-    }
+    as_stacks_have_it(document);
     let mut used = BTreeSet::new();
     for (name, service) in document["services"].as_object_mut().into_iter().flatten() {
         let Some(service) = service.as_object_mut() else { continue };
@@ -41,6 +40,20 @@ pub(super) fn complete(document: &mut Value, instance: &Instance, node: &str) ->
         used.extend(secrets_of(service));
     }
     keep_secrets(document, &used, instance.name())
+}
+
+/// What Compose files of today say otherwise than `docker stack deploy` takes it: they have a name and no version, and conditions
+/// for depending on one another, which no stack waits for. What only served to write the template says nothing of what runs.
+fn as_stacks_have_it(document: &mut Value) {
+    let Some(document) = document.as_object_mut() else { return };
+    document.retain(|key, _| !key.starts_with("x-") && key != "name");
+    document.entry("version").or_insert_with(|| Value::from(FORMAT));
+    let services = document.get_mut("services").and_then(Value::as_object_mut);
+    for depends_on in services.into_iter().flatten().filter_map(|(_, service)| service.get_mut("depends_on")) {
+        if let Value::Object(conditions) = depends_on {
+            *depends_on = conditions.keys().map(|name| Value::from(name.as_str())).collect();
+        }
+    }
 }
 
 fn bind(service: &mut Map<String, Value>, node: &str) {
@@ -113,6 +126,20 @@ mod tests {
             Value::Object(bare),
             json!({ "deploy": { "placement": { "constraints": ["node.id == n1"] } }, "labels": { "pack.configuration": "d" } })
         );
+    }
+
+    #[test]
+    fn a_compose_file_of_today_is_as_an_engine_of_yesterday_takes_it() {
+        let mut document = json!({
+            "name": "shop", "x-base": {},
+            "services": { "a": { "depends_on": { "b": { "condition": "service_healthy" } } }, "b": { "depends_on": ["c"] }, "c": {} },
+        });
+        as_stacks_have_it(&mut document);
+        let services = json!({ "a": { "depends_on": ["b"] }, "b": { "depends_on": ["c"] }, "c": {} });
+        assert_eq!(document, json!({ "version": "3.7", "services": services }));
+        let mut document = json!({ "version": "3.8", "services": {} });
+        as_stacks_have_it(&mut document);
+        assert_eq!(document["version"], "3.8");
     }
 
     #[test]

@@ -87,6 +87,11 @@ impl Place {
         Path::new(ETC).join("trusted").join(format!("{}.pub", self.name))
     }
 
+    /// Whether a change has not come to its end.
+    pub(super) fn is_changing(&self) -> bool {
+        self.journal().exists()
+    }
+
     pub(super) fn journal(&self) -> PathBuf {
         self.var().join("journal.json")
     }

@@ -4,6 +4,7 @@ mod carried;
 mod engine;
 mod host;
 mod kernel;
+mod networks;
 
 pub(super) use carried::has_only_cgroup_v2;
 pub use engine::expect_own_engine;
@@ -17,6 +18,7 @@ use serde::Serialize;
 
 use super::instance::Instance;
 use super::state::State;
+use super::swarm;
 use crate::language::tr;
 use crate::path::RelPath;
 use crate::platform::Platform;
@@ -77,13 +79,18 @@ fn choose(instance: &Instance) -> Result<Option<&RelPath>, String> {
     })
 }
 
-/// Looks at the host for `instance`; `known` is what is installed on it. Nothing is changed.
-pub fn preflight(instance: &Instance, known: Option<&State>) -> Vec<Finding> {
+/// Looks at the host for `instance`; `known` is what is installed on it, `pool` the addresses that were asked for. Nothing is
+/// changed.
+pub fn preflight(instance: &Instance, known: Option<&State>, pool: Option<&str>) -> Vec<Finding> {
     let mut findings = Vec::new();
     host::look(instance, &mut findings);
     host::look_at_left_behind(instance, &mut findings);
     kernel::look(Path::new("/"), &mut findings);
     let answers = engine::look(&mut findings, instance);
+    // The networks of a swarm that is there have theirs.
+    if !answers || swarm::look().is_ok_and(|swarm| swarm.state == "inactive") {
+        findings.extend(networks::look(Path::new("/"), pool));
+    }
     // Ports of a stack that runs are its own.
     let runs = answers && known.is_some_and(|state| !state.stopped && !state.removed);
     let own: BTreeSet<u16> = known.filter(|_| runs).map(|state| own_ports(instance, state)).unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -20,7 +20,7 @@ use super::observe::observe;
 use super::place::{Place, UNPACKED_BACKUP};
 use super::state::{Deployed, State};
 use super::swarm::{self, Addresses};
-use super::version_files::remove_folder;
+use super::version_files::{loaded_for, remove_folder};
 use super::watch::Watch;
 use crate::error::{IoContext, Result};
 use crate::language::tr;
@@ -134,26 +134,26 @@ pub fn reconfigure(instance: &Instance, place: &Place, changes: &[(String, Value
     if instance.state.stopped {
         return configuration.settle();
     }
-    // Whoever reads the file is started anew, for it has another digest; the services that keep data go on.
-    let again = |watch| -> Result<()> {
-        folders::prepare(
-            instance,
-            RanBefore { data: !instance.stores().is_empty(), configuration: true, ..RanBefore::default() },
-        )?;
-        pass(instance, Stage::Open, &deploy(instance, Stage::Open, place)?, watch)
-    };
-    match again(watch) {
+    match open_again(instance, place, watch) {
         Ok(()) => configuration.settle(),
         Err(error) => {
             watch.progress.note(&tr!("the services do not come up: {error}", error));
             configuration.undo()?;
-            again(Watch { interruption: None, timeout: None, ..watch })?;
+            open_again(instance, place, Watch { interruption: None, timeout: None, ..watch })?;
             Err(error.fact("now running", tr!("as before: the change is undone")))
         }
     }
 }
 
-/// Takes back a change of the configuration that was broken off, and starts the services again.
+/// Deploys what is installed with the configuration as it is now, and waits until all of it is up. Whoever reads that file is
+/// started anew, for it has another digest; the services that keep data go on.
+pub(super) fn open_again(instance: &Instance, place: &Place, watch: Watch<'_>) -> Result<()> {
+    let data = !instance.stores().is_empty();
+    folders::prepare(instance, RanBefore { data, configuration: true, ..RanBefore::default() })?;
+    pass(instance, Stage::Open, &deploy(instance, Stage::Open, place)?, watch)
+}
+
+/// Takes back a change of the configuration that was broken off, and starts the services again. No other change is under way.
 ///
 /// # Errors
 /// The file cannot be written, or the services do not come up.
@@ -164,9 +164,8 @@ pub fn recover_configuration(place: &Place, watch: Watch<'_>) -> Result<bool> {
         Some(configuration) => configuration.undo()?,
         None => false,
     };
-    if instance.install_dir().join(UNPACKED_BACKUP).exists() {
-        watch.progress.note(&tr!("a 'restore' was broken off, and not every folder is in use: the same command again"));
-    }
+    // Of a 'restore' that was broken off before it changed anything, or after all was changed.
+    remove_folder(&instance.install_dir().join(UNPACKED_BACKUP))?;
     if is_undone && !instance.state.stopped {
         restart(&instance, place, watch)?;
     }
@@ -222,7 +221,10 @@ pub fn uninstall(instance: &Instance, place: &Place, purge: bool) -> Result<Vec<
     own_file::remove(&instance.override_file())?;
     remove_empty(instance);
     let previous = instance.state.previous.as_ref().map(|previous| &previous.deployed);
-    for id in ids([Some(instance.deployed()), previous].into_iter().flatten()) {
+    let mut images = ids([Some(instance.deployed()), previous].into_iter().flatten());
+    // Those of a version that never came up, too.
+    images.extend(folders_in(&place.versions())?.iter().flat_map(|version| loaded_for(version)));
+    for id in images {
         // Another product may use it; then it stays.
         let _ = engine::remove_image(&id);
     }
@@ -260,18 +262,21 @@ pub fn forget_old(state: &State, before: Option<&State>, place: &Place) -> Resul
         .collect();
     let older = before.and_then(|before| before.previous.as_ref()).map(|previous| &previous.deployed);
     let needed = ids(kept.iter().copied());
-    for id in older.map(|older| ids([older])).unwrap_or_default().difference(&needed) {
+    let versions: Vec<PathBuf> = kept.iter().map(|deployed| place.version(&deployed.version)).collect();
+    let mut others = folders_in(&place.versions())?;
+    others.retain(|folder| !versions.contains(folder));
+    // Of one that never came up it is known what was loaded, no more.
+    let mut images = older.map(|older| ids([older])).unwrap_or_default();
+    images.extend(others.iter().flat_map(|version| loaded_for(version)));
+    for id in images.difference(&needed) {
         // One that something else uses stays.
         let _ = engine::remove_image(id);
     }
-    let versions: Vec<PathBuf> = kept.iter().map(|deployed| place.version(&deployed.version)).collect();
-    let folder = place.versions();
-    for entry in fs::read_dir(&folder).doing("list the folder", &folder)?.flatten() {
-        if !versions.contains(&entry.path()) {
-            remove_folder(&entry.path())?;
-        }
-    }
-    Ok(())
+    others.iter().try_for_each(|folder| remove_folder(folder))
+}
+
+fn folders_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    Ok(fs::read_dir(folder).doing("list the folder", folder)?.flatten().map(|entry| entry.path()).collect())
 }
 
 fn ids<'a>(of: impl IntoIterator<Item = &'a Deployed>) -> BTreeSet<String> {

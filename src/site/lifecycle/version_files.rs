@@ -1,14 +1,16 @@
 //! The small files of a version: its manifest, what the product is, the stack template, the hooks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::delivery::Delivery;
 use super::place::{Place, make_folder};
 use super::reserve;
+use super::state::{read_document, write_document};
 use crate::error::{Error, IoContext, Result};
 use crate::image_ref::ImageRef;
 use crate::language::tr;
@@ -27,6 +29,21 @@ pub struct VersionFiles {
     manifest: Manifest,
     product: Product,
     template: Value,
+}
+
+/// The file among them that says what was loaded for the version.
+const LOADED: &str = ".loaded.json";
+
+/// What was loaded: it goes with the version's files, whether or not that ever ran.
+#[derive(Default, Serialize, Deserialize)]
+struct Loaded {
+    /// The engine's image IDs.
+    images: BTreeSet<String>,
+}
+
+/// The engine's image IDs of what was loaded for the version whose files lie in `root`, as far as that can be read.
+pub(super) fn loaded_for(root: &Path) -> BTreeSet<String> {
+    read_document::<Loaded>(&root.join(LOADED), "").ok().flatten().unwrap_or_default().images
 }
 
 /// The artifact that says what the product is, if `manifest` has one for this platform.
@@ -107,6 +124,15 @@ impl VersionFiles {
         sync_folder_of(&target)?;
         remove_folder(&before)?;
         Self::open(&target)
+    }
+
+    /// Writes down the engine's IDs of the images that were loaded for it.
+    ///
+    /// # Errors
+    /// An I/O error.
+    pub fn note_loaded<'a>(&self, images: impl Iterator<Item = &'a String>) -> Result<()> {
+        let images = images.cloned().chain(loaded_for(&self.root)).collect();
+        write_document(&self.root.join(LOADED), &Loaded { images }, 0o600)
     }
 
     /// The images that the stack asks for.

@@ -71,6 +71,10 @@ pub(super) fn back(journal: &mut Journal, step: Step<'_>) -> Result<()> {
             save_given_up(to, place, watch);
         }
         journal.enter(Phase::Returning, place)?;
+        if let Some(exchange) = &journal.exchange {
+            remove(from.name())?;
+            exchange.undo(from.install_dir())?;
+        }
         if let Some(dump) = journal.dump.clone() {
             bring_back(from, &dump, place, watch)?;
         }

@@ -28,11 +28,11 @@ use super::change::Change;
 use super::configuration::Configuration;
 use super::docker::{last, lines};
 use super::dump;
+use super::exchange::Exchange;
 use super::instance::Instance;
 use super::mounts;
 use super::place::{UNPACKED_BACKUP, WHOLE_BACKUP, free_name, make_folder};
 use super::state::{State, read_document, write_document};
-use super::upkeep::restart;
 use super::version_files::remove_folder;
 use super::watch::Watch;
 use crate::digest::Descriptor;
@@ -42,7 +42,7 @@ use crate::own_file;
 use crate::product::DumpSpec;
 use crate::room;
 use crate::small_file;
-use crate::staged_file::sync_folder_of;
+use crate::staged_file::{sync_folder_of, sync_tree};
 
 /// What its last block begins with.
 const SEAL: &str = "pack-backup sha256:";
@@ -224,36 +224,33 @@ fn contents(file: &Path, instance: &Instance, watch: Watch<'_>) -> Result<Conten
             .fact("options then", options)
             .hint(tr!("nothing was changed; install {name} with these options first", name)));
     }
-    let mounted = exchanged(instance).map(|path| instance.install_dir().join(path)).find(|path| {
-        let is_here = |mount: &PathBuf| fs::canonicalize(path).is_ok_and(|path| *mount == path);
-        mounts::below(path).iter().any(is_here)
-    });
+    let mounted = exchanged(instance).find_map(|path| mounts::on_the_way(instance.install_dir(), &path));
     match mounted {
-        Some(path) => Err(other(tr!("a folder of the backup is a mount here, which cannot be exchanged"))
-            .fact("mount", path.display())
+        Some(mount) => Err(other(tr!("a folder of the backup is a mount here, which cannot be exchanged"))
+            .fact("mount", mount.display())
             .hint(tr!("nothing was changed; unmount it, then the same command again"))),
         None => Ok(contents),
     }
 }
 
-/// Puts the backup `file` back: makes `change`, of what is installed to itself, with its database and configuration; then
-/// exchanges the folders, and starts the services again. Returns what was set aside.
+/// Puts the backup `file` back: makes `change`, of what is installed to itself, with its database, configuration and folders.
+/// Returns what was set aside.
 ///
 /// # Errors
-/// As [`check_whole_backup`] and [`Change::make`], and all is as it was; or the folders cannot be exchanged or the services do
-/// not come up with them: the error says so.
+/// As [`check_whole_backup`] and [`Change::make`], and all is as it was.
 pub fn restore_whole(file: &Path, change: Change<'_>, watch: Watch<'_>) -> Result<(State, Vec<PathBuf>)> {
     watch.progress.phase("checking");
-    let contents = contents(file, change.to, watch)?;
+    let (contents, place) = (contents(file, change.to, watch)?, change.place);
     let unpacked = change.to.install_dir().join(UNPACKED_BACKUP);
     remove_folder(&unpacked)?;
     let restored = bring(file, &contents, change, watch);
-    let removed = remove_folder(&unpacked);
+    // A way back that failed needs it again; whoever brings that to its end removes it.
+    let removed = if place.is_changing() { Ok(()) } else { remove_folder(&unpacked) };
     let restored = restored?;
     removed.map(|()| restored)
 }
 
-fn bring(file: &Path, contents: &Contents, mut change: Change<'_>, watch: Watch<'_>) -> Result<(State, Vec<PathBuf>)> {
+fn bring(file: &Path, contents: &Contents, change: Change<'_>, watch: Watch<'_>) -> Result<(State, Vec<PathBuf>)> {
     let (instance, place) = (change.to, change.place);
     let unpacked = instance.install_dir().join(UNPACKED_BACKUP);
     watch.progress.phase("unpacking");
@@ -262,54 +259,22 @@ fn bring(file: &Path, contents: &Contents, mut change: Change<'_>, watch: Watch<
     room::check_for_root(size, instance.install_dir(), way_out)?;
     make_folder(&unpacked, 0o700)?;
     unpack(file, &unpacked, &[], watch)?;
+    sync_tree(&unpacked)?;
     let files = unpacked.join(FILES);
     let configuration = Configuration::of(instance);
     if let Some(configuration) = &configuration {
         configuration.change(&configuration.of_another_host(&files)?)?;
     }
-    change.restore = contents.database.then(|| unpacked.join(DATABASE));
-    let committed = change.make(watch).inspect_err(|_| {
+    let exchange = Exchange::of(instance.install_dir(), files, exchanged(instance));
+    let change = Change { restore: contents.database.then(|| unpacked.join(DATABASE)), ..change };
+    let committed = change.make_with(exchange.clone(), watch).inspect_err(|_| {
         // Where it failed before its journal was there. What cannot be undone now, the next command undoes.
-        let _ = configuration.as_ref().map(Configuration::undo);
+        if !place.is_changing() {
+            let _ = configuration.as_ref().map(Configuration::undo);
+        }
     })?;
-    let mut aside = Vec::new();
-    let mut again = || {
-        if exchange(instance, &files, &mut aside)? {
-            restart(&Instance::of(committed.state.clone(), place)?, place, watch)?;
-        }
-        Ok(())
-    };
-    again().map_err(|error: Error| {
-        error
-            .fact("restored", tr!("database and configuration, but not every folder is in use"))
-            .hint_where_none(tr!("see to the reason, then the same command again"))
-    })?;
-    Ok((committed.state, aside))
-}
-
-/// Puts the folders of a backup in place, and what was there beside them. Returns whether there was one.
-fn exchange(instance: &Instance, files: &Path, aside: &mut Vec<PathBuf>) -> Result<bool> {
-    let now = dump::time_of_a_name();
-    let mut is_any = false;
-    for path in exchanged(instance) {
-        let (new, target) = (files.join(&path), instance.install_dir().join(&path));
-        if !new.exists() {
-            continue;
-        }
-        let old = free_name(|number| PathBuf::from(format!("{}.aside-{now}{number}", target.display())));
-        let is_there = target.symlink_metadata().is_ok();
-        if is_there {
-            fs::rename(&target, &old).doing("set aside", &target)?;
-        }
-        if let Err(cause) = fs::rename(&new, &target) {
-            let _ = fs::rename(&old, &target);
-            return Err(cause).doing("put in place", &target);
-        }
-        sync_folder_of(&target)?;
-        aside.extend(is_there.then_some(old));
-        is_any = true;
-    }
-    Ok(is_any)
+    let aside = exchange.map(|exchange| exchange.aside(instance.install_dir()));
+    Ok((committed.state, aside.unwrap_or_default()))
 }
 
 fn unpack(file: &Path, folder: &Path, members: &[&str], watch: Watch<'_>) -> Result<()> {

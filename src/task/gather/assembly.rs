@@ -8,6 +8,7 @@ use super::source;
 use super::stack_file::StackFile;
 use super::{Found, Place};
 use crate::error::{Error, Result};
+use crate::manifest::engine_ref::EngineRef;
 use crate::manifest::registry_ref::RegistryRef;
 use crate::manifest::{Artifact, ArtifactId, Kind};
 use crate::path::{RelPath, shell_word};
@@ -64,9 +65,32 @@ impl<'a> Assembly<'a> {
         self.wanted(reference, source)
     }
 
+    /// Adds an image of an engine of this machine.
+    pub(super) fn saved(&mut self, reference: &EngineRef) -> Result<()> {
+        let named = source::image(reference.reference()).map_err(|why| {
+            Error::usage("an image of an engine has no name")
+                .fact("source", reference)
+                .fact("reason", why)
+                .hint(format_args!("give it a plain one: docker tag {} web:1, for example", reference.reference()))
+        })?;
+        if let Some(other) = self.place.there.iter().find(|other| self.is_image(other, &named)) {
+            return Err(self.is_there(other, &reference.to_string()));
+        }
+        if self.found.iter().any(|other| self.is_image(&other.artifact, &named)) {
+            return Ok(());
+        }
+        // Of all platforms: each is saved into a file of its own, beside the manifest.
+        let id = self.id_for(&named, &|_| true)?;
+        let artifact =
+            Artifact { id, kind: Kind::Image, urls: vec![reference.to_string()], pin: None, cosign_key: None };
+        self.add(Found { artifact, source: reference.to_string() })
+    }
+
     /// Adds a stack file and those of its images that are not there yet.
     pub(super) fn stack(&mut self, stack: &StackFile) -> Result<()> {
-        self.files.notes.extend(stack.notes());
+        let packed: Vec<String> = stack.images.iter().map(|one| one.image.familiar()).collect();
+        let packed: BTreeSet<String> = packed.into_iter().filter(|familiar| self.is_packed(familiar)).collect();
+        self.files.notes.extend(stack.notes(&packed));
         let new = stack.found(self.place)?;
         self.add(new)?;
         for one in &stack.images {
@@ -79,7 +103,7 @@ impl<'a> Assembly<'a> {
                     .hint("write the registry's whole name in front of it, with a dot or a port")
             })?;
             let is_there = self.place.there.iter().any(|other| self.is_image(other, &reference));
-            if !is_there && !self.is_packed(&one.image.familiar()) {
+            if !is_there && !packed.contains(&one.image.familiar()) {
                 self.wanted(&reference, format!("{}, {}", stack.shown().display(), one.service))?;
             }
         }
@@ -103,12 +127,23 @@ impl<'a> Assembly<'a> {
         if self.found.iter().any(|other| self.is_image(&other.artifact, reference)) {
             return Ok(());
         }
+        // What is saved from an engine has its name for itself.
+        let id = self.id_for(reference, &|artifact| {
+            artifact.id.is_for(self.place.platform) || artifact.engine_ref().is_some()
+        })?;
+        let artifact =
+            Artifact { id, kind: Kind::Image, urls: vec![reference.to_string()], pin: None, cosign_key: None };
+        self.add(Found { artifact, source })
+    }
+
+    /// What the archive of an image is called, beside those artifacts that count.
+    fn id_for(&self, reference: &RegistryRef, counts: &dyn Fn(&Artifact) -> bool) -> Result<ArtifactId> {
         let taken: BTreeSet<String> = self
             .place
             .there
             .iter()
             .chain(self.found.iter().map(|found| &found.artifact))
-            .filter(|artifact| artifact.id.platform.is_none_or(|platform| platform == self.place.platform))
+            .filter(|artifact| counts(artifact))
             .map(|artifact| artifact.id.name.as_str().to_lowercase())
             .collect();
         let names = names_of(reference);
@@ -120,20 +155,19 @@ impl<'a> Assembly<'a> {
                     .fact("reason", why)
                     .hint("save it into a file with a shorter name, with 'docker save -o', and name that")
             })?;
-        let id = ArtifactId { name, platform: Some(self.place.platform) };
-        let artifact = Artifact { id, kind: Kind::Image, urls: vec![reference.to_string()], pin: None };
-        self.add(Found { artifact, source })
+        Ok(ArtifactId { name, platform: Some(self.place.platform) })
     }
 
-    /// Whether an artifact is this image for the platform, whatever its tag is pinned to.
+    /// Whether an artifact is this image for the platform, whatever its tag is pinned to, and wherever it comes from.
     fn is_image(&self, artifact: &Artifact, reference: &RegistryRef) -> bool {
-        artifact.id.is_for(self.place.platform)
-            && artifact.registry_refs().any(|known| {
-                known.host() == reference.host()
-                    && known.repository() == reference.repository()
-                    && known.tag() == reference.tag()
-                    && (known.tag().is_some() || known.digest() == reference.digest())
-            })
+        let is_in_registry = artifact.registry_refs().any(|known| {
+            known.host() == reference.host()
+                && known.repository() == reference.repository()
+                && known.tag() == reference.tag()
+                && (known.tag().is_some() || known.digest() == reference.digest())
+        });
+        let is_in_engine = artifact.engine_ref().is_some_and(|known| Some(known.name()) == reference.name());
+        artifact.id.is_for(self.place.platform) && (is_in_registry || is_in_engine)
     }
 
     fn is_there(&self, other: &Artifact, source: &str) -> Error {

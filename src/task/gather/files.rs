@@ -118,6 +118,10 @@ impl<'a> Files<'a> {
 
     /// The names of the images in the archive of an artifact that is in the manifest already, where that lies here.
     pub(super) fn packed_already(&mut self, artifact: &Artifact) {
+        if let Some(reference) = artifact.engine_ref() {
+            self.packed.insert(reference.name().familiar());
+            return;
+        }
         let base = Url::from_file_path(self.place.manifest).ok();
         let path = base.and_then(|base| base.join(artifact.urls.first()?).ok()?.to_file_path().ok());
         if let Some(path) = path

@@ -18,5 +18,8 @@ pub(super) fn found(id: ArtifactId, kind: Kind, at: (&Path, &Path), place: &Plac
     // What has a colon in its first part would be read as a scheme.
     let is_scheme = url.split('/').next().is_some_and(|first| first.contains(':'));
     let url = if is_scheme { format!("./{url}") } else { url };
-    Ok(Found { artifact: Artifact { id, kind, urls: vec![url], pin: None }, source: shown.display().to_string() })
+    Ok(Found {
+        artifact: Artifact { id, kind, urls: vec![url], pin: None, cosign_key: None },
+        source: shown.display().to_string(),
+    })
 }

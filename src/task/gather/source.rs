@@ -8,6 +8,7 @@ use url::Url;
 use super::{Found, Place};
 use crate::error::{Error, Result};
 use crate::image_ref::ImageRef;
+use crate::manifest::engine_ref::EngineRef;
 use crate::manifest::registry_ref::RegistryRef;
 use crate::manifest::{Artifact, ArtifactId, guess};
 use crate::task::manifest_url::is_meant_as_url;
@@ -20,6 +21,8 @@ pub(super) enum Source {
     /// An http or https URL as it was typed, perhaps with the version's placeholder.
     Url(String),
     Image(RegistryRef),
+    /// An image of an engine of this machine.
+    Saved(EngineRef),
 }
 
 impl Source {
@@ -36,6 +39,9 @@ impl Source {
             return Ok(Source::File(path.to_owned()));
         }
         let text = word.to_str().unwrap_or_default();
+        if EngineRef::reference_in(text).is_some() {
+            return EngineRef::parse(text).map(Source::Saved).map_err(|why| not_a_source(text, &why));
+        }
         let scheme = text.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
         match scheme.as_deref() {
             Some("http" | "https") => return Ok(Source::Url(text.to_owned())),
@@ -101,7 +107,7 @@ pub(super) fn of_url(typed: &str, place: &Place<'_>) -> Result<Found> {
     let name = name.parse().map_err(|why| wrong(format!("{why}")))?;
     let id = ArtifactId { name, platform: None };
     Ok(Found {
-        artifact: Artifact { id, kind, urls: vec![typed.to_owned()], pin: None },
+        artifact: Artifact { id, kind, urls: vec![typed.to_owned()], pin: None, cosign_key: None },
         source: format!("{}://{host}", url.scheme()),
     })
 }

@@ -1,5 +1,6 @@
 //! A stack or Compose file: whether it can be carried, and what of it a site will not have.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
@@ -7,6 +8,8 @@ use serde_json::{Map, Value};
 use super::located::found;
 use super::{Found, Place};
 use crate::error::{Error, Result};
+use crate::image_ref::ImageRef;
+use crate::manifest::engine_ref::EngineRef;
 use crate::manifest::{ArtifactId, Kind};
 use crate::path::{RelPath, shell_word};
 use crate::small_file;
@@ -106,17 +109,26 @@ impl StackFile {
         &self.shown
     }
 
-    /// What of it a site will not have.
-    pub(super) fn notes(&self) -> Vec<String> {
+    /// What of it a site will not have. The images in `packed` are at hand.
+    pub(super) fn notes(&self, packed: &BTreeSet<String>) -> Vec<String> {
         let shown = self.shown.display();
         let mut notes = Vec::new();
         if self.document.get("version").is_none() {
-            notes.push(format!("{shown} has no 'version', and older Docker asks for one: version: \"3.7\""));
+            notes.push(format!(
+                "{shown} has no 'version': on site it is taken for 3.7; what needs a newer one says so: version: \"3.8\""
+            ));
         }
         let services = self.document.get("services").and_then(Value::as_object).into_iter().flatten();
         for (name, service) in services {
             if let (Some(_), Some(image)) = (service.get("build"), service.get("image").and_then(Value::as_str)) {
-                notes.push(format!("{shown}: '{name}' is built; what is carried is what its registry has as {image}"));
+                let image = stack::with_defaults(image).unwrap_or_else(|| image.to_owned());
+                if !image.parse().is_ok_and(|image: ImageRef| packed.contains(&image.familiar())) {
+                    notes.push(format!(
+                        "{shown}: '{name}' is built; what is carried is what its registry has as {image}; what the engine \
+                         here has: {}:{image} as one more source",
+                        EngineRef::SCHEME
+                    ));
+                }
             }
             for path in relative_paths(service) {
                 notes.push(format!(

@@ -13,6 +13,7 @@ use super::source::Source;
 use crate::error::{Error, Result};
 use crate::language::tr;
 use crate::manifest::{Manifest, upgrade};
+use crate::own_file;
 use crate::path::{RelPath, shell_word};
 use crate::product::Product;
 use crate::progress::Progress;
@@ -156,7 +157,7 @@ fn look(options: &Options, place: &Place, delivery: &Delivery<'_>, signed: Signe
     let files = VersionFiles::copy(delivery, &copy.path().join("files"))?;
     check_succession(place, installed.as_ref(), files.manifest(), options.allow_downgrade)?;
     let to = Instance { state: settle(options, place, known, &files)?, files };
-    let mut findings = preflight(&to, known);
+    let mut findings = preflight(&to, known, options.addresses.pool.as_deref());
     let engine = carried_engine(&to, &findings);
     let provision = provision(&to, delivery, &mut findings);
     let plan = Plan {
@@ -250,6 +251,7 @@ fn install(
     at_work.progress.phase("loading");
     to.state.current.images = load_images(delivery, &to.files, at_work.progress)?;
     to.files = VersionFiles::keep(delivery, &place)?;
+    to.files.note_loaded(to.state.current.images.values())?;
     if let Some(brought) = &options.configuration {
         Configuration::expect(&to)?.adopt(brought)?;
     }
@@ -257,17 +259,23 @@ fn install(
     keep_pack()?;
     let signed = plan.signed.to_string();
     let change = Change { place: &place, from, to: &to, restore: None, signed, started };
-    let committed = change.make(at_work.watch())?;
-    keep_key(&place, &options.trust)?;
+    // Before it is committed: wherever it is broken off, no version runs of which nobody judges the next.
+    let is_new_key = keep_key(&place, &options.trust)?;
+    let committed = change.make(at_work.watch()).inspect_err(|_| {
+        if is_new_key {
+            // One that stays judges what comes next, no more.
+            let _ = own_file::remove(&place.trusted_key());
+        }
+    })?;
     forget_old(&committed.state, installed.as_ref().map(|installed| &installed.state), &place)?;
     Ok(committed.receipt)
 }
 
-/// The first installation keeps the key that judged it.
-fn keep_key(place: &Place, trust: &Trust) -> Result<()> {
+/// The first installation keeps the key that judged it; whether there was none before.
+fn keep_key(place: &Place, trust: &Trust) -> Result<bool> {
     let path: &Path = &place.trusted_key();
     match &trust.key {
-        Some(key) if !path.exists() => StagedFile::write(path, key.file_text().as_bytes(), 0o644),
-        _ => Ok(()),
+        Some(key) if !path.exists() => StagedFile::write(path, key.file_text().as_bytes(), 0o644).map(|()| true),
+        _ => Ok(false),
     }
 }

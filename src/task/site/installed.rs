@@ -7,6 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::bundle::{VOLUMES_VARIABLE, volumes_variable};
 use crate::error::{Error, Result};
 use crate::language::tr;
 use crate::path::shell_word;
@@ -82,7 +83,8 @@ pub fn judge(name: &str) -> Result<Judge> {
 
 /// Lets `judge` go on in the place of this program, with `words`. Returns only the error.
 pub fn hand_over(judge: &Path, words: &[OsString]) -> Error {
-    let cause = Command::new(judge).args(words).exec();
+    let volumes = volumes_variable().map(|folders| (VOLUMES_VARIABLE, folders));
+    let cause = Command::new(judge).args(words).envs(volumes).exec();
     Error::io("start this host's own pack", judge, cause)
 }
 

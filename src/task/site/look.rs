@@ -60,7 +60,7 @@ pub fn receipt(name: Option<&str>) -> Result<Receipt> {
 /// It is not installed.
 pub fn findings(name: Option<&str>) -> Result<Vec<Finding>> {
     let Installed { instance, .. } = Installed::find(name)?;
-    let mut findings = preflight(&instance, Some(&instance.state));
+    let mut findings = preflight(&instance, Some(&instance.state), None);
     if !instance.state.stopped {
         findings.extend(of_product(&instance));
     }

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::ops::Range;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -59,7 +60,7 @@ impl Quirks {
         }
         let (quirk, at, tag) = {
             let mut dice = self.dice.lock().expect("no panic");
-            (dice.below(18), dice.below(60_000), dice.roll())
+            (dice.below(19), dice.below(60_000), dice.roll())
         };
         if path.contains("once=") && !self.used.lock().expect("no panic").insert(path.clone()) {
             return stream.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
@@ -99,6 +100,10 @@ impl Quirks {
             _ => {}
         }
         let body = &self.bytes[first..end];
+        // In answer to one range no server may send several parts (RFC 9110, section 15.3.7.2), and some do.
+        if quirk == 17 && range.is_some() {
+            return stream.write_all(&several_parts(body, first..end, all));
+        }
         let is_part = status.starts_with("206");
         if is_part && !(quirk == 1 && range.is_none() && tag.is_multiple_of(2)) {
             headers += &format!("Content-Range: {unit}{first}-{}/{all}\r\n", end - 1);
@@ -123,6 +128,17 @@ impl Quirks {
         }
         stream.write_all(b"0\r\n\r\n")
     }
+}
+
+/// The whole response with `body`, which is the file's `range`, as the only one of several parts.
+fn several_parts(body: &[u8], range: Range<usize>, all: usize) -> Vec<u8> {
+    let part = format!("--edge\r\nContent-Range: bytes {}-{}/{all}\r\n\r\n", range.start, range.end - 1);
+    let head = format!(
+        "HTTP/1.1 206 Partial Content\r\nContent-Type: multipart/byteranges; boundary=edge\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n",
+        part.len() + body.len() + "\r\n--edge--\r\n".len()
+    );
+    [head.as_bytes(), part.as_bytes(), body, b"\r\n--edge--\r\n"].concat()
 }
 
 /// Whether curl completes too.
@@ -209,4 +225,25 @@ fn a_whole_file_in_answer_to_a_range_keeps_what_is_there() {
     product.download(&server.url("")).expect("downloaded");
     let asked: Vec<_> = server.requests().iter().filter_map(|request| request.range()).collect();
     assert_eq!(asked, [(700_000, None), (700_000, None)]);
+}
+
+#[test]
+fn several_parts_in_answer_to_one_range_are_passed_by() {
+    let bytes = noise(1, 1_000_000);
+    let served = bytes.clone();
+    // Whoever asks for a range, always; and the line breaks once.
+    let server = serve(move |request| match request.range() {
+        Some((first, _)) => {
+            let part = format!("--edge\r\nContent-Range: bytes {first}-999999/1000000\r\n\r\n");
+            Reply::new(206, [part.as_bytes(), &served[first..], b"\r\n--edge--\r\n"].concat())
+                .header("Content-Type", "multipart/byteranges; boundary=edge")
+        }
+        None if request.number == 0 => Reply::file(request, &served).cut_after(700_000),
+        None => Reply::file(request, &served),
+    });
+    let product = Product::of(&bytes, "a");
+    product.download(&server.url("")).expect("the whole file is asked for instead");
+    product.assert_complete();
+    let asked: Vec<_> = server.requests().iter().map(|request| request.range().is_some()).collect();
+    assert_eq!(asked, [false, true, false]);
 }

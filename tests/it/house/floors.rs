@@ -29,20 +29,28 @@ const FLOORS: [&[&str]; 6] = [
     ],
     &["manifest", "signature", "stack", "product"],
     &["release", "cache", "image", "bundle", "parity", "medium"],
-    &["fetch", "site"],
+    &["fetch", "daemon", "site"],
     &["task"],
     &["cli"],
 ];
 
 /// Pairs of modules of which the first never reaches the second, over no number of steps.
-const APART: [(&str, &str); 4] = [("fetch", "bundle"), ("bundle", "fetch"), ("site", "fetch"), ("fetch", "site")];
+const APART: [(&str, &str); 7] = [
+    ("fetch", "bundle"),
+    ("bundle", "fetch"),
+    ("site", "fetch"),
+    ("fetch", "site"),
+    ("site", "daemon"),
+    ("fetch", "daemon"),
+    ("daemon", "fetch"),
+];
 
 /// Where the program for a site begins. It never reaches the network: a linker can leave that out.
 const ON_SITE: &str = "cli::on_site";
 /// Rooms whose modules export nothing of each other: there a file's reach is that of the file alone.
 const OF_SINGLE_FILES: [&str; 3] = ["cli", "parity", "task"];
 /// What a program for a site has no use for: the network, and the making of parity.
-const NOT_ON_SITE: [&str; 2] = ["fetch", "parity::encode"];
+const NOT_ON_SITE: [&str; 3] = ["fetch", "daemon", "parity::encode"];
 
 /// Words (crates, keywords) that only one module's code may have.
 const AT_HOME: [(&str, &[&str]); 2] = [

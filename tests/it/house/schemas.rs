@@ -133,7 +133,7 @@ fn what_is_read_fits_and_what_is_refused_does_not() {
     for (more, is_right) in [
         ("$schema: ./product.schema.json\n", true),
         (
-            "needs: { cores: 2, memory: 4GiB, disk: 100, when: { \"!a\": { cores: 1 } } }\noptions: { a: { type: switch, default: true } }\n",
+            "needs: { cores: 2, memory: 4GiB, disk: 100, diskSize: 1GiB, when: { \"!a\": { cores: 1 } } }\noptions: { a: { type: switch, default: true } }\n",
             true,
         ),
         ("needs: { cores: many }\n", false),

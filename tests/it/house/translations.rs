@@ -8,11 +8,13 @@ use crate::support::top;
 use proc_macro2::{Delimiter, Literal, TokenStream, TokenTree};
 
 /// Where every text is in a `tr!`: rooms and files.
-const TRANSLATED: [&str; 21] = [
+const TRANSLATED: [&str; 23] = [
     "src/bundle/beside.rs",
+    "src/bundle/volumes.rs",
     "src/cli/launch.rs",
     "src/cli/site",
     "src/cli/trust.rs",
+    "src/cli/volumes.rs",
     "src/error.rs",
     "src/product",
     "src/release/wrong.rs",

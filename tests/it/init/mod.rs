@@ -2,6 +2,7 @@
 
 mod added;
 mod files;
+mod of_engine;
 mod stack_files;
 mod whole_way;
 

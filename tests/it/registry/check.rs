@@ -26,7 +26,8 @@ fn write(folder: &Path, server: &Server) {
 }
 
 fn check(code: i32, folder: &Path) -> Value {
-    let output = pack_without_logins(folder, &["lock", "--check", "--json"]).output().expect("pack runs");
+    let output =
+        pack_without_logins(folder, &["lock", "--check", "--json", "--retries", "0"]).output().expect("pack runs");
     let (out, err) = texts(&output);
     assert_eq!(output.status.code(), Some(code), "{out}{err}");
     json_of_output(&out)
@@ -82,4 +83,82 @@ fn a_tag_that_is_pinned_by_its_index_has_not_moved() {
     fs::write(folder.path().join("manifest.json"), &by_index).expect("written");
     expect(0, folder.path(), &["lock"]);
     check(0, folder.path());
+}
+
+/// What is said of each source: its state, what was compared, and the URL's path.
+fn rows(document: &Value) -> Vec<String> {
+    let row = |row: &Value| {
+        let url = row["url"].as_str().unwrap_or_default();
+        let path = url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, path)| path);
+        format!("{} {} {path}", row["state"].as_str().unwrap_or_default(), row["compared"].as_str().unwrap_or("-"))
+    };
+    document["artifacts"].as_array().expect("a list").iter().map(row).collect()
+}
+
+/// Each source of an image and of a file, of two servers each.
+fn write_with_mirrors(folder: &Path, server: &Server) {
+    let base = server.url("").to_string();
+    let manifest = json!({ "schemaVersion": 1, "name": "probe", "version": "1.0.0", "artifacts": [
+        { "name": "web.tar", "kind": "image", "platform": "linux/amd64",
+          "urls": [format!("oci://{}/shop/web:1", server.address()), format!("{base}web.tar")] },
+        { "name": "file", "kind": "file", "urls": [format!("{base}file"), format!("{base}mirror/file")] },
+    ] });
+    fs::write(folder.join("manifest.json"), manifest.to_string()).expect("written");
+}
+
+#[test]
+fn every_source_of_an_artifact_is_asked_and_each_that_moved_or_failed_has_a_row() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let documents = || Documents::of(&web(), |layer| layer.to_vec());
+    let web_server = serve(server(documents(), noise(1, 5_000)));
+    write(folder.path(), &web_server);
+    expect(0, folder.path(), &["lock"]);
+    expect(0, folder.path(), &["download", "manifest.json"]);
+    let archive = fs::read(folder.path().join("probe-portable/web.tar")).expect("read");
+    write_with_mirrors(folder.path(), &web_server);
+    let now = |web: Vec<u8>, file: Vec<u8>, mirror: Option<Vec<u8>>| {
+        let documents = documents();
+        move |request: &Request| match (&request.path[..], &mirror) {
+            ("/web.tar", _) => Reply::file(request, &web),
+            ("/file", _) => Reply::file(request, &file),
+            ("/mirror/file", Some(mirror)) => Reply::file(request, mirror),
+            ("/mirror/file", None) => Reply::new(503, ""),
+            _ => documents.found(request),
+        }
+    };
+    let good = noise(1, 5_000);
+    web_server.now(now(archive.clone(), good.clone(), Some(good.clone())));
+    expect(0, folder.path(), &["lock"]);
+    let text = fs::read_to_string(folder.path().join("manifest.json")).expect("read");
+    assert_eq!(
+        rows(&check(0, folder.path())),
+        ["ok manifest shop/web:1", "ok content web.tar", "ok content file", "ok content mirror/file"]
+    );
+    // Of another size, of the same size, and not to be had.
+    let sent = web_server.sent();
+    web_server.now(now(noise(3, 24_000_000), noise(2, 5_000), None));
+    let moved = check(3, folder.path());
+    assert_eq!(
+        rows(&moved),
+        ["ok manifest shop/web:1", "moved size web.tar", "moved content file", "failed - mirror/file"]
+    );
+    assert_eq!(
+        (&moved["artifacts"][1]["foundSize"], &moved["artifacts"][1]["found"]),
+        (&json!(24_000_000), &Value::Null)
+    );
+    assert_eq!(moved["artifacts"][2]["found"], json!(Digest::of(&noise(2, 5_000))));
+    assert!(moved["artifacts"][3]["error"].as_str().is_some_and(|why| why.contains("503")), "{moved}");
+    assert!(web_server.sent() - sent < 24_000_000, "of what has another size only the beginning is sent");
+    let words = ["lock", "--check", "--retries", "0"];
+    let (out, err) = expect(3, folder.path(), &words);
+    for said in ["24000000 bytes", "mirror/file", "failed", "moved"] {
+        assert!(out.contains(said), "{said}: {out}");
+    }
+    assert!(err.contains("2 of 4") && err.contains("also failed: file: ") && !out.contains("ok"), "{out}{err}");
+    // What could not be asked is no move.
+    web_server.now(now(archive, good, None));
+    let (out, err) = expect(1, folder.path(), &words);
+    assert!(out.contains("failed") && out.contains("mirror/file") && !out.contains("moved"), "{out}");
+    assert!(err.contains("503") && err.contains("mirror/file") && err.contains("hint: "), "{err}");
+    assert_eq!(fs::read_to_string(folder.path().join("manifest.json")).expect("read"), text);
 }

@@ -4,6 +4,7 @@ mod access;
 mod archive;
 mod chain;
 mod check;
+mod cosign;
 mod logins;
 mod real;
 mod resume;

@@ -8,9 +8,10 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use super::said;
+use crate::support::engine::Engine;
 use crate::support::images::{Layers, Made, image, image_for, layer, oci};
-use crate::support::registry::{artifact, described, index, members, write_manifest};
-use crate::support::{shell, skip};
+use crate::support::registry::{artifact, described, index, members, pack_without_logins, write_manifest};
+use crate::support::{shell, skip, texts};
 use pack::digest::Digest;
 use serde_json::Value;
 
@@ -156,6 +157,24 @@ fn of_an_index_the_platforms_image_is_taken_as_skopeo_does() {
         ),
     );
     assert_eq!(content(&folder.path().join("probe-portable/web.tar")).1, config.as_bytes());
+}
+
+#[test]
+fn a_registry_and_an_engine_give_the_same_archive_of_an_image() {
+    let (Some(registry), Some(engine)) = (registry("", ""), Engine::start()) else { return };
+    let made = image("web:1", vec![layer(1, 300_000), layer(2, 30_000)]);
+    registry.push(&made, "1", "--dest-compress --dest-compress-format gzip --format v2s2");
+    let name = format!("{}/shop/web:1", registry.address);
+    engine.ask(&["pull", "--quiet", &name]);
+    let digests = [registry.oci("1"), format!("docker-daemon:{name}")].map(|url| {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        write_manifest(folder.path(), &[url]);
+        let output = pack_without_logins(folder.path(), &["lock"]).env("DOCKER_HOST", engine.host()).output();
+        let output = output.expect("pack runs");
+        assert!(output.status.success(), "{}", texts(&output).1);
+        artifact(folder.path())["digest"].clone()
+    });
+    assert_eq!(digests[0], digests[1]);
 }
 
 /// `me` with the password `s3cret`, as `htpasswd -B` writes it.

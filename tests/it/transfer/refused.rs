@@ -23,6 +23,7 @@ fn refused(bundle: &Path, destination: &Path) -> Error {
     let options = Options {
         bundle: bundle.to_owned(),
         destinations: vec![destination.to_owned()],
+        volume_size: None,
         signer: None,
         trust: Trust::default(),
     };
@@ -47,8 +48,13 @@ fn a_read_only_or_full_medium_is_named() {
     fs::remove_file(stick.path().join("other")).expect("removed");
     // ext4 gives its blocks back when the journal is written.
     shell(stick.path(), "sync -f .");
-    let options =
-        Options { bundle: path, destinations: vec![stick.path().to_owned()], signer: None, trust: Trust::default() };
+    let options = Options {
+        bundle: path,
+        destinations: vec![stick.path().to_owned()],
+        volume_size: None,
+        signer: None,
+        trust: Trust::default(),
+    };
     transfer::run(&options, &Silent, |_| Ok(())).expect("now it fits");
 }
 

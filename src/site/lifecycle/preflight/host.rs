@@ -10,6 +10,7 @@ use super::{Finding, Level};
 use crate::language::tr;
 use crate::path::shell_word;
 use crate::platform::Platform;
+use crate::product::Bytes;
 use crate::room;
 use crate::site::lifecycle::instance::Instance;
 
@@ -51,7 +52,12 @@ pub(super) fn look(instance: &Instance, findings: &mut Vec<Finding>) {
         let what = tr!("{} free at {}, {} are needed for data", room::shown(free), existing.display(), needs.disk);
         error("disk", what, tr!("make room there: df -h {}; or --install-dir on a larger disk", shell_word(&existing)));
     }
-    if let Ok(found) = rustix::fs::statvfs(&existing)
+    let found = rustix::fs::statvfs(&existing);
+    let smaller = found
+        .as_ref()
+        .ok()
+        .and_then(|found| smaller_disk(found.f_blocks.saturating_mul(found.f_frsize), needs.disk_size, &existing));
+    if let Ok(found) = found
         && found.f_files > 0
         && found.f_favail < 10_000
     {
@@ -67,6 +73,7 @@ pub(super) fn look(instance: &Instance, findings: &mut Vec<Finding>) {
         findings.push(Finding::new(Level::Error, "apparmor", what, remedy));
     }
     look_at_logrotate(instance, findings);
+    findings.extend(smaller);
     findings.extend(clock_before(Timestamp::now()));
     if fs::read_to_string("/sys/fs/selinux/enforce").is_ok_and(|mode| mode.trim() == "1") {
         let dir = instance.install_dir().display();
@@ -89,6 +96,14 @@ fn clock_before(now: Timestamp) -> Option<Finding> {
         )
     };
     (now < WRITTEN).then(|| Finding::new(Level::Error, "clock", what(), remedy))
+}
+
+/// A disk that is sold as one of so many GB has less in GiB, and a tenth less for files.
+fn smaller_disk(size: u64, wanted: Bytes, path: &Path) -> Option<Finding> {
+    let what = || tr!("the disk of {} has {}, the product is made for {}", path.display(), room::shown(size), wanted);
+    let remedy =
+        || tr!("it runs; watch how the data grows: df -h {}; or --install-dir on a larger disk", shell_word(path));
+    (size < wanted.0 / 10 * 8).then(|| Finding::new(Level::Warning, "disk-size", what(), remedy()))
 }
 
 fn look_at_logrotate(instance: &Instance, findings: &mut Vec<Finding>) {
@@ -198,6 +213,17 @@ mod tests {
         for (version, least) in [("3.9.11", "3.10"), ("18.05.0-ce", "18.06"), ("", "3.10")] {
             assert!(!is_at_least(version, least), "{version} {least}");
         }
+    }
+
+    #[test]
+    fn a_disk_smaller_than_the_product_is_made_for_is_told() {
+        let found = |size| smaller_disk(size, Bytes(20 << 30), Path::new("/srv/a b"));
+        // 20 GB, a tenth of which is the file system's own.
+        assert_eq!(found(18_000_000_000), None);
+        let small = found(16_000_000_000).expect("a finding");
+        assert!(small.level == Level::Warning && small.what.contains("20 GiB"), "{small:?}");
+        assert!(small.remedy.contains("df -h '/srv/a b'"), "{small:?}");
+        assert_eq!(smaller_disk(1, Bytes(0), Path::new("/")), None);
     }
 
     #[test]
