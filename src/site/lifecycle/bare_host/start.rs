@@ -50,7 +50,7 @@ pub(super) fn start(watch: Watch<'_>) -> Result<()> {
 fn is_ready() -> bool {
     let state = ["info", "--format", "{{.Swarm.LocalNodeState}}"];
     let said = run(Command::new("docker").args(state), LONGEST_ANSWER, None);
-    said.is_ok_and(|said| said.is_well && said.text.trim() != "pending")
+    said.is_ok_and(|said| said.is_well && !matches!(said.text.trim(), "" | "pending"))
 }
 
 fn systemctl(words: &[&str], watch: Watch<'_>) -> io::Result<Ended> {

@@ -1,5 +1,6 @@
 //! The container engine: that it is Docker, of this host, new enough, and what it may trip over.
 
+use std::fmt::Display;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -38,6 +39,13 @@ struct Info {
     docker_root_dir: String,
     #[serde(default)]
     swarm: SwarmInfo,
+}
+
+/// What the command says where no engine answers it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Unanswered {
+    server_errors: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -165,15 +173,24 @@ fn info() -> Result<Info, Finding> {
         Ok(_) => {}
     }
     let told = order(&["info", "--format", "{{json .}}"]);
-    let told = told.map_err(|cause| {
-        error(
-            SILENT,
-            &tr!("Docker is installed but does not answer: {cause}", cause),
-            "systemctl status docker; systemctl start docker",
-        )
-    })?;
-    serde_json::from_str(&told).map_err(|cause| {
-        error("docker-unknown", &tr!("what Docker says of itself is not understood: {cause}", cause), "docker version")
+    info_in(&told.map_err(|cause| silent(&cause))?)
+}
+
+/// The finding that it does not answer.
+fn silent(cause: &dyn Display) -> Finding {
+    let what = tr!("Docker is installed but does not answer: {cause}", cause);
+    Finding::new(Level::Error, SILENT, what, "systemctl status docker; systemctl start docker")
+}
+
+fn info_in(told: &str) -> Result<Info, Finding> {
+    // From 19.03 on the command tells what it knows itself, and succeeds.
+    let errors = serde_json::from_str(told).map_or(Vec::new(), |Unanswered { server_errors }| server_errors);
+    if !errors.is_empty() {
+        return Err(silent(&errors.join("; ")));
+    }
+    serde_json::from_str(told).map_err(|cause| {
+        let what = tr!("what Docker says of itself is not understood: {cause}", cause);
+        Finding::new(Level::Error, "docker-unknown", what, "docker version")
     })
 }
 
@@ -302,6 +319,15 @@ mod tests {
         assert!(found.is_some_and(|found| found.remedy.contains("chcon -R -t container_file_t '/srv/a b'")));
         assert_eq!(info(r#"["name=seccomp,profile=default"]"#).labels(Path::new("/srv/x")), None);
         assert_eq!(info("null").labels(Path::new("/srv/x")), None);
+    }
+
+    #[test]
+    fn an_engine_that_does_not_answer_is_no_answer_that_is_not_understood() {
+        let found = |json: &str| info_in(json).map_or_else(|finding| finding.code, |_| "it answers");
+        assert_eq!(found(r#"{"ID":"","Swarm":{"LocalNodeState":""},"ServerErrors":["Cannot connect"]}"#), SILENT);
+        assert_eq!(found(r#"{"ServerVersion":"24","ServerErrors":null}"#), "it answers");
+        assert_eq!(found(r#"{"ServerVersion":"24"}"#), "it answers");
+        assert_eq!(found("{}"), "docker-unknown");
     }
 
     #[test]
