@@ -92,7 +92,7 @@
 //! fetch  daemon  site     the network (async) │ an engine to take images from │ what happens on site
 //! release  cache  image  bundle  parity  medium
 //! manifest     signature  stack  product
-//! digest path platform image_ref progress error language own_file staged_file small_file scratch room workers yaml
+//! digest path platform image_ref in_order progress error language own_file staged_file small_file scratch room workers yaml
 //! ```
 
 pub mod bundle;
@@ -104,6 +104,7 @@ pub mod error;
 pub mod fetch;
 pub mod image;
 pub mod image_ref;
+mod in_order;
 pub mod language;
 pub mod manifest;
 pub mod medium;

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
+use crate::in_order::InOrder;
 use crate::language::tr;
 use crate::path::RelPath;
 use crate::yaml;
@@ -259,13 +260,13 @@ impl Product {
 
     /// The services that keep data.
     pub fn stores(&self) -> BTreeSet<String> {
-        self.services.iter().filter(|(_, spec)| spec.store).map(|(name, _)| name.clone()).collect()
+        self.services.iter().filter(|(_, spec)| spec.store).map(|(name, _)| name.clone()).in_order()
     }
 
     /// The services that these options leave out.
     pub fn without(&self, options: &BTreeMap<String, serde_json::Value>) -> BTreeSet<String> {
         let left_out = self.services.iter().filter(|(_, spec)| !is_on(spec.when.as_deref(), options));
-        left_out.map(|(name, _)| name.clone()).collect()
+        left_out.map(|(name, _)| name.clone()).in_order()
     }
 }
 

@@ -130,14 +130,11 @@ fn ranges(bundle: &Bundle) -> Vec<Vec<Checked>> {
     let mut frames = frames.map(|(at, frame)| Checked::new(BundlePart::Frame(at), frame.offset, frame.descriptor()));
     let header = Descriptor { digest: index.header_digest, size: index.header_size };
     let mut lists = vec![vec![Checked::new(BundlePart::Header, 0, header)]];
-    let mut begin = index.header_size;
-    for (number, volume) in bundle.volumes().iter().enumerate() {
-        let end = begin + volume.size;
-        let mut list = vec![Checked::new(BundlePart::Volume(number), begin, volume.descriptor())];
-        let count = index.frames.iter().filter(|frame| (begin..end).contains(&frame.offset)).count();
+    for (number, (volume, range)) in bundle.volumes().iter().zip(bundle.volume_ranges()).enumerate() {
+        let mut list = vec![Checked::new(BundlePart::Volume(number), range.start, volume.descriptor())];
+        let count = index.frames.iter().filter(|frame| range.contains(&frame.offset)).count();
         list.extend(frames.by_ref().take(count));
         lists.push(list);
-        begin = end;
     }
     lists.extend(frames.map(|frame| vec![frame]));
     lists.sort_by_key(|list| (Reverse(list[0].expected.size), list[0].offset));

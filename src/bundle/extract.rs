@@ -17,6 +17,7 @@ use super::stream::CarriedBlobs;
 use crate::digest::{Mismatch, VerifyingWriter};
 use crate::error::{Error, IoContext, Result};
 use crate::image;
+use crate::in_order::InOrder;
 use crate::manifest::{FILE_NAME, Manifest, SIGNATURE_NAME, upgrade};
 use crate::path::{RelPath, shell_word};
 use crate::progress::{Meter, Progress, Silent};
@@ -64,7 +65,7 @@ fn check_manifest_there(access: &BundleAccess<'_>, wanted: &impl Fn(&RelPath) ->
     }
     let pins = |manifest: &Manifest, name: &RelPath| -> BTreeMap<_, _> {
         let so_called = manifest.artifacts().iter().filter(|artifact| artifact.id.name == *name);
-        so_called.map(|artifact| (artifact.id.clone(), artifact.pin.map(|pin| pin.digest))).collect()
+        so_called.map(|artifact| (artifact.id.clone(), artifact.pin.map(|pin| pin.digest))).in_order()
     };
     let is_other = |name: &RelPath| {
         let before = pins(&old, name);

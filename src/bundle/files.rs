@@ -1,6 +1,7 @@
 //! The files that a bundle lies in, and where in them its bytes are.
 
 use std::io::{self, Read};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::read::Bundle;
@@ -30,26 +31,19 @@ impl Bundle {
 
     /// Where the byte at `offset` lies, if that is in a volume.
     pub(super) fn volume_at(&self, offset: u64) -> Option<VolumePlace> {
-        let mut begin = self.index().header_size;
-        for (number, volume) in self.volumes().iter().enumerate() {
-            let inside = offset.checked_sub(begin)?;
-            if inside < volume.size {
-                return Some(VolumePlace { name: self.volume_name(number), offset: inside });
-            }
-            begin += volume.size;
-        }
-        None
+        let (number, range) = self.volume_ranges().enumerate().find(|(_, range)| range.contains(&offset))?;
+        Some(VolumePlace { name: self.volume_name(number), offset: offset - range.start })
+    }
+
+    /// Where each volume lies in the bundle in one file.
+    pub(super) fn volume_ranges(&self) -> impl Iterator<Item = Range<u64>> + '_ {
+        self.in_volumes.iter().flat_map(|in_volumes| in_volumes.table.ranges(self.index().header_size))
     }
 
     /// The files that the bundle lies in, that of its path first.
     pub fn files(&self) -> Vec<PathBuf> {
-        let mut files = vec![self.path().to_owned()];
-        let mut begin = self.index().header_size;
-        for volume in self.volumes() {
-            files.extend(self.file.parts.path_at(begin).map(Path::to_owned));
-            begin += volume.size;
-        }
-        files
+        let volumes = self.volume_ranges().filter_map(|range| self.file.parts.path_at(range.start).map(Path::to_owned));
+        [self.path().to_owned()].into_iter().chain(volumes).collect()
     }
 
     /// By what the bundle is known from outside: the digest of the trailer of the bundle in one file.

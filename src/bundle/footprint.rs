@@ -7,6 +7,7 @@ use super::index::Index;
 use super::layout::PayloadEntry;
 use crate::digest::Digest;
 use crate::image::{self, Image};
+use crate::in_order::InOrder;
 
 /// What is in a bundle for one artifact alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +52,7 @@ impl Index {
         let layers = artifact.images.iter().filter_map(|id| self.image(id)).flat_map(|image| &image.layers);
         let layers = layers.map(|layer| image::blob_path(&layer.blob().digest));
         let blobs = artifact.blobs().iter().map(image::other_blob_path);
-        let paths: BTreeSet<String> = layers.chain(blobs).chain([image::recipe_path(&artifact.digest)]).collect();
+        let paths: BTreeSet<String> = layers.chain(blobs).chain([image::recipe_path(&artifact.digest)]).in_order();
         let entries = paths.iter().filter_map(|path| self.entry(path));
         entries.filter(|entry| self.used_by(entry) == [artifact.name.as_str()]).collect()
     }

@@ -11,6 +11,7 @@
 //! reads it, and its seal, its signatures and the offsets in it are the same. `docs/format.md` describes every byte.
 
 use std::fmt::Display;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -79,6 +80,14 @@ struct Outline {
 }
 
 impl VolumeTable {
+    /// Where each volume lies in the bundle in one file, whose payload begins at `payload`.
+    pub(super) fn ranges(&self, payload: u64) -> impl Iterator<Item = Range<u64>> + '_ {
+        self.volumes.iter().scan(payload, |end, volume| {
+            let begin = std::mem::replace(end, *end + volume.size);
+            Some(begin..*end)
+        })
+    }
+
     /// The table of a bundle with this trailer, in these volumes.
     pub(super) fn new(whole: Trailer, volumes: Vec<Volume>) -> Self {
         VolumeTable {

@@ -75,14 +75,12 @@ impl VolumeSearch<'_> {
 
     /// Checks that each volume begins where a frame does: then no frame lies in two.
     fn check_cuts(&self) -> Result<()> {
-        let mut begin = self.index.header_size;
-        for volume in &self.table.volumes {
+        for begin in self.table.ranges(self.index.header_size).map(|range| range.start) {
             if self.index.frames.binary_search_by_key(&begin, |frame| frame.offset).is_err() {
                 return Err(Error::integrity(tr!("the bundle's table of volumes contradicts itself"))
                     .fact("path", self.bundle.display())
                     .fact("reason", format_args!("a volume begins at {begin}, where no frame does")));
             }
-            begin += volume.size;
         }
         Ok(())
     }
@@ -154,14 +152,12 @@ impl VolumeSearch<'_> {
 
     /// Whether one of the volume's frames is right, or it has one only, which may be damaged.
     fn has_a_frame(&self, number: usize, file: &File) -> bool {
-        let begin = self.index.header_size + self.table.volumes[..number].iter().map(|volume| volume.size).sum::<u64>();
-        let end = begin + self.table.volumes[number].size;
-        let mut frames: Vec<&Frame> =
-            self.index.frames.iter().filter(|frame| (begin..end).contains(&frame.offset)).collect();
+        let Some(range) = self.table.ranges(self.index.header_size).nth(number) else { return false };
+        let mut frames: Vec<&Frame> = self.index.frames.iter().filter(|frame| range.contains(&frame.offset)).collect();
         // Damage in the first is why this is asked.
         frames.reverse();
         let is_right = |frame: &&Frame| {
-            let stored = FileRange { file, at: frame.offset - begin }.take(frame.size);
+            let stored = FileRange { file, at: frame.offset - range.start }.take(frame.size);
             Descriptor::of_reader(stored).is_ok_and(|stored| stored == frame.descriptor())
         };
         frames.len() == 1 || frames.iter().take(PROBED).any(is_right)

@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::Image;
 use crate::digest::{Descriptor, Digest, NotADigest};
 use crate::image_ref::ImageRef;
+use crate::in_order::InOrder;
 
 const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -145,7 +146,7 @@ impl Described {
         let (os, architecture) = platform.split_once('/').unwrap_or(("linux", platform));
         let platform =
             DescribedPlatform { architecture: architecture.to_owned(), os: os.to_owned(), variant: String::new() };
-        let annotations = tag.map(|tag| (REF_NAME.to_owned(), tag.to_string())).into_iter().collect();
+        let annotations = tag.map(|tag| (REF_NAME.to_owned(), tag.to_string())).into_iter().in_order();
         Described { annotations, platform: Some(platform), ..Self::new(MANIFEST.to_owned(), manifest) }
     }
 

@@ -59,12 +59,7 @@ fn with_members<'a>(
         let object = places.get(id).and_then(|&place| objects.get(place)).ok_or_else(unreadable)?;
         edits.extend(edits_of(text, object.get(), added)?);
     }
-    edits.sort_by_key(|(range, _)| std::cmp::Reverse(range.start));
-    let mut edited = text.to_owned();
-    for (range, new) in edits {
-        edited.replace_range(range, &new);
-    }
-    Ok(edited)
+    Ok(replaced(text, edits))
 }
 
 /// The edited text, if the manifest in it says of each artifact what is intended.
@@ -113,12 +108,7 @@ pub fn with_tags(manifest: &Manifest, tags: &[(ArtifactId, RegistryRef, Digest)]
             }
         }
     }
-    edits.sort_by_key(|(range, _)| std::cmp::Reverse(range.start));
-    let mut edited = text.to_owned();
-    for (range, new) in edits {
-        edited.replace_range(range, &new);
-    }
-    Ok(edited)
+    Ok(replaced(text, edits))
 }
 
 /// Returns the manifest's text with another version in it, and nothing else changed.
@@ -177,6 +167,17 @@ pub(super) fn members(object: &str) -> Result<Vec<ObjectMember<'_>>> {
 pub(super) fn range_in(text: &str, part: &str) -> Range<usize> {
     let start = part.as_ptr() as usize - text.as_ptr() as usize;
     start..start + part.len()
+}
+
+/// `text` with each of these places, none of which lies in another, replaced.
+fn replaced(text: &str, mut edits: Vec<(Range<usize>, String)>) -> String {
+    // From the end on: what comes before stays where it is.
+    edits.sort_by_key(|(range, _)| std::cmp::Reverse(range.start));
+    let mut edited = text.to_owned();
+    for (range, new) in edits {
+        edited.replace_range(range, &new);
+    }
+    edited
 }
 
 fn edits_of(text: &str, object: &str, added: Vec<NewMember>) -> Result<Vec<(Range<usize>, String)>> {

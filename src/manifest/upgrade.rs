@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Artifact, ArtifactId, Manifest};
 use crate::error::{Error, Result};
+use crate::in_order::InOrder;
 
 /// Checks that `new` may replace `old` in a folder.
 ///
@@ -45,7 +46,7 @@ pub fn check_product(old: &Manifest, new: &Manifest) -> Result<()> {
 /// What differs between the content of two versions, in a sentence each. URLs and new pins do not count.
 fn differences(old: &Manifest, new: &Manifest) -> Vec<String> {
     fn by_id(manifest: &Manifest) -> BTreeMap<&ArtifactId, &Artifact> {
-        manifest.artifacts().iter().map(|artifact| (&artifact.id, artifact)).collect()
+        manifest.artifacts().iter().map(|artifact| (&artifact.id, artifact)).in_order()
     }
     let (before, after) = (by_id(old), by_id(new));
     let mut found = Vec::new();

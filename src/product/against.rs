@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{OptionType, Product};
 use crate::error::{Error, Result};
 use crate::image_ref::ImageRef;
+use crate::in_order::InOrder;
 use crate::language::tr;
 use crate::manifest::Kind;
 use crate::path::RelPath;
@@ -26,7 +27,7 @@ impl Product {
                 .hint(tr!("its publisher corrects it (docs/product.md has the format)"))
         };
         let named = stack::images_of(template, self.stack.as_str())?;
-        let services: BTreeSet<&str> = named.iter().map(|found| found.service.as_str()).collect();
+        let services: BTreeSet<&str> = named.iter().map(|found| found.service.as_str()).in_order();
         let probed = self.gate.probes.iter().map(|probe| &probe.service);
         if let Some(missing) = self.services.keys().chain(probed).find(|name| !services.contains(name.as_str())) {
             return Err(wrong(tr!("the stack has no service '{missing}'", missing)));
@@ -53,9 +54,10 @@ impl Product {
 
     /// Whether the template comes out with the options as they are and with every switch the other way.
     fn check_renders(&self, template: &Value, images: impl Iterator<Item = ImageRef>) -> Result<()> {
-        let images: BTreeMap<String, String> = images.map(|image| (image.to_string(), "sha256:0".to_owned())).collect();
+        let images: BTreeMap<String, String> =
+            images.map(|image| (image.to_string(), "sha256:0".to_owned())).in_order();
         let mut options: BTreeMap<String, Value> =
-            self.options.iter().map(|(name, option)| (name.clone(), option.default.clone())).collect();
+            self.options.iter().map(|(name, option)| (name.clone(), option.default.clone())).in_order();
         let services = template.get("services").and_then(Value::as_object).map_or(0, serde_json::Map::len);
         for _ in 0..2 {
             let rendering = Rendering {

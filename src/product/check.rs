@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::{FolderSpec, HookVerb, OptionType, Product, SCHEMA_VERSION, switch_of};
+use crate::in_order::InOrder;
 use crate::language::tr;
 
 /// Names that a template's values have already.
@@ -73,7 +74,7 @@ impl Product {
             }
         }
         self.check_backup()?;
-        let distinct: BTreeSet<&str> = self.secrets.iter().map(|secret| secret.name.as_str()).collect();
+        let distinct: BTreeSet<&str> = self.secrets.iter().map(|secret| secret.name.as_str()).in_order();
         if distinct.len() != self.secrets.len() {
             return Err(tr!("a secret is named twice"));
         }

@@ -10,6 +10,7 @@ use super::silence::{Silence, quiet};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::image::{BlobSource, Image, manifest_digest};
+use crate::in_order::InOrder;
 use crate::language::tr;
 
 /// What the engine says an image is.
@@ -46,7 +47,7 @@ pub(super) fn all() -> Result<Vec<Known>> {
 /// It does not answer.
 pub(super) fn ids() -> Result<Option<BTreeSet<String>>> {
     let listed = ask(&["image", "ls", "--all", "--quiet", "--no-trunc"])?;
-    Ok(listed.map(|listed| listed.lines().map(str::to_owned).collect()))
+    Ok(listed.map(|listed| listed.lines().map(str::to_owned).in_order()))
 }
 
 fn inspect(images: &[&str]) -> Result<Vec<Known>> {

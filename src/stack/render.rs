@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::not_valid;
 use super::variable::{Piece, Variable, pieces};
 use crate::error::Result;
+use crate::in_order::InOrder;
 use crate::language::tr;
 
 /// How much of the stack runs.
@@ -49,7 +50,7 @@ impl Rendering<'_> {
         services.retain(|name, _| {
             !self.without.contains(name) && (self.stage != Stage::Stores || self.stores.contains(name))
         });
-        let left: BTreeSet<String> = services.keys().cloned().collect();
+        let left: BTreeSet<String> = services.keys().cloned().in_order();
         for (name, service) in services.iter_mut() {
             let service =
                 service.as_object_mut().ok_or_else(|| not_valid(origin, &tr!("'{name}' is no service", name)))?;

@@ -54,7 +54,7 @@ test_external_databases() {
     docker run -d --rm --name dff-test-cluster --network host pubrepo.jiagouyun.com/dataflux-func/redis:5.0.7 redis-server --port 16380 --dir /data --protected-mode no --cluster-enabled yes
     eventually PONG docker exec dff-test-cluster redis-cli -p 16380 ping
     refused 1 'Redis is a cluster' verb external --redis "redis://$here:16380"
-    docker rm -f dff-test-cluster
+    docker rm -fv dff-test-cluster
     [[ $(services) == "$FULL" ]] || fail 'a refused move dropped the database'
     # Broken off while only the databases run: Func comes back by itself.
     killed closing env PACK=/usr/local/lib/pack/pack bash "$STAND_INS/1.0.0/run-portable.sh" external --mysql "$mysql" --redis "$redis"

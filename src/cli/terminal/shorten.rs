@@ -1,5 +1,6 @@
 //! Texts in less room than they take: the middle goes, and what tells two of them apart stays.
 
+use crate::in_order::InOrder;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use console::measure_text_width;
@@ -16,7 +17,7 @@ pub(super) fn shortened(text: &str, width: usize) -> String {
 /// The texts of a column, each in at most `width` columns. Two that differ are shown differently wherever there is room
 /// for a difference.
 pub(super) fn column<'a>(texts: impl Iterator<Item = &'a str>, width: usize) -> BTreeMap<&'a str, String> {
-    let texts: BTreeSet<&str> = texts.collect();
+    let texts: BTreeSet<&str> = texts.in_order();
     let mut alike: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for text in texts {
         alike.entry(shortened(text, width)).or_default().push(text);

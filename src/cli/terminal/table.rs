@@ -1,5 +1,6 @@
 //! Rows under headings, in columns, as wide as the terminal.
 
+use crate::in_order::InOrder;
 use std::collections::BTreeMap;
 
 use console::{StyledObject, measure_text_width, style};
@@ -115,7 +116,7 @@ impl<'a> Fitting<'a> {
         let cells = |place: usize| rows.iter().filter_map(move |row| row.get(place)).map(String::as_str);
         let shown = widths.iter().enumerate().map(|(place, width)| match *width {
             Some(width) if width < natural[place] && columns[place].is == Is::Digest => {
-                cells(place).map(|cell| (cell, digits(cell, width))).collect()
+                cells(place).map(|cell| (cell, digits(cell, width))).in_order()
             }
             Some(width) if width < natural[place] => shorten::column(cells(place), width),
             _ => BTreeMap::new(),

@@ -15,6 +15,7 @@ use super::place::Place;
 use super::reserve;
 use super::swarm;
 use crate::error::{Error, Result};
+use crate::in_order::InOrder;
 use crate::language::tr;
 use crate::path::shell_word;
 use crate::site::engine;
@@ -98,7 +99,7 @@ fn template(instance: &Instance) -> Result<Value> {
 
 fn images_by_service(document: &Value) -> BTreeMap<String, String> {
     let services = document.get("services").and_then(Value::as_object).into_iter().flatten();
-    services.filter_map(|(name, service)| Some((name.clone(), service.get("image")?.as_str()?.to_owned()))).collect()
+    services.filter_map(|(name, service)| Some((name.clone(), service.get("image")?.as_str()?.to_owned()))).in_order()
 }
 
 /// The engine must have each image: what it lacks it would ask a registry for.

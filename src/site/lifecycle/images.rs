@@ -30,5 +30,9 @@ pub fn load(
     }
     brought.keep(&wanted.iter().map(|(_, image)| image.id).collect::<Vec<_>>());
     brought.load(progress)?;
-    wanted.iter().map(|(reference, image)| Ok((reference.to_string(), brought.id_of(image)?))).collect()
+    let mut ids = BTreeMap::new();
+    for (reference, image) in &wanted {
+        ids.insert(reference.to_string(), brought.id_of(image)?);
+    }
+    Ok(ids)
 }

@@ -11,6 +11,7 @@ use super::place::Place;
 use super::state::{Deployed, State};
 use super::version_files::VersionFiles;
 use crate::error::Result;
+use crate::in_order::InOrder;
 use crate::product::{OptionSpec, OptionType, Product, is_on, typed_text};
 use crate::small_file;
 use crate::stack::{Rendering, Stage, images_of};
@@ -76,7 +77,7 @@ impl Instance {
 
     /// The services that keep data, as far as they run.
     pub(super) fn stores(&self) -> BTreeSet<String> {
-        self.product().stores().difference(&self.left_out()).cloned().collect()
+        self.product().stores().difference(&self.left_out()).cloned().in_order()
     }
 
     /// The services that do not run: their switch is off, or the configuration names another host in their place.
@@ -107,7 +108,7 @@ impl Instance {
         let named = named.map_err(|error| io::Error::other(error.to_string()))?;
         let images = &self.deployed().images;
         let each = named.into_iter();
-        Ok(each.filter_map(|one| Some((one.service, images.get(&one.image.to_string())?.clone()))).collect())
+        Ok(each.filter_map(|one| Some((one.service, images.get(&one.image.to_string())?.clone()))).in_order())
     }
 
     /// Whether a service has data in its folder.
@@ -143,7 +144,7 @@ impl Instance {
         };
         let ports = self.product().options.iter().filter(|(_, option)| counts(option));
         let of = |name: &String| self.deployed().options.get(name)?.as_u64().and_then(|port| u16::try_from(port).ok());
-        ports.filter_map(|(name, _)| Some((name.clone(), of(name)?))).collect()
+        ports.filter_map(|(name, _)| Some((name.clone(), of(name)?))).in_order()
     }
 }
 

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::docker::{lines, order};
 use crate::error::{Error, Result};
+use crate::in_order::InOrder;
 use crate::language::tr;
 
 /// A container of a service.
@@ -159,11 +160,11 @@ impl Observed {
             let running = service.containers.iter().find(|container| container.is_running())?;
             Some((name.as_str(), running))
         });
-        each.collect()
+        each.in_order()
     }
 
     /// The IDs of the tasks that have failed so far.
     pub(super) fn failures(&self) -> BTreeSet<String> {
-        self.failed.iter().map(|task| task.id.clone()).collect()
+        self.failed.iter().map(|task| task.id.clone()).in_order()
     }
 }

@@ -19,6 +19,7 @@ use serde::Serialize;
 use super::instance::Instance;
 use super::state::State;
 use super::swarm;
+use crate::in_order::InOrder;
 use crate::language::tr;
 use crate::path::RelPath;
 use crate::platform::Platform;
@@ -102,5 +103,5 @@ pub fn preflight(instance: &Instance, known: Option<&State>, pool: Option<&str>)
 fn own_ports(instance: &Instance, state: &State) -> BTreeSet<u16> {
     let names = instance.ports().into_keys();
     let of = |name: String| state.current.options.get(&name)?.as_u64().and_then(|port| u16::try_from(port).ok());
-    names.filter_map(of).collect()
+    names.filter_map(of).in_order()
 }

@@ -12,6 +12,7 @@ use super::state::{State, read_document, write_document};
 use super::version_files::VersionFiles;
 use crate::digest::Digest;
 use crate::error::Result;
+use crate::in_order::InOrder;
 use crate::language::tr;
 
 /// A receipt.
@@ -61,7 +62,7 @@ impl Receipt {
             install_dir: state.install_dir.clone(),
             options: state.current.options.clone(),
             images: state.current.images.clone(),
-            containers: containers.collect(),
+            containers: containers.in_order(),
             previous: state.previous.as_ref().map(|previous| previous.deployed.version.to_string()),
         })
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::docker::{lines, order};
 use crate::error::{Error, Result};
+use crate::in_order::InOrder;
 use crate::language::tr;
 
 /// What the engine says of its swarm.
@@ -77,7 +78,7 @@ pub(super) fn check_free(name: &str) -> Result<()> {
         return Ok(());
     }
     let nodes = order(&["stack", "ps", "--filter", "desired-state=running", "--format", "{{.Node}}", name])?;
-    let nodes: BTreeSet<&str> = lines(&nodes).collect();
+    let nodes: BTreeSet<&str> = lines(&nodes).in_order();
     Err(Error::failed(tr!("this swarm has a stack of that name already, which was not installed from this host"))
         .fact("stack", name)
         .fact("nodes", nodes.into_iter().collect::<Vec<_>>().join(", "))

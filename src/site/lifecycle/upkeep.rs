@@ -23,6 +23,7 @@ use super::swarm::{self, Addresses};
 use super::version_files::{loaded_for, remove_folder};
 use super::watch::Watch;
 use crate::error::{IoContext, Result};
+use crate::in_order::InOrder;
 use crate::language::tr;
 use crate::own_file;
 use crate::site::engine;
@@ -53,7 +54,7 @@ pub struct ServiceStatus {
 pub fn status(instance: &Instance) -> Result<Vec<ServiceStatus>> {
     let document = instance.render(instance.files.template(), Stage::Open)?;
     let wanted: BTreeSet<String> =
-        document["services"].as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
+        document["services"].as_object().into_iter().flatten().map(|(name, _)| name.clone()).in_order();
     let observed = observe(instance.name())?;
     let rows = wanted.into_iter().map(|name| {
         let found = observed.services.get(&name).cloned().unwrap_or_default();
@@ -102,8 +103,8 @@ pub fn prepare(instance: &Instance, known: Option<&Instance>, addresses: &Addres
 
 /// The secrets that a version has and the one before it had not.
 fn new_secrets(instance: &Instance, known: Option<&Instance>) -> BTreeSet<String> {
-    let names = |of: &Instance| of.product().secrets.iter().map(|secret| secret.name.clone()).collect::<BTreeSet<_>>();
-    known.map(|known| names(instance).difference(&names(known)).cloned().collect()).unwrap_or_default()
+    let names = |of: &Instance| of.product().secrets.iter().map(|secret| secret.name.clone()).in_order::<BTreeSet<_>>();
+    known.map(|known| names(instance).difference(&names(known)).cloned().in_order()).unwrap_or_default()
 }
 
 /// Deploys what is installed anew, starts every service again, and waits until all of it is up.
@@ -113,7 +114,7 @@ fn new_secrets(instance: &Instance, known: Option<&Instance>) -> BTreeSet<String
 pub fn restart(instance: &Instance, place: &Place, watch: Watch<'_>) -> Result<State> {
     let data = !instance.stores().is_empty();
     folders::prepare(instance, RanBefore { data, configuration: true, ..RanBefore::default() })?;
-    let before: BTreeSet<String> = observe(instance.name())?.services.into_keys().collect();
+    let before: BTreeSet<String> = observe(instance.name())?.services.into_keys().in_order();
     let deployment = deploy(instance, Stage::Open, place)?;
     for service in deployment.images.keys().filter(|service| before.contains(*service)) {
         order(&["service", "update", "--quiet", "--detach", "--force", &format!("{}_{service}", instance.name())])?;
@@ -280,5 +281,5 @@ fn folders_in(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn ids<'a>(of: impl IntoIterator<Item = &'a Deployed>) -> BTreeSet<String> {
-    of.into_iter().flat_map(|deployed| deployed.images.values().cloned()).collect()
+    of.into_iter().flat_map(|deployed| deployed.images.values().cloned()).in_order()
 }

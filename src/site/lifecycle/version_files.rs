@@ -13,6 +13,7 @@ use super::reserve;
 use super::state::{read_document, write_document};
 use crate::error::{Error, IoContext, Result};
 use crate::image_ref::ImageRef;
+use crate::in_order::InOrder;
 use crate::language::tr;
 use crate::manifest::{Artifact, FILE_NAME, Kind, Limits, Manifest};
 use crate::path::RelPath;
@@ -131,7 +132,7 @@ impl VersionFiles {
     /// # Errors
     /// An I/O error.
     pub fn note_loaded<'a>(&self, images: impl Iterator<Item = &'a String>) -> Result<()> {
-        let images = images.cloned().chain(loaded_for(&self.root)).collect();
+        let images = images.cloned().chain(loaded_for(&self.root)).in_order();
         write_document(&self.root.join(LOADED), &Loaded { images }, 0o600)
     }
 

@@ -16,6 +16,7 @@ const FLOORS: [&[&str]; 6] = [
         "path",
         "platform",
         "image_ref",
+        "in_order",
         "progress",
         "error",
         "language",

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::{Finding, Level};
+use crate::in_order::InOrder;
 use crate::language::tr;
 use crate::path::shell_word;
 use crate::platform::Platform;
@@ -172,7 +173,7 @@ pub(in crate::site::lifecycle) fn listening() -> BTreeSet<u16> {
         let port = u16::from_str_radix(local.rsplit_once(':')?.1, 16).ok()?;
         (state == "0A").then_some(port)
     });
-    ports.collect()
+    ports.in_order()
 }
 
 /// The host's memory in bytes.
