@@ -96,3 +96,11 @@ test_what_was_broken_off_comes_to_its_end_once_docker_runs() {
     carried 1.1.0 update
     whole 1.1.0 2
 }
+
+# A container that ended while Docker was stopped, and that the swarm has forgotten, is left: it goes too.
+test_uninstalling_leaves_docker_and_no_container() {
+    docker create --label com.docker.stack.namespace=guestbook "$(docker ps --quiet --no-trunc --format '{{.Image}}' | head -n 1)" true >"$T/left"
+    site uninstall --purge --yes
+    [[ -z $(docker ps --all --quiet) ]] || fail "$(docker ps --all)"
+    is_up || fail 'Docker went too'
+}
