@@ -76,7 +76,10 @@ pub(super) fn check(instance: &Instance) -> Result<()> {
 }
 
 /// The product's template with the operator's file laid over it.
-fn template(instance: &Instance) -> Result<Value> {
+///
+/// # Errors
+/// The operator's file cannot be read, is not valid, or names images.
+pub(super) fn template(instance: &Instance) -> Result<Value> {
     let mut template = instance.files.template().clone();
     let path = instance.override_file();
     let Some(text) = small_file::read_if_there(&path, stack::LARGEST)? else { return Ok(template) };

@@ -16,6 +16,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::deploy;
 use super::instance::Instance;
 use super::state::State;
 use super::swarm;
@@ -23,6 +24,7 @@ use crate::in_order::InOrder;
 use crate::language::tr;
 use crate::path::RelPath;
 use crate::platform::Platform;
+use crate::stack::ByIpvs;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -87,6 +89,9 @@ pub fn preflight(instance: &Instance, known: Option<&State>, pool: Option<&str>)
     host::look(instance, &mut findings);
     host::look_at_left_behind(instance, &mut findings);
     kernel::look(Path::new("/"), &mut findings);
+    // What is wrong with the operator's own file is told when it is laid over.
+    let stack = deploy::template(instance).unwrap_or_else(|_| instance.files.template().clone());
+    findings.extend(kernel::look_at_ipvs(Path::new("/"), ByIpvs::of(&stack, &instance.left_out())));
     let answers = engine::look(&mut findings, instance);
     // The networks of a swarm that is there have theirs.
     if !answers || swarm::look().is_ok_and(|swarm| swarm.state == "inactive") {

@@ -18,7 +18,7 @@ needs: { cores: 1, memory: MEMORY, disk: 1MiB, kernel: \"3.10\", docker: \"18.06
 engines: ENGINES
 gate: { steady: 1, timeout: 10 }
 ";
-const STACK: &str = "version: \"3.4\"\nservices:\n  web:\n    image: probe/web:1\n";
+const STACK: &str = "version: \"3.4\"\nservices:\n  web:\n    image: probe/web:1\n    ports: [\"80:80\"]\n";
 
 /// A dockerd that says its version, and leaves a trace of having been started.
 const DOCKERD: &str = "#!/bin/sh\necho started >>/run/dockerd\necho Docker version 24.0.9, build fake\n";
@@ -349,4 +349,19 @@ fn a_product_that_names_no_engine_says_that_there_is_no_docker() {
     let Some(plan) = carried.plan("x.run", "") else { return };
     let errors = found(&plan, "error");
     assert!(errors.contains("no carried Docker is for this host") && errors.contains("docker-missing"), "{errors}");
+}
+
+#[test]
+fn a_kernel_without_ipvs_is_told_where_the_stack_publishes_a_port_through_it() {
+    let carried = USUAL.carried();
+    let kernel = "it=/lib/modules/$(uname -r); mkdir -p $it; echo 'kernel/fs/ext4/ext4.ko:' >$it/modules.dep";
+    let Some(plan) = carried.plan("x.run", kernel) else { return };
+    let warnings = found(&plan, "warning");
+    let is_loaded = ["/sys/module/ip_vs", "/proc/net/ip_vs"].iter().any(|path| std::path::Path::new(path).exists());
+    assert_eq!(warnings.contains("\"ipvs\": \"the kernel has no ip_vs"), !is_loaded, "{warnings}");
+    // In host mode a port leads to its container without it.
+    let over = "mkdir -p /usr/local/probe-of-the-tests; printf 'services: { web: { ports: [{ target: 80, published: 80, mode: host }] } }' \
+                >/usr/local/probe-of-the-tests/docker-stack.override.yaml";
+    let Some(plan) = carried.plan("x.run", &format!("{kernel}; {over}")) else { return };
+    assert!(!found(&plan, "warning").contains("ipvs"), "{plan:#}");
 }
