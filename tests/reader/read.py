@@ -69,14 +69,17 @@ def blobs_of(bundle):
 
 
 def check_images(bundle, blobs):
-    """Each image's configuration is its ID, and each of its layers is there."""
-    for image in bundle.index.get("images", []):
-        config = json.loads(blobs[image["id"]])
-        layers = [layer["diffId"] for layer in image["layers"]]
-        need(config["rootfs"]["diff_ids"] == layers, f"{image['id']}: its layers are others")
-        for layer in image["layers"]:
-            carried = layer.get("packed") or {"digest": layer["diffId"], "size": layer["size"]}
-            need(len(blobs[carried["digest"]]) == carried["size"], f"{carried['digest']}: another size")
+    """Each image that is carried as blobs has a configuration that is its ID, and all of its layers."""
+    carried = {image for one in bundle.index["artifacts"] if one.get("form") in ("rebuilt", "exported")
+               for image in one.get("images", [])}
+    images = {image["id"]: image["layers"] for image in bundle.index.get("images", [])}
+    for image in carried:
+        layers = images[image]
+        config = json.loads(blobs[image])
+        need(config["rootfs"]["diff_ids"] == [layer["diffId"] for layer in layers], f"{image}: its layers are others")
+        for layer in layers:
+            stored = layer.get("packed") or {"digest": layer["diffId"], "size": layer["size"]}
+            need(len(blobs[stored["digest"]]) == stored["size"], f"{stored['digest']}: another size")
 
 
 def restored(bundle, artifact, blobs):
