@@ -15,5 +15,5 @@ mod product;
 mod proved;
 mod pubkey;
 mod round_trip;
-mod second_reader;
+pub mod second_reader;
 mod several_frames;
