@@ -144,12 +144,14 @@ fn it_refuses_what_is_not_as_the_document_says() {
     }
     fs::write(&bundle, &good[..good.len() - 1]).expect("written");
     assert!(!read(&bundle, &out).status.success(), "cut short");
-    let changes: [(&str, fn(&mut Value)); 6] = [
+    let changes: [(&str, fn(&mut Value)); 8] = [
         ("requires", |index| index["requires"] = json!(["tomorrow"])),
         ("a mode", |index| index["entries"][1]["mode"] = json!(0o777)),
         ("an offset", |index| index["entries"][1]["offset"] = json!(512)),
         ("an artifact's digest", |index| index["artifacts"][1]["digest"] = index["artifacts"][0]["digest"].clone()),
         ("a version", |index| index["version"] = json!("9.0.0")),
+        ("a frame's digest", |index| index["frames"][0]["digest"] = index["headerDigest"].clone()),
+        ("a frame's place", |index| index["frames"][0]["offset"] = json!(1)),
         ("the stream's length", |index| index["rawSize"] = json!(512)),
     ];
     for (what, change) in changes {
