@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs DataFlux Func on this host and looks after it: the command of its manual. It translates the manual's options for
-# `pack site`, which does the work (docs/product.md of pack), and brings Docker where there is none. Needs bash 4.2 and root.
+# `pack site`, which does the work (docs/product.md of pack). Needs bash 4.2 and root.
 #
 #   bash run-portable.sh --help
 set -euo pipefail
@@ -264,13 +264,9 @@ install_arguments() { # ARGUMENTS for the verb, with what OLD_STACK, the origina
 }
 
 verb_install() {
-    local code
     settle_dir
     install_arguments
-    [[ $VERB != preflight ]] || DRY_RUN=yes
-    # Where there is no Docker, or one that stands still, it is brought first, as soon as nothing else is in the way.
-    "$HERE/hooks/engine.sh" "${DRY_RUN:-no}" "$PACK" "${ARGUMENTS[@]}" || { code=$?; exit $((code == 10 ? 0 : code)); }
-    if [[ -n $DRY_RUN ]]; then
+    if [[ -n $DRY_RUN || $VERB == preflight ]]; then
         site preflight "${ARGUMENTS[@]}"
         return
     fi

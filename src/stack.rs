@@ -1,5 +1,6 @@
 //! A Docker stack file (Compose file format, version 3): what it asks for, and what an engine is given of it.
 
+mod ipvs;
 mod overlay;
 mod render;
 mod variable;
@@ -14,6 +15,7 @@ use crate::language::tr;
 use crate::path::shell_word;
 use crate::yaml;
 
+pub use ipvs::ByIpvs;
 pub use overlay::overlay;
 pub use render::{Rendering, Stage};
 pub use variable::{variables, with_defaults};

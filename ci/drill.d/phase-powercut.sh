@@ -54,9 +54,9 @@ no_password_is_lost() {
     say '  ok  no password is lost by the power cut'
     holds 60 'no file is left of the run that was cut' <<'SCRIPT'
         # The launcher's last resort is the home folder.
-        [[ -z $(find /root /run -maxdepth 1 \( -name '*pack*' -o -name '*-engine.??????' \) | tee /dev/stderr) ]]
+        [[ -z $(find /root /run -maxdepth 1 -name '*pack*' | tee /dev/stderr) ]]
         # Files that had not their final name yet.
-        [[ -z $(find "$DIR" /etc/systemd/system /etc/logrotate.d /usr/bin -xdev -name '*.tmp.??????' | tee /dev/stderr) ]]
+        [[ -z $(find "$DIR" /etc/systemd/system /etc/logrotate.d /usr/bin -xdev \( -name '*.tmp.??????' -o -name '.*.partial' \) | tee /dev/stderr) ]]
 SCRIPT
 }
 

@@ -49,13 +49,26 @@ dump() { # dump DIR FILE
     printf '%s\n' "$(t 'the database as it is: %s' "$2")"
 }
 
+# The old stack comes up with a Docker that stands still, and is to be dumped then.
+start_docker() {
+    local i services
+    systemctl start docker || { printf '%s: %s\n  journalctl -u docker -n 50\n' "$(t error)" "$(t 'Docker does not start')" >&2; exit 1; }
+    for ((i = 0; i < 180; i++)); do
+        [[ $(docker info --format '{{.Swarm.LocalNodeState}}' 2>/dev/null) != inactive ]] || return 0
+        services=$(docker service ls --format '{{.Name}} {{.Replicas}}' 2>/dev/null) && [[ $services != *"${NAME}_mysql 0/"* ]] && return 0
+        sleep 1
+    done
+}
+
 take_over() { # take_over DIR PACK SOURCE ARGUMENT...
     # That one lies there as long as this goes on, a power cut included.
-    local dir=$1 pack=$2 dump='' errors old=$1/docker-stack.yaml.original
+    local dir=$1 pack=$2 dump='' said errors old=$1/docker-stack.yaml.original
     shift 2
     # Its own ports are taken by itself; whatever else is in the way is told before anything is changed.
-    errors=$("$pack" --json site preflight "$@" | tr -d '\n' | tr '{' '\n' | grep '"level": *"error"' | grep -v '"code": *"port"') || true
+    said=$("$pack" --json site preflight "$@" | tr -d '\n' | tr '{' '\n') || true
+    errors=$(grep '"level": *"error"' <<<"$said" | grep -v '"code": *"port"') || true
     [[ -z $errors ]] || exec "$pack" site preflight "$@"
+    [[ $said != *'"docker-still"'* ]] || start_docker
     printf '%s\n' "$(t 'taking over the installation in %s' "$dir")"
     if [[ -n $(services) ]]; then
         dump=$dir/data/sqldump/before-take-over-$(date +%Y%m%d-%H%M%S).sql

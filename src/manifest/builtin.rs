@@ -24,7 +24,6 @@ static FILES: &[(&str, &[u8])] = built_in! {
     "portable/docker.service"
     "portable/hooks/database.sh"
     "portable/hooks/doctor.sh"
-    "portable/hooks/engine.sh"
     "portable/hooks/external.sh"
     "portable/hooks/func.sh"
     "portable/hooks/health.sh"

@@ -44,6 +44,11 @@ impl Product {
         if let Some(engine) = self.engines.iter().find(|engine| !has(Kind::Engine, &engine.artifact)) {
             return Err(wrong(tr!("engines: {} is no artifact of kind 'engine'", engine.artifact)));
         }
+        if let Some(unit) =
+            self.engines.iter().filter_map(|engine| engine.unit.as_ref()).find(|unit| !has(Kind::Unit, unit))
+        {
+            return Err(wrong(tr!("engines: {} is no artifact of kind 'unit'", unit)));
+        }
         self.check_renders(template, named.into_iter().map(|found| found.image))
     }
 

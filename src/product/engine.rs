@@ -18,6 +18,9 @@ pub struct EngineSpec {
     /// The version of the kernel's control groups, where it knows one only.
     #[serde(default)]
     pub cgroup: Option<CgroupVersion>,
+    /// The artifact of kind `unit` with which systemd runs it; without one it is the usual unit.
+    #[serde(default)]
+    pub unit: Option<RelPath>,
 }
 
 /// A version of the kernel's control groups.

@@ -3,10 +3,12 @@
 //! ```text
 //! what there is    product (product.yaml)  delivery  version_files  state  place  receipt  findings
 //! what is asked    preflight  observe  swarm
+//! what is brought  bare_host
 //! what is changed  moving  images  folders  configuration  random  logs  mounts  deploy  own_stack  gate  watch  dump  whole_backup  exchange  hook  left_over  boot
 //! the transaction  change  way_back, drawn in journal
 //! ```
 
+mod bare_host;
 mod boot;
 mod change;
 mod configuration;
@@ -42,6 +44,7 @@ mod watch;
 mod way_back;
 mod whole_backup;
 
+pub use bare_host::{Provision, is_absent as is_docker_absent, provision};
 pub use boot::{INSTALLED, keep_pack};
 pub use change::{Change, Committed, Recovered, recover};
 pub use configuration::Configuration;

@@ -1,7 +1,6 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # T, ROOT ... are of ci/test-portable
-# run-portable.sh without an engine: what it makes of the manual's words for `pack site`, and how it brings Docker to a host.
-# A fake pack notes what it is asked for; a fake of one command brings the host into the state that a test needs.
+# run-portable.sh without an engine: what it makes of the manual's words for `pack site`. A fake pack notes what it is asked for.
 
 FOLDER=$T/folder
 
@@ -10,37 +9,26 @@ fail() {
     exit 1
 }
 
-# What pack says of the engine that it chose.
-CHOSEN='echo "{ \"engine\": \"docker-18.06.3-ce.tgz\" }"'
-# The folder, with a fake pack-site beside the script, and a host: PATH has every command of this machine but Docker.
+# The folder, with a fake pack-site beside the script, and a host: PATH has every command of this machine but Docker, which
+# it leaves to pack.
 make_folder() {
     unset PACK PACK_BUNDLE PACK_PWD
-    mkdir -p "$FOLDER/hooks" "$T/bin" "$T/engine/docker"
+    mkdir -p "$FOLDER/hooks" "$T/bin"
     cp "$ROOT"/portable/{run-portable.sh,docker.service} "$FOLDER/"
     cp "$ROOT"/portable/hooks/* "$FOLDER/hooks/"
     # shellcheck disable=SC2016 # the fake expands it
-    printf '#!/bin/sh\n[ "$1" != --version ] || exit 0\nprintf "%%s\\n" "$*" >>"%s"\n[ ! -e "%s" ] || exec sh "%s" "$@"\ncase $* in *json*preflight*) %s ;; esac\n' \
-        "$T/asked" "$T/pack" "$T/pack" "$CHOSEN" >"$FOLDER/pack-site"
+    printf '#!/bin/sh\n[ "$1" != --version ] || exit 0\nprintf "%%s\\n" "$*" >>"%s"\n[ ! -e "%s" ] || exec sh "%s" "$@"\n' \
+        "$T/asked" "$T/pack" "$T/pack" >"$FOLDER/pack-site"
     chmod +x "$FOLDER/pack-site"
-    engine 'echo Docker version 24.0.9, build fake'
     cp -s -n /usr/sbin/* /usr/bin/* "$T/bin/" 2>/dev/null || true
     rm -f "$T"/bin/docker* "$T"/bin/podman*
-    fake iptables 'exit 0'
-    fake ss 'exit 0'
 }
-# engine BODY: the carried one, whose dockerd does that.
-engine() {
-    printf '#!/bin/sh\n%s\n' "$1" >"$T/engine/docker/dockerd"
-    chmod +x "$T/engine/docker/dockerd"
-    tar -C "$T/engine" -czf "$FOLDER/docker-18.06.3-ce.tgz" docker
-    printf '{ "schemaVersion": 1, "name": "dataflux-func", "artifacts": [ { "name": "docker-18.06.3-ce.tgz", "kind": "engine" } ] }\n' >"$FOLDER/manifest.json"
-}
+
 fake() { # fake NAME BODY
     rm -f "$T/bin/$1"
     printf '#!/bin/sh\n%s\n' "$2" >"$T/bin/$1"
     chmod +x "$T/bin/$1"
 }
-fake_docker() { fake docker 'case "$*" in "version --format"*) echo 24.0.9 ;; esac'; }
 
 OUTPUT='' ASKED=''
 # run CODE ARGUMENT...: the script ends with CODE; what it said is in OUTPUT, what pack was asked for in ASKED.
@@ -74,7 +62,6 @@ test_help_names_every_option_and_verb() {
 
 test_wrong_usage_asks_for_nothing() {
     make_folder
-    fake_docker
     run 2 --unknown; said 'unknown option: --unknown'
     run 2 --port; said '--port needs a value'
     run 2 --port --mini; said '--port needs a value'
@@ -95,7 +82,6 @@ test_wrong_usage_asks_for_nothing() {
 
 test_the_manuals_words() {
     make_folder
-    fake_docker
     touch "$T/first.yaml"
     run 0 --dry-run; asked "site preflight $FOLDER"
     run 0 --dry-run --mini --no-mysql --no-redis --mqtt --install-dir /home/dev/func/ --port 9000
@@ -118,7 +104,6 @@ test_the_manuals_words() {
 
 test_pack_is_found() {
     make_folder
-    fake_docker
     mv "$FOLDER/pack-site" "$T/bin/pack"
     run 0 status; asked 'site status --name dataflux-func'
     mv "$T/bin/pack" "$T/elsewhere"
@@ -144,7 +129,6 @@ test_a_password_is_on_no_command_line() {
 test_what_the_original_installed() {
     local dir=$T/home/dataflux-func
     make_folder
-    fake_docker
     [[ $EUID -eq 0 ]] || { echo 'skipped: this needs root, and an /etc of its own'; return 0; }
     mkdir -p "$dir/data"
     touch "$dir/data/user-config.yaml"
@@ -176,84 +160,28 @@ in_etc() {
     ASKED=$(cat "$T/asked" 2>/dev/null) || true
 }
 
-test_docker_is_brought_to_a_host_without_one() {
+# The old stack comes up with its Docker, and only then its database can be dumped.
+test_a_docker_that_stands_still_is_started_before_an_original_is_taken_over() {
+    local dir=$T/func
     make_folder
-    [[ -d /run/systemd/system || $EUID -ne 0 ]] || { run 1 --dry-run; said 'no systemd to run the carried one'; }
-    systemd_here || { echo 'skipped: it needs root'; return 0; }
-    run 0 --dry-run
-    said '24.0.9 would be installed from docker-18.06.3-ce.tgz' 'Nothing was changed'
-    # What stands in the way besides is told before anything is changed.
-    printf 'case $* in *json*) echo "{ \\"code\\": \\"memory\\", \\"level\\": \\"error\\" }" ;; *) echo "1 GB of memory"; exit 1 ;; esac\n' >"$T/pack"
-    run 1
-    said '1 GB of memory'
-    [[ $ASKED != *'site install'* && ! -e $T/programs ]] || fail 'it went on'
-    rm "$T/pack"
-    rm "$T/bin/iptables"
-    run 1 --dry-run; said 'iptables is missing'
-    fake iptables 'exit 0'
-    # Docker 18.06 knows nothing of the only kind of cgroups that newer systems have.
-    fake stat "case \"\$*\" in *'/sys/fs/cgroup') echo cgroup2fs ;; *) exec /usr/bin/stat \"\$@\" ;; esac"
-    engine 'echo Docker version 18.06.3-ce, build d7080c1'
-    run 1 --dry-run; said 'cgroup v2 only, which the carried Docker 18.06.3-ce does not know'
-    engine 'exit 1'
-    run 1 --dry-run; said 'does not start on this host'
-    rm "$FOLDER/docker-18.06.3-ce.tgz"
-    run 1 --dry-run; said 'docker-18.06.3-ce.tgz is not in'
-    # None is for this host: pack says why there is no Docker.
-    echo 'echo "{ \"engine\": null }"' >"$T/pack"
-    run 0 --dry-run; asked $'--json site preflight '"$FOLDER"$'\nsite preflight '"$FOLDER"
-}
-# systemd_here: whether engine.sh may be made to think that systemd runs here.
-systemd_here() {
-    [[ $EUID -eq 0 ]] || return 1
-    sed -i "s|/run/systemd/system|$T|; s|/usr/bin/\\\$name|$T/programs/\$name|g" "$FOLDER/hooks/engine.sh"
-}
-
-test_an_engine_is_not_laid_over_another_one() {
-    make_folder
-    systemd_here || { echo 'skipped: it needs root'; return 0; }
-    mkdir "$T/programs"
-    echo other >"$T/programs/dockerd"
-    # shellcheck disable=SC2016 # for the operator's shell
-    run 1 --dry-run
-    # shellcheck disable=SC2016 # for the operator's shell
-    said 'is here already' 'it is not replaced' 'PATH=$PATH'
-    # A Docker that listens, whose command is elsewhere: pack says so.
-    fake ss 'case "$*" in *H*) exit 1 ;; -lx*) echo "u_str LISTEN 0 4096 /run/docker.sock 12345 * 0" ;; esac'
-    run 0 --dry-run; asked "site preflight $FOLDER"
-}
-
-test_a_docker_that_stands_still_is_started_not_replaced() {
-    make_folder
-    fake docker "[ -e '$T/started' ] && echo 24.0.9"
-    fake systemctl "case \"\$*\" in 'is-active docker') echo inactive; exit 3 ;; 'cat docker') ;; 'start docker') touch '$T/started' ;; esac"
-    run 0 --dry-run; said 'stands still, and would be started'
-    [[ ! -e $T/started ]] || fail 'a dry run started it'
-    run 0
-    [[ -e $T/started ]] || fail 'it was not started'
-    asked $'--json site preflight '"$FOLDER"$'\nsite install '"$FOLDER"
-}
-
-test_only_a_host_without_docker_asks_the_bundle_for_the_engine() {
-    make_folder
-    systemd_here || { echo 'skipped: it needs root'; return 0; }
-    mv "$FOLDER/docker-18.06.3-ce.tgz" "$T/carried"
-    mv "$FOLDER/pack-site" "$T/pack-in-bundle"
-    # shellcheck disable=SC2016 # the fake expands it
-    printf 'case $1 in cat) gzip -dc "%s" ;; --json) %s ;; esac\n' "$T/carried" "$CHOSEN" >"$T/pack"
-    export PACK=$T/pack-in-bundle PACK_BUNDLE=$T/x.run
-    fake_docker
-    run 0 --dry-run; asked "site preflight $PACK_BUNDLE"
-    rm "$T/bin/docker"
-    run 0 --dry-run; said '24.0.9 would be installed'
-    [[ $ASKED == "--json site preflight $PACK_BUNDLE"$'\n'"cat --decompress $PACK_BUNDLE docker-18.06.3-ce.tgz"* ]] || fail "asked: $ASKED"
-    # A file that is missing beside a bundle is told before the engine is unpacked.
-    printf 'case "$*" in *json*) echo "{ \\"error\\": { } }" ;; *) echo "mysql.tar.gz: missing"; exit 1 ;; esac\n' >"$T/pack"
-    run 1; said 'mysql.tar.gz: missing'
-    [[ $ASKED != *'cat --decompress'* ]] || fail "asked: $ASKED"
-    # shellcheck disable=SC2016 # the fake expands it
-    printf 'case $1 in --json) %s; exit ;; esac\necho "error: the bundle is damaged" >&2; exit 3\n' "$CHOSEN" >"$T/pack"
-    run 1 --dry-run; said 'does not start on this host' 'the bundle is damaged'
+    mkdir "$dir"
+    printf 'services:\n  server: {}\n' >"$dir/docker-stack.yaml"
+    # shellcheck disable=SC2016 # the fakes expand them
+    {
+        printf 'case "$*" in *json*preflight*) echo "{ \\"code\\": \\"docker-still\\", \\"level\\": \\"note\\" }" ;;\n"site install"*) cat "%s" ;; esac\n' "$T/done" >"$T/pack"
+        fake systemctl 'echo "systemctl $*" >>"'"$T/done"'"'
+        fake docker 'grep -q "^systemctl start docker" "'"$T/done"'" || exit 1
+case "$*" in info*) echo active ;; "service ls --quiet"*) echo looked >>"'"$T/done"'" ;; esac'
+    }
+    run 0 --install-dir "$dir" --dry-run
+    [[ ! -e $T/done ]] || fail 'a dry run started it'
+    run 0 --install-dir "$dir"
+    said $'systemctl start docker\nlooked'
+    [[ $ASKED == '--json site preflight '*$'\nsite install '* ]] || fail "asked: $ASKED"
+    printf 'echo "{ \\"code\\": \\"memory\\", \\"level\\": \\"error\\" }, { \\"code\\": \\"docker-still\\" }"; exit 1\n' >"$T/pack"
+    rm "$T/done"
+    run 1 --install-dir "$dir"
+    [[ ! -e $T/done ]] || fail 'it was started though something else is in the way'
 }
 
 # CentOS 7 has bash 4.2. What came later, and what 4.2 takes for an unset variable: an empty array, unguarded.

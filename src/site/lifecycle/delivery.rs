@@ -1,13 +1,16 @@
 //! What a version comes in: a bundle, or the plain folder that a download made.
 
+use std::io::{BufReader, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use semver::Version;
 
 use super::place::make_folder;
-use crate::bundle::{BundleAccess, extract, is_small};
-use crate::error::Result;
+use crate::bundle::{BundleAccess, Wanted, cat, extract, is_small};
+use crate::digest::PIECE;
+use crate::error::{Error, Result};
+use crate::image::content_of;
 use crate::language::tr;
 use crate::manifest::{FILE_NAME, Kind, Manifest, Pinned, SIGNATURE_NAME};
 use crate::path::RelPath;
@@ -56,6 +59,36 @@ impl Delivery<'_> {
                 extract(access, wanted, root, &Silent)
             }
             Delivery::Folder(files) => files.copy_small(root),
+        }
+    }
+
+    /// Checks that `artifact`, which may be missing, is there.
+    ///
+    /// # Errors
+    /// It is not: where it was expected, and how to get it.
+    pub(super) fn expect_there(&self, artifact: &RelPath) -> Result<()> {
+        match self {
+            Delivery::Bundle(access) => {
+                let mut beside = access.bundle().detached().into_iter().filter(|one| one.name == *artifact);
+                beside.try_for_each(|one| access.bundle().beside(one, &Silent).map(drop))
+            }
+            Delivery::Folder(files) => files.file(artifact).map(drop),
+        }
+    }
+
+    /// Writes `artifact` without the compression around it to `out`.
+    ///
+    /// # Errors
+    /// It is not there, is not what is pinned, or `out` takes no more: what was written is then not the whole of it.
+    pub(super) fn content(&self, artifact: &RelPath, out: &mut dyn Write) -> Result<()> {
+        match self {
+            Delivery::Bundle(access) => cat(access, artifact.as_str(), Wanted::Decompressed, out),
+            Delivery::Folder(files) => {
+                let proved = &files.file(artifact)?.proved;
+                let stored = BufReader::with_capacity(4 * PIECE, proved.reader());
+                let mut content = content_of(stored).map_err(|cause| proved.not_read(cause))?;
+                proved.copy(&mut content, out, Path::new(artifact.as_str()))
+            }
         }
     }
 
@@ -124,6 +157,14 @@ impl FolderFiles {
                 .hint(tr!("where the folder was made: {}; then copy the folder again", folder.get_again(&names))));
         }
         Ok(FolderFiles { folder: folder.clone(), manifest, platform, files })
+    }
+
+    fn file(&self, name: &RelPath) -> Result<&FolderFile> {
+        self.files.iter().find(|file| file.name == *name).ok_or_else(|| {
+            let again = self.folder.get_again(&[name.as_str()]);
+            Error::failed(tr!("there is no Docker here, and {} is not in {}", name, self.folder.root().display()))
+                .hint(tr!("where the folder was made: {}; then copy the folder again", again))
+        })
     }
 
     fn copy_small(&self, root: &Path) -> Result<()> {

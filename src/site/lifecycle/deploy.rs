@@ -26,6 +26,8 @@ use crate::yaml;
 
 /// How long containers may take to end.
 const LONGEST_END: Duration = Duration::from_secs(180);
+/// How long the swarm is given to remove containers itself.
+const OWN_REMOVAL: Duration = Duration::from_secs(10);
 
 /// What was given to the engine.
 #[derive(Debug)]
@@ -74,7 +76,10 @@ pub(super) fn check(instance: &Instance) -> Result<()> {
 }
 
 /// The product's template with the operator's file laid over it.
-fn template(instance: &Instance) -> Result<Value> {
+///
+/// # Errors
+/// The operator's file cannot be read, is not valid, or names images.
+pub(super) fn template(instance: &Instance) -> Result<Value> {
     let mut template = instance.files.template().clone();
     let path = instance.override_file();
     let Some(text) = small_file::read_if_there(&path, stack::LARGEST)? else { return Ok(template) };
@@ -125,7 +130,8 @@ fn write(instance: &Instance, stage: Stage, place: &Place, document: &Value) -> 
     Ok(file)
 }
 
-/// Takes the stack away and waits until its containers and networks are gone. Data stays.
+/// Takes the stack away and waits until its containers and networks are gone. Data stays. A container that ended while Docker
+/// itself was stopped may have been forgotten by the swarm: it is removed as the swarm removes those that it knows.
 ///
 /// # Errors
 /// The engine refuses, or something of it is still there after three minutes.
@@ -133,7 +139,8 @@ pub(super) fn remove(name: &str) -> Result<()> {
     let label = format!("label=com.docker.stack.namespace={name}");
     let order_it = || order(&["stack", "rm", name]);
     let mut ordered = order_it();
-    let deadline = Instant::now() + LONGEST_END;
+    let began = Instant::now();
+    let mut has_helped = false;
     loop {
         let containers = order(&["ps", "--all", "--quiet", "--filter", &label])?;
         let networks = order(&["network", "ls", "--quiet", "--filter", &label])?;
@@ -141,7 +148,11 @@ pub(super) fn remove(name: &str) -> Result<()> {
         if left == 0 && ordered.is_ok() {
             return Ok(());
         }
-        if Instant::now() >= deadline {
+        if ordered.is_ok() && !has_helped && began.elapsed() >= OWN_REMOVAL {
+            remove_forgotten(&label);
+            has_helped = true;
+        }
+        if began.elapsed() >= LONGEST_END {
             ordered?;
             return Err(Error::failed(tr!("a part of the stack does not end"))
                 .fact("stack", name)
@@ -156,5 +167,16 @@ pub(super) fn remove(name: &str) -> Result<()> {
         if ordered.is_err() {
             ordered = order_it();
         }
+    }
+}
+
+/// Removes the containers with this label that have ended. Of each it may be that the swarm does it just then: who looks again
+/// sees what is left.
+fn remove_forgotten(label: &str) {
+    let ended = ["exited", "created", "dead"].map(|state| format!("status={state}"));
+    let mut words = vec!["ps", "--all", "--quiet", "--filter", label];
+    words.extend(ended.iter().flat_map(|state| ["--filter", state]));
+    for container in lines(&order(&words).unwrap_or_default()) {
+        let _ = order(&["rm", "--volumes", container]);
     }
 }

@@ -6,14 +6,17 @@ mod host;
 mod kernel;
 mod networks;
 
+pub(super) use carried::has_only_cgroup_v2;
 pub use engine::expect_own_engine;
-pub(super) use host::listening;
+pub(super) use engine::{MISSING, SILENT, is_led, listens};
+pub(super) use host::{is_at_least, is_command, listening};
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::Serialize;
 
+use super::deploy;
 use super::instance::Instance;
 use super::state::State;
 use super::swarm;
@@ -21,6 +24,7 @@ use crate::in_order::InOrder;
 use crate::language::tr;
 use crate::path::RelPath;
 use crate::platform::Platform;
+use crate::stack::ByIpvs;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -67,7 +71,7 @@ impl Finding {
 
 /// The carried engine for this host, where it has none and one fits.
 pub fn carried_engine(instance: &Instance, findings: &[Finding]) -> Option<RelPath> {
-    let is_missing = findings.iter().any(|finding| finding.code == engine::MISSING);
+    let is_missing = findings.iter().any(|finding| finding.code == MISSING);
     is_missing.then(|| choose(instance).ok().flatten().cloned()).flatten()
 }
 
@@ -85,6 +89,9 @@ pub fn preflight(instance: &Instance, known: Option<&State>, pool: Option<&str>)
     host::look(instance, &mut findings);
     host::look_at_left_behind(instance, &mut findings);
     kernel::look(Path::new("/"), &mut findings);
+    // What is wrong with the operator's own file is told when it is laid over.
+    let stack = deploy::template(instance).unwrap_or_else(|_| instance.files.template().clone());
+    findings.extend(kernel::look_at_ipvs(Path::new("/"), ByIpvs::of(&stack, &instance.left_out())));
     let answers = engine::look(&mut findings, instance);
     // The networks of a swarm that is there have theirs.
     if !answers || swarm::look().is_ok_and(|swarm| swarm.state == "inactive") {

@@ -29,10 +29,27 @@ impl AtWork<'_> {
     /// # Errors
     /// This user is not root, another run is at work, or what was left does not come to its end.
     pub fn begin(&self, place: &Place) -> Result<File> {
+        let lock = Self::keep_others_away(place)?;
+        self.take_up(place)?;
+        Ok(lock)
+    }
+
+    /// Keeps other runs away.
+    ///
+    /// # Errors
+    /// This user is not root, the commands lead to another host's Docker, or another run is at work.
+    pub(super) fn keep_others_away(place: &Place) -> Result<File> {
         need_root()?;
         expect_own_engine()?;
         place.make()?;
-        let lock = place.lock()?;
+        place.lock()
+    }
+
+    /// Brings to its end what another run left unfinished, and says so; the caller keeps the others away.
+    ///
+    /// # Errors
+    /// It does not come to its end.
+    pub(super) fn take_up(&self, place: &Place) -> Result<()> {
         match self.recover(place)? {
             Recovered::Nothing => {}
             Recovered::Finished(version) => {
@@ -41,7 +58,7 @@ impl AtWork<'_> {
             Recovered::TakenBack(Some(version)) => self.progress.note(&tr!("{version} runs again", version)),
             Recovered::TakenBack(None) => self.progress.note(&tr!("the installation that was broken off is undone")),
         }
-        Ok(lock)
+        Ok(())
     }
 
     /// Brings to its end what another run left unfinished; the caller keeps the others away.

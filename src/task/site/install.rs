@@ -18,8 +18,9 @@ use crate::path::{RelPath, shell_word};
 use crate::product::Product;
 use crate::progress::Progress;
 use crate::site::lifecycle::{
-    Addresses, Change, Configuration, Delivery, Deployed, Finding, Instance, Level, Place, Receipt, State,
-    VersionFiles, carried_engine, forget_old, is_taken_away, keep_pack, load_images, preflight, prepare,
+    Addresses, Change, Configuration, Delivery, Deployed, Finding, Instance, Level, Place, Provision, Receipt, State,
+    VersionFiles, carried_engine, forget_old, is_docker_absent, is_taken_away, keep_pack, load_images, preflight,
+    prepare, provision,
 };
 use crate::staged_file::StagedFile;
 use crate::task::commands::checking_bundle;
@@ -80,8 +81,7 @@ impl Plan {
 }
 
 /// What is planned, ready to be carried out.
-struct Prepared<'a> {
-    delivery: Delivery<'a>,
+struct Prepared {
     place: Place,
     /// What is installed now, or was until its data alone was left.
     installed: Option<Instance>,
@@ -89,6 +89,8 @@ struct Prepared<'a> {
     to: Instance,
     /// Where that copy lies.
     _copy: TempDir,
+    /// What would bring this host a Docker that runs, where none does.
+    provision: Option<Provision>,
     plan: Plan,
 }
 
@@ -98,10 +100,13 @@ struct Prepared<'a> {
 /// The bundle is damaged, not what was signed, has no product, or is older than what is installed.
 pub fn plan(options: &Options, progress: &dyn Progress) -> Result<Plan> {
     let source = Source::open(&options.source)?;
-    Ok(look(options, &source, progress)?.plan)
+    let place = Place::named(source.name())?;
+    let (delivery, signed) = source.check(&trusted(&place, &options.trust)?, progress)?;
+    Ok(look(options, &place, &delivery, signed)?.plan)
 }
 
-/// Installs or updates. `show` gets the plan before anything is changed.
+/// Installs or updates. Where no Docker runs, one is brought first, as soon as nothing else is in the way. `show` gets the plan
+/// before anything else is changed.
 ///
 /// # Errors
 /// As [`plan`]; or the host is not ready; or the change failed, and what ran before runs again: see the error.
@@ -111,21 +116,33 @@ pub fn run(options: &Options, at_work: &AtWork<'_>, show: &dyn Fn(&Plan) -> Resu
     // Who may not change anything is told before the bundle is read.
     need_root()?;
     let place = Place::named(source.name())?;
-    let _lock = at_work.begin(&place)?;
-    let prepared = look(options, &source, at_work.progress)?;
+    let _lock = AtWork::keep_others_away(&place)?;
+    // What another run left unfinished comes to its end with a Docker only.
+    let mut is_taken_up = !is_docker_absent();
+    if is_taken_up {
+        at_work.take_up(&place)?;
+    }
+    let (delivery, signed) = source.check(&trusted(&place, &options.trust)?, at_work.progress)?;
+    let mut prepared = look(options, &place, &delivery, signed)?;
+    let mut unready = tr!("this host is not ready: nothing was changed");
+    if let Some(provision) = prepared.provision.take() {
+        provision.carry_out(at_work.watch())?;
+        unready = tr!("this host is not ready: Docker runs now, and nothing else was changed");
+        is_taken_up = false;
+    }
+    if !is_taken_up && prepared.plan.is_ready() {
+        at_work.take_up(&place)?;
+        prepared = look(options, &place, &delivery, prepared.plan.signed)?;
+    }
     show(&prepared.plan)?;
     if !prepared.plan.is_ready() {
-        return Err(Error::failed(tr!("this host is not ready: nothing was changed"))
-            .hint(tr!("see to the errors above, then the same command again")));
+        return Err(Error::failed(unready).hint(tr!("see to the errors above, then the same command again")));
     }
-    checking_bundle(&options.source, install(options, prepared, at_work, started))
+    checking_bundle(&options.source, install(options, &delivery, prepared, at_work, started))
 }
 
-fn look<'a>(options: &Options, source: &'a Source, progress: &dyn Progress) -> Result<Prepared<'a>> {
-    let place = Place::named(source.name())?;
-    let trust = trusted(&place, &options.trust)?;
-    let (delivery, signed) = source.check(&trust, progress)?;
-    let installed = State::read(&place)?.map(|state| Instance::of(state, &place)).transpose()?;
+fn look(options: &Options, place: &Place, delivery: &Delivery<'_>, signed: Signed) -> Result<Prepared> {
+    let installed = State::read(place)?.map(|state| Instance::of(state, place)).transpose()?;
     // Who takes the stack and its folder away by hand has uninstalled it too.
     let gone = installed.as_ref().is_some_and(is_taken_away);
     let installed = installed.filter(|_| !gone);
@@ -137,10 +154,12 @@ fn look<'a>(options: &Options, source: &'a Source, progress: &dyn Progress) -> R
     // What is in use is read again from where it is kept; here a copy serves that goes away.
     let copy = tempfile::tempdir()
         .map_err(|cause| Error::failed(tr!("cannot make a temporary folder")).fact("cause", &cause).caused_by(cause))?;
-    let files = VersionFiles::copy(&delivery, &copy.path().join("files"))?;
-    check_succession(&place, installed.as_ref(), files.manifest(), options.allow_downgrade)?;
-    let to = Instance { state: settle(options, &place, known, &files)?, files };
-    let findings = preflight(&to, known, options.addresses.pool.as_deref());
+    let files = VersionFiles::copy(delivery, &copy.path().join("files"))?;
+    check_succession(place, installed.as_ref(), files.manifest(), options.allow_downgrade)?;
+    let to = Instance { state: settle(options, place, known, &files)?, files };
+    let mut findings = preflight(&to, known, options.addresses.pool.as_deref());
+    let engine = carried_engine(&to, &findings);
+    let provision = provision(&to, delivery, &mut findings);
     let plan = Plan {
         name: place.name().to_owned(),
         title: to.files.product().title.clone(),
@@ -149,11 +168,11 @@ fn look<'a>(options: &Options, source: &'a Source, progress: &dyn Progress) -> R
         install_dir: to.state.install_dir.clone(),
         options: to.state.current.options.clone(),
         images: to.files.images()?.iter().map(ToString::to_string).collect(),
-        engine: carried_engine(&to, &findings),
+        engine,
         findings,
         signed,
     };
-    Ok(Prepared { delivery, place, installed, to, _copy: copy, plan })
+    Ok(Prepared { place: place.clone(), installed, to, _copy: copy, provision, plan })
 }
 
 fn check_succession(place: &Place, old: Option<&Instance>, new: &Manifest, allow_downgrade: bool) -> Result<()> {
@@ -220,12 +239,18 @@ fn install_dir(options: &Options, known: Option<&State>, product: &Product) -> R
     Ok(dir.to_owned())
 }
 
-fn install(options: &Options, prepared: Prepared<'_>, at_work: &AtWork<'_>, started: Instant) -> Result<Receipt> {
-    let Prepared { delivery, place, installed, mut to, plan, .. } = prepared;
+fn install(
+    options: &Options,
+    delivery: &Delivery<'_>,
+    prepared: Prepared,
+    at_work: &AtWork<'_>,
+    started: Instant,
+) -> Result<Receipt> {
+    let Prepared { place, installed, mut to, plan, .. } = prepared;
     let from = installed.as_ref().filter(|installed| !installed.state.removed);
     at_work.progress.phase("loading");
-    to.state.current.images = load_images(&delivery, &to.files, at_work.progress)?;
-    to.files = VersionFiles::keep(&delivery, &place)?;
+    to.state.current.images = load_images(delivery, &to.files, at_work.progress)?;
+    to.files = VersionFiles::keep(delivery, &place)?;
     to.files.note_loaded(to.state.current.images.values())?;
     if let Some(brought) = &options.configuration {
         Configuration::expect(&to)?.adopt(brought)?;

@@ -34,6 +34,7 @@ fn what_a_product_names_and_does_not_have_is_told() {
         ("hooks: { doctor: other.sh }\n", "the hook 'doctor' is to be other.sh"),
         ("services: { db: { store: true } }\n", "the stack has no service 'db'"),
         ("gate: { probes: [{ service: db, command: [x] }] }\n", "the stack has no service 'db'"),
+        ("engines: [{ artifact: engine.tgz, unit: hook.sh }]\n", "engines: hook.sh is no artifact of kind 'unit'"),
         ("engines: [{ artifact: engine.tgz, cgroup: v3 }]\n", "v3"),
         ("engines: [{ artifact: engine.tgz, systemd: 240 }]\n", "systemd"),
     ] {

@@ -137,7 +137,7 @@ fn what_is_read_fits_and_what_is_refused_does_not() {
             true,
         ),
         ("needs: { cores: many }\n", false),
-        ("engines: [{ artifact: a, cgroup: v1 }, { artifact: b }]\n", true),
+        ("engines: [{ artifact: a, cgroup: v1, unit: a.service }, { artifact: b }]\n", true),
         ("engines: [{ cgroup: v1 }]\n", false),
         ("engines: [{ artifact: a, cgroup: v3 }]\n", false),
         ("secrets: [a, { name: b, replaceable: true }]\n", true),

@@ -1,6 +1,7 @@
 //! On site: the launcher, and images loaded into an engine.
 
 mod as_docker_load;
+mod bare_host;
 mod engine_room;
 mod in_a_folder;
 mod interrupted;

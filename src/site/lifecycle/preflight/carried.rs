@@ -54,6 +54,11 @@ fn unmet(engine: &EngineSpec, root: &Path) -> Option<String> {
     (!is_at_least(kernel, least)).then(|| tr!("it needs Linux {} or newer, this is {}", least, kernel))
 }
 
+/// Whether the system below `root` knows the second version of the kernel's control groups only.
+pub(in crate::site::lifecycle) fn has_only_cgroup_v2(root: &Path) -> bool {
+    cgroup_of(root) == Some(CgroupVersion::V2)
+}
+
 /// The version of the control groups that containers get: the file is there only in version 2's own tree (cgroups(7)).
 fn cgroup_of(root: &Path) -> Option<CgroupVersion> {
     let groups = root.join("sys/fs/cgroup");

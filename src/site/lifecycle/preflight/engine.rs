@@ -1,6 +1,8 @@
 //! The container engine: that it is Docker, of this host, new enough, and what it may trip over.
 
-use std::os::unix::fs::FileTypeExt;
+use std::fmt::Display;
+use std::io;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -16,7 +18,9 @@ use crate::site::lifecycle::docker::order;
 use crate::site::lifecycle::instance::Instance;
 
 /// The code of the finding that there is no engine.
-pub(super) const MISSING: &str = "docker-missing";
+pub(in crate::site::lifecycle) const MISSING: &str = "docker-missing";
+/// The code of the finding that it does not answer.
+pub(in crate::site::lifecycle) const SILENT: &str = "docker-silent";
 
 /// What the engine says of itself.
 #[derive(Debug, Deserialize)]
@@ -35,6 +39,13 @@ struct Info {
     docker_root_dir: String,
     #[serde(default)]
     swarm: SwarmInfo,
+}
+
+/// What the command says where no engine answers it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Unanswered {
+    server_errors: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -101,6 +112,18 @@ pub(super) fn look(findings: &mut Vec<Finding>, instance: &Instance) -> bool {
     true
 }
 
+/// Whether this run's environment says where the commands lead.
+pub(in crate::site::lifecycle) fn is_led() -> bool {
+    ["DOCKER_HOST", "DOCKER_CONTEXT"].iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+}
+
+/// Whether a Docker listens on this host, be its command to be found or not.
+pub(in crate::site::lifecycle) fn listens() -> bool {
+    let nobody = |cause: &io::Error| matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused);
+    let sockets = ["/var/run/docker.sock", "/run/docker.sock"];
+    sockets.iter().any(|socket| UnixStream::connect(socket).map_or_else(|cause| !nobody(&cause), |_| true))
+}
+
 /// Where the commands lead, if not to an engine of this host.
 fn elsewhere() -> Option<String> {
     let host = std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty());
@@ -121,9 +144,8 @@ fn elsewhere() -> Option<String> {
 fn info() -> Result<Info, Finding> {
     let error = |code, what: &str, remedy: &str| Finding::new(Level::Error, code, what, remedy);
     let version = Command::new("docker").arg("--version").stdin(Stdio::null()).stderr(Stdio::null()).output();
-    let socket = Path::new("/var/run/docker.sock");
     match version {
-        Err(_) if std::fs::metadata(socket).is_ok_and(|found| found.file_type().is_socket()) => {
+        Err(_) if listens() => {
             return Err(error(
                 "docker-hidden",
                 &tr!("a Docker is here, but its command docker is not to be found"),
@@ -134,7 +156,11 @@ fn info() -> Result<Info, Finding> {
             return Err(error(
                 MISSING,
                 &tr!("there is no Docker on this host"),
-                &tr!("install Docker with this system's packages, start it, then the same command again"),
+                &if is_led() {
+                    to_this_host()
+                } else {
+                    tr!("install Docker with this system's packages, start it, then the same command again")
+                },
             ));
         }
         Ok(told) if String::from_utf8_lossy(&told.stdout).to_lowercase().contains("podman") => {
@@ -147,15 +173,24 @@ fn info() -> Result<Info, Finding> {
         Ok(_) => {}
     }
     let told = order(&["info", "--format", "{{json .}}"]);
-    let told = told.map_err(|cause| {
-        error(
-            "docker-silent",
-            &tr!("Docker is installed but does not answer: {cause}", cause),
-            "systemctl status docker; systemctl start docker",
-        )
-    })?;
-    serde_json::from_str(&told).map_err(|cause| {
-        error("docker-unknown", &tr!("what Docker says of itself is not understood: {cause}", cause), "docker version")
+    info_in(&told.map_err(|cause| silent(&cause))?)
+}
+
+/// The finding that it does not answer.
+fn silent(cause: &dyn Display) -> Finding {
+    let what = tr!("Docker is installed but does not answer: {cause}", cause);
+    Finding::new(Level::Error, SILENT, what, "systemctl status docker; systemctl start docker")
+}
+
+fn info_in(told: &str) -> Result<Info, Finding> {
+    // From 19.03 on the command tells what it knows itself, and succeeds.
+    let errors = serde_json::from_str(told).map_or(Vec::new(), |Unanswered { server_errors }| server_errors);
+    if !errors.is_empty() {
+        return Err(silent(&errors.join("; ")));
+    }
+    serde_json::from_str(told).map_err(|cause| {
+        let what = tr!("what Docker says of itself is not understood: {cause}", cause);
+        Finding::new(Level::Error, "docker-unknown", what, "docker version")
     })
 }
 
@@ -284,6 +319,15 @@ mod tests {
         assert!(found.is_some_and(|found| found.remedy.contains("chcon -R -t container_file_t '/srv/a b'")));
         assert_eq!(info(r#"["name=seccomp,profile=default"]"#).labels(Path::new("/srv/x")), None);
         assert_eq!(info("null").labels(Path::new("/srv/x")), None);
+    }
+
+    #[test]
+    fn an_engine_that_does_not_answer_is_no_answer_that_is_not_understood() {
+        let found = |json: &str| info_in(json).map_or_else(|finding| finding.code, |_| "it answers");
+        assert_eq!(found(r#"{"ID":"","Swarm":{"LocalNodeState":""},"ServerErrors":["Cannot connect"]}"#), SILENT);
+        assert_eq!(found(r#"{"ServerVersion":"24","ServerErrors":null}"#), "it answers");
+        assert_eq!(found(r#"{"ServerVersion":"24"}"#), "it answers");
+        assert_eq!(found("{}"), "docker-unknown");
     }
 
     #[test]

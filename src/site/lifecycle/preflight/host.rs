@@ -115,7 +115,7 @@ fn look_at_logrotate(instance: &Instance, findings: &mut Vec<Finding>) {
 }
 
 /// Whether a program of that name is to be found.
-fn is_command(name: &str) -> bool {
+pub(in crate::site::lifecycle) fn is_command(name: &str) -> bool {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let usual = ["/usr/sbin", "/sbin"].map(PathBuf::from);
     std::env::split_paths(&folders).chain(usual).any(|folder| folder.join(name).is_file())
@@ -184,7 +184,7 @@ fn memory() -> Option<u64> {
 }
 
 /// Whether a version such as `5.10.0-28-amd64` is `least` (`MAJOR.MINOR`) or newer.
-pub(super) fn is_at_least(version: &str, least: &str) -> bool {
+pub(in crate::site::lifecycle) fn is_at_least(version: &str, least: &str) -> bool {
     let numbers = |text: &str| -> Vec<u64> {
         let plain = text.split(['-', '+', '~', ' ']).next().unwrap_or_default();
         plain.split('.').map_while(|part| part.parse().ok()).take(3).collect()

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::{Finding, Level};
 use crate::language::tr;
+use crate::stack::ByIpvs;
 
 /// Looks at the system whose files lie below `root`.
 pub(super) fn look(root: &Path, findings: &mut Vec<Finding>) {
@@ -23,12 +24,29 @@ pub(super) fn look(root: &Path, findings: &mut Vec<Finding>) {
     );
 }
 
+/// Looks for IPVS, of which the stack makes this use. Without it everything starts, and nothing answers.
+pub(super) fn look_at_ipvs(root: &Path, used: Option<ByIpvs>) -> Option<Finding> {
+    let used = used.filter(|_| !has(root, "ip_vs"))?;
+    let (what, instead) = match used {
+        ByIpvs::Port(service) => (
+            tr!("the kernel has no ip_vs (IPVS): the port that '{service}' publishes would not answer", service),
+            tr!("modprobe ip_vs; install the kernel's extra modules; or publish the port with 'mode: host'"),
+        ),
+        ByIpvs::Address(service) => (
+            tr!("the kernel has no ip_vs (IPVS): other services would not reach '{service}'", service),
+            tr!("modprobe ip_vs; install the kernel's extra modules; or give it 'endpoint_mode: dnsrr'"),
+        ),
+    };
+    Some(Finding::new(Level::Warning, "ipvs", what, instead))
+}
+
 /// Whether the kernel has a module. One of which nothing can be known, as in a container without the kernel's files, counts.
 fn has(root: &Path, module: &str) -> bool {
     let read = |path: &str| fs::read_to_string(root.join(path)).unwrap_or_default();
     let is_file_system = |line: &str| line.split_whitespace().next_back() == Some(module);
     if root.join("sys/module").join(module).exists()
         || read("proc/filesystems").lines().any(is_file_system)
+        || module == "ip_vs" && root.join("proc/net/ip_vs").exists()
         || module == "br_netfilter" && root.join("proc/sys/net/bridge").exists()
     {
         return true;
@@ -71,6 +89,21 @@ mod tests {
         assert_eq!(lacking(&[OTHERS]), ["overlay", "vxlan", "br-netfilter"]);
         // The files of another kernel say nothing of this one.
         assert_eq!(lacking(&[("lib/modules/6.1.0/modules.dep", OTHERS.1)]), [""; 0]);
+    }
+
+    #[test]
+    fn ipvs_is_looked_for_where_the_stack_makes_use_of_it() {
+        let found = |files: &[(&str, &str)], used| look_at_ipvs(root(files).path(), used).map(|finding| finding.what);
+        let used = || Some(ByIpvs::Port("web".to_owned()));
+        let told = found(&[OTHERS], used()).expect("it is told");
+        assert!(told.contains("the port that 'web' publishes"), "{told}");
+        let told = found(&[OTHERS], Some(ByIpvs::Address("db".to_owned()))).expect("it is told");
+        assert!(told.contains("would not reach 'db'"), "{told}");
+        assert_eq!(found(&[OTHERS], None), None);
+        assert_eq!(found(&[], used()), None, "of such a kernel nothing is known");
+        assert_eq!(found(&[OTHERS, ("proc/net/ip_vs", "")], used()), None);
+        let builtin = ("lib/modules/5.10.0/modules.builtin", "kernel/net/netfilter/ipvs/ip_vs.ko\n");
+        assert_eq!(found(&[OTHERS, builtin], used()), None);
     }
 
     #[test]
