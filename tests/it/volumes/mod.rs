@@ -1,5 +1,6 @@
 //! Bundles in volumes.
 
+mod by_the_document;
 mod read;
 mod site;
 mod sizes;
