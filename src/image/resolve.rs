@@ -1,7 +1,7 @@
 //! From an archive's members to its images: Docker's `manifest.json`, or an OCI image layout's `index.json`.
 //!
-//! Docker writes `manifest.json` in every form of `docker save` since 1.10, also beside an `index.json`;
-//! podman and skopeo write it in a `docker-archive`. An `oci-archive` has `index.json` alone.
+//! Docker writes `manifest.json` in every form of `docker save` since 1.10, also beside an `index.json`, which may list more
+//! platforms; podman and skopeo write it in a `docker-archive`. An `oci-archive` has `index.json` alone.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -69,7 +69,7 @@ impl Resolver<'_> {
     /// Every image of the archive, checked, and the configs by image ID.
     pub(super) fn images(&self) -> Result<Resolved> {
         let Walk { listed, absent, .. } = if self.members.has("manifest.json") {
-            self.docker()?
+            self.with_platforms_beside(self.docker()?)?
         } else if self.members.has("index.json") {
             self.oci()?
         } else if self.members.has("repositories") {
@@ -130,6 +130,27 @@ impl Resolver<'_> {
             Ok(ListedImage { tags, config: image.config, layers: image.layers })
         };
         Ok(Walk { listed: images.into_iter().map(listed).collect::<Result<_>>()?, ..Walk::default() })
+    }
+
+    /// Adds what `index.json` has for the wanted platform where Docker's list has the same names for another: an engine that
+    /// keeps images in containerd saves every platform that it has, and lists that of its own host alone.
+    fn with_platforms_beside(&self, mut walk: Walk) -> Result<Walk> {
+        let mut others = Vec::new();
+        for one in &walk.listed {
+            if !self.fits(one)? {
+                others.push(one.tags.clone());
+            }
+        }
+        if others.is_empty() || !self.members.has("index.json") {
+            return Ok(walk);
+        }
+        // One that is of no use leaves it at Docker's list, of which it is told that it has another platform.
+        for one in self.oci().map(|beside| beside.listed).unwrap_or_default() {
+            if others.contains(&one.tags) && self.fits(&one)? {
+                walk.listed.push(one);
+            }
+        }
+        Ok(walk)
     }
 
     fn oci(&self) -> Result<Walk> {
@@ -239,15 +260,17 @@ impl Resolver<'_> {
 
     /// Of images under the same names, those for the wanted platform, if there is one among them.
     fn chosen(&self, listed: Vec<ListedImage>) -> Result<Vec<ListedImage>> {
-        let Some(wanted) = self.platform else { return Ok(listed) };
-        let mut fits = Vec::new();
-        for one in &listed {
-            fits.push(self.read::<ImageConfig>(&one.config)?.platform() == wanted.as_str());
-        }
+        let fits = listed.iter().map(|one| self.fits(one)).collect::<Result<Vec<_>>>()?;
         let served: HashSet<Vec<ImageRef>> =
             listed.iter().zip(&fits).filter(|(_, fits)| **fits).map(|(one, _)| one.tags.clone()).collect();
         let chosen = listed.into_iter().zip(fits).filter(|(one, fits)| *fits || !served.contains(&one.tags));
         Ok(chosen.map(|(one, _)| one).collect())
+    }
+
+    /// Whether an image is for the wanted platform, by its config.
+    fn fits(&self, listed: &ListedImage) -> Result<bool> {
+        let Some(wanted) = self.platform else { return Ok(true) };
+        Ok(self.read::<ImageConfig>(&listed.config)?.platform() == wanted.as_str())
     }
 
     fn wants(&self, found: Option<&DescribedPlatform>) -> bool {

@@ -66,6 +66,72 @@ test_an_image_whose_tag_becomes_anothers_stays() {
     (($(files "$before") > 1000000)) || fail 'the image that had the tag is gone'
 }
 
+# several LAYOUT: makes an index of an image layout's one image, as it is and for the other architecture, with an attestation.
+several() {
+    python3 - "$1" <<'PYTHON'
+import hashlib, json, sys
+
+folder, kind = sys.argv[1], 'application/vnd.oci.image.'
+path = lambda digest: f"{folder}/blobs/sha256/{digest.removeprefix('sha256:')}"
+read = lambda digest: json.load(open(path(digest)))
+
+def blob(media_type, document, **more):
+    data = json.dumps(document).encode()
+    digest = 'sha256:' + hashlib.sha256(data).hexdigest()
+    open(path(digest), 'wb').write(data)
+    return {'mediaType': media_type, 'digest': digest, 'size': len(data), **more}
+
+index = json.load(open(f'{folder}/index.json'))
+[top] = index['manifests']
+manifest = read(top['digest'])
+config = read(manifest['config']['digest'])
+platform = lambda architecture, os='linux': {'os': os, 'architecture': architecture}
+here = {'mediaType': top['mediaType'], 'digest': top['digest'], 'size': top['size'], 'platform': platform(config['architecture'])}
+config['architecture'] = other = {'amd64': 'arm64', 'arm64': 'amd64'}[config['architecture']]
+config['created'] = '2020-01-01T00:00:00Z'
+manifest['config'] = blob(kind + 'config.v1+json', config)
+there = blob(top['mediaType'], manifest, platform=platform(other))
+layers = [blob('application/vnd.in-toto+json', {'_type': 'https://in-toto.io/Statement/v0.1'})]
+config = blob(kind + 'config.v1+json', {**platform('unknown', 'unknown'), 'rootfs': {'type': 'layers', 'diff_ids': []}})
+said = {'schemaVersion': 2, 'mediaType': kind + 'manifest.v1+json', 'config': config, 'layers': layers}
+marks = {'vnd.docker.reference.type': 'attestation-manifest', 'vnd.docker.reference.digest': here['digest']}
+said = blob(kind + 'manifest.v1+json', said, platform=platform('unknown', 'unknown'), annotations=marks)
+whole = {'schemaVersion': 2, 'mediaType': kind + 'index.v1+json', 'manifests': [here, there, said]}
+index['manifests'] = [blob(kind + 'index.v1+json', whole, annotations=top['annotations'])]
+json.dump(index, open(f'{folder}/index.json', 'w'))
+PYTHON
+}
+
+# pinned PLATFORM: the digest of the archive that is made of the engine's guestbook/web:1.0.0.
+pinned() {
+    rm -rf "$T/pinned" && mkdir "$T/pinned"
+    (cd "$T/pinned" && "$PACK" init --quiet --name web --platform "$1" docker-daemon:guestbook/web:1.0.0 && "$PACK" lock --quiet) >&2 </dev/null
+    sha256sum <"$T/pinned/images/web-1.0.0.tar"
+}
+
+# Such an engine saves all platforms that it has, and names one of them in Docker's list.
+test_an_image_of_several_platforms_becomes_the_archive_of_one() {
+    local here=linux/amd64 other=linux/arm64 alone
+    [[ $(uname -m) == x86_64 ]] || { here=linux/arm64 other=linux/amd64; }
+    empty
+    load 1.0.0
+    alone=$(pinned "$here")
+    mkdir "$T/layout"
+    docker save guestbook/web:1.0.0 | tar -x -C "$T/layout"
+    several "$T/layout"
+    empty
+    tar -C "$T/layout" -c blobs index.json oci-layout | docker load
+    docker save guestbook/web:1.0.0 | tar -xO index.json | grep -q image.index || fail 'the engine has no index of it'
+    [[ $(pinned "$here") == "$alone" ]] || fail 'another archive than that of the image alone'
+    [[ $(pinned "$other") != "$alone" ]] || fail 'the same archive for another platform'
+    tar -xOf "$T/pinned/images/web-1.0.0.tar" manifest.json | grep -q guestbook/web:1.0.0 || fail 'it has another name'
+    pinned "$here" >/dev/null
+    (cd "$T/pinned" && "$PACK" download --quiet && "$PACK" bundle --quiet --compression fast) </dev/null
+    empty
+    "$PACK" load --quiet "$T"/pinned/*.run </dev/null
+    (($(files guestbook/web:1.0.0) > 1000000)) || fail 'the files are not there'
+}
+
 test_install_update_and_rollback() {
     local before
     empty

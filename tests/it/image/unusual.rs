@@ -164,6 +164,52 @@ fn of_two_platforms_under_one_name_the_right_one_is_chosen() {
     assert_eq!(error.fact_named("image"), Some("probe/two:1"), "{error}");
 }
 
+/// What `docker save` makes of an image of several platforms in an engine that keeps images in containerd: an index of all that
+/// is there, and Docker's list of that for the engine's own host.
+#[test]
+fn platforms_that_dockers_list_leaves_out_are_taken_from_the_index_beside_it() {
+    let (amd, arm) =
+        (image("probe/one:1", vec![layer(1, 50_000)]), image_for("arm64", "probe/one:1", vec![layer(2, 50_000)]));
+    let archive = |tag: &str, is_whole: bool| {
+        let mut inner = Layout::default();
+        for (made, architecture) in [(&amd, "amd64"), (&arm, "arm64")] {
+            let more = json!({ "platform": { "os": "linux", "architecture": architecture } });
+            inner.list((CONFIG, &made.config), &[(LAYER, &made.layers[0])], more);
+        }
+        let more = json!({ "platform": { "os": "unknown", "architecture": "unknown" },
+            "annotations": { "vnd.docker.reference.type": "attestation-manifest" } });
+        inner.list((CONFIG, b"{}"), &[("application/vnd.in-toto+json", b"{}")], more);
+        let index = json!({ "schemaVersion": 2, "manifests": inner.manifests }).to_string().into_bytes();
+        let mut layout = Layout { blobs: inner.blobs, ..Layout::default() };
+        let mut described = layout.blob("application/vnd.oci.image.index.v1+json", &index);
+        described["annotations"] = json!({ "io.containerd.image.name": format!("docker.io/{tag}") });
+        layout.manifests.push(described);
+        if !is_whole {
+            layout.blobs.retain(|(_, bytes)| *bytes != arm.layers[0]);
+        }
+        let member = |bytes: &[u8]| format!("blobs/sha256/{}", Digest::of(bytes).hex());
+        let (config, layer) = (member(&amd.config), member(&amd.layers[0]));
+        let list = json!([{ "Config": config, "RepoTags": ["probe/one:1"], "Layers": [layer] }]);
+        layout.blobs.push(("manifest.json".to_owned(), list.to_string().into_bytes()));
+        layout.archive()
+    };
+    let both = archive("probe/one:1", true);
+    for (platform, made) in [(Platform::AMD64, &amd), (Platform::ARM64, &arm)] {
+        let analysis = analysed_for(Some(platform), &both).expect("chosen");
+        assert_eq!(analysis.images.iter().map(|image| image.id).collect::<Vec<_>>(), [made.id()], "{platform}");
+        assert_eq!(analysis.images[0].tags, [ImageRef::tagged("probe/one:1").expect("a name")]);
+    }
+    let all = analysed_for(None, &both).expect("as Docker lists it");
+    assert_eq!(all.images.iter().map(|image| image.id).collect::<Vec<_>>(), [amd.id()]);
+    // What is not wholly there, or has another name, is no other form of it.
+    for other in [archive("probe/one:1", false), archive("probe/two:1", true)] {
+        assert_eq!(analysed(&other).expect("that of Docker's list").images[0].id, amd.id());
+        let error = analysed_for(Some(Platform::ARM64), &other).expect_err("for another platform");
+        assert_eq!(error.title(), "an image is for another platform", "{error}");
+        assert_eq!(error.fact_named("actual"), Some("linux/amd64"), "{error}");
+    }
+}
+
 /// What `skopeo copy` and `docker save --platform` leave of an image of several platforms.
 #[test]
 fn only_what_is_wanted_must_be_in_the_archive() {
