@@ -15,5 +15,5 @@ mod product;
 mod proved;
 mod pubkey;
 mod round_trip;
-pub mod second_reader;
+pub(crate) mod second_reader;
 mod several_frames;

@@ -10,7 +10,7 @@ use crate::support::{BUNDLE, expect, file, json_of_output, noise, portable, skip
 use serde_json::{Value, json};
 
 /// Whether this machine has what the reader needs.
-pub fn can_read() -> bool {
+pub(crate) fn can_read() -> bool {
     let missing =
         ["python3", "zstd", "gzip"].into_iter().find(|tool| Command::new(tool).arg("--version").output().is_err());
     if let Some(tool) = missing {
@@ -20,7 +20,7 @@ pub fn can_read() -> bool {
 }
 
 /// Lets the reader write the artifacts of `bundle` into `out`.
-pub fn read(bundle: &Path, out: &Path) -> Output {
+pub(crate) fn read(bundle: &Path, out: &Path) -> Output {
     Command::new("python3")
         .arg("-B")
         .arg(top().join("tests/reader/read.py"))
@@ -30,7 +30,7 @@ pub fn read(bundle: &Path, out: &Path) -> Output {
 }
 
 /// What the reader prints of a bundle that it can read.
-pub fn said(bundle: &Path, out: &Path) -> String {
+pub(crate) fn said(bundle: &Path, out: &Path) -> String {
     let output = read(bundle, out);
     let (said, err) = texts(&output);
     assert!(output.status.success(), "{said}{err}");
