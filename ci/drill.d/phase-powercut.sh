@@ -11,6 +11,10 @@ cut_while() {
     vm_run 900 <<SCRIPT || die 'the command did not come to where it is to be cut' "$vm_output"
         began=\$(stat -c %W $log)
         seconds() { until ((EPOCHSECONDS - began >= \$1)) || grep -q ' runs (' $log; do sleep 1; done; }
+        docker_and() {
+            until grep -q 'installing Docker' $log; do sleep 0.1; done
+            seconds \$((EPOCHSECONDS - began + \$1))
+        }
         passwords_and() {
             until [[ -s \$DIR/data/user-config.yaml && -s \$DIR/secrets/mqtt-password ]]; do sleep 1; done
             seconds \$((EPOCHSECONDS - began + \$1))
@@ -32,8 +36,12 @@ cut_in_installation() {
     local moment
     RANDOM=${DRILL_SEED:=$((RANDOM % 32768))}
     note "DRILL_SEED=$DRILL_SEED"
-    # Anywhere, or when there are passwords to lose.
-    if ((RANDOM % 2)); then moment="seconds $((RANDOM % 120 + 1))"; else moment="passwords_and $((RANDOM % 30))"; fi
+    # Anywhere, while the engine is put into place, or when there are passwords to lose.
+    case $((RANDOM % 3)) in
+        0) moment="seconds $((RANDOM % 120 + 1))" ;;
+        1) moment="docker_and $((RANDOM % 10))" ;;
+        2) moment="passwords_and $((RANDOM % 30))" ;;
+    esac
     cut_while /root/install.log "$moment" <<<"sh /media/stick/$first --mqtt"
     passwords
     passwords_before=$passwords_now

@@ -9,6 +9,9 @@ use crate::support::images::{Layers, docker_legacy, gzip, image, layer, oci, zst
 use crate::support::{BUNDLE, expect, file, json_of_output, noise, portable, skip, texts, through, top, tree};
 use serde_json::{Value, json};
 
+/// What is changed in an index.
+type Change = fn(&mut Value);
+
 /// Whether this machine has what the reader needs.
 pub(crate) fn can_read() -> bool {
     let missing =
@@ -144,7 +147,7 @@ fn it_refuses_what_is_not_as_the_document_says() {
     }
     fs::write(&bundle, &good[..good.len() - 1]).expect("written");
     assert!(!read(&bundle, &out).status.success(), "cut short");
-    let changes: [(&str, fn(&mut Value)); 8] = [
+    let changes: [(&str, Change); 8] = [
         ("requires", |index| index["requires"] = json!(["tomorrow"])),
         ("a mode", |index| index["entries"][1]["mode"] = json!(0o777)),
         ("an offset", |index| index["entries"][1]["offset"] = json!(512)),
