@@ -145,8 +145,14 @@ impl Resolver<'_> {
             return Ok(walk);
         }
         // One that is of no use leaves it at Docker's list, of which it is told that it has another platform.
-        for one in self.oci().map(|beside| beside.listed).unwrap_or_default() {
-            if others.contains(&one.tags) && self.fits(&one)? {
+        for mut one in self.oci().map(|beside| beside.listed).unwrap_or_default() {
+            // An index has an entry for each name, and writes names in full.
+            let is_named = |tags: &&Vec<ImageRef>| tags.iter().any(|tag| names(&one.tags, tag));
+            let Some(tags) = others.iter().find(is_named).filter(|_| self.fits(&one).is_ok_and(|fits| fits)) else {
+                continue;
+            };
+            one.tags.clone_from(tags);
+            if !walk.listed.iter().any(|known| known.config == one.config && known.tags == one.tags) {
                 walk.listed.push(one);
             }
         }
@@ -381,4 +387,9 @@ impl Resolver<'_> {
 
 fn shown(descriptor: Descriptor) -> String {
     format!("{} bytes, {}", descriptor.size, descriptor.digest)
+}
+
+/// Whether one of `tags` is another way to write `tag`.
+fn names(tags: &[ImageRef], tag: &ImageRef) -> bool {
+    tags.iter().any(|one| one.canonical() == tag.canonical())
 }
