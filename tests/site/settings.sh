@@ -214,7 +214,12 @@ test_the_operators_stack_file_is_laid_over() {
     printf 'services:\n  web: { colour: red }\n' >"$INSTALL/docker-stack.override.yaml"
     refused 1 colour site restart
     [[ $(docker ps -q | sort) == "$before" ]] || fail 'what ran was touched'
+    # Only the engine finds that wrong. What ran before comes back with the file that it ran with.
+    refused 1 '1.0.1 again' book 1.1.0
+    [[ ! -e $STATE/journal.json ]] || fail 'the way back did not come to its end'
+    docker exec "$(container web)" env | grep -qx 'OPERATOR=was here' || fail 'not as it was'
     rm "$INSTALL/docker-stack.override.yaml"
+    site restart
     whole 1.0.0 "$count"
 }
 

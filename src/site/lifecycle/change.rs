@@ -152,7 +152,7 @@ fn forward(journal: &mut Journal, step: Step<'_>) -> Result<()> {
         exchange.make(to.install_dir())?;
     }
     if let Some(restore) = journal.restore.clone() {
-        bring_back(to, &restore, place, watch)?;
+        bring_back(&to.override_file(), to, &restore, place, watch)?;
     }
     // Where nothing runs that somebody may reach, a closed stage would only make everything start twice.
     if other.is_some() {
@@ -194,6 +194,7 @@ fn write_down(journal: Journal, to: &Instance, place: &Place, started: Instant) 
         None => None,
     };
     let receipt = Receipt::of(&state, &to.files, &journal.signed, started.elapsed().as_secs())?;
+    deploy::keep_override(to, place)?;
     state.write(place)?;
     receipt.write(place)?;
     if let Some(configuration) = Configuration::of(to) {

@@ -1,7 +1,7 @@
 //! A stage of a stack, given to the engine by image ID.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -43,7 +43,12 @@ pub(super) struct Deployment {
 /// # Errors
 /// The stack is not valid, an image of it is not on this host, or the engine refuses.
 pub(super) fn deploy(instance: &Instance, stage: Stage, place: &Place) -> Result<Deployment> {
-    let mut document = instance.render(&template(instance)?, stage)?;
+    deploy_under(&instance.override_file(), instance, stage, place)
+}
+
+/// As [`deploy`], with the file `over` as the operator's.
+pub(super) fn deploy_under(over: &Path, instance: &Instance, stage: Stage, place: &Place) -> Result<Deployment> {
+    let mut document = instance.render(&under(over, instance)?, stage)?;
     own_stack::complete(&mut document, instance, &swarm::look()?.node)?;
     let images = images_by_service(&document);
     check_images(instance, &images)?;
@@ -52,8 +57,7 @@ pub(super) fn deploy(instance: &Instance, stage: Stage, place: &Place) -> Result
     let shown = file.display().to_string();
     let words = ["stack", "deploy", "--prune", "--resolve-image", "never", "-c", &shown, instance.name()];
     order(&words).map_err(|error| {
-        let over = instance.override_file();
-        let over = if over.exists() { format!(" and {}", shell_word(&over)) } else { String::new() };
+        let over = if over.exists() { format!(" and {}", shell_word(over)) } else { String::new() };
         error.hint(tr!("see what it refuses: {}{over}", shell_word(&file), over))
     })?;
     // A service whose image was changed by hand keeps that one, for the stack file's has not changed.
@@ -80,14 +84,32 @@ pub(super) fn check(instance: &Instance) -> Result<()> {
 /// # Errors
 /// The operator's file cannot be read, is not valid, or names images.
 pub(super) fn template(instance: &Instance) -> Result<Value> {
+    under(&instance.override_file(), instance)
+}
+
+/// Keeps the operator's file as it is now, for what runs has come up with it: the way back of a change needs it, whatever has
+/// been written into it since.
+///
+/// # Errors
+/// It cannot be read, or not be kept.
+pub(super) fn keep_override(instance: &Instance, place: &Place) -> Result<()> {
+    let text = small_file::read_if_there(&instance.override_file(), stack::LARGEST)?;
+    StagedFile::write(&place.operators_stack(), &text.unwrap_or_default(), 0o600)
+}
+
+/// The operator's file as it was when what runs came up.
+pub(super) fn override_before(instance: &Instance, place: &Place) -> PathBuf {
+    Some(place.operators_stack()).filter(|kept| kept.exists()).unwrap_or_else(|| instance.override_file())
+}
+
+fn under(path: &Path, instance: &Instance) -> Result<Value> {
     let mut template = instance.files.template().clone();
-    let path = instance.override_file();
-    let Some(text) = small_file::read_if_there(&path, stack::LARGEST)? else { return Ok(template) };
+    let Some(text) = small_file::read_if_there(path, stack::LARGEST)? else { return Ok(template) };
     let wrong = |why: String| {
         Error::failed(tr!("the operator's stack file is not valid"))
             .fact("path", path.display())
             .fact("reason", why)
-            .hint(tr!("what runs was not touched; correct it, or move it away: mv {0} {0}.off", shell_word(&path)))
+            .hint(tr!("what runs was not touched; correct it, or move it away: mv {0} {0}.off", shell_word(path)))
     };
     let over: Value = yaml::read(&String::from_utf8_lossy(&text)).map_err(wrong)?;
     if over.is_null() {

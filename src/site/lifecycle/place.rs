@@ -113,6 +113,11 @@ impl Place {
         self.var().join("dumps")
     }
 
+    /// The operator's stack file as it was when what runs came up; empty where there was none.
+    pub(super) fn operators_stack(&self) -> PathBuf {
+        self.var().join("override.yaml")
+    }
+
     /// The stack file of a stage that operators need not see.
     pub(super) fn stage_file(&self) -> PathBuf {
         self.var().join("stage.yaml")

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::configuration::Configuration;
-use super::deploy::{deploy, remove};
+use super::deploy::{deploy, keep_override, remove};
 use super::docker::order;
 use super::dump;
 use super::folders::{self, RanBefore};
@@ -122,6 +122,7 @@ pub fn restart(instance: &Instance, place: &Place, watch: Watch<'_>) -> Result<S
     let state = State { stopped: false, removed: false, ..instance.state.clone() };
     state.write(place)?;
     pass(instance, Stage::Open, &deployment, watch)?;
+    keep_override(instance, place)?;
     Ok(state)
 }
 
@@ -151,7 +152,8 @@ pub fn reconfigure(instance: &Instance, place: &Place, changes: &[(String, Value
 pub(super) fn open_again(instance: &Instance, place: &Place, watch: Watch<'_>) -> Result<()> {
     let data = !instance.stores().is_empty();
     folders::prepare(instance, RanBefore { data, configuration: true, ..RanBefore::default() })?;
-    pass(instance, Stage::Open, &deploy(instance, Stage::Open, place)?, watch)
+    pass(instance, Stage::Open, &deploy(instance, Stage::Open, place)?, watch)?;
+    keep_override(instance, place)
 }
 
 /// Takes back a change of the configuration that was broken off, and starts the services again. No other change is under way.

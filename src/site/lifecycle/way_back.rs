@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::configuration::Configuration;
-use super::deploy::{deploy, remove};
+use super::deploy::{deploy, deploy_under, override_before, remove};
 use super::dump;
 use super::folders::{RanBefore, prepare, set_data_aside};
 use super::gate::pass;
@@ -31,10 +31,11 @@ pub(super) struct Step<'a> {
     pub(super) watch: Watch<'a>,
 }
 
-/// Puts a dump back into the stores of `instance`, which alone run.
-pub(super) fn bring_back(instance: &Instance, dump: &Path, place: &Place, watch: Watch<'_>) -> Result<()> {
+/// Puts a dump back into the stores of `instance`, which alone run; `over` is the operator's stack
+/// file.
+pub(super) fn bring_back(over: &Path, instance: &Instance, dump: &Path, place: &Place, watch: Watch<'_>) -> Result<()> {
     watch.progress.phase("restoring");
-    let stores = deploy(instance, Stage::Stores, place)?;
+    let stores = deploy_under(over, instance, Stage::Stores, place)?;
     if let Err(error) = pass(instance, Stage::Stores, &stores, watch) {
         watch.check()?;
         // The files are of another version of the store. They are kept, and the dump goes into new ones.
@@ -44,7 +45,7 @@ pub(super) fn bring_back(instance: &Instance, dump: &Path, place: &Place, watch:
             watch.progress.note(&tr!("set aside, to be removed by hand: {}", path.display()));
         }
         prepare(instance, RanBefore::default())?;
-        let stores = deploy(instance, Stage::Stores, place)?;
+        let stores = deploy_under(over, instance, Stage::Stores, place)?;
         pass(instance, Stage::Stores, &stores, watch)?;
     }
     dump::restore(instance, dump, watch)
@@ -65,6 +66,8 @@ pub(super) fn back(journal: &mut Journal, step: Step<'_>) -> Result<()> {
         // Whoever finds one takes it for an installation.
         return own_file::remove(&to.stack_file());
     };
+    // Somebody may have written into it what no engine takes, and what ran before ran without that.
+    let over = override_before(from, place);
     let changed = matches!(journal.phase, Phase::Deploying | Phase::Opening | Phase::Returning);
     if changed {
         if journal.phase == Phase::Opening && journal.dump.is_some() {
@@ -76,14 +79,14 @@ pub(super) fn back(journal: &mut Journal, step: Step<'_>) -> Result<()> {
             exchange.undo(from.install_dir())?;
         }
         if let Some(dump) = journal.dump.clone() {
-            bring_back(from, &dump, place, watch)?;
+            bring_back(&over, from, &dump, place, watch)?;
         }
     }
     if from.state.stopped {
         return remove(from.name());
     }
     watch.progress.phase("opening");
-    let opened = deploy(from, Stage::Open, place)?;
+    let opened = deploy_under(&over, from, Stage::Open, place)?;
     pass(from, Stage::Open, &opened, watch)
 }
 
