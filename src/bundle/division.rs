@@ -50,10 +50,7 @@ impl<'a> Division<'a> {
                 .fact("most volumes", MOST_VOLUMES)
                 .hint(format_args!("take larger ones: --volume-size {}, for {}", bounds.least, shell_word(path))));
         }
-        let header_and_index = index.header_size + bundle.trailer.index_size;
-        let unknown =
-            vec![Volume { size: longest, digest: Digest::of(b""), head: Digest::of(b"") }; division.volumes.len()];
-        division.main = header_and_index + VolumeTable::new(bundle.trailer, unknown).to_bytes(0)?.len() as u64;
+        division.main = length_of_main(bundle, division.volumes.len(), longest)?;
         Ok(division)
     }
 
@@ -107,6 +104,14 @@ impl<'a> Division<'a> {
     }
 }
 
+/// The length of the file that so many volumes belong to, none of which is longer than `longest`, in bytes.
+fn length_of_main(bundle: &Bundle, volumes: usize, longest: u64) -> Result<u64> {
+    // Digests are all of one length, whatever they are.
+    let unknown = vec![Volume { size: longest, digest: Digest::of(b""), head: Digest::of(b"") }; volumes];
+    let table = VolumeTable::new(bundle.trailer, unknown).to_bytes(0)?.len() as u64;
+    Ok(bundle.index().header_size + bundle.trailer.index_size + table)
+}
+
 /// What the size of a volume has to be at least, in bytes.
 struct Bounds {
     /// The largest frame.
@@ -121,10 +126,7 @@ impl Bounds {
     fn of(bundle: &Bundle, longest: u64) -> Result<Self> {
         let index = bundle.index();
         let largest = index.frames.iter().map(|frame| frame.size).max().unwrap_or(0);
-        // Digests are all of one length, whatever they are.
-        let unknown = vec![Volume { size: longest, digest: Digest::of(b""), head: Digest::of(b"") }; MOST_VOLUMES];
-        let table = VolumeTable::new(bundle.trailer, unknown).to_bytes(0)?.len() as u64;
-        let with_most = index.header_size + bundle.trailer.index_size + table;
+        let with_most = length_of_main(bundle, MOST_VOLUMES, longest)?;
         let least = (index.payload_size().div_ceil(MOST_VOLUMES as u64) + largest).max(with_most);
         Ok(Bounds { largest, with_most, least })
     }

@@ -135,13 +135,16 @@ impl Resolver<'_> {
     /// Adds what `index.json` has for the wanted platform where Docker's list has the same names for another: an engine that
     /// keeps images in containerd saves every platform that it has, and lists that of its own host alone.
     fn with_platforms_beside(&self, mut walk: Walk) -> Result<Walk> {
+        if !self.members.has("index.json") {
+            return Ok(walk);
+        }
         let mut others = Vec::new();
         for one in &walk.listed {
             if !self.fits(one)? {
                 others.push(one.tags.clone());
             }
         }
-        if others.is_empty() || !self.members.has("index.json") {
+        if others.is_empty() {
             return Ok(walk);
         }
         // One that is of no use leaves it at Docker's list, of which it is told that it has another platform.

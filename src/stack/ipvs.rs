@@ -17,14 +17,14 @@ pub enum ByIpvs {
 impl ByIpvs {
     /// The first use that the services of `document` make of it; those in `without` are left out.
     pub fn of(document: &Value, without: &BTreeSet<String>) -> Option<Self> {
-        let services = document.get("services")?.as_object()?;
-        let services = || services.iter().filter(|(name, _)| !without.contains(*name));
-        let port = services().find(|(_, service)| has_ingress_port(service));
-        let address = || {
-            let is_reached = services().nth(1).is_some();
-            services().find(|(_, service)| is_reached && has_virtual_address(service))
+        let services = document.get("services")?.as_object()?.iter();
+        let services: Vec<_> = services.filter(|(name, _)| !without.contains(*name)).collect();
+        let first = |uses: fn(&Value) -> bool| {
+            let found = services.iter().find(|(_, service)| uses(service));
+            found.map(|(name, _)| (*name).clone())
         };
-        port.map(|(name, _)| ByIpvs::Port(name.clone())).or_else(|| Some(ByIpvs::Address(address()?.0.clone())))
+        let reached = || first(has_virtual_address).filter(|_| services.len() > 1);
+        first(has_ingress_port).map(ByIpvs::Port).or_else(|| reached().map(ByIpvs::Address))
     }
 }
 

@@ -33,7 +33,7 @@ use crate::platform::Platform;
 use crate::progress::{Progress, Silent};
 use crate::signature::SecretKey;
 use crate::staged_file::StagedFile;
-use carried::write;
+use carried::{beside, named, write};
 use plan::Plan;
 use spread::Spread;
 
@@ -177,7 +177,7 @@ fn transfer(proved: &ProvedBundle<'_>, folder: &Path, plan: Plan<'_>, progress: 
         direct &= copy.prove(progress)?.direct;
     }
     let read_seconds = begun.elapsed().as_secs_f64();
-    let path = folder.join(bundle.path().file_name().unwrap_or_default());
+    let path = folder.join(named(bundle.path()));
     if let Some(division) = &division {
         remove_others(&path, division)?;
     }
@@ -207,9 +207,7 @@ fn transfer(proved: &ProvedBundle<'_>, folder: &Path, plan: Plan<'_>, progress: 
         read_seconds,
         written: copies.iter().map(|copy| copy.written).sum::<u64>() + parity.map_or(0, |made| made.written),
     };
-    let mut receipt_file = path.as_os_str().to_owned();
-    receipt_file.push(".receipt.json");
-    let receipt_file = PathBuf::from(receipt_file);
+    let receipt_file = beside(&path, ".receipt.json");
     let text =
         serde_json::to_string_pretty(&receipt).map_err(std::io::Error::from).doing("write", &receipt_file)? + "\n";
     StagedFile::write(&receipt_file, text.as_bytes(), 0o644)?;

@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::carried::named;
 use crate::bundle::{self, Bundle, is_in_volumes};
 use crate::digest::{Descriptor, Digest};
 use crate::error::{Error, IoContext, Result};
@@ -38,7 +39,7 @@ pub fn run(good: &Path, map: &Path, folder: &Path, progress: &dyn Progress) -> R
     let damage = DamageMap::read(map)?;
     let bundle = Bundle::open(good)?;
     damage_map::expect_of(&damage, map, &bundle, Some(bundle.seal()))?;
-    let path = folder.join(good.file_name().unwrap_or_default());
+    let path = folder.join(named(good));
     let medium = FileSystem::at(folder)?;
     if medium.read_only {
         return Err(super::plan::read_only(folder, &medium));

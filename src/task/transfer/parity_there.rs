@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::CopiedFile;
-use super::plan::Plan;
+use super::carried::named;
+use super::plan::{Plan, parity_size};
 use crate::bundle::Bundle;
 use crate::digest::Descriptor;
 use crate::error::{Error, IoContext, Result};
@@ -30,11 +31,10 @@ impl Plan<'_> {
         progress: &dyn Progress,
     ) -> Result<Self> {
         let Some(asked) = asked else { return Ok(self) };
-        let path = folder.join(bundle.path().file_name().unwrap_or_default());
+        let path = folder.join(named(bundle.path()));
         let takes = self.medium.kind.longest_file().unwrap_or(u64::MAX);
         // What an earlier run made is room too.
-        let there = sidecar::beside(&path).metadata().map_or(0, |there| there.len());
-        let free = room::free(folder).map_or(u64::MAX, |free| free.saturating_add(there));
+        let free = room::free(folder).map_or(u64::MAX, |free| free.saturating_add(parity_size(&path)));
         let room = free.saturating_sub(self.needed(folder) + SLACK);
         self.parity = layout(&path, bundle.length(), asked, room.min(takes))?;
         if self.parity.is_none() {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::Options;
-use super::carried::{Carried, as_it_lies, divided};
+use super::carried::{Carried, as_it_lies, divided, named};
 use crate::bundle::{Bundle, Division};
 use crate::error::{Error, Result};
 use crate::medium::file_system::FileSystem;
@@ -75,16 +75,47 @@ impl<'a> Plan<'a> {
     /// # Errors
     /// There is less.
     pub(super) fn check_room(&self, folder: &Path, bundle: &Path) -> Result<()> {
-        let parity = self.parity.as_ref().map_or(0, |layout| {
-            let there = sidecar::beside(&folder.join(bundle.file_name().unwrap_or_default()));
-            sidecar::length(layout).saturating_sub(there.metadata().map_or(0, |there| there.len()))
-        });
+        let parity = self
+            .parity
+            .as_ref()
+            .map_or(0, |layout| sidecar::length(layout).saturating_sub(parity_size(&folder.join(named(bundle)))));
         let (stick, bundle) = (shell_word(folder), shell_word(bundle));
         let way_out = format_args!(
             "remove what is not needed from it: ls -l {stick}; or lay the bundle over several sticks: name all of their \
              folders, or, one after the other in the same place: pack transfer {bundle} {stick} --from-volume 1"
         );
         room::check(self.needed(folder) + parity, folder, way_out)
+    }
+
+    /// Whether the files can be on the medium at all.
+    pub(super) fn check(&self, folder: &Path, bundle: &Path, progress: &dyn Progress) -> Result<()> {
+        let Plan { medium, files, .. } = self;
+        if medium.read_only {
+            return Err(read_only(folder, medium));
+        }
+        if let Some(caution) = medium.kind.caution() {
+            progress.note(&format!("{} is {}: {caution}", folder.display(), medium.kind));
+        }
+        let longest = medium.kind.longest_file();
+        if let Some(file) = files.iter().find(|file| longest.is_some_and(|longest| file.size > longest)) {
+            return Err(Error::failed("FAT takes no file of 4 GiB or more, and this one is larger")
+            .fact("file", file.path(bundle).display())
+            .fact("size", room::shown(file.size))
+            .fact("path", folder.display())
+            .hint(
+                "use a stick with ext4, or exFAT where no site has CentOS 7; mkfs.ext4 and mkfs.exfat erase a stick",
+            ));
+        }
+        for file in files {
+            let target = folder.join(&file.name);
+            let same = |path: &Path| path.canonicalize().ok();
+            if same(&target).is_some_and(|target| Some(target) == same(&file.path(bundle))) {
+                return Err(Error::usage("the bundle lies in that folder already")
+                    .fact("path", target.display())
+                    .hint(format_args!("to check it where it is: pack verify {}", shell_word(bundle))));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -96,6 +127,11 @@ pub(super) fn read_only(folder: &Path, medium: &FileSystem) -> Error {
             shell_word(&medium.mounted_at)
         ),
     )
+}
+
+/// How many bytes of parity lie beside the copy of the bundle at `copy`.
+pub(super) fn parity_size(copy: &Path) -> u64 {
+    sidecar::beside(copy).metadata().map_or(0, |there| there.len())
 }
 
 /// How many bytes of a file are still to be written into `folder`.
@@ -141,39 +177,6 @@ pub(super) fn refuse_parity_in_volumes(bundle: &Path, both: bool) -> Result<()> 
     Err(Error::usage("parity covers a bundle in one file, and here it is in volumes")
         .fact("path", bundle.display())
         .hint("take a larger stick with ext4, or transfer it without --parity and carry every volume twice"))
-}
-
-impl Plan<'_> {
-    /// Whether the files can be on the medium at all.
-    pub(super) fn check(&self, folder: &Path, bundle: &Path, progress: &dyn Progress) -> Result<()> {
-        let Plan { medium, files, .. } = self;
-        if medium.read_only {
-            return Err(read_only(folder, medium));
-        }
-        if let Some(caution) = medium.kind.caution() {
-            progress.note(&format!("{} is {}: {caution}", folder.display(), medium.kind));
-        }
-        let longest = medium.kind.longest_file();
-        if let Some(file) = files.iter().find(|file| longest.is_some_and(|longest| file.size > longest)) {
-            return Err(Error::failed("FAT takes no file of 4 GiB or more, and this one is larger")
-            .fact("file", file.path(bundle).display())
-            .fact("size", room::shown(file.size))
-            .fact("path", folder.display())
-            .hint(
-                "use a stick with ext4, or exFAT where no site has CentOS 7; mkfs.ext4 and mkfs.exfat erase a stick",
-            ));
-        }
-        for file in files {
-            let target = folder.join(&file.name);
-            let same = |path: &Path| path.canonicalize().ok();
-            if same(&target).is_some_and(|target| Some(target) == same(&file.path(bundle))) {
-                return Err(Error::usage("the bundle lies in that folder already")
-                    .fact("path", target.display())
-                    .hint(format_args!("to check it where it is: pack verify {}", shell_word(bundle))));
-            }
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

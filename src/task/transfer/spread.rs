@@ -144,8 +144,8 @@ impl<'a> Spread<'a> {
         let mut lines = Vec::new();
         for number in 0..self.division.count() {
             let (range, name) = (self.division.range(number), self.volume(number).name);
-            let meter = progress.start(&name.display().to_string(), Some(range.end - range.start));
             let size = range.end - range.start;
+            let meter = progress.start(&name.display().to_string(), Some(size));
             let found = Descriptor::of_reader(self.bundle.bytes(range.start, size)).doing("read the bundle", path)?;
             meter.add(size);
             meter.done("read");
